@@ -1,0 +1,200 @@
+"""The command line: declares commands and options, then calls one function. Loads nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from hpsearch import __version__
+from hpsearch.errors import EXIT_BUG, EXIT_INTERRUPTED, HpsearchError
+from hpsearch.registry import resolve
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _flag(*names: str, **settings: Any) -> Callable[[F], F]:
+    """An option that may also come from the environment, as HPSEARCH_<NAME>."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    return click.option(*names, envvar="HPSEARCH_" + long.strip("-").replace("-", "_").upper(), **settings)
+
+
+def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+_COUNT = click.IntRange(min=1)
+
+_output = _all_of(
+    _flag("--json", is_flag=True, help="Print one JSON object instead of the table."),
+    _flag("--quiet", "-q", is_flag=True, help="No progress on stderr."),
+    _flag("--no-color", is_flag=True, help="No colours."),
+)
+_running = _all_of(
+    _flag("--budget", type=_COUNT, metavar="N", help="Trials in all."),
+    _flag("--time", metavar="T", help="Begin nothing new after this long: 90s, 10m, 1.5h."),
+    _flag(
+        "--workers",
+        type=_COUNT,
+        metavar="N",
+        help="Processes that train; does not change the result.  [default: one per core]",
+    ),
+)
+_searching = _all_of(
+    click.argument("config", required=False, metavar="[CONFIG]"),
+    _running,
+    _flag("--epochs", type=_COUNT, metavar="N", help="Passes over the data in each trial, at most."),
+    _flag("--seed", type=click.IntRange(min=0), metavar="N", help="Another seed, another search.  [default: 0]"),
+    click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Put a key of the YAML, such as lr=0.01 or search.wave=8.",
+    ),
+    _flag("--study", metavar="DIR", help="The folder to keep the study in.  [default: runs/NAME-STRATEGY]"),
+    _flag("--threads", type=_COUNT, default=1, show_default=True, metavar="N", help="Threads of each worker."),
+    _flag("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:i]", help="Where to train."),
+    _flag(
+        "--time-weight",
+        type=click.FloatRange(min=0),
+        metavar="W",
+        help="The loss you would pay for a training ten times shorter.",
+    ),
+    _flag("--smoke", is_flag=True, help="For CI: at most 3 trials, 1 epoch, 256 rows."),
+    _output,
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="hpsearch")
+def cli() -> None:
+    """Tune deep networks: a YAML search space goes in, a leaderboard and the best model come out.
+
+    \b
+    hpsearch bayes --budget 50            search the built-in example, no file needed
+    hpsearch random search.yaml           search your own space
+    hpsearch leaderboard                  see the newest study again
+    hpsearch resume                       go on with it
+
+    CONFIG is a YAML file; without one it is ./hpsearch.yaml, or else the built-in example
+    (scikit-learn's digits). Results go to stdout, progress to stderr.
+    """
+
+
+@cli.command()
+@_searching
+@click.option("--trials", metavar="FILE", help="Take the trials from a CSV, JSON or YAML file.")
+def manual(**given: Any) -> int:
+    """Train hand-picked settings: those under `trials:`, or a few from the literature."""
+    return _run("hpsearch.commands.search:search", "manual", given)
+
+
+@cli.command()
+@_searching
+@_flag("--points", type=_COUNT, metavar="N", help="Ticks of each number.  [default: 5]")
+@click.option("--all", is_flag=True, help="Run a grid of more than 1,000 points.")
+def grid(**given: Any) -> int:
+    """Train every combination."""
+    return _run("hpsearch.commands.search:search", "grid", given)
+
+
+@cli.command()
+@_searching
+@_flag("--rounds", type=_COUNT, metavar="T", help="Draw in T rounds.  [default: 1]")
+@_flag("--guided/--no-guided", default=None, help="Draw later rounds around the best so far.  [default: with --rounds]")
+def random(**given: Any) -> int:
+    """Draw settings at random, never the same twice."""
+    return _run("hpsearch.commands.search:search", "random", given)
+
+
+@cli.command()
+@_searching
+@_flag("--surrogate", type=click.Choice(["gp"]), help="The model of the loss.  [default: gp]")
+def bayes(**given: Any) -> int:
+    """Let a model of the loss choose what to train next."""
+    return _run("hpsearch.commands.search:search", "bayes", given)
+
+
+@cli.command()
+@click.argument("study", required=False)
+@_running
+@_output
+def resume(**given: Any) -> int:
+    """Go on with an interrupted study, or extend one with --budget."""
+    return _run("hpsearch.commands.resume:resume", given)
+
+
+@cli.command()
+@click.argument("study", required=False)
+@click.option("--top", type=_COUNT, metavar="N", help="Only the first N rows.")
+@click.option("--sort", default="score", metavar="COLUMN", help="loss, seconds, score or a parameter.")
+@click.option("--columns", metavar="A,B,...", help="Which columns to show.")
+@click.option("--format", type=click.Choice(["table", "csv", "json", "md"]), default="table", show_default=True)
+@click.option(
+    "--precision", type=click.IntRange(1, 17), default=4, show_default=True, metavar="N", help="Significant digits."
+)
+@click.option(
+    "--time-weight", type=click.FloatRange(min=0), metavar="W", help="Score = loss + W log10(cost / median cost)."
+)
+@click.option(
+    "--by", type=click.Choice(["cost", "seconds"]), default="cost", show_default=True, help="The price of a trial."
+)
+@_flag("--no-color", is_flag=True, help="No colours.")
+def leaderboard(**given: Any) -> int:
+    """Print what a study has found, also while it runs."""
+    return _run("hpsearch.commands.leaderboard:leaderboard", given)
+
+
+def _run(target: str, *arguments: Any) -> int:
+    """Call a command's function; what a person can mend is printed without a traceback."""
+    as_json = bool(arguments[-1].get("json"))
+    try:
+        code: int = resolve(target)(*arguments)
+        return code
+    except HpsearchError as error:
+        _complain(error, as_json)
+        return error.exit_code
+    except Exception as error:  # a bug of ours: the one other place where everything is caught
+        with tempfile.NamedTemporaryFile("w", prefix="hpsearch-", suffix=".log", delete=False, encoding="utf-8") as log:
+            log.write(traceback.format_exc())
+        click.echo(
+            f"this is a bug in hpsearch: {type(error).__name__}: {error}\nthe traceback is in {log.name}", err=True
+        )
+        return EXIT_BUG
+
+
+def _complain(error: HpsearchError, as_json: bool) -> None:
+    if as_json:
+        found = {"errors": [problem.record() for problem in error.problems], "exit": error.exit_code}
+        click.echo(json.dumps(found, indent=2), err=True)
+    else:
+        click.echo(str(error), err=True)
+
+
+def main() -> None:
+    """The entry point: the exit code is what the command returns."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as exit:
+        code = exit.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:  # `hpsearch leaderboard | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

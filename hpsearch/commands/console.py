@@ -1,0 +1,32 @@
+"""Where results and progress go: stdout and stderr, with or without colour."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+from rich.console import Console
+
+_ENDLESS = 100_000  # columns: a table in a file is not cut
+
+
+def result(no_color: bool = False) -> Console:
+    """For results."""
+    return _console(sys.stdout, no_color)
+
+
+def progress(no_color: bool = False) -> Console:
+    """For progress, warnings and hints."""
+    return _console(sys.stderr, no_color)
+
+
+def _console(stream: TextIO, no_color: bool) -> Console:
+    # rich obeys NO_COLOR, FORCE_COLOR and TERM=dumb by itself
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _ENDLESS
+    return Console(file=stream, no_color=no_color or None, width=width, highlight=False, soft_wrap=False)
+
+
+def animated(console: Console) -> bool:
+    """Whether to redraw in place: only for a person who looks on."""
+    return console.is_terminal and not console.is_dumb_terminal and not os.environ.get("CI")

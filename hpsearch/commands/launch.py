@@ -1,0 +1,200 @@
+"""What a new search and a resumed one share: the plan of a study, its run, and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hpsearch.commands import console
+from hpsearch.commands.plan import Plan
+from hpsearch.data import Dataset
+from hpsearch.engine.plan import Job, Member, cohorts
+from hpsearch.errors import EXIT_INTERRUPTED, EXIT_NO_WINNER, EXIT_OK, EXIT_TERMINATED, Problem, SpecError
+from hpsearch.report.leaderboard import Shown, as_json, as_table
+from hpsearch.report.progress import Lines, LiveView, Quiet, View
+from hpsearch.report.view import Board, board
+from hpsearch.runners import RUNNERS, Crashed, Finished, Runner, Work
+from hpsearch.search import Search, Stop, Told
+from hpsearch.search import run as run_search
+from hpsearch.space import Params
+from hpsearch.store import Look, Meta, Session, Store
+from hpsearch.trial import Cohort, History, Trial
+
+WEIGHTS = "weights"
+_KEPT = 5  # trials whose weights are kept, the best ones
+_SHOWN = 10  # rows of the board after a search
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a search is run: nothing here changes what it finds, but for `threads` and the device."""
+
+    workers: int
+    threads: int
+    wanted: str
+    json: bool
+    quiet: bool
+    no_color: bool
+    started: float
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Run:
+        """From the flags; as many workers as there are cores for them, unless told."""
+        threads = given["threads"]
+        workers = given["workers"] or max(1, len(os.sched_getaffinity(0)) // threads)
+        return cls(
+            workers, threads, given["device"], given["json"], given["quiet"], given["no_color"], time.monotonic()
+        )
+
+    def runner(self) -> Runner:
+        """The processes that train; enter it to start them."""
+        runner: Runner = RUNNERS.load("local")(self.workers, self.threads)
+        return runner
+
+    def device(self, runner: Runner) -> str:
+        """The device that `auto` means here; or the one asked for, if it is there."""
+        (device,) = call(runner, "hpsearch.engine.device:choose", self.wanted)
+        return str(device)
+
+    def view(self, budget: int | None, title: str) -> View:
+        """What is shown on stderr."""
+        if self.quiet:
+            return Quiet()
+        notes = console.progress(self.no_color)
+        return LiveView(notes, budget, title) if console.animated(notes) else Lines(notes, budget)
+
+
+def call(runner: Runner, function: str, argument: object) -> list[Any]:
+    """Have one piece of work done, and wait for it: the events that it gives.
+
+    Raises:
+        SpecError: it crashed.
+    """
+    runner.submit(Work(-1, function, argument))
+    given: list[Any] = []
+    while True:
+        for _, event in runner.wait(1.0):
+            if isinstance(event, Finished):
+                return given
+            if isinstance(event, Crashed):
+                raise SpecError(Problem("E080", event.reason.removeprefix("error: ")))
+            given.append(event)
+
+
+def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) -> int:
+    """Search, look at the test split with the winner, print the board. Returns the exit code."""
+    meta = store.study().meta
+    search = _search(plan, data, store.folder, meta)
+    limit = plan.spec.search.time
+    stop = Stop(deadline=run.started + limit if limit else float("inf"))
+    with _signals(stop), run.view(meta.budget, f"{meta.name}  {plan.strategy}  seed {meta.seed}") as view:
+        for event in run_search(search, store, runner, stop):
+            if isinstance(event, Told):
+                _prune(store.folder / WEIGHTS, event.history.weighed(meta.time_weight))
+                if event.traceback:
+                    _log(store.folder / "errors.log", event.traceback)
+            view.show(event)
+        code = _exit(store.study().history, stop)
+        if code == EXIT_OK:
+            _look(plan, runner, data, store)
+    store.ended(Session(time.monotonic() - run.started, code))
+    _print(board(store.study()), run, store.folder)
+    return code
+
+
+def _search(plan: Plan, data: Dataset, folder: Path, meta: Meta) -> Search:
+    """What the loop asks for, with the engine behind it."""
+    strategy, wave = plan.build(meta.budget)
+
+    def group(points: Sequence[Params]) -> Sequence[Sequence[int]]:
+        return cohorts([plan.spec.settings(params) for params in points], data.shape, data.outputs, meta.device)
+
+    def work(cohort: Cohort) -> Work:
+        job = _job(plan, cohort.trials, folder, meta.device)
+        return Work(cohort.number, "hpsearch.engine.jobs:train_cohort", job)
+
+    return Search(
+        strategy=strategy,
+        space=plan.spec.space,
+        opening=plan.opening,
+        budget=meta.budget,
+        wave=wave,
+        seed=meta.seed,
+        time_weight=meta.time_weight,
+        cohorts=group,
+        work=work,
+    )
+
+
+def _job(plan: Plan, trials: Sequence[Trial], folder: Path, device: str) -> Job:
+    members = tuple(Member(trial.number, plan.spec.settings(trial.params)) for trial in trials)
+    keys = plan.spec.search
+    return Job(members, plan.spec.data, keys.metric, keys.seed, device, folder / WEIGHTS)
+
+
+def _exit(history: History, stop: Stop) -> int:
+    if stop.signals:
+        return EXIT_INTERRUPTED if stop.signals[0] == signal.SIGINT else EXIT_TERMINATED
+    return EXIT_OK if history.done else EXIT_NO_WINNER
+
+
+@contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    """Ctrl-C and a polite kill only set a flag."""
+
+    def note(number: int, frame: object) -> None:
+        stop.signals.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _prune(folder: Path, history: History) -> None:
+    """Keep the weights of the best trials only."""
+    kept = {f"{trial.number}.safetensors" for trial, _ in history.done[:_KEPT]}
+    ended = {f"{trial.number}.safetensors" for trial, _ in history.done}
+    for name in ended - kept:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _log(path: Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as log:
+        log.write(text + "\n")
+
+
+def _look(plan: Plan, runner: Runner, data: Dataset, store: Store) -> None:
+    """Score the winner on the test split, unless it has been: the count of looks is kept."""
+    study = store.study()
+    now = board(study)
+    if now.winner is None or now.test or not len(data.test):
+        return
+    winner = study.history.trials[now.winner.number]
+    job = _job(plan, [winner], store.folder, study.meta.device)
+    for loss, metric in call(runner, "hpsearch.engine.jobs:score_test", job):
+        store.looked(Look(winner.number, loss, metric))
+
+
+def _print(now: Board, run: Run, folder: Path) -> None:
+    results, notes = console.result(run.no_color), console.progress(run.no_color)
+    if run.json:
+        print(as_json(now, Shown()))
+    else:
+        results.print(as_table(now, Shown(top=_SHOWN), results))
+    if run.quiet:
+        return
+    ended = sum(row.state != "pending" for row in now.rows)
+    notes.print(f"\n{ended} trials in {now.wall_seconds:.1f} s; all is kept in {folder}", soft_wrap=True)
+    if now.exit in (EXIT_INTERRUPTED, EXIT_TERMINATED) or ended < len(now.rows):
+        notes.print(f"stopped early; go on with:  hpsearch resume {folder}", soft_wrap=True)
+    else:
+        notes.print(f"next:  hpsearch leaderboard {folder} --sort seconds", soft_wrap=True)

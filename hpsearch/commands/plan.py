@@ -1,0 +1,92 @@
+"""A spec with the strategy that searches it: what comes first, in what waves, on what data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hpsearch.data import Dataset
+from hpsearch.errors import Problem, SpecError
+from hpsearch.space import Params
+from hpsearch.spec import Spec
+from hpsearch.strategies import STRATEGIES, Strategy
+from hpsearch.trial import New
+
+_ROUNDS = 5  # of a guided random search that does not say how many
+_WAVES = {"bayes": 4}
+_WAVE = 64
+
+# What a manual search without trials runs.
+_PRESETS: Sequence[Params] = (
+    # Rumelhart, Hinton & Williams 1986: gradient descent with momentum on tanh units
+    {"width": 64, "depth": 1, "activation": "tanh", "optimizer": "momentum", "lr": 0.05, "momentum": 0.9},
+    # Glorot & Bengio 2010: a deeper tanh net with their initialisation, plain gradient descent
+    {"width": 128, "depth": 4, "activation": "tanh", "init": "fan_uniform", "optimizer": "sgd", "lr": 0.1},
+    # Srivastava et al. 2014: dropout of a half on wide ReLU layers
+    {"width": 256, "depth": 2, "activation": "relu", "dropout": 0.5, "optimizer": "momentum", "lr": 0.1},
+    # Kingma & Ba 2015: Adam at its defaults
+    {"width": 128, "depth": 2, "activation": "relu", "optimizer": "adam", "lr": 0.001},
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A spec and the name of the strategy that searches it."""
+
+    strategy: str
+    spec: Spec
+
+    @property
+    def trials(self) -> Sequence[Params]:
+        """What a manual search runs: the hand-picked trials, or presets from the literature."""
+        if self.spec.trials:
+            return self.spec.trials
+        fixed = self.spec.fixed
+        if fixed.get("model", "mlp") != "mlp":
+            return ({},)
+        return [{name: value for name, value in preset.items() if name not in fixed} for preset in _PRESETS]
+
+    @property
+    def opening(self) -> Sequence[New]:
+        """The trials that come before the strategy's own: the default, and what a person has picked."""
+        if self.strategy in ("manual", "grid"):
+            return []
+        default = self.spec.default()
+        first = [New(default, "default")] if default is not None else []
+        return [*first, *(New(params, "hand-picked") for params in self.spec.trials)]
+
+    def build(self, budget: int | None) -> tuple[Strategy, int]:
+        """The strategy, and how many trials it is asked for at a time."""
+        keys = self.spec.search
+        rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
+        guided = rounds > 1 if keys.guided is None else keys.guided
+        per_round = -(-(budget or 1) // rounds)
+        options: Mapping[str, Mapping[str, object]] = {
+            "manual": {"trials": tuple(self.trials)},
+            "grid": {"points": keys.points},
+            "random": {"round": per_round, "guided": guided},
+            "bayes": {"surrogate": keys.surrogate},
+        }
+        strategy: Strategy = STRATEGIES.load(self.strategy)(**options[self.strategy])
+        in_rounds = self.strategy == "random" and rounds > 1
+        return strategy, keys.wave or (per_round if in_rounds else _WAVES.get(self.strategy, _WAVE))
+
+    def objective(self, loss: float, metric: float) -> float:
+        """What is optimised, of a loss and a metric."""
+        return loss if self.spec.search.metric == "loss" else 1.0 - metric
+
+    def check(self, data: Dataset) -> None:
+        """See that the data suits the metric and the models.
+
+        Raises:
+            SpecError: it does not.
+        """
+        wanted = {"accuracy": "classification", "r2": "regression"}.get(self.spec.search.metric, data.task)
+        if wanted != data.task:
+            message = f"the metric {self.spec.search.metric} is for {wanted}, and this is {data.task}"
+            raise SpecError(Problem("E077", message, help="leave search: metric out, or take loss"))
+        searched = self.spec.space.parameters.get("model")
+        models = searched.values() if searched else [params.get("model") for params in self.trials] or None
+        usual = self.spec.settings({})["model"]
+        if "resnet" in (usual, *(models or ())) and len(data.shape) != 3:
+            raise SpecError(Problem("E078", "a resnet takes images, and this data is a table", help="model: mlp"))

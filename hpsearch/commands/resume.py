@@ -1,0 +1,49 @@
+"""`resume`: go on with a study that was interrupted, or give it a larger budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hpsearch.commands.launch import Run, finish
+from hpsearch.commands.plan import Plan
+from hpsearch.commands.studies import find_study
+from hpsearch.data.prepare import prepare
+from hpsearch.errors import ConfigDiffers, Problem, SpecError
+from hpsearch.spec import parse
+from hpsearch.store import Store
+
+
+def resume(given: Mapping[str, Any]) -> int:
+    """Go on where the study stands. Returns the exit code."""
+    with Store.open(find_study(given["study"])) as store:
+        meta, asked = store.study().meta, len(store.study().history)
+        flags = [(tuple(path), value, source) for path, value, source in json.loads(meta.overrides)]
+        budget = given["budget"] if given["budget"] is not None else meta.budget
+        if budget is not None and budget < asked:
+            raise SpecError(
+                Problem(
+                    "E061",
+                    f"the study has {asked} trials already, more than --budget {budget}",
+                    help="a budget is a total",
+                )
+            )
+        if given["time"] is not None:
+            flags.append((("search", "time"), given["time"], f"--time {given['time']}"))
+        plan = Plan(meta.strategy, parse(meta.config, meta.file, Path(meta.folder), flags, meta.rows))
+        run = Run.of({**given, "threads": meta.threads, "device": meta.device})
+        with run.runner() as runner:
+            data = prepare(plan.spec.data)
+            if data.digest != json.loads(meta.data)["digest"]:
+                raise ConfigDiffers(
+                    Problem(
+                        "E178",
+                        f"the data ({plan.spec.data.source}) is not what this study was begun with",
+                        help="begin a new study",
+                    )
+                )
+            if budget is not None and budget != meta.budget:
+                store.extend(budget)
+            return finish(plan, run, runner, data, store)

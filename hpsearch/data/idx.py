@@ -1,0 +1,124 @@
+"""IDX files, the format of MNIST: a magic number, the sizes, then the numbers, big-endian, perhaps gzipped.
+
+http://yann.lecun.com/exdb/mnist/ ("the IDX file format").
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import struct
+import zlib
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.data import DataSpec, Raw
+from hpsearch.data.size import check_size
+from hpsearch.errors import Problem, SpecError
+
+_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MOST_DIMENSIONS = 4
+_CHUNK = 1 << 20
+_TEST = re.compile(r"(^|[-_.])(t10k|test)[-_.]")
+
+
+def load(spec: DataSpec) -> Raw:
+    """The images and labels of a folder; files named t10k-* or test-* are its own test file."""
+    folder = spec.path
+    images, labels = _find(folder, "*images*idx3*"), _find(folder, "*labels*idx1*")
+    if images is None or labels is None:
+        raise SpecError(
+            Problem(
+                "E073",
+                f"the folder '{spec.source}' has no IDX file of {'labels' if images else 'images'}",
+                help="looked for *images*idx3* and *labels*idx1*, gzipped or not",
+            )
+        )
+    test_images, test_labels = _find(folder, "*images*idx3*", test=True), _find(folder, "*labels*idx1*", test=True)
+    if (test_images is None) != (test_labels is None):
+        lone = test_images or test_labels
+        raise SpecError(Problem("E073", f"'{lone}' stands alone: test images and test labels come together"))
+    test = (
+        pair(test_images.name, array(read(test_images)), array(read(test_labels)))
+        if test_images and test_labels
+        else None
+    )
+    return pair(folder.resolve().name, array(read(images)), array(read(labels)), test)
+
+
+def pair(name: str, images: NDArray[Any], labels: NDArray[Any], test: Raw | None = None) -> Raw:
+    """Images (rows, height, width) and labels (rows,) as one source."""
+    if images.ndim != 3 or labels.ndim != 1:
+        raise SpecError(
+            Problem("E073", f"{name}: images have 3 dimensions and labels 1, not {images.ndim} and {labels.ndim}")
+        )
+    return Raw(name, images[:, None], labels, target="label", task="classification", test=test)
+
+
+def read(path: Path) -> bytearray:
+    """The contents of an IDX file, unzipped, exactly as long as its header says.
+
+    Raises:
+        SpecError: it is not an IDX file, is cut, goes on after its end, or claims too much.
+    """
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+    try:
+        with gzip.open(path) if zipped else path.open("rb") as file:
+            return _contents(file, path)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise SpecError(Problem("E073", f"'{path}' is a damaged gzip file: {error}")) from error
+
+
+def array(contents: bytearray) -> NDArray[Any]:
+    """The numbers of an IDX file that `read` has checked, in the machine's byte order."""
+    shape = _shape(contents)
+    numbers = np.frombuffer(contents, _TYPES[contents[2]], offset=4 + 4 * len(shape)).reshape(shape)
+    return numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
+
+
+def _contents(file: gzip.GzipFile | BufferedReader, path: Path) -> bytearray:
+    head = _take(file, 4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or not 1 <= head[3] <= _MOST_DIMENSIONS:
+        raise SpecError(Problem("E073", f"'{path}' is not an IDX file: it begins with {head.hex(' ') or 'nothing'}"))
+    head += _take(file, 4 * head[3])
+    if len(head) < 4 + 4 * head[3]:
+        raise SpecError(Problem("E073", f"'{path}' ends inside its header"))
+    size = math.prod(_shape(head)) * np.dtype(_TYPES[head[2]]).itemsize
+    check_size(f"'{path}'", size, path.stat().st_size)
+    # one byte more, to see that there is none
+    contents = head + _take(file, size + 1)
+    if (found := len(contents) - len(head)) != size:
+        has = f"only {found:,}" if found < size else "more"
+        raise SpecError(Problem("E073", f"'{path}' should hold {size:,} bytes after its header, and holds {has}"))
+    return contents
+
+
+def _shape(contents: bytearray) -> tuple[int, ...]:
+    return struct.unpack_from(f">{contents[3]}I", contents, 4)
+
+
+def _take(file: gzip.GzipFile | BufferedReader, most: int) -> bytearray:
+    """Up to `most` bytes; memory grows with what is there, not with what a header claims."""
+    taken = bytearray()
+    while len(taken) < most and (chunk := file.read(min(_CHUNK, most - len(taken)))):
+        taken += chunk
+    return taken
+
+
+def _find(folder: Path, pattern: str, test: bool = False) -> Path | None:
+    """The file of this pattern, unzipped where it is there both ways; links out of the folder are not followed."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob(pattern)):
+        inside = path.is_file() and path.resolve().is_relative_to(folder.resolve())
+        if inside and bool(_TEST.search(path.name)) == test:
+            found.setdefault(path.name.removesuffix(".gz"), path)
+    if len(found) > 1:
+        names = ", ".join(f"'{path.name}'" for path in found.values())
+        raise SpecError(Problem("E073", f"'{folder}' has more than one file {pattern}: {names}"))
+    return next(iter(found.values()), None)

@@ -1,0 +1,177 @@
+"""From `data:` to a Dataset: read, checked once, split, measured."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.data import LOADERS, Dataset, DataSpec, Floats, Ints, Raw
+from hpsearch.data.check import check_targets, checked_inputs
+from hpsearch.data.scale import moments, scaling
+from hpsearch.data.split import split, thinned
+from hpsearch.data.targets import class_numbers, regression_values, task_of
+from hpsearch.errors import Problem, SpecError
+from hpsearch.registry import closest
+
+_TEST_SHARE = 0.2
+_MOST_NEIGHBOURS = 1000
+Parts = tuple[Ints, Ints, Ints]
+"""The rows of training, validation and test."""
+
+
+def prepare(spec: DataSpec) -> Dataset:
+    """Read the source and make it ready for training; the same data and `split_seed` give the same Dataset.
+
+    Classes keep their shares in every part of the split. The test file of a source that has one is its test split, and
+    its rows come after the others.
+
+    Raises:
+        SpecError: codes E070 to E076, see `hpsearch.data`.
+    """
+    raw = _read(spec)
+    inputs = _inputs(raw)
+    task = task_of(raw, spec.task)
+    if task == "classification":
+        numbers, classes = class_numbers(raw)
+        parts = _parts(numbers, len(raw.targets), spec)
+        targets: Ints | Floats = numbers
+        center, spread = 0.0, 1.0
+    else:
+        values, classes = regression_values(raw), ()
+        parts = _parts(np.zeros(len(values), dtype=np.int64), len(raw.targets), spec)
+        targets, center, spread = _standardised(values, parts[0])
+    train, validation, test = parts
+    input_center, input_spread = scaling(inputs, train, spec.scale)
+    return Dataset(
+        name=_name(raw.name),
+        task=task,
+        inputs=inputs,
+        targets=targets,
+        classes=classes,
+        target_center=center,
+        target_spread=spread,
+        train=train,
+        validation=validation,
+        test=test,
+        center=input_center,
+        spread=input_spread,
+        columns=raw.columns,
+        digest=_digest((inputs, targets, *parts), (classes, center, spread)),
+    )
+
+
+def _read(spec: DataSpec) -> Raw:
+    try:
+        raw: Raw = LOADERS.load(_kind(spec))(spec)
+    except OSError as error:
+        raise SpecError(Problem("E070", f"cannot read '{spec.source}': {error.strerror or error}")) from error
+    return raw
+
+
+def _kind(spec: DataSpec) -> str:
+    """Which of the loaders reads the source."""
+    if spec.source in LOADERS and not spec.source.startswith("*"):
+        return spec.source
+    path = spec.path
+    if not path.exists():
+        raise _not_there(spec)
+    kind = "*/" if path.is_dir() else f"*{path.suffix.lower()}"
+    if kind not in LOADERS:
+        raise SpecError(Problem("E070", f"'{spec.source}' is no kind of data that can be read", help=_known()))
+    return kind
+
+
+def _not_there(spec: DataSpec) -> SpecError:
+    path = spec.path
+    names = {name: name for name in LOADERS if not name.startswith("*")}
+    if path.parent.is_dir():
+        near_by = islice(path.parent.iterdir(), _MOST_NEIGHBOURS)
+        names |= {file.name: str(Path(spec.source).parent / file.name) for file in near_by}
+    near = closest(path.name, names)
+    hint = f"did you mean '{names[near]}'?" if near else ""
+    return SpecError(
+        Problem("E070", f"there is no '{spec.source}' (looked for {path.absolute()})", None, hint, _known())
+    )
+
+
+def _known() -> str:
+    return f"data comes from: {', '.join(LOADERS)}"
+
+
+def _inputs(raw: Raw) -> NDArray[np.uint8] | Floats:
+    """The checked inputs, those of the test file after the others."""
+    inputs = checked_inputs(raw)
+    check_targets(raw)
+    if raw.test is None:
+        return inputs
+    more = checked_inputs(raw.test)
+    check_targets(raw.test)
+    if more.shape[1:] != inputs.shape[1:]:
+        fault = f"a test input has shape {more.shape[1:]}, the others {inputs.shape[1:]}"
+        raise SpecError(Problem("E073", f"{raw.name}: {fault}"))
+    return np.concatenate([inputs, more])
+
+
+def _parts(groups: Ints, own: int, spec: DataSpec) -> Parts:
+    """Split the first `own` rows; those after them are the source's own test file."""
+    has_test = own < len(groups)
+    validation, test = _sizes(own, int(groups.max()) + 1, has_test, spec)
+    parts = split(groups[:own], validation, test, spec.split_seed)
+    if has_test:
+        parts = (*parts[:2], np.arange(own, len(groups)))
+    return parts if spec.rows is None else _smaller(parts, groups, spec.rows, spec.split_seed)
+
+
+def _sizes(rows: int, groups: int, has_test: bool, spec: DataSpec) -> tuple[int, int]:
+    """How many rows validate and test."""
+    if has_test and spec.test is not None:
+        fault = f"'{spec.source}' has a test file of its own, which is used"
+        raise SpecError(Problem("E076", fault, help="leave `test:` out"))
+    asked = 0.0 if has_test else _TEST_SHARE if spec.test is None else spec.test
+    if not (0 < spec.validation < 1 and 0 <= asked < 1 and spec.validation + asked < 1):
+        shares = f"validation: {spec.validation:g}, test: {asked:g}"
+        raise SpecError(Problem("E076", f"the shares must leave rows for training ({shares})"))
+    validation, test = round(rows * spec.validation), round(rows * asked)
+    train = rows - validation - test
+    if validation < 1 or (asked and test < 1) or train < groups:
+        least = "one of each class" if groups > 1 else "one"
+        sizes = f"{rows} rows give {train} for training, {validation} for validation, {test} for test"
+        raise SpecError(Problem("E076", sizes, help=f"training needs {least}, the others one where they are asked for"))
+    return validation, test
+
+
+def _smaller(parts: Parts, groups: Ints, rows: int, seed: int) -> Parts:
+    """`rows` for training and validation together, in the same ratio, and at most as many for test."""
+    if rows < 2:
+        raise SpecError(Problem("E076", f"{rows} rows are too few to train and to validate"))
+    train, validation, test = parts
+    if rows < len(train) + len(validation):
+        kept = min(max(round(rows * len(validation) / (len(train) + len(validation))), 1), rows - 1)
+        train, validation = thinned(train, groups, rows - kept, seed), thinned(validation, groups, kept, seed)
+    return train, validation, thinned(test, groups, rows, seed)
+
+
+def _standardised(values: NDArray[np.float64], train: Ints) -> tuple[Floats, float, float]:
+    """The values in units of the training rows' deviation from their mean, that mean, and that deviation."""
+    center, spread = (float(moment[0]) for moment in moments(values[:, None], train))
+    spread = spread or 1.0
+    return ((values - center) / spread).astype(np.float32), center, spread
+
+
+def _name(name: str) -> str:
+    """A name fit for files, at most 64 characters of letters, digits, dot, underscore and dash."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:64] or "data"
+
+
+def _digest(arrays: tuple[NDArray[np.generic], ...], facts: object) -> str:
+    """The sha256 of the arrays' types, shapes and bytes, and of the facts as Python writes them."""
+    total = hashlib.sha256(repr(facts).encode())
+    for array in arrays:
+        total.update(f"{array.dtype.str}{array.shape}".encode())
+        total.update(np.ascontiguousarray(array).data)
+    return total.hexdigest()

@@ -1,0 +1,54 @@
+"""The split: which rows train, which validate, which test. Depends on the groups, the sizes and the seed alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.data import Ints
+
+
+def split(groups: Ints, validation: int, test: int, seed: int) -> tuple[Ints, Ints, Ints]:
+    """Rows for training, validation and test, each ascending; the last two have the given sizes.
+
+    A part gets of each group its share, rounded down or up, and training at least one row of each. `groups` numbers
+    them 0, 1, ...: the classes, or a single group for a plain permutation. There must be more rows besides validation
+    and test than groups, or as many.
+    """
+    rows = len(groups)
+    counts = np.bincount(groups)
+    tests = _seats(counts * test / rows, counts - 1, test)
+    owed = counts * (test + validation) / rows - tests
+    validations = _seats(counts * validation / rows, counts - tests - 1, validation, owed)
+    order, place = _queues(groups, counts, np.random.default_rng([seed, 0]))
+    group = groups[order]
+    in_test, in_both = place < tests[group], place < (tests + validations)[group]
+    return np.sort(order[~in_both]), np.sort(order[in_both & ~in_test]), np.sort(order[in_test])
+
+
+def thinned(rows: Ints, groups: Ints, most: int, seed: int) -> Ints:
+    """At most `most` of the rows, ascending, of each group its share, rounded down or up."""
+    if most >= len(rows):
+        return rows
+    inside = groups[rows]
+    counts = np.bincount(inside)
+    order, place = _queues(inside, counts, np.random.default_rng([seed, 1]))
+    seats = _seats(counts * most / len(rows), counts, most)
+    return rows[np.sort(order[place < seats[inside[order]]])]
+
+
+def _seats(quota: NDArray[np.float64], room: Ints, total: int, owed: NDArray[np.float64] | None = None) -> Ints:
+    """Hand out `total` whole seats: each group its quota rounded down, then one more to those that are owed most."""
+    owed = quota if owed is None else owed
+    seats = np.minimum(np.floor(quota).astype(np.int64), room)
+    while (left := total - int(seats.sum())) > 0:
+        free = np.flatnonzero(seats < room)
+        seats[free[np.argsort((seats - owed)[free], kind="stable")[:left]]] += 1
+    return seats
+
+
+def _queues(groups: Ints, counts: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """The rows in random order, group by group, and each one's place (from 0) in the queue of its group."""
+    order = rng.permutation(len(groups))
+    order = order[np.argsort(groups[order], kind="stable")]
+    return order, np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,0 +1,120 @@
+"""What there is to learn: the task, and the targets as class numbers or as numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.data import Ints, Raw, Task
+from hpsearch.errors import Problem, SpecError
+
+FEW = 20
+"""Whole numbers with at most so many different values are taken for classes where nobody says what they are."""
+MOST_CLASSES = 1000
+_EXACT = 2.0**53
+
+
+def task_of(raw: Raw, asked: Task | None) -> Task:
+    """The task asked for, else the source's own, else what the targets look like."""
+    if asked is not None:
+        return asked
+    if raw.task is not None:
+        return raw.task
+    if raw.targets.dtype.kind in "bU":
+        return "classification"
+    return "classification" if _whole(raw.targets).all() and len(np.unique(raw.targets)) <= FEW else "regression"
+
+
+def class_numbers(raw: Raw) -> tuple[Ints, tuple[str, ...]]:
+    """Each row's class, those of the test file after the others, and the classes' names in order.
+
+    Text is ordered by its letters, numbers by their size.
+
+    Raises:
+        SpecError: fractions, one class only, too many, a class of one row, or one that only the test file has.
+    """
+    labels = _labels(raw)
+    found, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    classes = tuple(str(label) for label in found)
+    if len(classes) == 1:
+        raise SpecError(Problem("E075", f"{raw.name}: there is one class only, '{classes[0]}'"))
+    if len(classes) > MOST_CLASSES:
+        fault = f"target '{raw.target}' has {len(classes):,} different values, too many for classes"
+        raise SpecError(Problem("E075", f"{raw.name}: {fault}", help=_if_numbers(raw)))
+    if counts.min() < 2:
+        lone = [name for name, count in zip(classes, counts, strict=True) if count < 2]
+        named = ", ".join(f"'{name}'" for name in lone[:5]) + (", ..." if len(lone) > 5 else "")
+        fault = f"each class needs 2 rows, to train and to validate; with one there {'is' if len(lone) == 1 else 'are'}"
+        raise SpecError(Problem("E076", f"{raw.name}: {fault} {named}", help=_if_numbers(raw)))
+    if raw.test is not None:
+        numbers = np.concatenate([numbers, _known(raw.test, classes)])
+    return numbers.astype(np.int64), classes
+
+
+def regression_values(raw: Raw) -> NDArray[np.float64]:
+    """Each row's number, those of the test file after the others.
+
+    Raises:
+        SpecError: the targets are text, or all the same.
+    """
+    parts = (raw,) if raw.test is None else (raw, raw.test)
+    for part in parts:
+        if part.targets.dtype.kind == "U":
+            row, text = _first_text(part.targets)
+            fault = f"regression needs numbers, and target '{part.target}', row {row}, is '{text}'"
+            raise SpecError(Problem("E075", f"{part.name}: {fault}"))
+    if (raw.targets == raw.targets[0]).all():
+        fault = f"target '{raw.target}' is {float(raw.targets[0]):g} in every row: there is nothing to learn"
+        raise SpecError(Problem("E075", f"{raw.name}: {fault}"))
+    return np.concatenate([part.targets.astype(np.float64) for part in parts])
+
+
+def _labels(raw: Raw) -> NDArray[Any]:
+    """Text and booleans as they are, numbers as integers."""
+    targets = raw.targets
+    if targets.dtype.kind in "bU":
+        return targets
+    whole = _whole(targets)
+    if not whole.all():
+        at = int(whole.argmin())
+        fault = f"classes are text or whole numbers, and target '{raw.target}', row {at + 1}, is {targets[at]:g}"
+        raise SpecError(Problem("E075", f"{raw.name}: {fault}", help="task: regression"))
+    return targets.astype(np.int64)
+
+
+def _whole(targets: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which are whole numbers that float64 and int64 hold alike."""
+    numbers = targets.astype(np.float64)
+    whole: NDArray[np.bool_] = (numbers == np.floor(numbers)) & (np.abs(numbers) < _EXACT)
+    return whole
+
+
+def _known(test: Raw, classes: tuple[str, ...]) -> Ints:
+    """The test file's class numbers; all its classes must be among those of the other rows."""
+    number = {name: k for k, name in enumerate(classes)}
+    labels = [str(label) for label in _labels(test)]
+    for row, label in enumerate(labels, 1):
+        if label not in number:
+            fault = f"target '{test.target}', row {row}, is '{label}', a class that no other row has"
+            raise SpecError(Problem("E075", f"{test.name}: {fault}"))
+    return np.array([number[label] for label in labels], dtype=np.int64)
+
+
+def _if_numbers(raw: Raw) -> str:
+    """The way out for who meant a regression."""
+    if raw.targets.dtype.kind != "U":
+        return "task: regression, if the target is a quantity"
+    row, text = _first_text(raw.targets)
+    return f"if the target is a quantity, mend row {row}: '{text}' is not a number"
+
+
+def _first_text(targets: NDArray[Any]) -> tuple[int, str]:
+    """The first that is not a number, after its row, counted from 1; the first of all where all are numbers."""
+    for row, text in enumerate(targets, 1):
+        try:
+            float(text)
+        except ValueError:
+            return row, str(text)
+    return 1, str(targets[0])

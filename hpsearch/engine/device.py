@@ -1,0 +1,31 @@
+"""How torch computes in a worker, and on which device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+
+def set_up(threads: int) -> None:
+    """Make this process's torch repeatable. Its results change with the number of threads, so that is fixed."""
+    torch.set_num_threads(threads)
+    torch.set_num_interop_threads(1)
+    torch.use_deterministic_algorithms(True)
+    torch.set_flush_denormal(True)  # dead units would cost a hundred times as much
+
+
+def choose(wanted: str) -> Iterator[str]:
+    """The device that `auto` means on this machine, or the wanted one.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    if wanted == "auto":
+        yield "cuda" if torch.cuda.is_available() else "cpu"
+    elif wanted.startswith("cuda") and torch.device(wanted).index not in (None, *range(torch.cuda.device_count())):
+        raise ValueError(f"there is no device {wanted}: this machine has {torch.cuda.device_count()} GPUs")
+    elif wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError("there is no device cuda: torch finds no GPU here")
+    else:
+        yield wanted

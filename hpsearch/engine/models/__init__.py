@@ -1,0 +1,1 @@
+"""The networks: each module has a `forward` over stacked members; its weights are listed in `engine.shapes`."""

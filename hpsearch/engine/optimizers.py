@@ -1,0 +1,80 @@
+"""The rules of a step, on lists of stacked tensors, each in place and in torch.optim's own form.
+
+Notation
+    w, g      weights and their gradient, lists of tensors of many members' weights
+    m, v      a rule's state, whatever it names between g and the star: such lists too, zero at the start
+    c         what belongs to the members (see `Coefficients`); lr and momentum are lists shaped like w
+    t         the number of this step, from 1
+
+Sources: Polyak 1964; Sutskever et al. 2013; Tieleman & Hinton 2012; Kingma & Ba 2015.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Tensors = list[Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """Members that step together share the betas and eps; each has a learning rate and momentum of its own."""
+
+    lr: Tensors
+    momentum: Tensors
+    beta1: float
+    beta2: float
+    eps: float
+
+
+def states(rule: Callable[..., None]) -> int:
+    """How many tensors of state a rule keeps per weight: its parameters but for w, g, c and t."""
+    return len(inspect.signature(rule).parameters) - 4
+
+
+def sgd(w: Tensors, g: Tensors, *, c: Coefficients, t: int) -> None:
+    """w <- w - lr g."""
+    torch._foreach_addcmul_(w, g, c.lr, value=-1.0)
+
+
+def momentum(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
+    """v <- mu v + g; w <- w - lr v."""
+    torch._foreach_mul_(v, c.momentum)
+    torch._foreach_add_(v, g)
+    torch._foreach_addcmul_(w, v, c.lr, value=-1.0)
+
+
+def nesterov(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
+    """v <- mu v + g; w <- w - lr (g + mu v)."""
+    torch._foreach_mul_(v, c.momentum)
+    torch._foreach_add_(v, g)
+    ahead = torch._foreach_addcmul(g, v, c.momentum)
+    torch._foreach_addcmul_(w, ahead, c.lr, value=-1.0)
+
+
+def rmsprop(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
+    """v <- beta2 v + (1 - beta2) g^2; w <- w - lr g / (sqrt(v) + eps)."""
+    torch._foreach_mul_(v, c.beta2)
+    torch._foreach_addcmul_(v, g, g, value=1.0 - c.beta2)
+    root = torch._foreach_sqrt(v)
+    torch._foreach_add_(root, c.eps)
+    step = torch._foreach_div(g, root)
+    torch._foreach_addcmul_(w, step, c.lr, value=-1.0)
+
+
+def adam(w: Tensors, g: Tensors, m: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
+    """m <- beta1 m + (1 - beta1) g; v as in rmsprop; w <- w - lr m^ / (sqrt(v^) + eps), ^ for bias-corrected."""
+    torch._foreach_lerp_(m, g, 1.0 - c.beta1)
+    torch._foreach_mul_(v, c.beta2)
+    torch._foreach_addcmul_(v, g, g, value=1.0 - c.beta2)
+    root = torch._foreach_sqrt(v)
+    torch._foreach_mul_(root, 1.0 / math.sqrt(1.0 - c.beta2**t))
+    torch._foreach_add_(root, c.eps)
+    step = torch._foreach_div(m, root)
+    torch._foreach_addcmul_(w, step, c.lr, value=-1.0 / (1.0 - c.beta1**t))

@@ -1,0 +1,91 @@
+"""Which trials train together: the cohort's key and size, from settings alone. Imports no torch.
+
+Nothing here may look at a clock or at who is free: the cohorts are a function of the study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from hpsearch.data import DataSpec
+from hpsearch.engine.shapes import size, slots
+from hpsearch.space import Params, Value
+
+Objective = Literal["loss", "accuracy", "r2"]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One training of a cohort: the trial's number and all of its settings."""
+
+    number: int
+    settings: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A cohort as the engine takes it. Best weights are left in `folder` as `<number>.safetensors`."""
+
+    members: tuple[Member, ...]
+    data: DataSpec
+    objective: Objective
+    seed: int
+    device: str
+    folder: Path
+
+
+_STRUCTURE = ("model", "depth", "skip", "blocks", "batch_size", "epochs")
+_PADDED = ("width", "channels")
+
+
+def key(settings: Params) -> tuple[Value | None, ...]:
+    """Members with the same key fit into one array."""
+    buckets = (bucket(int(settings[name])) if name in settings else None for name in _PADDED)
+    return (*(settings.get(name) for name in _STRUCTURE), *buckets)
+
+
+def bucket(width: int) -> int:
+    """The width up to which a layer may be padded: powers of two from 32, and from 128 on the halves between.
+
+    Wasted products cost more in wide layers, waiting for company costs more in narrow ones.
+    """
+    power = 1 << max(5, (width - 1).bit_length())
+    return power * 3 // 4 if power > 128 and width <= power * 3 // 4 else power
+
+
+def capacity(settings: Params, inputs: tuple[int, ...], outputs: int, device: str) -> int:
+    """How many members an array takes: as many as still gain from company, on this kind of device."""
+    weights = size(slots(settings, inputs, outputs))
+    convolves = settings["model"] == "resnet"
+    if device.startswith("cuda"):
+        return max(1, min(64 if convolves else 256, 200_000_000 // weights))
+    if convolves:  # on a CPU, grouped convolutions gain only while they are very narrow
+        return 4 if int(settings["channels"]) <= 8 else 1
+    return max(1, min(32, 2_000_000 // weights))
+
+
+def cohorts(
+    settings: Sequence[Mapping[str, Value]], inputs: tuple[int, ...], outputs: int, device: str
+) -> list[list[int]]:
+    """Split a wave, given as each trial's complete settings, into cohorts (lists of positions in it).
+
+    Trials with the same key train together in their order; where they are too many, in even shares.
+    """
+    groups: dict[tuple[Value | None, ...], list[int]] = {}
+    for position, one in enumerate(settings):
+        groups.setdefault(key(one), []).append(position)
+    split = []
+    for positions in groups.values():
+        most = capacity(padded([settings[p] for p in positions]), inputs, outputs, device)
+        shares = -(-len(positions) // most)
+        split += [positions[i * len(positions) // shares : (i + 1) * len(positions) // shares] for i in range(shares)]
+    return split
+
+
+def padded(settings: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
+    """The settings whose shapes all members of an array fit into."""
+    first = settings[0]
+    return {**first, **{name: max(int(one[name]) for one in settings) for name in _PADDED if name in first}}

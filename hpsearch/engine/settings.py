@@ -1,0 +1,122 @@
+"""Every setting of a training: its range, its default, and with which other choices it has a meaning.
+
+Imports no torch, so that a wrong YAML is refused at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hpsearch.registry import Registry
+from hpsearch.space import Choice, Integer, Parameter, Params, Real, Value
+
+MODELS = Registry(
+    "model",
+    {
+        "mlp": "hpsearch.engine.models.mlp:forward(width, depth, skip)",
+        "resnet": "hpsearch.engine.models.resnet:forward(channels, blocks)",
+    },
+)
+OPTIMIZERS = Registry(
+    "optimizer",
+    {
+        "sgd": "hpsearch.engine.optimizers:sgd",
+        "momentum": "hpsearch.engine.optimizers:momentum(momentum)",
+        "nesterov": "hpsearch.engine.optimizers:nesterov(momentum)",
+        "rmsprop": "hpsearch.engine.optimizers:rmsprop(beta2, eps)",
+        "adam": "hpsearch.engine.optimizers:adam(beta1, beta2, eps)",
+    },
+)
+INITS = Registry(
+    "init",
+    {
+        "fan_uniform": "hpsearch.engine.inits:fan_uniform",
+        "fan_normal": "hpsearch.engine.inits:fan_normal",
+    },
+)
+ACTIVATIONS = Registry(
+    "activation",
+    {
+        "relu": "hpsearch.engine.activations:relu",
+        "tanh": "hpsearch.engine.activations:tanh",
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """A default that depends on another setting."""
+
+    name: str
+    table: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: what it may be, what it is when nothing is said, and what it does (for the help)."""
+
+    domain: Parameter
+    default: Value | By
+    about: str
+
+
+_TINY, _HUGE = 1e-30, 1e30
+_MANY = 2**31 - 1
+
+SETTINGS: Mapping[str, Setting] = {
+    "model": Setting(Choice(tuple(MODELS)), "mlp", "the kind of network"),
+    "width": Setting(Integer(1, 65_536), 64, "units in each hidden layer"),
+    "depth": Setting(Integer(1, 1_000), 2, "hidden layers"),
+    "skip": Setting(Choice(("none", "residual")), "none", "what runs around each hidden layer after the first"),
+    "channels": Setting(Integer(1, 4_096), 16, "channels of the first stage; each later stage has twice as many"),
+    "blocks": Setting(Integer(1, 100), 1, "residual blocks in each stage"),
+    "activation": Setting(Choice(tuple(ACTIVATIONS)), "relu", "the non-linearity"),
+    "init": Setting(Choice(tuple(INITS)), "fan_normal", "how the weights begin"),
+    "init_scale": Setting(Real(_TINY, _HUGE), 1.0, "multiplies the initial weights"),
+    "dropout": Setting(Real(0.0, 0.99), 0.0, "the share of hidden units dropped in a step"),
+    "l2": Setting(Real(0.0, _HUGE), 0.0, "adds l2 * w to the gradient of each weight"),
+    "optimizer": Setting(Choice(tuple(OPTIMIZERS)), "adam", "the rule of a step"),
+    "lr": Setting(
+        Real(_TINY, _HUGE),
+        By("optimizer", {"sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "rmsprop": 1e-3, "adam": 1e-3}),
+        "learning rate",
+    ),
+    "momentum": Setting(Real(0.0, 0.9999), 0.9, "the share of the last step kept"),
+    "beta1": Setting(Real(0.0, 0.9999), 0.9, "decay of the mean gradient"),
+    "beta2": Setting(
+        Real(0.0, 0.999999), By("optimizer", {"rmsprop": 0.99, "adam": 0.999}), "decay of the mean squared gradient"
+    ),
+    "eps": Setting(Real(_TINY, 1.0), 1e-8, "added to the root of the mean squared gradient"),
+    "batch_size": Setting(Integer(1, _MANY), 64, "rows in a step"),
+    "epochs": Setting(Integer(1, 1_000_000), 30, "passes over the training rows, at most"),
+    "patience": Setting(Integer(0, 1_000_000), 8, "epochs without a better loss before a trial ends; 0: never"),
+}
+
+_TABLES = {"model": MODELS, "optimizer": OPTIMIZERS}
+
+NEEDS: Mapping[str, Mapping[str, tuple[Value, ...]]] = {
+    option: {parent: table.users(option)} for parent, table in _TABLES.items() for option in sorted(table.options)
+}
+"""For each setting that only some choices use: the parent setting, and its choices that do."""
+
+
+def complete(given: Params) -> dict[str, Value]:
+    """All settings that apply, in the table's order, with defaults for what is not given.
+
+    Given settings that have no meaning with the others (a momentum beside adam) are left out.
+    """
+    full: dict[str, Value] = {}
+    for name in _PARENTS_FIRST:
+        if all(full.get(parent) in allowed for parent, allowed in NEEDS.get(name, {}).items()):
+            full[name] = given[name] if name in given else default(name, full)
+    return {name: full[name] for name in SETTINGS if name in full}
+
+
+def default(name: str, others: Params) -> Value:
+    """The default of one setting; `others` holds those it may depend on."""
+    value = SETTINGS[name].default
+    return value.table[str(others[value.name])] if isinstance(value, By) else value
+
+
+_PARENTS_FIRST = sorted(SETTINGS, key=lambda name: name not in _TABLES)

@@ -1,0 +1,90 @@
+"""Names of components, and the only deferred import: iterating the names imports nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from hpsearch.errors import Problem, SpecError
+
+
+def resolve(target: str) -> Any:
+    """Import what `"module:attribute"` names."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def closest(name: str, names: Iterable[str], most: int = 2) -> str | None:
+    """The one of `names` that `name` is probably a slip of (edit distance <= `most`), if any."""
+    scored = sorted((_distance(name, other), other) for other in names)
+    # a name of two letters is within distance 2 of everything
+    if scored and scored[0][0] <= min(most, max(1, len(name) // 2)):
+        return scored[0][1]
+    return None
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.rstrip(")").split(",") if word.strip()]
+
+
+def _distance(a: str, b: str) -> int:
+    """Levenshtein's edit distance, neighbours swapped counting as one (optimal string alignment)."""
+    rows = [list(range(len(b) + 1))]
+    for i, x in enumerate(a, 1):
+        row = [i]
+        for j, y in enumerate(b, 1):
+            row.append(min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (x != y)))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                row[j] = min(row[j], rows[-2][j - 2] + 1)
+        rows.append(row)
+    return rows[-1][-1]
+
+
+class Registry(Mapping[str, str]):
+    """A table of names to `"module:attribute"`, for one kind of component.
+
+    Adding a component is one file (or function) and one line in the table. Where only some components
+    use an option, their lines name it: `"module:attribute(option, other)"`.
+    """
+
+    def __init__(self, kind: str, table: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._table = {name: line.partition("(")[0] for name, line in table.items()}
+        self._options = {name: tuple(_words(line.partition("(")[2])) for name, line in table.items()}
+
+    def users(self, option: str) -> tuple[str, ...]:
+        """The components whose line names this option."""
+        return tuple(name for name, options in self._options.items() if option in options)
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Every option that some line names."""
+        return frozenset(option for options in self._options.values() for option in options)
+
+    def __getitem__(self, name: str) -> str:
+        return self._table[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def load(self, name: str) -> Any:
+        """The component itself.
+
+        Raises:
+            SpecError: nothing is registered under this name.
+        """
+        if name not in self._table:
+            near = closest(name, self._table)
+            raise SpecError(
+                Problem(
+                    "E012",
+                    f"no {self.kind} is called '{name}'",
+                    hint=f"did you mean '{near}'?" if near else "",
+                    help=f"there are: {', '.join(self._table)}",
+                )
+            )
+        return resolve(self._table[name])

@@ -1,0 +1,1 @@
+"""What a study is worth, for people and programs. Everything here only reads."""

@@ -1,0 +1,170 @@
+"""A study as what is shown: rows, the best, the winner, the default, the baseline. Every figure is made here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hpsearch.space import Params
+from hpsearch.store import Look, Meta, Study
+from hpsearch.trial import Done, Failed, Trial
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One trial. `score` orders the board (the loss, unless time has a weight); `star`: on the Pareto front."""
+
+    number: int
+    state: str
+    params: Params
+    why: str
+    cohort: int
+    loss: float | None = None
+    metric: float | None = None
+    score: float | None = None
+    seconds: float | None = None
+    flops: float | None = None
+    cost: float | None = None
+    epochs: int | None = None
+    best_epoch: int | None = None
+    reason: str | None = None
+    star: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Everything that a leaderboard says. `rows` are in order of score; those without one come last."""
+
+    meta: Meta
+    data: Mapping[str, Any]
+    rows: tuple[Row, ...]
+    best: Row | None
+    winner: Row | None
+    default: Row | None
+    looks: tuple[Look, ...]
+    wall_seconds: float
+    exit: int | None
+
+    @property
+    def metric(self) -> str:
+        """What `metric` is."""
+        return "accuracy" if self.data["task"] == "classification" else "r2"
+
+    @property
+    def test(self) -> Look | None:
+        """The winner's look at the test split, if it has had one."""
+        return next((look for look in self.looks if self.winner and look.number == self.winner.number), None)
+
+
+def board(study: Study, time_weight: float | None = None, by: str = "cost") -> Board:
+    """Put a study's figures together.
+
+    `time_weight` is the study's own where it is None. `by` is what stands for the price of a trial: `cost`,
+    the same everywhere, or the `seconds` that it took.
+    """
+    weight = study.meta.time_weight if time_weight is None else time_weight
+    scores = {t.number: r.loss for t, r in study.history.weighed(weight, by).done}
+    stars = pareto((r.loss, getattr(r, by), t.number) for t, r in study.history.done)
+    rows = [_row(trial, study, scores, stars) for trial in study.history.trials]
+    ended = sorted((row for row in rows if row.score is not None), key=lambda row: (row.score, row.number))
+    rest = [row for row in rows if row.score is None]
+    return Board(
+        meta=study.meta,
+        data=json.loads(study.meta.data),
+        rows=(*ended, *rest),
+        best=min(ended, key=lambda row: (row.loss, row.number), default=None),
+        winner=ended[0] if ended else None,
+        default=next((row for row in rows if row.why == "default"), None),
+        looks=study.looks,
+        wall_seconds=sum(session.wall_seconds for session in study.sessions),
+        exit=study.sessions[-1].exit if study.sessions else None,
+    )
+
+
+def pareto(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
+    """Of (loss, price, number): the numbers of those that no other beats in the one without losing in the other."""
+    front, cheapest = [], float("inf")
+    for _, price, number in sorted(points):
+        if price < cheapest:
+            front.append(number)
+            cheapest = price
+    return frozenset(front)
+
+
+def _row(trial: Trial, study: Study, scores: Mapping[int, float], stars: frozenset[int]) -> Row:
+    common = (trial.number, trial.params, trial.why, trial.cohort)
+    number, params, why, cohort = common
+    match study.history.results.get(trial.number):
+        case Done() as done:
+            return Row(
+                number,
+                "done",
+                params,
+                why,
+                cohort,
+                done.loss,
+                done.metric,
+                scores[number],
+                done.seconds,
+                done.flops,
+                done.cost,
+                done.epochs,
+                done.best_epoch,
+                star=number in stars,
+            )
+        case Failed() as failed:
+            return Row(number, "failed", params, why, cohort, seconds=failed.seconds, reason=failed.reason)
+        case _:
+            return Row(number, "pending", params, why, cohort)
+
+
+def record(board: Board) -> dict[str, Any]:
+    """The board as `--json` prints it: full precision, null where there is no number."""
+    meta, test = board.meta, board.test
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "study": meta.name,
+        "strategy": meta.strategy,
+        "seed": meta.seed,
+        "data": dict(board.data),
+        "best": _pick(board.best, "number", "params", "loss", "metric", "seconds", "flops"),
+        "winner": _pick(board.winner, "number", "params", "loss", "metric", "seconds", "flops"),
+        "default": _pick(board.default, "number", "loss"),
+        "baseline": {"loss": meta.baseline_loss, "metric": meta.baseline_metric},
+        "test": {"loss": test.loss, "metric": test.metric, "looks": len(board.looks)} if test else None,
+        "trials": [_trial(row) for row in board.rows],
+        "wall_seconds": board.wall_seconds,
+        "exit": board.exit,
+    }
+
+
+def _pick(row: Row | None, *names: str) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {name: dict(row.params) if name == "params" else getattr(row, name) for name in names}
+
+
+def _trial(row: Row) -> dict[str, Any]:
+    return {**asdict(row), "params": dict(row.params)}
+
+
+def canonical(study: Study) -> str:
+    """The rows that are the same for any number of workers and any interruption, one a line.
+
+    Number, params, state, epochs, loss (as hex), FLOPs, ordered by loss, then number.
+    """
+    lines = []
+    for trial in study.history.trials:
+        result = study.history.results.get(trial.number)
+        params = json.dumps(dict(trial.params), sort_keys=True)
+        if isinstance(result, Done):
+            facts = f"done {result.epochs} {result.loss.hex()} {result.flops.hex()}"
+            lines.append((result.loss, trial.number, f"{trial.number} {params} {facts}"))
+        else:
+            state = "pending" if result is None else "failed"
+            lines.append((float("inf"), trial.number, f"{trial.number} {params} {state}"))
+    return "\n".join(line for _, _, line in sorted(lines))

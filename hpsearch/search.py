@@ -1,0 +1,152 @@
+"""The loop: ask a wave, train its cohorts, tell. The only place where trials are made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from hpsearch.runners import Crashed, Finished, Runner, Work
+from hpsearch.space import Params, Space, point_key
+from hpsearch.store import Store
+from hpsearch.strategies import Strategy
+from hpsearch.trial import Cohort, Epoch, Failed, History, New, Result, Trial
+
+_POLL = 0.2  # seconds between looks at the signals
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the loop needs to know. The trials of `opening` are asked for before the strategy is.
+
+    `cohorts` splits a wave of points into those that train together; `work` makes a cohort a runner's work.
+    `budget` is the total of trials, or None for all that the strategy has.
+    """
+
+    strategy: Strategy
+    space: Space
+    opening: Sequence[New]
+    budget: int | None
+    wave: int
+    seed: int
+    time_weight: float
+    cohorts: Callable[[Sequence[Params]], Sequence[Sequence[int]]]
+    work: Callable[[Cohort], Work]
+
+
+@dataclass
+class Stop:
+    """Why the loop should end before its budget: a time limit, or signals that have come.
+
+    After the deadline, and after a first signal, nothing new begins; cohorts that run may finish,
+    after a signal for `grace` seconds at most. A second signal ends it at once.
+    """
+
+    deadline: float = float("inf")
+    grace: float = 10.0
+    signals: list[int] = field(default_factory=list)
+    _since: float | None = None
+
+    def soon(self) -> bool:
+        """Whether nothing new may begin."""
+        return bool(self.signals) or time.monotonic() > self.deadline
+
+    def now(self) -> bool:
+        """Whether what runs must be left, too."""
+        if self.signals and self._since is None:
+            self._since = time.monotonic()
+        late = self._since is not None and time.monotonic() > self._since + self.grace
+        return late or len(self.signals) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A wave was written down and goes to the runner."""
+
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A cohort ended and was written down; `traceback` says more where it crashed."""
+
+    results: Mapping[int, Result]
+    history: History
+    traceback: str = ""
+
+
+def run(search: Search, store: Store, runner: Runner, stop: Stop) -> Iterator[Asked | Epoch | Told]:
+    """Search until the budget is spent, the strategy has no more, or `stop` says so; give what happens.
+
+    Goes on where the store stands: trials without a result are trained first, in their own cohorts.
+    """
+    history = store.study().history
+    while not stop.soon():
+        if not history.pending:
+            wave = ask_wave(search, history)
+            if not wave:
+                return
+            store.asked(wave)
+            history = history.asked(wave)
+            yield Asked(wave)
+        for event in _train(search, history, store, runner, stop):
+            if isinstance(event, Told):
+                history = event.history
+            yield event
+
+
+def ask_wave(search: Search, history: History) -> tuple[Trial, ...]:
+    """The next wave, split into cohorts; empty where there is nothing left to ask.
+
+    Question n uses a generator made from (seed, n), so that its answer depends on the history alone.
+    """
+    left = search.wave if search.budget is None else min(search.wave, search.budget - len(history))
+    number = max((trial.wave for trial in history.trials), default=-1) + 1
+    cohort = max((trial.cohort for trial in history.trials), default=-1) + 1
+    trials: list[Trial] = []
+    for _ in range(left):
+        new = _ask(search, history.asked(trials))
+        if new is None:
+            break
+        trials.append(Trial(len(history) + len(trials), new.params, new.why, number, cohort))
+    groups = search.cohorts([trial.params for trial in trials])
+    member_of = {position: cohort + k for k, group in enumerate(groups) for position in group}
+    return tuple(Trial(t.number, t.params, t.why, t.wave, member_of[i]) for i, t in enumerate(trials))
+
+
+def _ask(search: Search, history: History) -> New | None:
+    seen = {point_key(trial.params) for trial in history.trials}
+    opening = [new for new in search.opening if point_key(new.params) not in seen]
+    if opening:
+        return opening[0]
+    rng = Random(f"{search.seed}/{len(history)}")
+    return search.strategy.ask(search.space, history.weighed(search.time_weight), rng)
+
+
+def _train(search: Search, history: History, store: Store, runner: Runner, stop: Stop) -> Iterator[Epoch | Told]:
+    """Train the cohorts of the pending trials; each is told when all of it has ended."""
+    groups: dict[int, list[Trial]] = {}
+    for trial in history.pending:
+        groups.setdefault(trial.cohort, []).append(trial)
+    cohorts = {number: Cohort(number, tuple(trials)) for number, trials in groups.items()}
+    results: dict[int, dict[int, Result]] = {number: {} for number in cohorts}
+    for cohort in cohorts.values():
+        runner.submit(search.work(cohort))
+    while cohorts and not stop.now():
+        if stop.soon():
+            running = runner.withdraw()
+            cohorts = {number: cohort for number, cohort in cohorts.items() if number in running}
+        for number, event in runner.wait(_POLL):
+            if isinstance(event, Epoch):
+                yield event
+            elif isinstance(event, Finished | Crashed):
+                crash = event if isinstance(event, Crashed) else Crashed("error: it ended without a result")
+                missing = {trial.number: Failed(crash.reason) for trial in cohorts[number].trials}
+                told = {**missing, **results[number]}
+                store.told(told)
+                history = history.told(told)
+                del cohorts[number]
+                yield Told(told, history, crash.traceback)
+            elif isinstance(event, tuple):
+                results[number][event[0]] = event[1]

@@ -1,0 +1,391 @@
+"""The search space: parameters that own their map to the unit cube, conditions between them, constraints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from random import Random
+from typing import Protocol, TypeVar
+
+from hpsearch.errors import Problem, SpecError
+from hpsearch.expression import Expression
+
+T = TypeVar("T")
+Value = bool | int | float | str
+Params = Mapping[str, Value]
+"""A point of the space: the values of its *active* parameters, by name."""
+
+
+class Parameter(Protocol):
+    """One dimension of the search. Nowhere but here may code ask what type a parameter is."""
+
+    @property
+    def points(self) -> int | None:
+        """How many ticks it gives to a grid, where the YAML says so."""
+
+    @property
+    def width(self) -> int:
+        """How many coordinates of the unit cube it fills."""
+
+    def __contains__(self, value: object) -> bool: ...
+
+    def encode(self, value: Value) -> tuple[float, ...]:
+        """The value's place: `width` numbers in [0, 1]; `decode` takes it back to the same value."""
+
+    def decode(self, unit: Sequence[float]) -> Value:
+        """The value at a place in [0, 1]^width; uniform places give values uniform on the parameter's scale."""
+
+    def grid(self, points: int) -> Sequence[Value]:
+        """Distinct values in order, both ends included: `points` of a number (fewer where it has fewer)."""
+
+    def values(self) -> Sequence[Value] | None:
+        """Every value in order; None where they cannot be counted."""
+
+    def nearest(self, value: Value) -> Value:
+        """The value of this parameter that is closest to the given one."""
+
+    def describe(self) -> str:
+        """What values it takes, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Real:
+    """A number in [low, high], both ends included; with `step`, only low, low + step, ..., high."""
+
+    low: float
+    high: float
+    log: bool = False
+    step: float | None = None
+    points: int | None = None
+
+    @property
+    def width(self) -> int:
+        return 1
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return False
+        return self.step is None or math.isclose(self.nearest(value), value, abs_tol=1e-9 * self.step)
+
+    def encode(self, value: Value) -> tuple[float, ...]:
+        value = float(value)
+        if self.step is not None:
+            return ((round((value - self.low) / self.step) + 0.5) / self._cells,)
+        if self.low == self.high:
+            return (0.5,)
+        return (_place(value, self.low, self.high, self.log),)
+
+    def decode(self, unit: Sequence[float]) -> float:
+        if self.step is not None:
+            return self._tick(min(int(unit[0] * self._cells), self._cells - 1))
+        # exp(log(x)) may overshoot by one ulp
+        return min(max(_value(unit[0], self.low, self.high, self.log), self.low), self.high)
+
+    def grid(self, points: int) -> Sequence[float]:
+        if self.step is not None:
+            return _thinned([self._tick(k) for k in range(self._cells)], points)
+        if self.low == self.high:
+            return (self.low,)
+        return tuple(self.decode([u]) for u in _ticks(points))
+
+    def values(self) -> Sequence[float] | None:
+        if self.low == self.high:
+            return (self.low,)
+        return None if self.step is None else tuple(self._tick(k) for k in range(self._cells))
+
+    def nearest(self, value: Value) -> float:
+        value = min(max(float(value), self.low), self.high)
+        return value if self.step is None else self._tick(round((value - self.low) / self.step))
+
+    def describe(self) -> str:
+        return "a number " + _between(self.low, self.high) + (f" in steps of {self.step:g}" if self.step else "")
+
+    @property
+    def _cells(self) -> int:
+        assert self.step is not None
+        return round((self.high - self.low) / self.step) + 1
+
+    def _tick(self, k: int) -> float:
+        assert self.step is not None
+        return float(f"{self.low + k * self.step:.12g}")  # 0.3, not 0.30000000000000004
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """A whole number in [low, high], both ends included. Each value owns a cell of the unit interval."""
+
+    low: int
+    high: int
+    log: bool = False
+    step: int = 1
+    points: int | None = None
+
+    @property
+    def width(self) -> int:
+        return 1
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int):
+            return False
+        return self.low <= value <= self.high and (value - self.low) % self.step == 0
+
+    def encode(self, value: Value) -> tuple[float, ...]:
+        value = int(value)
+        if self.log:
+            return (_place(value, self.low - 0.5, self.high + 0.5, log=True),)
+        return (((value - self.low) // self.step + 0.5) / len(self.values()),)
+
+    def decode(self, unit: Sequence[float]) -> int:
+        if self.log:
+            return min(max(round(_value(unit[0], self.low - 0.5, self.high + 0.5, log=True)), self.low), self.high)
+        values = self.values()
+        return values[min(int(unit[0] * len(values)), len(values) - 1)]
+
+    def grid(self, points: int) -> Sequence[int]:
+        if not self.log:
+            return _thinned(self.values(), points)
+        if self.low == self.high:
+            return (self.low,)
+        ticks = (round(_value(u, self.low, self.high, log=True)) for u in _ticks(points))
+        return tuple(sorted({min(max(tick, self.low), self.high) for tick in ticks}))
+
+    def values(self) -> range:
+        return range(self.low, self.high + 1, self.step)
+
+    def nearest(self, value: Value) -> int:
+        steps = round((min(max(float(value), self.low), self.high) - self.low) / self.step)
+        return self.low + steps * self.step
+
+    def describe(self) -> str:
+        return (
+            "a whole number " + _between(self.low, self.high) + (f" in steps of {self.step}" if self.step > 1 else "")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few values, in no order: a block of one coordinate per value, of which the largest wins."""
+
+    options: tuple[Value, ...]
+
+    @property
+    def points(self) -> None:
+        return None
+
+    @property
+    def width(self) -> int:
+        return len(self.options)
+
+    def __contains__(self, value: object) -> bool:
+        return any(value == option and isinstance(value, bool) == isinstance(option, bool) for option in self.options)
+
+    def encode(self, value: Value) -> tuple[float, ...]:
+        return tuple(float(option == value) for option in self.options)
+
+    def decode(self, unit: Sequence[float]) -> Value:
+        return self.options[max(range(len(self.options)), key=unit.__getitem__)]
+
+    def grid(self, points: int) -> Sequence[Value]:
+        return self.options
+
+    def values(self) -> Sequence[Value]:
+        return self.options
+
+    def nearest(self, value: Value) -> Value:
+        if value in self:
+            return next(option for option in self.options if option == value)
+        numbers = [option for option in self.options if isinstance(option, int | float)]
+        if isinstance(value, int | float) and len(numbers) == len(self.options):
+            return min(numbers, key=lambda option: abs(option - value))
+        return self.options[0]
+
+    def describe(self) -> str:
+        return "one of " + ", ".join(str(option) for option in self.options)
+
+
+def _between(low: float, high: float) -> str:
+    """The range in words; an end far beyond what anybody writes is none."""
+    if high >= 2**31 - 1:
+        return "above 0" if 0 < low < 1e-9 else f"of {low:g} or more"
+    return f"from {low:g} to {high:g}"
+
+
+def _place(value: float, low: float, high: float, log: bool) -> float:
+    """Where in [0, 1] `value` lies between `low` < `high`."""
+    if log:
+        value, low, high = math.log(value), math.log(low), math.log(high)
+    return min(max((value - low) / (high - low), 0.0), 1.0)
+
+
+def _value(unit: float, low: float, high: float, log: bool) -> float:
+    if log:
+        return math.exp(math.log(low) + unit * (math.log(high) - math.log(low)))
+    return low + unit * (high - low)
+
+
+def _ticks(points: int) -> tuple[float, ...]:
+    """`points` places from 0 to 1; the middle where there is only one."""
+    return (0.5,) if points == 1 else tuple(k / (points - 1) for k in range(points))
+
+
+def _thinned(values: Sequence[T], points: int) -> tuple[T, ...]:
+    """At most `points` of the values, evenly, both ends included."""
+    if points >= len(values):
+        return tuple(values)
+    return tuple(values[round(u * (len(values) - 1))] for u in _ticks(points))
+
+
+_MOST_DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Space:
+    """What may be searched: parameters, when each of them is active, and what all must satisfy.
+
+    `parameters` holds parents before the parameters that depend on them; `conditions[name]` gives,
+    for each parent, the values with which `name` is active (all parents must agree). A constraint
+    applies where every name in it has a value; `fixed` holds the values of names that are not searched.
+    """
+
+    parameters: Mapping[str, Parameter]
+    conditions: Mapping[str, Mapping[str, tuple[Value, ...]]] = field(default_factory=dict)
+    constraints: tuple[Expression, ...] = ()
+    fixed: Params = field(default_factory=dict)
+
+    def active(self, name: str, params: Params) -> bool:
+        """Whether `name` has a meaning, given the values of its parents in `params`."""
+        conditions = self.conditions.get(name, {})
+        return all(parent in params and params[parent] in allowed for parent, allowed in conditions.items())
+
+    def allows(self, params: Params) -> bool:
+        """Whether every constraint that applies to these (perhaps not yet all) values holds."""
+        if not self.constraints:
+            return True
+        known = {**self.fixed, **params}
+        return all(rule.holds(known) for rule in self.constraints if rule.names <= known.keys())
+
+    def __contains__(self, params: object) -> bool:
+        if not isinstance(params, Mapping) or not set(params) <= set(self.parameters):
+            return False
+        for name, parameter in self.parameters.items():
+            if self.active(name, params) != (name in params) or (name in params and params[name] not in parameter):
+                return False
+        return self.allows(params)
+
+    @cached_property
+    def width(self) -> int:
+        """How many coordinates the unit cube has."""
+        return sum(parameter.width for parameter in self.parameters.values())
+
+    def encode(self, params: Params) -> tuple[float, ...]:
+        """The point's place in [0, 1]^width; an inactive parameter stands in the middle."""
+        place: list[float] = []
+        for name, parameter in self.parameters.items():
+            place += parameter.encode(params[name]) if name in params else (0.5,) * parameter.width
+        return tuple(place)
+
+    def decode(self, unit: Sequence[float]) -> Params:
+        """The point at a place of the cube; it may break a constraint (see `allows`)."""
+        params: dict[str, Value] = {}
+        start = 0
+        for name, parameter in self.parameters.items():
+            if self.active(name, params):
+                params[name] = parameter.decode(unit[start : start + parameter.width])
+            start += parameter.width
+        return params
+
+    def sample(self, rng: Random) -> Params:
+        """A point drawn uniformly, on each parameter's own scale, from those that the constraints allow.
+
+        Raises:
+            SpecError: 10,000 draws broke a constraint.
+        """
+        for _ in range(_MOST_DRAWS):
+            params = self.decode([rng.random() for _ in range(self.width)])
+            if self.allows(params):
+                return params
+        rules = ", ".join(f"'{rule.text}'" for rule in self.constraints)
+        raise SpecError(
+            Problem(
+                "E051",
+                f"of {_MOST_DRAWS:,} random points none satisfies the constraints {rules}",
+                help="widen the ranges or relax the constraint",
+            )
+        )
+
+    def nearest(self, values: Params) -> Params | None:
+        """The point closest to the given values, name by name; None where a constraint forbids it."""
+        params: dict[str, Value] = {}
+        for name, parameter in self.parameters.items():
+            if self.active(name, params):
+                params[name] = parameter.nearest(values[name])
+        return params if self.allows(params) else None
+
+    def ticks(self, points: int) -> Mapping[str, Sequence[Value]]:
+        """Each parameter's values on a grid of `points` per number (or its own number of points)."""
+        return {name: parameter.grid(parameter.points or points) for name, parameter in self.parameters.items()}
+
+    def walk(self, ticks: Mapping[str, Sequence[Value]], after: Params | None = None) -> Iterator[Params]:
+        """The points of a grid in order, the first parameter slowest, from the one that follows `after`.
+
+        Lazy: the 10^18th point costs what the first does.
+        """
+        yield from self._descend(tuple(self.parameters), ticks, {}, after)
+
+    def _descend(
+        self, names: tuple[str, ...], ticks: Mapping[str, Sequence[Value]], chosen: Params, after: Params | None
+    ) -> Iterator[Params]:
+        if not names:
+            if after is None:  # else this is `after` itself
+                yield chosen
+            return
+        name, *rest = names
+        if not self.active(name, chosen):
+            yield from self._descend(tuple(rest), ticks, chosen, after)
+            return
+        values = ticks[name]
+        start = 0 if after is None else values.index(after[name])
+        for i in range(start, len(values)):
+            here = {**chosen, name: values[i]}
+            if self.allows(here):
+                yield from self._descend(tuple(rest), ticks, here, after if i == start else None)
+
+    def count(self, ticks: Mapping[str, Sequence[Value]]) -> int:
+        """How many points `walk` gives from the start, before constraints."""
+        names = tuple(self.parameters)
+        known: dict[tuple[int, tuple[Value | None, ...]], int] = {}
+
+        def below(i: int, chosen: Params) -> int:
+            if i == len(names):
+                return 1
+            name = names[i]
+            parents = {parent for later in names[i:] for parent in self.conditions.get(later, {})}
+            key = i, tuple(chosen.get(parent) for parent in sorted(parents))
+            if key not in known:
+                if not self.active(name, chosen):
+                    known[key] = below(i + 1, chosen)
+                elif name not in parents:
+                    known[key] = len(ticks[name]) * below(i + 1, chosen)
+                else:
+                    known[key] = sum(below(i + 1, {**chosen, name: value}) for value in ticks[name])
+            return known[key]
+
+        return below(0, {})
+
+    @cached_property
+    def every(self) -> Mapping[str, Sequence[Value]] | None:
+        """All values of all parameters, as ticks; None where a number is continuous."""
+        ticks = {name: parameter.values() for name, parameter in self.parameters.items()}
+        return None if None in ticks.values() else {name: t for name, t in ticks.items() if t is not None}
+
+    @cached_property
+    def size(self) -> int | None:
+        """How many points there are, before constraints; None where they cannot be counted."""
+        return None if self.every is None else self.count(self.every)
+
+
+def point_key(params: Params) -> tuple[tuple[str, Value], ...]:
+    """A hashable name of the point, whatever the order of its parameters."""
+    return tuple(sorted(params.items()))

@@ -1,0 +1,21 @@
+"""Hand-picked trials, in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from hpsearch.space import Params, Space
+from hpsearch.trial import History, New
+
+
+@dataclass(frozen=True, slots=True)
+class Manual:
+    """Asks for each of `trials` once."""
+
+    trials: tuple[Params, ...] = ()
+
+    def ask(self, space: Space, history: History, rng: Random) -> New | None:
+        """The next of the list."""
+        number = len(history)
+        return New(self.trials[number], "hand-picked") if number < len(self.trials) else None

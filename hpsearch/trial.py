@@ -1,0 +1,139 @@
+"""The records that travel: a question to the engine, its answer, and the history of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import log10
+from statistics import median
+
+from hpsearch.space import Params
+
+# Nominal speed of the machine on which cost is stated, so that it is in seconds (of about one core)
+# and the same everywhere: 20 GFLOP/s of matrix work, and 0.1 ms for what a step costs whatever its size.
+_FLOPS_PER_SECOND = 2e10
+_SECONDS_PER_STEP = 1e-4
+
+
+def nominal_seconds(flops: float, steps: int) -> float:
+    """What `cost` is: noise-free seconds, from analytic FLOPs and optimizer steps."""
+    return flops / _FLOPS_PER_SECOND + steps * _SECONDS_PER_STEP
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A strategy's suggestion: train these params. `why` says in a few words what made it choose them."""
+
+    params: Params
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One training that was asked for. `wave` and `cohort` say with whom it was asked and is trained."""
+
+    number: int
+    params: Params
+    why: str
+    wave: int
+    cohort: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Trials that are trained as one batched computation: the unit of dispatch, commit and retry."""
+
+    number: int
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What one trial reached after one epoch. `loss` and `metric` are the validation split's."""
+
+    number: int
+    epoch: int
+    train_loss: float
+    loss: float
+    metric: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A trial that ran to its end.
+
+    `loss` is what is optimised: finite, smaller is better; `metric` is the task's accuracy or R2 at the
+    same epoch, the best one. `seconds` is its measured share of the cohort's time, `flops` and `steps`
+    are counted; `epochs` were run, of which `best_epoch` was the best.
+    """
+
+    loss: float
+    metric: float
+    seconds: float
+    flops: float
+    steps: int
+    epochs: int
+    best_epoch: int
+    curve: tuple[Epoch, ...] = field(default=(), repr=False)
+
+    @property
+    def cost(self) -> float:
+        """Noise-free seconds on a nominal machine: what stars and the time weight go by."""
+        return nominal_seconds(self.flops, self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A trial without a loss; `reason` begins with its kind: diverged, error or killed."""
+
+    reason: str
+    seconds: float = 0.0
+    curve: tuple[Epoch, ...] = field(default=(), repr=False)
+
+
+Result = Done | Failed
+
+
+@dataclass(frozen=True)
+class History:
+    """All that is known: the trials in number order, and the results of those that ended."""
+
+    trials: tuple[Trial, ...] = ()
+    results: Mapping[int, Result] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    def asked(self, trials: Iterable[Trial]) -> History:
+        """The history with these trials pending."""
+        return replace(self, trials=(*self.trials, *trials))
+
+    def told(self, results: Mapping[int, Result]) -> History:
+        """The history with these results."""
+        return replace(self, results={**self.results, **results})
+
+    @cached_property
+    def done(self) -> tuple[tuple[Trial, Done], ...]:
+        """The trials that have a loss, best first (the earlier one where they are equal)."""
+        pairs = [(t, r) for t in self.trials if isinstance(r := self.results.get(t.number), Done)]
+        return tuple(sorted(pairs, key=lambda pair: (pair[1].loss, pair[0].number)))
+
+    @cached_property
+    def pending(self) -> tuple[Trial, ...]:
+        """The trials without a result."""
+        return tuple(trial for trial in self.trials if trial.number not in self.results)
+
+    def weighed(self, time_weight: float, by: str = "cost") -> History:
+        """The history with each loss made a score: loss + time_weight * log10(cost / median cost).
+
+        `time_weight` is the loss that one would pay for a training that is ten times shorter.
+        """
+        if time_weight == 0 or not self.done:
+            return self
+        middle = median(getattr(result, by) for _, result in self.done)
+        scored = {
+            trial.number: replace(result, loss=result.loss + time_weight * log10(getattr(result, by) / middle))
+            for trial, result in self.done
+        }
+        return self.told(scored)
