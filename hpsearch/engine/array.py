@@ -101,7 +101,7 @@ class Array:
     def step(self, losses: Tensor) -> None:
         """One step of every member down its own loss, of `losses` [K]."""
         self.gradient.flat.zero_()
-        losses.sum().backward()  # type: ignore[no-untyped-call]
+        losses.backward(torch.ones_like(losses))  # type: ignore[no-untyped-call]
         self.step_number += 1
         if self._has_l2:
             self.gradient.flat.addcmul_(self.weights.flat, self._l2.flat)

@@ -59,7 +59,7 @@ class Feed:
         """Cross-entropy or squared error of each row, [K, B], for outputs [K, B, outputs]."""
         if self.classifies:
             members = outputs.shape[0]
-            flat = F.cross_entropy(outputs.flatten(0, 1), targets.repeat(members), reduction="none")
+            flat = F.cross_entropy(outputs.flatten(0, 1), targets.expand(members, -1).reshape(-1), reduction="none")
             return flat.view(members, -1)
         return (outputs[..., 0] - targets).square()
 

@@ -12,7 +12,6 @@ Sources: Polyak 1964; Sutskever et al. 2013; Tieleman & Hinton 2012; Kingma & Ba
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -70,11 +69,11 @@ def rmsprop(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> N
 
 def adam(w: Tensors, g: Tensors, m: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
     """m <- beta1 m + (1 - beta1) g; v as in rmsprop; w <- w - lr m^ / (sqrt(v^) + eps), ^ for bias-corrected."""
-    torch._foreach_lerp_(m, g, 1.0 - c.beta1)
-    torch._foreach_mul_(v, c.beta2)
-    torch._foreach_addcmul_(v, g, g, value=1.0 - c.beta2)
-    root = torch._foreach_sqrt(v)
-    torch._foreach_mul_(root, 1.0 / math.sqrt(1.0 - c.beta2**t))
-    torch._foreach_add_(root, c.eps)
-    step = torch._foreach_div(m, root)
-    torch._foreach_addcmul_(w, step, c.lr, value=-1.0 / (1.0 - c.beta1**t))
+    # torch's one-pass kernel on a step that begins at 0, with lr 1: the members' own rates come after
+    step = [torch.zeros_like(part) for part in w]
+    counts = [torch.full((), t, dtype=torch.float32, device=w[0].device)] * len(w)
+    torch._fused_adam_(
+        step, g, m, v, [], counts, lr=1.0, beta1=c.beta1, beta2=c.beta2,
+        weight_decay=0.0, eps=c.eps, amsgrad=False, maximize=False,
+    )  # fmt: skip
+    torch._foreach_addcmul_(w, step, c.lr)

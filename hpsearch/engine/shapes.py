@@ -59,6 +59,8 @@ def resnet(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[Slo
     """
     channels, blocks = int(settings["channels"]), int(settings["blocks"])
     depth, height, width = inputs
+    if stem_stride(inputs) == 2:
+        height, width = -(-height // 2), -(-width // 2)
     slots = _conv("stem", channels, depth, 3, height * width, "hidden")
     before = channels
     for stage in range(STAGES):
@@ -76,6 +78,11 @@ def resnet(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[Slo
 
 
 STAGES = 3
+
+
+def stem_stride(inputs: tuple[int, ...]) -> int:
+    """A resnet's stem halves images of more than 16 pixels: a quarter of the work for every layer after it."""
+    return 2 if max(inputs[1:]) > 16 else 1
 
 
 def _dense(name: str, outputs: int, inputs: int, role: Role) -> list[Slot]:

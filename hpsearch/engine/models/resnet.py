@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hpsearch.engine.layers import Layers, convolve, dense
 from hpsearch.engine.plan import bucket
-from hpsearch.engine.shapes import STAGES
+from hpsearch.engine.shapes import STAGES, stem_stride
 from hpsearch.space import Params
 
 
@@ -22,7 +22,7 @@ def forward(
 ) -> Tensor:
     """Outputs [K, B, outputs] for images `x` [B, channels, height, width]; `weights` as `shapes.resnet` lists them."""
     left = iter(weights)
-    h = layers.activate_images(convolve(x, *_take(left)))
+    h = layers.activate_images(convolve(x, *_take(left), stride=stem_stride(tuple(x.shape[1:]))))
     for stage in range(STAGES):
         for block in range(int(settings["blocks"])):
             opens = stage > 0 and block == 0

@@ -1,0 +1,436 @@
+"""The engine: a training is a cohort, and what a member learns does not depend on its company."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+from torch import nn
+
+from hpsearch.engine.array import Array, Problem, begin
+from hpsearch.engine.feed import Feed
+from hpsearch.engine.layers import Layers
+from hpsearch.engine.plan import Member
+from hpsearch.engine.settings import ACTIVATIONS, INITS, MODELS, OPTIMIZERS, complete
+from hpsearch.engine.shapes import flops_forward, size, slots
+from hpsearch.trial import Done, Failed
+from tests.problems import blobs, dataset, member, pictures, run
+
+F64 = torch.float64
+MIXED = [
+    member(0, width=8, depth=2, optimizer="adam", lr=0.01, dropout=0.3),
+    member(1, width=12, depth=2, optimizer="momentum", lr=0.05, momentum=0.8, l2=0.01),
+    member(2, width=5, depth=2, optimizer="sgd", lr=0.1, activation="tanh", init="fan_uniform"),
+    member(3, width=12, depth=2, optimizer="nesterov", lr=0.02, momentum=0.95, dropout=0.5, activation="tanh"),
+    member(4, width=3, depth=2, optimizer="rmsprop", lr=0.003, l2=0.1, init_scale=0.5),
+    member(5, width=12, depth=2, optimizer="adam", lr=0.003, beta1=0.5, eps=1e-4),
+]
+
+
+def lengthened(members: list[Member], epochs: int) -> list[Member]:
+    return [Member(m.number, {**m.settings, "epochs": epochs}) for m in members]
+
+
+class TestCohorts:
+    def test_a_member_learns_the_same_alone_as_in_a_mixed_cohort(self) -> None:
+        data = blobs(rows=64)  # 48 rows in batches of 16: 30 steps in 10 epochs
+        together, _ = run(data, lengthened(MIXED, 10), dtype=F64)
+        for one in lengthened(MIXED, 10):
+            alone, _ = run(data, [one], dtype=F64)
+            for name, weight in alone[one.number].weights.items():
+                assert (weight - together[one.number].weights[name]).abs().max() < 1e-9
+
+    def test_a_residual_network_of_images_learns_the_same_alone_as_in_a_cohort(self) -> None:
+        members = [
+            member(k, model="resnet", channels=channels, epochs=5, lr=0.01, dropout=0.2, activation=activation)
+            for k, (channels, activation) in enumerate([(3, "relu"), (5, "tanh"), (2, "relu")])
+        ]
+        together, _ = run(pictures(), members, dtype=F64)
+        for one in members:
+            alone, _ = run(pictures(), [one], dtype=F64)
+            for name, weight in alone[one.number].weights.items():
+                assert (weight - together[one.number].weights[name]).abs().max() < 1e-9
+
+    def test_the_order_of_the_members_does_not_matter(self) -> None:
+        one, _ = run(blobs(), MIXED, dtype=F64)
+        other, _ = run(blobs(), MIXED[::-1], dtype=F64)
+        for number, ended in one.items():
+            for name, weight in ended.weights.items():
+                assert torch.equal(weight, other[number].weights[name])
+
+    def test_training_twice_gives_the_same_bits(self) -> None:
+        one, other = run(blobs(), MIXED), run(blobs(), MIXED)
+        assert [e.result.curve for e in one[0].values()] == [e.result.curve for e in other[0].values()]
+
+    def test_another_seed_gives_another_training(self) -> None:
+        one, other = run(blobs(), MIXED[:1], seed=0)[0][0], run(blobs(), MIXED[:1], seed=1)[0][0]
+        assert one.result.curve != other.result.curve
+
+    def test_a_member_that_explodes_leaves_the_others_bit_equal(self) -> None:
+        calm = [member(k, width=8, epochs=3, optimizer="sgd", lr=0.05 * (k + 1)) for k in range(4)]
+        wild = member(9, width=8, epochs=3, optimizer="sgd", lr=1e30)
+        beside_wild, _ = run(blobs(), [*calm, wild])
+        beside_calm, _ = run(blobs(), [*calm, member(9, width=8, epochs=3, optimizer="sgd", lr=0.01)])
+        assert isinstance(beside_wild[9].result, Failed)
+        for one in calm:
+            assert isinstance(beside_wild[one.number].result, Done)
+            for name, weight in beside_calm[one.number].weights.items():
+                assert torch.equal(weight, beside_wild[one.number].weights[name])
+
+    def test_compaction_does_not_disturb_those_that_go_on(self) -> None:
+        # the lr of 1e-30 never gets better, so those members end after `patience` epochs and are compacted away
+        stuck = [member(k, width=8, epochs=12, patience=2, lr=1e-30, optimizer="sgd") for k in range(3)]
+        going = member(3, width=8, epochs=12, optimizer="adam", dropout=0.3)
+        together, _ = run(blobs(), [*stuck, going], dtype=F64)
+        alone, _ = run(blobs(), [going], dtype=F64)
+        assert {len(together[k].result.curve) for k in range(3)} == {3}
+        for name, weight in alone[3].weights.items():
+            assert (weight - together[3].weights[name]).abs().max() < 1e-9
+
+    def test_padding_stays_zero(self) -> None:
+        data = blobs()
+        feed = Feed(data, "cpu", F64)
+        array = Array(MIXED, Problem(data.shape, data.outputs, 0), feed.like)
+        for x, y in feed.epoch(1, 16, 0):
+            array.step(feed.losses(array.outputs(x), y).mean(1))
+        narrow = [m.number for m in array.members].index(4)
+        assert array.weights.views[0][narrow, :3].abs().min() > 0
+        assert not array.weights.views[0][narrow, 3:].any()
+        assert not array.weights.views[2][narrow, 3:].any()
+        assert not array.weights.views[2][narrow, :, 3:].any()
+
+
+class TestForward:
+    def test_a_stacked_mlp_computes_what_a_plain_one_does(self) -> None:
+        data = blobs()
+        members = [member(0, width=8, depth=2), member(1, width=5, depth=2, activation="tanh")]
+        array = Array(members, Problem(data.shape, data.outputs, 0), torch.empty(0, dtype=F64))
+        x = torch.randn(10, 6, dtype=F64)
+        for one in members:
+            act = torch.relu if one.settings["activation"] == "relu" else torch.tanh
+            w0, b0, w1, b1, w2, b2 = begin(one.settings, array.problem)
+            expected = act(act(x @ w0.T + b0) @ w1.T + b1) @ w2.T + b2
+            position = [m.number for m in array.members].index(one.number)
+            torch.testing.assert_close(array.outputs(x)[position], expected, rtol=1e-12, atol=1e-12)
+
+    def test_a_residual_mlp_adds_each_layer_to_what_came_in(self) -> None:
+        one = member(0, width=8, depth=3, skip="residual")
+        problem = Problem((6,), 3, 0)
+        array = Array([one], problem, torch.empty(0, dtype=F64))
+        x = torch.randn(10, 6, dtype=F64)
+        w0, b0, w1, b1, w2, b2, w3, b3 = begin(one.settings, problem)
+        h = torch.relu(x @ w0.T + b0)
+        for weight, bias in ((w1, b1), (w2, b2)):
+            h = h + torch.relu(h @ weight.T + bias)
+        torch.testing.assert_close(array.outputs(x)[0], h @ w3.T + b3, rtol=1e-12, atol=1e-12)
+
+    def test_a_resnet_block_begins_as_the_identity(self) -> None:
+        problem = Problem((1, 8, 8), 2, 0)
+        x = torch.randn(4, 1, 8, 8)
+        shallow, deep = (
+            Array([member(model="resnet", channels=4, blocks=blocks)], problem, torch.empty(0)) for blocks in (1, 3)
+        )
+        weight, bias = (view[0] for view in shallow.weights.views[:2])
+        after_stem = torch.relu(nn.functional.conv2d(x, weight, bias, padding=1))
+        h = after_stem
+        for view in (v for v in shallow.weights.views if v.shape[-1] == 1):  # the ways around of stages 1 and 2
+            h = torch.relu(nn.functional.conv2d(h, view[0], stride=2))
+        pooled = h.mean((2, 3))
+        expected = pooled @ shallow.weights.views[-2][0].T
+        torch.testing.assert_close(shallow.outputs(x)[0], expected)
+        assert len(deep.weights.views) == len(shallow.weights.views) + 3 * 2 * 4
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_the_output_has_one_row_per_example_and_member(self, model: str) -> None:
+        array = Array([member(k, model=model) for k in range(3)], Problem((1, 8, 8), 5, 0), torch.empty(0))
+        assert array.outputs(torch.randn(7, 1, 8, 8)).shape == (3, 7, 5)
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_the_gradient_reaches_every_weight(self, model: str) -> None:
+        data = pictures()
+        feed = Feed(data, "cpu")
+        array = Array([member(model=model, depth=3, lr=0.1)], Problem(data.shape, data.outputs, 0), feed.like)
+        # closing weights begin at zero, so what stands before them learns from the second step on
+        for _ in range(2):
+            for x, y in feed.epoch(1, 16, 0):
+                array.step(feed.losses(array.outputs(x), y).mean(1))
+        for slot, gradient in zip(array.layout, array.gradient.views, strict=True):
+            assert gradient.abs().max() > 0, slot.name
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_a_model_can_learn_32_examples_by_heart(self, model: str) -> None:
+        data = pictures(rows=64)
+        rng = np.random.default_rng(0)
+        by_heart = dataset(data.inputs, rng.integers(2, size=64), classes=2, validation=0.5)
+        ended, _ = run(by_heart, [member(model=model, width=128, channels=16, epochs=80, lr=0.01, batch_size=32)])
+        assert ended[0].result.curve[-1].train_loss < 0.05
+
+    @pytest.mark.parametrize("model", MODELS)
+    def test_classes_that_mean_nothing_are_not_predicted(self, model: str) -> None:
+        data = pictures(rows=400)
+        noise = dataset(data.inputs, np.random.default_rng(1).integers(2, size=400), classes=2, validation=0.5)
+        ended, _ = run(noise, [member(model=model, epochs=3, channels=4)])
+        # 200 rows of a fair coin: five standard errors are 0.18
+        assert abs(ended[0].result.curve[-1].metric - 0.5) < 5 * math.sqrt(0.25 / 200)
+
+    @pytest.mark.parametrize("activation", ACTIVATIONS)
+    def test_an_activation_has_the_gradient_of_its_values(self, activation: str) -> None:
+        function = ACTIVATIONS.load(activation)
+        z = torch.tensor([-3.0, -0.5, 0.3, 2.0], dtype=F64, requires_grad=True)
+        assert torch.autograd.gradcheck(function, (z,))
+
+    @pytest.mark.parametrize("activation", ACTIVATIONS)
+    def test_an_activation_takes_zero_to_zero(self, activation: str) -> None:
+        # padded units rely on it
+        assert ACTIVATIONS.load(activation)(torch.zeros(1)) == 0
+
+
+class TestOptimizers:
+    @pytest.mark.parametrize("name", OPTIMIZERS)
+    def test_every_member_takes_the_steps_of_torch_optim(self, name: str) -> None:
+        members = [
+            member(k, optimizer=name, lr=0.003 * (k + 1), l2=0.02 * k, **extra)
+            for k, extra in enumerate([{}, OTHER_COEFFICIENTS.get(name, {}), {}])
+        ]
+        company = [member(8, optimizer="sgd"), member(9, optimizer="adam", lr=0.1)]
+        data = blobs()
+        feed = Feed(data, "cpu", F64)
+        problem = Problem(data.shape, data.outputs, 0)
+        array = Array([*members, *company], problem, feed.like)
+        batches = [batch for epoch in range(1, 7) for batch in feed.epoch(epoch, 16, 0)][:20]
+        assert len(batches) == 20
+        for x, y in batches:
+            array.step(feed.losses(array.outputs(x), y).mean(1))
+        for one in members:
+            expected = reference_weights(one, problem, batches)
+            position = [m.number for m in array.members].index(one.number)
+            for view, weight in zip(array.weights.views, expected, strict=True):
+                assert (view[position] - weight).abs().max() < 1e-10
+
+    @pytest.mark.parametrize("name", OPTIMIZERS)
+    def test_it_finds_the_bottom_of_a_valley(self, name: str) -> None:
+        # y = 2 x1 - 3 x2: linear regression is a parabola in the weights of a net whose hidden layer is linear enough
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(128, 2))
+        y = 2 * x[:, 0] - 3 * x[:, 1]
+        data = dataset(x, y / y.std())
+        lr = {"sgd": 0.05, "momentum": 0.02, "nesterov": 0.02}.get(name, 0.01)
+        ended, _ = run(data, [member(optimizer=name, lr=lr, width=32, epochs=60, activation="relu")])
+        assert isinstance(ended[0].result, Done)
+        assert ended[0].result.loss < 0.01
+
+    def test_l2_shrinks_the_weights(self) -> None:
+        ended, _ = run(blobs(), [member(0, epochs=20, lr=0.01), member(1, epochs=20, lr=0.01, l2=0.3)])
+        free, shrunk = (sum(float(w.square().sum()) for w in ended[k].weights.values()) for k in (0, 1))
+        assert shrunk < 0.5 * free
+
+    def test_l2_leaves_biases_alone(self) -> None:
+        data = blobs()
+        array = Array([member(l2=1.0)], Problem(data.shape, data.outputs, 0), torch.empty(0))
+        for slot, factor in zip(array.layout, array._l2.views, strict=True):
+            assert bool(factor.any()) == (slot.role != "bias")
+
+
+OTHER_COEFFICIENTS = {
+    "momentum": {"momentum": 0.5},
+    "nesterov": {"momentum": 0.5},
+    "rmsprop": {"beta2": 0.9, "eps": 1e-3},
+    "adam": {"beta1": 0.5, "beta2": 0.9, "eps": 1e-3},
+}
+
+
+def reference_weights(
+    one: Member, problem: Problem, batches: list[tuple[torch.Tensor, torch.Tensor]]
+) -> list[torch.Tensor]:
+    """The same training by torch.nn and torch.optim."""
+    s = one.settings
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).double()
+    weights = list(model.parameters())
+    with torch.no_grad():
+        for weight, value in zip(weights, begin(s, problem), strict=True):
+            weight.copy_(value)
+    groups: list[dict[str, Any]] = [
+        {"params": weights[0::2], "weight_decay": s["l2"]},
+        {"params": weights[1::2], "weight_decay": 0.0},
+    ]
+    lr = float(s["lr"])
+    if s["optimizer"] == "adam":
+        optimizer: torch.optim.Optimizer = torch.optim.Adam(groups, lr, (s["beta1"], s["beta2"]), s["eps"])  # type: ignore[arg-type]
+    elif s["optimizer"] == "rmsprop":
+        optimizer = torch.optim.RMSprop(groups, lr, alpha=float(s["beta2"]), eps=float(s["eps"]))
+    else:
+        nesterov = s["optimizer"] == "nesterov"
+        optimizer = torch.optim.SGD(groups, lr, momentum=float(s.get("momentum", 0.0)), nesterov=nesterov)
+    for x, y in batches:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return [weight.detach() for weight in weights]
+
+
+class TestInits:
+    @pytest.mark.parametrize("name", INITS)
+    @pytest.mark.parametrize(("activation", "variance"), [("relu", 2 / 300), ("tanh", 2 / (300 + 200))])
+    def test_the_weights_have_the_variance_that_the_fans_ask_for(
+        self, name: str, activation: str, variance: float
+    ) -> None:
+        settings = complete({"width": 200, "depth": 1, "init": name, "activation": activation})
+        weight = next(begin(settings, Problem((300,), 10, 0)))
+        # the sample variance of n values has a relative standard error below sqrt(2 / n)
+        assert float(weight.var()) == pytest.approx(variance, rel=5 * math.sqrt(2 / weight.numel()))
+        assert abs(float(weight.mean())) < 5 * math.sqrt(variance / weight.numel())
+
+    def test_init_scale_scales_the_draws(self) -> None:
+        one, double = (next(begin(member(init_scale=s).settings, Problem((6,), 3, 0))) for s in (1.0, 2.0))
+        assert torch.equal(double, 2 * one)
+
+    def test_members_of_a_shape_begin_from_the_same_draws(self) -> None:
+        relu, tanh = (next(begin(member(activation=a).settings, Problem((6,), 3, 0))) for a in ("relu", "tanh"))
+        torch.testing.assert_close(relu / relu.std(), tanh / tanh.std())
+
+
+class TestDropout:
+    def test_it_keeps_the_mean_and_drops_its_share(self) -> None:
+        layers = Layers([member(dropout=0.0).settings, member(dropout=0.4).settings], torch.empty(0))
+        a = layers.drop(torch.ones(2, 500, 64), torch.Generator().manual_seed(0), 64)
+        assert torch.equal(a[0], torch.ones(500, 64))
+        # 32,000 units: the standard error of the share is sqrt(.24 / 32000) = 0.0027
+        assert float((a[1] == 0).float().mean()) == pytest.approx(0.4, abs=0.014)
+        assert float(a[1].mean()) == pytest.approx(1.0, abs=0.023)
+
+    def test_members_threshold_the_same_noise(self) -> None:
+        layers = Layers([member(dropout=0.2).settings, member(dropout=0.6).settings], torch.empty(0))
+        little, much = layers.drop(torch.ones(2, 100, 64), torch.Generator().manual_seed(0), 64)
+        assert not ((little == 0) & (much > 0)).any()
+
+    def test_nothing_is_dropped_in_evaluation(self) -> None:
+        data = blobs()
+        array = Array([member(dropout=0.9)], Problem(data.shape, data.outputs, 0), torch.empty(0))
+        x = torch.randn(5, 6)
+        assert torch.equal(array.outputs(x), array.outputs(x))
+
+
+class TestTraining:
+    def test_it_ends_after_patience_epochs_without_a_better_loss(self) -> None:
+        ended, _ = run(blobs(), [member(lr=1e-30, optimizer="sgd", epochs=50, patience=3)])
+        result = ended[0].result
+        assert isinstance(result, Done)
+        assert (result.best_epoch, result.epochs) == (1, 4)
+
+    def test_patience_0_never_ends_early(self) -> None:
+        ended, _ = run(blobs(), [member(lr=1e-30, optimizer="sgd", epochs=20, patience=0)])
+        assert isinstance(ended[0].result, Done)
+        assert ended[0].result.epochs == 20
+
+    def test_the_result_is_that_of_the_best_epoch(self) -> None:
+        data = blobs()
+        ended, epochs = run(data, [member(lr=0.3, epochs=30)])
+        result = ended[0].result
+        assert isinstance(result, Done)
+        best = min(epochs, key=lambda epoch: epoch.loss)
+        assert (result.loss, result.metric, result.best_epoch) == (best.loss, best.metric, best.epoch)
+        assert best.epoch < 30
+
+    def test_the_weights_are_those_of_the_best_epoch(self) -> None:
+        data = blobs()
+        one = member(lr=0.3, epochs=30)
+        ended, _ = run(data, [one])
+        feed = Feed(data, "cpu")
+        array = Array([one], Problem(data.shape, data.outputs, 0), feed.like)
+        with torch.no_grad():
+            for view, weight in zip(array.weights.views, ended[0].weights.values(), strict=True):
+                view[0].copy_(weight)
+        assert isinstance(ended[0].result, Done)
+        assert feed.score(array, "validation")[0][0] == ended[0].result.loss
+
+    def test_the_objective_can_be_the_accuracy(self) -> None:
+        ended, epochs = run(blobs(), [member(lr=0.3, epochs=20)], objective="accuracy")
+        assert isinstance(ended[0].result, Done)
+        assert ended[0].result.loss == 1 - max(epoch.metric for epoch in epochs)
+
+    def test_an_exploding_training_fails_as_diverged(self) -> None:
+        ended, _ = run(blobs(), [member(optimizer="sgd", lr=1e6, epochs=10)])
+        assert isinstance(ended[0].result, Failed)
+        assert ended[0].result.reason.startswith("diverged")
+        assert ended[0].weights == {}
+
+    def test_reading_no_further_ends_it(self) -> None:
+        data = blobs()
+        _, epochs = run(data, [member(epochs=5)])
+        assert [epoch.epoch for epoch in epochs] == [1, 2, 3, 4, 5]
+
+    def test_scores_agree_with_scikit_learn_on_classes(self) -> None:
+        data = blobs(rows=400)
+        feed = Feed(data, "cpu", F64)
+        array = Array([member()], Problem(data.shape, data.outputs, 0), feed.like)
+        losses, metrics = feed.score(array, "validation")
+        inputs, targets = feed.split("validation")
+        predicted = torch.softmax(array.outputs(inputs)[0], 1).detach().numpy()
+        assert losses[0] == pytest.approx(log_loss(targets, predicted, labels=[0, 1, 2]), rel=1e-9)
+        assert metrics[0] == pytest.approx(accuracy_score(targets, predicted.argmax(1)))
+
+    def test_scores_agree_with_scikit_learn_on_numbers(self) -> None:
+        rng = np.random.default_rng(0)
+        data = dataset(rng.normal(size=(200, 4)), rng.normal(size=200))
+        feed = Feed(data, "cpu", F64)
+        array = Array([member()], Problem(data.shape, data.outputs, 0), feed.like)
+        losses, metrics = feed.score(array, "validation")
+        inputs, targets = feed.split("validation")
+        predicted = array.outputs(inputs)[0, :, 0].detach().numpy()
+        assert metrics[0] == pytest.approx(r2_score(targets, predicted), rel=1e-9)
+        assert losses[0] == pytest.approx(float(((targets.numpy() - predicted) ** 2).mean()), rel=1e-9)
+
+    def test_bytes_are_scaled_on_their_way_in(self) -> None:
+        rng = np.random.default_rng(0)
+        images = rng.integers(256, size=(40, 1, 4, 4)).astype(np.uint8)
+        targets = rng.integers(2, size=40)
+        as_bytes = dataset(images, targets, classes=2, center=100.0)
+        as_floats = dataset(images.astype(np.float32), targets, classes=2, center=100.0)
+        one, other = (run(data, [member(lr=1e-3)])[0][0].result for data in (as_bytes, as_floats))
+        assert one.curve == other.curve
+
+    def test_flops_count_three_passes_of_training_and_one_of_validation(self) -> None:
+        data = blobs(rows=80)  # 60 and 20
+        ended, _ = run(data, [member(width=8, depth=1, epochs=2)])
+        # 6 -> 8 -> 3 with biases; a multiplication and an addition for each weight
+        forward = 2 * (6 * 8 + 8 + 8 * 3 + 3)
+        assert isinstance(ended[0].result, Done)
+        assert ended[0].result.flops == 2 * (3 * 60 + 20) * forward
+        assert ended[0].result.steps == 2 * math.ceil(60 / 16)
+
+    def test_the_seconds_of_a_cohort_are_shared_by_flops(self) -> None:
+        ended, _ = run(blobs(), [member(0, width=4, epochs=3), member(1, width=16, epochs=3)])
+        small, large = ended[0].result, ended[1].result
+        assert isinstance(small, Done)
+        assert isinstance(large, Done)
+        assert large.seconds / small.seconds == pytest.approx(large.flops / small.flops)
+
+    def test_a_resnet_counts_the_pixels_that_each_weight_sees(self) -> None:
+        layout = slots(complete({"model": "resnet", "channels": 4}), (1, 8, 8), 10)
+        stem = 2 * (4 * 9 + 4) * 64
+        stages = 2 * (
+            64 * 2 * (4 * 4 * 9 + 4)
+            + 16 * ((4 * 8 + 8) + (4 * 8 * 9 + 8) + (8 * 8 * 9 + 8))
+            + 4 * ((8 * 16 + 16) + (8 * 16 * 9 + 16) + (16 * 16 * 9 + 16))
+        )
+        assert flops_forward(layout) == stem + stages + 2 * (16 * 10 + 10)
+        assert size(layout) == sum(math.prod(slot.shape) for slot in layout)
+
+    def test_a_deep_net_trains_with_a_residual_path_and_hardly_without(self) -> None:
+        data = blobs(rows=200)
+        common: dict[str, Any] = {"depth": 40, "width": 16, "epochs": 15, "lr": 0.003, "activation": "tanh", "init_scale": 0.3}
+        plain, _ = run(data, [member(**common)])
+        residual, _ = run(data, [member(**common, skip="residual")])
+        assert residual[0].result.curve[-1].train_loss < 0.5 < plain[0].result.curve[-1].train_loss
+
+
+def test_a_members_settings_are_not_changed_by_training() -> None:
+    one = member()
+    before = copy.deepcopy(dict(one.settings))
+    run(blobs(), [one])
+    assert dict(one.settings) == before

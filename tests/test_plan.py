@@ -1,0 +1,72 @@
+"""Which trials train together."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.engine.plan import bucket, capacity, cohorts, key
+from hpsearch.engine.settings import NEEDS, SETTINGS, By, complete
+
+
+@given(st.integers(1, 10_000))
+def test_a_bucket_is_wide_enough_and_not_twice_as_wide(width: int) -> None:
+    assert width <= bucket(width) < max(33, 2 * width)
+
+
+def test_buckets_are_powers_of_two_and_from_128_on_the_halves_between() -> None:
+    assert sorted({bucket(width) for width in range(1, 1025)}) == [32, 64, 128, 192, 256, 384, 512, 768, 1024]
+
+
+@pytest.mark.parametrize(
+    "other", [{"batch_size": 32}, {"depth": 3}, {"epochs": 5}, {"skip": "residual"}, {"width": 65}]
+)
+def test_what_shapes_the_computation_keeps_trials_apart(other: dict[str, int]) -> None:
+    assert key(complete({})) != key(complete(other))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"lr": 0.5}, {"optimizer": "sgd"}, {"dropout": 0.5}, {"activation": "tanh"}, {"width": 33}, {"patience": 1},
+     {"init": "fan_uniform"}, {"l2": 0.1}],
+)  # fmt: skip
+def test_everything_else_differs_inside_a_cohort(other: dict[str, object]) -> None:
+    assert key(complete({})) == key(complete(other))  # type: ignore[arg-type]
+
+
+def test_a_wave_is_split_by_key_in_even_shares() -> None:
+    wave = [complete({"width": 128 if k % 2 else 40, "lr": 0.001 * (k + 1)}) for k in range(100)]
+    split = cohorts(wave, (64,), 10, "cpu")
+    assert sorted(position for cohort in split for position in cohort) == list(range(100))
+    assert all(len({key(wave[position]) for position in cohort}) == 1 for cohort in split)
+    assert [len(cohort) for cohort in split if cohort[0] % 2 == 0] == [25, 25]
+
+
+def test_a_cohort_does_not_depend_on_what_else_is_in_the_wave() -> None:
+    mine = [complete({"lr": 0.001 * (k + 1)}) for k in range(5)]
+    other = [complete({"depth": 4, "lr": 0.001 * (k + 1)}) for k in range(5)]
+    assert cohorts(mine, (64,), 10, "cpu") == cohorts([*mine, *other], (64,), 10, "cpu")[:1]
+
+
+def test_wide_nets_and_convolutions_have_little_company_on_a_cpu() -> None:
+    narrow, wide = (capacity(complete({"width": width}), (784,), 10, "cpu") for width in (32, 1024))
+    assert narrow > 16 > wide >= 1
+    assert capacity(complete({"model": "resnet"}), (1, 28, 28), 10, "cpu") == 1
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_has_a_default_that_it_allows(name: str) -> None:
+    setting = SETTINGS[name]
+    values = setting.default.table.values() if isinstance(setting.default, By) else [setting.default]
+    assert all(value in setting.domain for value in values)
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_every_option_of_a_component_is_a_setting(name: str) -> None:
+    assert name in SETTINGS
+
+
+def test_settings_without_a_meaning_are_left_out() -> None:
+    assert "momentum" not in complete({"momentum": 0.5, "optimizer": "adam"})
+    assert "width" not in complete({"model": "resnet"})
