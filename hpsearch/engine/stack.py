@@ -43,7 +43,7 @@ class Stack:
         return stack
 
     def copy_from(self, other: Stack, members: Tensor) -> None:
-        """Take over the weights of the members where `members` [K] is true."""
+        """Take over the weights of the members at these positions."""
         for mine, its in zip(self.views, other.views, strict=True):
             mine[members] = its[members]
 

@@ -33,10 +33,11 @@ class Ended:
 
 @dataclass(slots=True)
 class Run:
-    """How far one member has come. `flops` are those of one epoch."""
+    """How far one member has come. `flops` are those of one epoch, `first_loss` that before the first step."""
 
     member: Member
     flops: int
+    first_loss: float = math.nan
     best: float = math.inf
     metric: float = math.nan
     best_epoch: int = 0
@@ -44,38 +45,40 @@ class Run:
     curve: list[Epoch] = field(default_factory=list)
     active: bool = True
 
-    def ends(self, epoch: Epoch, first_loss: float) -> bool:
-        """Whether the member has learnt enough, or nothing."""
+    def learns(self, seen: Epoch, objective: Objective) -> bool:
+        """Take in an epoch. Whether it was the best so far."""
+        self.curve.append(seen)
+        value = seen.loss if objective == "loss" else 1.0 - seen.metric
+        better = value < self.best and not self.diverged
+        if better:
+            self.best, self.metric, self.best_epoch = value, seen.metric, seen.epoch
         patience = int(self.member.settings["patience"])
-        return (
-            self.diverged(epoch, first_loss)
-            or epoch.epoch == self.member.settings["epochs"]
-            or 0 < patience <= epoch.epoch - self.best_epoch
-        )
+        patient = patience == 0 or seen.epoch - self.best_epoch < patience
+        self.active = patient and not self.diverged and seen.epoch < int(self.member.settings["epochs"])
+        return better
 
-    @staticmethod
-    def diverged(epoch: Epoch, first_loss: float) -> bool:
+    @property
+    def diverged(self) -> bool:
         """Whether a loss is not a number, or far above that before the first step."""
-        finite = math.isfinite(epoch.loss) and math.isfinite(epoch.train_loss)
-        return not finite or epoch.train_loss > _DIVERGED * first_loss
+        last = self.curve[-1]
+        finite = math.isfinite(last.loss) and math.isfinite(last.train_loss)
+        return not finite or last.train_loss > _DIVERGED * self.first_loss
 
-    def result(self, steps_per_epoch: int, first_loss: float) -> Result:
+    def result(self, steps_per_epoch: int) -> Result:
         """What has become of it."""
-        last, curve = self.curve[-1], tuple(self.curve)
-        if self.diverged(last, first_loss):
-            return Failed(
-                f"diverged: training loss {last.train_loss:.3g} after epoch {last.epoch}", self.seconds, curve
-            )
-        epochs = len(curve)
+        curve, epochs = tuple(self.curve), len(self.curve)
+        if self.diverged:
+            reason = f"diverged: training loss {curve[-1].train_loss:.3g} after epoch {epochs}"
+            return Failed(reason, self.seconds, curve)
         return Done(
-            self.best,
-            self.metric,
-            self.seconds,
-            float(self.flops * epochs),
-            steps_per_epoch * epochs,
-            epochs,
-            self.best_epoch,
-            curve,
+            loss=self.best,
+            metric=self.metric,
+            seconds=self.seconds,
+            flops=float(self.flops * epochs),
+            steps=steps_per_epoch * epochs,
+            epochs=epochs,
+            best_epoch=self.best_epoch,
+            curve=curve,
         )
 
 
@@ -86,44 +89,25 @@ def train(feed: Feed, members: Sequence[Member], objective: Objective, seed: int
     validation rows. Its seconds are shared among the members that still learn, by their FLOPs.
     """
     data = feed.data
-    problem = Problem(data.shape, data.outputs, seed)
-    array = Array(members, problem, feed.like)
+    array = Array(members, Problem(data.shape, data.outputs, seed), feed.like)
     best = array.weights.empty()
     rows = 3 * len(data.train) + len(data.validation)
     runs = [Run(m, rows * flops_forward(slots(m.settings, data.shape, data.outputs))) for m in array.members]
-    batch_size, epochs = int(array.settings["batch_size"]), int(array.settings["epochs"])
-    steps = -(-len(data.train) // batch_size)
-    first: dict[int, float] = {}
-    for epoch in range(1, epochs + 1):
-        start = time.perf_counter()
-        train_losses, first_losses = _learn(array, feed, batch_size, epoch)
-        losses, metrics = feed.score(array, "validation")
-        seconds = time.perf_counter() - start
-        if epoch == 1:
-            first = {run.member.number: loss for run, loss in zip(runs, first_losses, strict=True)}
-        share = seconds / sum(run.flops for run in runs if run.active)
-        better = torch.tensor(
-            [
-                run.active and (loss if objective == "loss" else 1.0 - metric) < run.best
-                for run, loss, metric in zip(runs, losses, metrics, strict=True)
-            ],
-            device=feed.like.device,
-        )
-        best.copy_from(array.weights, better)
-        for position, run in enumerate(runs):
-            if not run.active:
-                continue
-            run.seconds += share * run.flops
-            seen = Epoch(run.member.number, epoch, train_losses[position], losses[position], metrics[position])
-            run.curve.append(seen)
-            if better[position]:
-                run.best_epoch, run.metric = epoch, seen.metric
-                run.best = seen.loss if objective == "loss" else 1.0 - seen.metric
+    steps = -(-len(data.train) // int(array.settings["batch_size"]))
+    for number in range(1, int(array.settings["epochs"]) + 1):
+        better: list[int] = []
+        ended: list[int] = []
+        for position, seen in _epoch(array, feed, runs, number):
+            if runs[position].learns(seen, objective):
+                better.append(position)
+            if not runs[position].active:
+                ended.append(position)
             yield seen
-            if run.ends(seen, first[seen.number]):
-                run.active = False
-                result = run.result(steps, first[seen.number])
-                yield Ended(seen.number, result, _trimmed(best, position, run.member, problem, result))
+        best.copy_from(array.weights, torch.tensor(better, dtype=torch.long, device=feed.like.device))
+        for position in ended:
+            result = runs[position].result(steps)
+            weights = {} if isinstance(result, Failed) else _trimmed(best, position, array)
+            yield Ended(runs[position].member.number, result, weights)
         active = [position for position, run in enumerate(runs) if run.active]
         if not active:
             return
@@ -134,13 +118,27 @@ def train(feed: Feed, members: Sequence[Member], objective: Objective, seed: int
             runs = [runs[position] for position in active]
 
 
-def _learn(array: Array, feed: Feed, batch_size: int, epoch: int) -> tuple[list[float], list[float]]:
+def _epoch(array: Array, feed: Feed, runs: Sequence[Run], number: int) -> list[tuple[int, Epoch]]:
+    """Train and judge for one epoch: what each active member has reached, by its position in the array."""
+    start = time.perf_counter()
+    train_losses, first_losses = _learn(array, feed, number)
+    losses, metrics = feed.score(array, "validation")
+    active = [position for position, run in enumerate(runs) if run.active]
+    share = (time.perf_counter() - start) / sum(runs[position].flops for position in active)
+    for position in active:
+        runs[position].seconds += share * runs[position].flops
+        if number == 1:
+            runs[position].first_loss = first_losses[position]
+    return [(p, Epoch(runs[p].member.number, number, train_losses[p], losses[p], metrics[p])) for p in active]
+
+
+def _learn(array: Array, feed: Feed, epoch: int) -> tuple[list[float], list[float]]:
     """One epoch of steps. Each member's mean training loss, and its loss on the first batch, before the first step."""
     seed = array.problem.seed
     noise = generator(feed.like.device, seed, "noise", epoch)
     total = torch.zeros(len(array.members), device=feed.like.device, dtype=torch.float64)
     first: Tensor | None = None
-    for x, y in feed.epoch(epoch, batch_size, seed):
+    for x, y in feed.epoch(epoch, int(array.settings["batch_size"]), seed):
         losses = feed.losses(array.outputs(x, noise), y).mean(1)
         array.step(losses)
         total += losses.detach() * len(y)
@@ -149,11 +147,9 @@ def _learn(array: Array, feed: Feed, batch_size: int, epoch: int) -> tuple[list[
     return (total / len(feed.data.train)).tolist(), first.tolist()
 
 
-def _trimmed(best: Stack, position: int, member: Member, problem: Problem, result: Result) -> Mapping[str, Tensor]:
-    """A finished member's best weights, without padding."""
-    if isinstance(result, Failed):
-        return {}
-    layout = slots(member.settings, problem.inputs, problem.outputs)
+def _trimmed(best: Stack, position: int, array: Array) -> Mapping[str, Tensor]:
+    """A member's weights at its best epoch, without padding."""
+    layout = slots(array.members[position].settings, array.problem.inputs, array.problem.outputs)
     views = (view[position] for view in best.views)
     return {
         slot.name: corner(view, slot.shape).detach().to("cpu", copy=True).contiguous()
