@@ -14,6 +14,8 @@ import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from datetime import date
+from decimal import Decimal
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +30,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.data import LOADERS, RAREST, Dataset, DataSpec, Raw, baseline, mnist
+from hpsearch.data.check import check_targets
 from hpsearch.data.prepare import prepare
 from hpsearch.data.scale import moments, scaling
 from hpsearch.data.split import split, thinned
@@ -179,6 +182,12 @@ def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
     assert len(prepare(DataSpec(str(tmp_path / "t.csv"), target="y", folder=Path("elsewhere"))).inputs) == 20
 
 
+def test_a_path_from_the_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").write_text(numbers_csv())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(prepare(DataSpec("~/t.csv", target="y", folder=Path("elsewhere"))).inputs) == 20
+
+
 def test_a_file_gives_the_dataset_a_name_fit_for_files(table: Callable[..., DataSpec]) -> None:
     assert prepare(table(numbers_csv(), "my data (2).csv")).name == "my-data-2"
 
@@ -257,6 +266,7 @@ BAD_TABLES: dict[str, tuple[str | bytes, str | None, str, list[str]]] = {
     "decimal comma": (numbers_csv(x3='"1,5"'), "y", "E074", ["column 'x', row 3", "'1,5'"]),
     "missing value": (numbers_csv(z5=""), "y", "E074", ["column 'z', row 5 (line 6)", "missing"]),
     "NaN": (numbers_csv(z5="NaN"), "y", "E074", ["column 'z', row 5 (line 6)", "missing"]),
+    "NA and a blank": (numbers_csv(z5="NA "), "y", "E074", ["column 'z', row 5 (line 6)", "missing"]),
     "infinity": (numbers_csv(z5="-inf"), "y", "E074", ["column 'z', row 5 (line 6)", "'-inf'"]),
     "beyond float64": (numbers_csv(z5="1e400"), "y", "E074", ["column 'z', row 5 (line 6)", "'1e400'"]),
     "beyond float32": (numbers_csv(z5="1e39"), "y", "E074", ["column 'z', row 5", "too large"]),
@@ -279,6 +289,17 @@ def test_a_bad_csv_is_refused_where_it_is_bad(table: Callable[..., DataSpec], na
         assert words in f"{problem.message} {problem.hint} {problem.help}"
 
 
+def test_a_target_like_no_column_gets_no_hint(table: Callable[..., DataSpec], arrays: Callable[..., DataSpec]) -> None:
+    for spec in (table(numbers_csv(), target="weight"), arrays({"target": "weight"}, X=X, y=Y)):
+        assert refused(spec).hint == ""
+
+
+@pytest.mark.parametrize(("columns", "end"), [(100, "c98, y"), (101, "c99, ...")])
+def test_a_long_list_of_columns_is_cut(table: Callable[..., DataSpec], columns: int, end: str) -> None:
+    names = [f"c{k}" for k in range(columns - 1)] + ["y"]
+    assert refused(table(",".join(names) + "\n", target=None)).help.endswith(end)
+
+
 def test_all_bad_columns_are_told_at_once(table: Callable[..., DataSpec]) -> None:
     with pytest.raises(SpecError) as caught:
         prepare(table(numbers_csv(x2="red", x3="blue", z7="big", y9="")))
@@ -298,25 +319,42 @@ def parquet(tmp_path: Path) -> Callable[..., DataSpec]:
     return write
 
 
-LABELS = {"numbers": [1, 2] * 10, "text": ["a", "b"] * 10, "categories": pa.array(["a", "b"] * 10).dictionary_encode()}
+LABELS = {
+    "integers": ([1, 2] * 10, ("1", "2")),
+    "floats": ([1.0, 2.0] * 10, ("1", "2")),
+    "booleans": ([True, False] * 10, ("False", "True")),
+    "text": (["a", "b"] * 10, ("a", "b")),
+    "categories": (pa.array(["a", "b"] * 10).dictionary_encode(), ("a", "b")),
+}
 
 
 @pytest.mark.parametrize("kind", LABELS)
 def test_a_parquet_table_is_read_like_a_csv(parquet: Callable[..., DataSpec], kind: str) -> None:
-    columns = {"i": list(range(20)), "f": np.linspace(0, 1, 20), "b": [True, False] * 10, "y": LABELS[kind]}
+    labels, classes = LABELS[kind]
+    columns = {"i": list(range(20)), "f": np.linspace(0, 1, 20), "b": [True, False] * 10, "y": labels}
     data = prepare(parquet(columns))
     assert data.columns == ("i", "f", "b")
     assert data.inputs[19].tolist() == [19, 1, 0]
-    assert data.classes == (("1", "2") if kind == "numbers" else ("a", "b"))
+    assert data.classes == classes
+
+
+def test_decimals_of_a_parquet_table_are_numbers(parquet: Callable[..., DataSpec]) -> None:
+    prices = pa.array([Decimal(f"{k}.25") for k in range(40)])
+    data = prepare(parquet({"x": prices, "y": prices}))
+    assert data.task == "regression"
+    assert data.inputs[:2].tolist() == [[0.25], [1.25]]
 
 
 BAD_PARQUET: dict[str, tuple[dict[str, Any], str | None, str, list[str]]] = {
     "no target given": ({"x": [1], "y": [1]}, None, "E072", ["its columns: x, y"]),
     "text column": ({"x": ["a", "b"], "y": [1, 2]}, "y", "E074", ["column 'x', row 1", "'a'"]),
-    "null": ({"x": [1, 2, None], "y": [1, 2, 1]}, "y", "E074", ["column 'x', row 3", "missing"]),
+    "null": ({"x": [1, 2, None], "y": [1, 2, 1]}, "y", "E074", ["column 'x', row 3: the value is missing"]),
     "NaN": ({"x": [1, float("nan")], "y": [1, 2]}, "y", "E074", ["column 'x', row 2", "nan"]),
     "null target": ({"x": [1, 2], "y": ["a", None]}, "y", "E074", ["column 'y', row 2", "missing"]),
     "empty target": ({"x": [1, 2], "y": ["a", ""]}, "y", "E074", ["target 'y', row 2", "missing"]),
+    "date column": ({"x": [date(2020, 1, 31)], "y": [1]}, "y", "E074", ["column 'x', row 1", "date"]),
+    "date target": ({"x": [1], "y": [date(2020, 1, 31)]}, "y", "E074", ["column 'y', row 1", "date"]),
+    "text column, no rows": ({"x": pa.array([], pa.string()), "y": [0][:0]}, "y", "E074", ["column 'x'", "string"]),
     "no rows": ({"x": pa.array([], pa.int64()), "y": pa.array([], pa.int64())}, "y", "E076", ["no rows"]),
     "few bytes, many rows": (
         {"x": pa.nulls(20_000_000, pa.int8()), "y": pa.nulls(20_000_000, pa.int8())}, "y", "E073", ["over 100 times"]
@@ -374,6 +412,20 @@ def test_test_arrays_are_the_test_split(arrays: Callable[..., DataSpec]) -> None
     assert data.inputs[data.test].tolist() == (x[:4] + 100).tolist()
     assert data.targets[data.test].tolist() == [1, 0, 1, 0]
     assert (len(data.train), len(data.validation)) == (16, 4)
+
+
+def test_arrays_in_fortran_order_are_the_same_data(arrays: Callable[..., DataSpec]) -> None:
+    pixels = np.arange(240, dtype=np.uint8).reshape(20, 1, 3, 4)
+    assert same(prepare(arrays(X=np.asfortranarray(pixels), y=Y)), prepare(arrays(X=pixels, y=Y)))
+
+
+def test_a_large_array_that_is_not_packed_is_read(arrays: Callable[..., DataSpec]) -> None:
+    assert prepare(arrays(X=np.zeros((20, 1000, 1000), np.uint8), y=Y)).features == 1_000_000
+
+
+def test_a_small_array_that_is_packed_well_is_read(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", X=np.zeros((20, 10_000)), y=Y)
+    assert prepare(DataSpec("a.npz", folder=tmp_path)).features == 10_000
 
 
 X, Y = np.arange(40.0).reshape(20, 2), np.arange(20) % 2
@@ -450,6 +502,11 @@ def test_bad_arrays_are_refused_with_the_reason(arrays: Callable[..., DataSpec],
         assert words in f"{problem.message} {problem.hint} {problem.help}"
 
 
+def test_targets_that_are_neither_numbers_nor_text_are_refused() -> None:
+    with pytest.raises(SpecError, match=r"E075.*complex128"):
+        check_targets(Raw("made", X, Y.astype(complex)))
+
+
 def npy(shape: tuple[int, ...], body: bytes = b"") -> bytes:
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
@@ -464,10 +521,11 @@ def npy(shape: tuple[int, ...], body: bytes = b"") -> bytes:
         (npy((4, 1), bytes(24)), "claims 32 bytes, and 24 are there"),
         (npy((1, 1), bytes(24)), "claims 8 bytes, and 24 are there"),
         (npy((4 << 20, 1), bytes(32 << 20)), "over 100 times"),
+        (b"\x93NUMPY\x03" + npy((1, 1), bytes(8))[7:], "unsupported version (3, 0)"),
         (b"no array", "magic"),
         (b"", "not a sound .npz"),
     ],
-    ids=["10^13 values", "overflow", "cut", "too long", "bomb", "no header", "empty"],
+    ids=["10^13 values", "overflow", "cut", "too long", "bomb", "version", "no header", "empty"],
 )
 def test_an_array_is_refused_before_room_is_made_for_it(tmp_path: Path, member: bytes, said: str) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -546,9 +604,12 @@ def test_a_bad_idx_file_is_refused_with_the_reason(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "no IDX file of images"),
-        ({"images-idx3": IMAGES}, "no IDX file of labels"),
-        ({"images-idx3": IMAGES, "labels-idx1": SOME_LABELS, "t10k-images-idx3": IMAGES}, "stands alone"),
+        ({}, "no IDX files to train on"),
+        ({"images-idx3": IMAGES}, "images-idx3' stands alone"),
+        (
+            {"images-idx3": IMAGES, "labels-idx1": SOME_LABELS, "t10k-images-idx3": IMAGES},
+            "t10k-images-idx3' stands alone",
+        ),
         ({"a-images-idx3": IMAGES, "b-images-idx3": IMAGES, "labels-idx1": SOME_LABELS}, "more than one file"),
     ],
 )
@@ -558,12 +619,17 @@ def test_a_folder_must_hold_one_pair_of_idx_files(tmp_path: Path, files: dict[st
     assert (problem.code, said in problem.message) == ("E073", True)
 
 
+def test_an_unzipped_idx_file_is_taken_before_its_zipped_twin(tmp_path: Path) -> None:
+    write_files(tmp_path, {"images-idx3": IMAGES, "images-idx3.gz": b"damaged", "labels-idx1": SOME_LABELS})
+    assert len(prepare(DataSpec(".", folder=tmp_path)).inputs) == 20
+
+
 def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     write_files(tmp_path / "secret", {"images-idx3": IMAGES, "labels-idx1": SOME_LABELS})
     (tmp_path / "set").mkdir()
     for name in ("images-idx3", "labels-idx1"):
         (tmp_path / "set" / name).symlink_to(tmp_path / "secret" / name)
-    assert "no IDX file" in refused(DataSpec("set", folder=tmp_path)).message
+    assert "no IDX files" in refused(DataSpec("set", folder=tmp_path)).message
 
 
 # MNIST
@@ -627,6 +693,16 @@ def test_mnist_is_downloaded_once_into_the_cache(
     assert prepare(DataSpec("mnist")).digest == first.digest
 
 
+def test_only_what_the_cache_lacks_is_downloaded(
+    tmp_path: Path, small_mnist: dict[str, bytes], server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *have, lack = small_mnist
+    write_files(tmp_path / "cache/hpsearch/mnist", {name: small_mnist[name] for name in have})
+    write_files(tmp_path / "served", {lack: small_mnist[lack]})
+    monkeypatch.setattr(mnist, "MIRRORS", (server,))
+    assert prepare(DataSpec("mnist")).name == "mnist"
+
+
 def test_a_download_that_is_not_mnist_leaves_nothing_behind(
     tmp_path: Path, small_mnist: dict[str, bytes], server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -644,6 +720,16 @@ def test_mnist_that_cannot_be_had_is_answered_with_the_files_and_the_places(
     assert problem.code == "E071"
     for words in [*small_mnist, str(tmp_path / "own/mnist"), str(tmp_path / "cache/hpsearch/mnist")]:
         assert words in problem.help
+
+
+def test_without_variables_the_cache_is_in_the_home_folder(
+    tmp_path: Path, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HPSEARCH_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    places = f"$HPSEARCH_DATA/mnist or {tmp_path / '.cache/hpsearch/mnist'}"
+    assert refused(DataSpec("mnist")).help.endswith(places)
 
 
 def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, small_mnist: dict[str, bytes]) -> None:
@@ -726,8 +812,36 @@ def test_thinned_rows_keep_the_shares_of_the_classes_within_one_row(counts: list
     kept = thinned(rows, groups, most, seed)
     assert len(kept) == min(most, len(rows))
     assert np.isin(kept, rows).all()
+    assert (np.diff(kept) > 0).all()
     share = np.bincount(groups[rows], minlength=len(counts)) * len(kept) / len(rows)
     assert (np.abs(np.bincount(groups[kept], minlength=len(counts)) - share) <= 1).all()
+
+
+def test_a_class_rounded_up_in_one_part_is_rounded_down_in_the_next() -> None:
+    groups = np.repeat(np.arange(4), 10)
+    train, validation, test = split(groups, validation=6, test=6, seed=0)
+    assert sorted(np.bincount(groups[validation])) == sorted(np.bincount(groups[test])) == [1, 1, 2, 2]
+    assert np.bincount(groups[train]).tolist() == [7, 7, 7, 7]
+
+
+def test_another_seed_keeps_other_rows() -> None:
+    rows, groups = np.arange(100), np.zeros(100, np.int64)
+    assert thinned(rows, groups, 10, seed=0).tolist() != thinned(rows, groups, 10, seed=1).tolist()
+
+
+def test_one_row_of_each_class_is_enough_to_train(arrays: Callable[..., DataSpec]) -> None:
+    data = prepare(arrays({"validation": 0.3, "test": 0.2}, X=X, y=np.array(list("abcdefghij") * 2)))
+    assert sorted(data.targets[data.train].tolist()) == list(range(10))
+
+
+def test_one_row_less_than_that_is_refused(arrays: Callable[..., DataSpec]) -> None:
+    spec = arrays({"validation": 0.35, "test": 0.2}, X=X, y=np.array(list("abcdefghij") * 2))
+    assert "9 for training" in refused(spec).message
+
+
+def test_one_row_is_enough_to_validate_and_to_test(arrays: Callable[..., DataSpec]) -> None:
+    data = prepare(arrays({"validation": 0.05, "test": 0.05}, X=X, y=Y))
+    assert (len(data.validation), len(data.test)) == (1, 1)
 
 
 @pytest.mark.parametrize("name", BUNDLED)
@@ -906,10 +1020,10 @@ def dataset(targets: Any, train: list[int], validation: list[int], classes: tupl
 
 
 def test_the_baseline_of_classes_gives_their_training_frequencies() -> None:
-    data = dataset([0, 0, 0, 1, 0, 1], [0, 1, 2, 3], [4, 5], classes=("a", "b"))
+    data = dataset([0, 0, 0, 1, 0, 1, 1, 1], [0, 1, 2, 3], [4, 5, 6, 7], classes=("a", "b"))
     loss, metric = baseline(data)
-    assert loss == pytest.approx(-(np.log(0.75) + np.log(0.25)) / 2)
-    assert metric == 0.5
+    assert loss == pytest.approx(-(np.log(0.75) + 3 * np.log(0.25)) / 4)
+    assert metric == 0.25
 
 
 def test_a_class_that_training_lacks_is_no_infinite_loss() -> None:

@@ -47,7 +47,7 @@ def check_targets(raw: Raw) -> None:
     if targets.dtype.kind not in "biufU":
         raise SpecError(Problem("E075", f"{raw.name}: the targets are {targets.dtype}, neither numbers nor text"))
     text = targets.dtype.kind == "U"
-    fit = targets != "" if text else np.abs(targets.astype(np.float64)) <= _LARGEST
+    fit = targets != "" if text else np.abs(targets) <= _LARGEST
     if not fit.all():
         at = int(fit.argmin())
         raise SpecError(_not_finite(raw, f"target '{raw.target}'", at, targets[at]))

@@ -10,6 +10,7 @@ import math
 import re
 import struct
 import zlib
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -29,35 +30,19 @@ _TEST = re.compile(r"(^|[-_.])(t10k|test)[-_.]")
 
 def load(spec: DataSpec) -> Raw:
     """The images and labels of a folder; files named t10k-* or test-* are its own test file."""
-    folder = spec.path
-    images, labels = _find(folder, "*images*idx3*"), _find(folder, "*labels*idx1*")
-    if images is None or labels is None:
-        raise SpecError(
-            Problem(
-                "E073",
-                f"the folder '{spec.source}' has no IDX file of {'labels' if images else 'images'}",
-                help="looked for *images*idx3* and *labels*idx1*, gzipped or not",
-            )
-        )
-    test_images, test_labels = _find(folder, "*images*idx3*", test=True), _find(folder, "*labels*idx1*", test=True)
-    if (test_images is None) != (test_labels is None):
-        lone = test_images or test_labels
-        raise SpecError(Problem("E073", f"'{lone}' stands alone: test images and test labels come together"))
-    test = (
-        pair(test_images.name, array(read(test_images)), array(read(test_labels)))
-        if test_images and test_labels
-        else None
-    )
-    return pair(folder.resolve().name, array(read(images)), array(read(labels)), test)
+    own, test = _found(spec.path, test=False), _found(spec.path, test=True)
+    if own is None:
+        help_ = "looked for *images*idx3* and *labels*idx1*, gzipped or not"
+        raise SpecError(Problem("E073", f"the folder '{spec.source}' has no IDX files to train on", help=help_))
+    return replace(own, name=spec.path.resolve().name, test=test)
 
 
-def pair(name: str, images: NDArray[Any], labels: NDArray[Any], test: Raw | None = None) -> Raw:
+def pair(name: str, images: NDArray[Any], labels: NDArray[Any]) -> Raw:
     """Images (rows, height, width) and labels (rows,) as one source."""
     if images.ndim != 3 or labels.ndim != 1:
-        raise SpecError(
-            Problem("E073", f"{name}: images have 3 dimensions and labels 1, not {images.ndim} and {labels.ndim}")
-        )
-    return Raw(name, images[:, None], labels, target="label", task="classification", test=test)
+        found = f"{images.ndim} and {labels.ndim}"
+        raise SpecError(Problem("E073", f"{name}: images have 3 dimensions and labels 1, not {found}"))
+    return Raw(name, images[:, None], labels, target="label", task="classification")
 
 
 def read(path: Path) -> bytearray:
@@ -111,7 +96,16 @@ def _take(file: gzip.GzipFile | BufferedReader, most: int) -> bytearray:
     return taken
 
 
-def _find(folder: Path, pattern: str, test: bool = False) -> Path | None:
+def _found(folder: Path, test: bool) -> Raw | None:
+    images, labels = _find(folder, "*images*idx3*", test), _find(folder, "*labels*idx1*", test)
+    if images and labels:
+        return pair(images.name, array(read(images)), array(read(labels)))
+    if lone := images or labels:
+        raise SpecError(Problem("E073", f"'{lone}' stands alone: images and labels come together"))
+    return None
+
+
+def _find(folder: Path, pattern: str, test: bool) -> Path | None:
     """The file of this pattern, unzipped where it is there both ways; links out of the folder are not followed."""
     found: dict[str, Path] = {}
     for path in sorted(folder.glob(pattern)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,7 +37,7 @@ def load(spec: DataSpec) -> Raw:
     folder = next((folder for folder in _places() if all((folder / name).is_file() for name in CONTENTS)), None)
     folder = folder or _downloaded()
     images, labels, test_images, test_labels = (idx.array(_checked(folder / name, name)) for name in CONTENTS)
-    return idx.pair(spec.source, images, labels, idx.pair("MNIST's test file", test_images, test_labels))
+    return replace(idx.pair(spec.source, images, labels), test=idx.pair("MNIST's test file", test_images, test_labels))
 
 
 def _places() -> list[Path]:

@@ -51,7 +51,7 @@ def _choose(names: Collection[str], wanted: Sequence[str], what: str, spec: Data
     for name in wanted:
         if name in names:
             return name
-    near = closest(wanted[0], names)
+    near = closest(wanted[0], names) if len(wanted) == 1 else None
     raise SpecError(
         Problem(
             "E072",

@@ -55,15 +55,14 @@ def _null(name: str, column: Any) -> Problem | None:
     return missing(name, int(column.is_null().to_numpy().argmax()) + 1) if column.null_count else None
 
 
-def _numbers(column: Any) -> NDArray[np.float64]:
-    if pa.types.is_decimal(column.type):
-        column = column.cast(pa.float64())
-    numbers: NDArray[np.float64] = column.to_numpy().astype(np.float64)
+def _numbers(column: Any) -> NDArray[Any]:
+    """Numbers and booleans as they are; decimals, which NumPy has not, as float64."""
+    numbers: NDArray[Any] = (column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column).to_numpy()
     return numbers
 
 
 def _targets(name: str, column: Any) -> NDArray[Any]:
-    """Text and booleans as they are, numbers as float64."""
+    """Text, whether or not it is stored as categories, or numbers, or booleans."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     text = any(is_kind(column.type) for is_kind in _TEXT)
@@ -71,5 +70,4 @@ def _targets(name: str, column: Any) -> NDArray[Any]:
         raise SpecError(fault)
     if text:
         return text_targets(column.to_pylist(), name)
-    numbers: NDArray[Any] = column.to_numpy() if pa.types.is_boolean(column.type) else _numbers(column)
-    return numbers
+    return _numbers(column)

@@ -149,11 +149,11 @@ def _smaller(parts: Parts, groups: Ints, rows: int, seed: int) -> Parts:
     """`rows` for training and validation together, in the same ratio, and at most as many for test."""
     if rows < 2:
         raise SpecError(Problem("E076", f"{rows} rows are too few to train and to validate"))
-    train, validation, test = parts
-    if rows < len(train) + len(validation):
-        kept = min(max(round(rows * len(validation) / (len(train) + len(validation))), 1), rows - 1)
-        train, validation = thinned(train, groups, rows - kept, seed), thinned(validation, groups, kept, seed)
-    return train, validation, thinned(test, groups, rows, seed)
+    train, validation, _ = map(len, parts)
+    validating = min(max(round(rows * validation / (train + validation)), 1), rows - 1)
+    kept = (rows - validating, validating, rows)
+    fewer = [thinned(part, groups, most, seed) for part, most in zip(parts, kept, strict=True)]
+    return fewer[0], fewer[1], fewer[2]
 
 
 def _standardised(values: NDArray[np.float64], train: Ints) -> tuple[Floats, float, float]:
