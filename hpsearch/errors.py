@@ -18,6 +18,9 @@ EXIT_CONFIG_DIFFERS = 78
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
+_WIDEST = 120  # columns of a source line that are shown
+_BEFORE = 40  # of them, those before the mistake
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -42,24 +45,42 @@ class Problem:
 
     def __str__(self) -> str:
         lines = [f"error[{self.code}]: {self.message}"]
-        if self.place:
-            at = self.place
+        at = self.place
+        if at:
             lines.append(f"  --> {at.file}:{at.line}:{at.column}" if at.line else f"  --> {at.file}")
-            if at.text:
-                gutter = " " * len(str(at.line))
-                underline = " " * (at.column - 1) + "^" * max(1, at.length)
-                lines += [f"{gutter} |", f"{at.line} | {at.text}", f"{gutter} | {underline} {self.hint}".rstrip()]
-        if self.hint and not (self.place and self.place.text):
+        if at and at.text:
+            gutter = " " * len(str(at.line))
+            text, before, length = _excerpt(at)
+            underline = f"{' ' * before}{'^' * length} {self.hint}".rstrip()
+            lines += [f"{gutter} |", f"{at.line} | {text}", f"{gutter} | {underline}"]
+        elif self.hint:
             lines.append(f"   = hint: {self.hint}")
         if self.help:
             lines.append(f"   = help: {self.help}")
-        return "\n".join(lines)
+        return "\n".join(_printable(line) for line in lines)
 
     def record(self) -> dict[str, object]:
         """The same facts for `--json`."""
         at = self.place
         where = {"file": at.file, "line": at.line, "column": at.column} if at else {}
         return {"code": self.code, "message": self.message, **where, "hint": self.hint, "help": self.help}
+
+
+def _printable(text: str) -> str:
+    """The text with what a terminal might obey (an escape sequence in a quoted value) made visible."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def _excerpt(at: Place) -> tuple[str, int, int]:
+    """The part of a long line around a place, one column a sign: the text, where to underline, how far."""
+    first = 0 if len(at.text) <= _WIDEST else max(0, min(at.column - 1 - _BEFORE, len(at.text) - _WIDEST))
+    part = at.text[first : first + _WIDEST]
+    text = "".join(
+        sign if sign.isprintable() else " " if sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in part
+    )
+    head, tail = "..." * (first > 0), "..." * (first + _WIDEST < len(at.text))
+    before = at.column - 1 - first
+    return head + text + tail, len(head) + before, max(1, min(at.length, _WIDEST - before))
 
 
 class HpsearchError(Exception):

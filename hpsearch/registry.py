@@ -17,11 +17,11 @@ def resolve(target: str) -> Any:
 
 def closest(name: str, names: Iterable[str], most: int = 2) -> str | None:
     """The one of `names` that `name` is probably a slip of (edit distance <= `most`), if any."""
-    scored = sorted((_distance(name, other), other) for other in names)
     # a name of two letters is within distance 2 of everything
-    if scored and scored[0][0] <= min(most, max(1, len(name) // 2)):
-        return scored[0][1]
-    return None
+    most = min(most, max(1, len(name) // 2))
+    near = [other for other in names if abs(len(other) - len(name)) <= most]
+    distance, best = min(((_distance(name, other), other) for other in near), default=(most + 1, None))
+    return best if distance <= most else None
 
 
 def _words(text: str) -> list[str]:

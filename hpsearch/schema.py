@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from hpsearch import foreign
 from hpsearch.data import Scale, Task
-from hpsearch.document import Document, Path, kind
+from hpsearch.document import Path, dotted
 from hpsearch.engine.plan import Objective
 from hpsearch.engine.settings import SETTINGS
-from hpsearch.errors import Problem
+from hpsearch.mistakes import Mistakes, flow, kind, written
 from hpsearch.registry import closest
 from hpsearch.space import Value
 from hpsearch.strategies import SURROGATES
@@ -37,6 +39,13 @@ def seconds(duration: object) -> float:
 class _Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _stands_there(cls, value: object) -> object:
+        if value is None:  # `budget:` with nothing after it is a slip, not a way to leave it out
+            raise ValueError("empty")
+        return value
+
 
 class SplitKeys(_Section):
     """`data: split:`."""
@@ -48,11 +57,13 @@ class SplitKeys(_Section):
 class DataKeys(_Section):
     """`data:`."""
 
-    source: str = Field(description="a bundled name (digits, wine, breast_cancer, diabetes), mnist, or a path")
-    target: str | None = Field(None, description="the name of the column that is to be predicted")
+    source: str = Field(
+        min_length=1, description="a bundled name (digits, wine, breast_cancer, diabetes), mnist, or a path"
+    )
+    target: str | None = Field(None, min_length=1, description="the name of the column that is to be predicted")
     task: Task | None = Field(None, description="classification or regression")
-    split: SplitKeys = Field(SplitKeys(), description="shares, such as {validation: 0.2, test: 0.2}")
-    split_seed: int = Field(0, ge=0, description="a whole number, 0 or more")
+    split: SplitKeys = Field(SplitKeys(), description="a mapping of shares, such as {validation: 0.2, test: 0.2}")
+    split_seed: int = Field(0, ge=0, lt=2**63, description="a whole number, 0 or more")
     scale: Scale = Field("standard", description="standard, unit or none")
 
 
@@ -72,7 +83,7 @@ class SearchKeys(_Section):
 
 
 class ParameterKeys(_Section):
-    """One entry of `parameters:`. What belongs together is judged by `hpsearch.spec`."""
+    """One entry of `parameters:`. What belongs together is judged by `hpsearch.build`."""
 
     value: Value | None = Field(None, description="one value: a number, a word, true or false")
     values: list[Value] | None = Field(None, min_length=1, description="a list of numbers or words, such as [1, 2, 3]")
@@ -81,7 +92,7 @@ class ParameterKeys(_Section):
     log: bool = Field(False, description="true or false")
     step: int | float | None = Field(None, description="a number above 0")
     points: int | None = Field(None, ge=1, le=1_000_000, description="a whole number of ticks, 1 or more")
-    when: dict[str, Value | list[Value]] | None = Field(
+    when: dict[str, Value | Annotated[list[Value], Field(min_length=1)]] | None = Field(
         None, min_length=1, description="a mapping such as {optimizer: momentum}"
     )
 
@@ -96,8 +107,8 @@ class Keys(_Section):
     )
     data: DataKeys = Field(description="a mapping such as {source: digits}")
     train: dict[str, Any] = Field({}, description="a mapping of settings to values, such as {epochs: 30}")
-    parameters: dict[str, ParameterKeys] | None = Field(
-        None, description="a mapping of names to ranges, such as {lr: {min: 1e-4, max: 1e-1, log: true}}"
+    parameters: dict[str, ParameterKeys] = Field(
+        {}, description="a mapping of names to ranges, such as {lr: {min: 1e-4, max: 1e-1, log: true}}"
     )
     constraints: list[str] = Field([], description='a list of conditions in quotes, such as ["width * depth <= 512"]')
     trials: list[dict[str, Value]] = Field([], description="a list of mappings, such as [{lr: 0.01, width: 64}]")
@@ -105,132 +116,161 @@ class Keys(_Section):
 
 
 _ENTRY = "a mapping such as {min: 1e-4, max: 1e-1, log: true} or {values: [16, 32]}"
-
-_FOREIGN = {
-    "low": ("Optuna", "min"),
-    "high": ("Optuna", "max"),
-    "lower": ("Ludwig", "min"),
-    "upper": ("Ludwig", "max"),
-    "bounds": ("Ax", "min and max:  {min: 1e-4, max: 1e-1}"),
-    "choices": ("Optuna", "values"),
-    "categories": ("Ludwig", "values"),
-    "q": ("W&B", "step"),
-    "distribution": ("W&B", "log: true, min and max (as values, not exponents)"),
-    "log_uniform": ("W&B", "log: true, min and max (as values, not exponents)"),
-    "log_uniform_values": ("W&B", "log: true, min and max"),
-    "loguniform": ("Ray Tune", "log: true, min and max"),
-    "sampling": ("KerasTuner", "log: true"),
-    "space": ("Ludwig", "min and max, or values"),
-    "type": ("others", "nothing: it follows from the values"),
-    "_type": ("NNI", "min and max, or values"),
-    "_value": ("NNI", "min and max, or values"),
+_SECTIONS: Mapping[Path, type[_Section]] = {
+    ("data", "split"): SplitKeys,
+    ("data",): DataKeys,
+    ("search",): SearchKeys,
+    (): Keys,
 }
+_BY_NAME = ("parameters", "trials", "constraints")
+"""Of these sections a wrong member is left out as a whole."""
 
 
-def validate(document: Document) -> tuple[Keys | None, list[Problem]]:
-    """The keys in their types, or what is wrong with them, in the order of the file."""
-    value = document.value
-    if not isinstance(value, dict):
-        what = "this file is empty" if value is None else f"this file holds {kind(value)}, not a mapping of sections"
-        help = "it begins with  data: {source: digits}"
-        return None, [Problem("E005", what, document.value_place(()), help=help)]
+def validate(mistakes: Mistakes) -> Keys:
+    """The keys in their types. What is wrong is noted and left out, so that the rest can be judged.
+
+    Raises:
+        SpecError: there is nothing to judge.
+    """
+    document = mistakes.document
+    if not isinstance(document.value, dict):
+        empty = document.value is None
+        what = "this file is empty" if empty else f"this file holds {kind(document.value)}, not a mapping of sections"
+        mistakes.add("E005", what, (), help="it begins with  data: {source: digits}")
+        raise mistakes.error()
     try:
-        return Keys.model_validate(value), []
+        return Keys.model_validate(document.value)
     except ValidationError as error:
-        found: dict[Path, Problem] = {}
-        for one in error.errors(include_url=False):
-            path = _within(one["loc"], document)
-            found.setdefault(path, _problem(one["type"], path, one, document))
-        return None, list(found.values())
+        for one in error.errors(include_url=False, include_context=False):
+            _note(one["type"], one["loc"], one["input"], mistakes)
+    return Keys.model_validate(_without(mistakes.paths, document.value))
 
 
-def _within(location: tuple[str | int, ...], document: Document) -> Path:
+def _without(wrong: Iterable[Path], value: dict[str, Any]) -> dict[str, Any]:
+    """The value less what is wrong; a list keeps its length."""
+    rest = deepcopy(value)
+    for path in wrong:
+        *above, last = path[:2] if path[0] in _BY_NAME else path
+        node: Any = rest
+        for part in above:
+            node = node.get(part) if isinstance(node, dict) else None
+        if isinstance(node, list):
+            node[int(last)] = "" if above == ["constraints"] else {}
+        elif isinstance(node, dict):
+            node.pop(last, None)
+    rest.setdefault("data", {}).setdefault("source", "unknown")
+    return rest
+
+
+def _note(category: str, location: tuple[str | int, ...], value: object, mistakes: Mistakes) -> None:
+    """Say in words what pydantic found; of one value, once."""
+    path = _within(location, mistakes.document.value)
+    if category == "missing":
+        path = (*path, location[-1])
+    if path in mistakes.paths:
+        return
+    section = keys_at(path[:-1])
+    name = str(path[-1])
+    if category == "extra_forbidden" or (path[:-1] == ("parameters",) and name not in section):
+        unknown_key(path, mistakes)
+    elif category == "missing" and any(closest(key, [name]) for key in mistakes.document.at(path[:-1])):
+        mistakes.paths.add(path)  # it stands there misspelt, which is a mistake of its own
+    elif category == "missing":
+        where = f" in '{dotted(path[:-1])}'" if len(path) > 1 else ""
+        message = f"the key '{name}' is missing{where}"
+        place = mistakes.document.key_place(path[:-1])
+        mistakes.add("E013", message, path, place=place, help=f"{name}: {section[name]}")
+    else:
+        model = _SECTIONS.get(path[:-1], ParameterKeys if len(path) == 3 else None)
+        among = _among(model.model_fields[name].annotation) if model and name in model.model_fields else []
+        mistakes.wrong(path, value, section.get(name) or _item(path), among=among, hint=_entry(path, value))
+
+
+def _within(location: tuple[str | int, ...], node: Any) -> Path:
     """The part of pydantic's location that is in the file: the names of union branches are not."""
     path: Path = ()
-    node = document.value
     for part in location:
         inside = isinstance(node, dict) and part in node
         if inside or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
             node = node[part]
             path = (*path, part)
-        elif isinstance(node, dict) and isinstance(part, str) and len(location) == len(path) + 1:
-            return (*path, part)  # a missing key
     return path
 
 
-def _problem(category: str, path: Path, error: Mapping[str, Any], document: Document) -> Problem:
-    if category == "extra_forbidden":
-        return unknown_key(path, document)
-    section = _section(path[:-1])
-    if category == "missing":
-        description = section[str(path[-1])]
-        where = f" in '{path[-2]}'" if len(path) > 1 else ""
-        place = document.key_place(path[:-1])
-        return Problem("E013", f"the key '{path[-1]}' is missing{where}", place, help=f"{path[-1]}: {description}")
-    return wrong_value(path, error["input"], section.get(str(path[-1]), "") or _item(path), document)
+def _among(annotation: object) -> list[str]:
+    """The words that a type allows, where it is a list of them."""
+    parts = get_args(annotation)
+    return [part for part in parts if isinstance(part, str)] or [word for part in parts for word in _among(part)]
 
 
-def wrong_value(path: Path, value: object, expected: str, document: Document, code: str = "E020") -> Problem:
-    """A value that is not what its key takes."""
-    name = ".".join(str(part) for part in path)
-    hint = ""
-    if expected == _ENTRY and isinstance(value, list):
-        hint = f"write {{values: {_flow(value)}}}"
-    elif expected == _ENTRY and not isinstance(value, dict):
-        hint = f"write {{value: {value}}}, or put it under 'train:'"
-    place = document.value_place(path)
-    return Problem(code, f"'{name}' is {kind(value)}, which is not {expected}", place, hint)
-
-
-def _flow(values: list[object]) -> str:
-    return "[" + ", ".join(str(value) for value in values) + "]"
-
-
-def unknown_key(path: Path, document: Document) -> Problem:
-    """A key that does not belong where it stands."""
-    name, allowed = str(path[-1]), _section(path[:-1])
-    where = f" in parameter '{path[1]}'" if path[0] == "parameters" else f" in '{path[0]}'" if len(path) > 1 else ""
-    hint = ""
-    if near := closest(name, allowed):
-        hint = f"did you mean '{near}'?"
-    elif path[0] == "parameters" and name in _FOREIGN:
-        tool, ours = _FOREIGN[name]
-        hint = f"that is the spelling of {tool}; here: {ours}"
-    elif home := _home(name):
-        hint = f"'{name}' belongs under '{home}:'"
-    help = f"allowed here: {', '.join(allowed)}"
-    return Problem("E012", f"unknown key '{name}'{where}", document.key_place(path), hint, help)
-
-
-def _home(name: str) -> str | None:
-    """The section in which a key would be right."""
-    homes: dict[str, type[BaseModel]] = {"split": SplitKeys, "data": DataKeys, "search": SearchKeys}
-    for home, model in homes.items():
-        if name in model.model_fields:
-            return home
-    return "train' or 'parameters" if name in SETTINGS else None
-
-
-def _section(path: Path) -> Mapping[str, str]:
-    """The keys allowed under a path, and what each holds."""
-    models: dict[Path, type[_Section]] = {
-        (): Keys,
-        ("data",): DataKeys,
-        ("data", "split"): SplitKeys,
-        ("search",): SearchKeys,
-    }
-    if path == ("parameters",):
-        return dict.fromkeys(SETTINGS, _ENTRY)
-    model: type[BaseModel] | None = models.get(path)
-    if model is None and len(path) == 2 and path[0] == "parameters":
-        model = ParameterKeys
-    return {name: field.description or "" for name, field in model.model_fields.items()} if model else {}
+def _entry(path: Path, value: object) -> str:
+    """How a parameter is written that stands there without its keys."""
+    if len(path) != 2 or path[0] != "parameters" or value is None:
+        return ""
+    if isinstance(value, list):
+        return f"write {flow({'values': value})}"
+    return f"write {{value: {written(value)}}}, or put it under 'train:'"
 
 
 def _item(path: Path) -> str:
     """What an item of a list or of a free mapping may be."""
-    return {
-        "parameters": _ENTRY if len(path) == 2 else "a number, a word, true or false",
-        "constraints": "a condition in quotes",
-        "trials": "a mapping such as {lr: 0.01}" if len(path) == 2 else "a number, a word, true or false",
-    }.get(str(path[0]), "a number, a word, true or false")
+    whole = {"parameters": _ENTRY, "constraints": "a condition in quotes", "trials": "a mapping such as {lr: 0.01}"}
+    if len(path) == 2:
+        return whole[str(path[0])]
+    return "a value or a list of values" if path[2] == "when" else "a number, a word, true or false"
+
+
+def keys_at(path: Path) -> Mapping[str, str]:
+    """The keys allowed under a path, and what each holds."""
+    if path in (("parameters",), ("train",)) or (path[:1] == ("trials",) and len(path) == 2):
+        return dict.fromkeys(SETTINGS, _ENTRY if path == ("parameters",) else "")
+    entry = ParameterKeys if len(path) == 2 and path[0] == "parameters" else None
+    model = _SECTIONS.get(path, entry)
+    return {name: field.description or "" for name, field in model.model_fields.items()} if model else {}
+
+
+def unknown_key(path: Path, mistakes: Mistakes) -> None:
+    """Note a key that does not belong where it stands."""
+    parent, name = path[:-1], str(path[-1])
+    entry = mistakes.document.at(parent)
+    in_parameter = parent[:1] == ("parameters",) and len(parent) == 2
+    if in_parameter and name in foreign.TOOLS and foreign.first(entry) != name:
+        mistakes.paths.add(path)  # the first such key says how the whole is written
+        return
+    allowed = keys_at(parent)
+    where = f" in parameter '{parent[1]}'" if in_parameter else f" in '{dotted(parent)}'" if parent else ""
+    noun = "setting" if set(SETTINGS) == set(allowed) else "key"
+    hint = _elsewhere(path, entry[name], mistakes)
+    if not hint and (near := closest(name, [*allowed, *(foreign.TOOLS if in_parameter else ())])):
+        hint = f"did you mean '{near}'?" if near in allowed else _foreign(near, entry)
+    help = f"allowed here: {', '.join(allowed)}"
+    mistakes.add("E012", f"unknown {noun} '{name}'{where}", path, key=True, hint=hint, help=help)
+
+
+def _foreign(key: str, entry: Mapping[str, Any]) -> str:
+    ours = foreign.translated(entry)
+    line = flow(ours) if ours else "min and max, perhaps log: true; or values"
+    means = "W&B takes exponents of e" if foreign.exponents(entry) else f"{foreign.TOOLS[key]} writes it so"
+    return f"{means}; here: {line}"
+
+
+def _elsewhere(path: Path, value: object, mistakes: Mistakes) -> str:
+    """Where a key would be right, or what it is called here."""
+    parent, name = path[:-1], str(path[-1])
+    if ":" in name:
+        return f"a blank belongs after ':', as in  {name.replace(':', ': ')}"
+    if parent[:1] == ("parameters",) and len(parent) == 2 and name in foreign.TOOLS:
+        return _foreign(name, mistakes.document.at(parent))
+    for home, model in _SECTIONS.items():
+        if name in model.model_fields:
+            place = f"under '{' '.join(f'{part}:' for part in home)}'" if home else "at the left margin"
+            return f"'{name}' belongs {place}"
+    ours = foreign.NAMES.get(name, name)
+    if ours in SETTINGS:
+        if parent in (("train",), ("parameters",)) or parent[:1] == ("trials",):
+            return f"here it is called '{ours}'"
+        called = f"'{ours}' belongs" if ours == name else f"here it is called '{ours}', and belongs"
+        return called + (" under 'parameters:'" if isinstance(value, dict) else " under 'train:' or 'parameters:'")
+    if name in ParameterKeys.model_fields:
+        return f"'{name}' belongs to a parameter, such as  lr: {{min: 1e-4, max: 1e-1}}"
+    return foreign.SECTIONS.get(name, "") if not parent else ""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
 from random import Random
 
 from hpsearch.runners import Crashed, Finished, Runner, Work
 from hpsearch.space import Params, Space, point_key
 from hpsearch.store import Store
 from hpsearch.strategies import Strategy
-from hpsearch.trial import Cohort, Epoch, Failed, History, New, Result, Trial
+from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Result, Trial
 
 _POLL = 0.2  # seconds between looks at the signals
 
@@ -104,24 +105,24 @@ def ask_wave(search: Search, history: History) -> tuple[Trial, ...]:
     left = search.wave if search.budget is None else min(search.wave, search.budget - len(history))
     number = max((trial.wave for trial in history.trials), default=-1) + 1
     cohort = max((trial.cohort for trial in history.trials), default=-1) + 1
+    known = history.weighed(search.time_weight)
     trials: list[Trial] = []
     for _ in range(left):
-        new = _ask(search, history.asked(trials))
+        new = _ask(search, known)
         if new is None:
             break
-        trials.append(Trial(len(history) + len(trials), new.params, new.why, number, cohort))
+        trials.append(Trial(len(known), new.params, new.why, number, cohort))
+        known = known.asked(trials[-1:])
     groups = search.cohorts([trial.params for trial in trials])
     member_of = {position: cohort + k for k, group in enumerate(groups) for position in group}
-    return tuple(Trial(t.number, t.params, t.why, t.wave, member_of[i]) for i, t in enumerate(trials))
+    return tuple(replace(trial, cohort=member_of[position]) for position, trial in enumerate(trials))
 
 
 def _ask(search: Search, history: History) -> New | None:
-    seen = {point_key(trial.params) for trial in history.trials}
-    opening = [new for new in search.opening if point_key(new.params) not in seen]
-    if opening:
-        return opening[0]
-    rng = Random(f"{search.seed}/{len(history)}")
-    return search.strategy.ask(search.space, history.weighed(search.time_weight), rng)
+    for new in search.opening:
+        if point_key(new.params) not in history.keys:
+            return new
+    return search.strategy.ask(search.space, history, Random(f"{search.seed}/{len(history)}"))
 
 
 def _train(search: Search, history: History, store: Store, runner: Runner, stop: Stop) -> Iterator[Epoch | Told]:
@@ -149,4 +150,11 @@ def _train(search: Search, history: History, store: Store, runner: Runner, stop:
                 del cohorts[number]
                 yield Told(told, history, crash.traceback)
             elif isinstance(event, tuple):
-                results[number][event[0]] = event[1]
+                results[number][event[0]] = _judged(event[1])
+
+
+def _judged(result: Result) -> Result:
+    """The result, if its loss can be compared; what is not a finite number is a failure, whoever computed it."""
+    if isinstance(result, Done) and not isfinite(result.loss):
+        return Failed(f"diverged: the loss is {result.loss}", result.seconds, result.curve)
+    return result

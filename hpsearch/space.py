@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from fractions import Fraction
+from functools import cache, cached_property, lru_cache
 from random import Random
-from typing import Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from hpsearch.errors import Problem, SpecError
 from hpsearch.expression import Expression
@@ -21,6 +22,9 @@ Params = Mapping[str, Value]
 class Parameter(Protocol):
     """One dimension of the search. Nowhere but here may code ask what type a parameter is."""
 
+    ordered: ClassVar[bool]
+    """Whether there is something between two values: a number, not a choice."""
+
     @property
     def points(self) -> int | None:
         """How many ticks it gives to a grid, where the YAML says so."""
@@ -32,19 +36,25 @@ class Parameter(Protocol):
     def __contains__(self, value: object) -> bool: ...
 
     def encode(self, value: Value) -> tuple[float, ...]:
-        """The value's place: `width` numbers in [0, 1]; `decode` takes it back to the same value."""
+        """The value's place: `width` numbers in [0, 1]; `decode` takes it back (a float to within rounding)."""
 
     def decode(self, unit: Sequence[float]) -> Value:
         """The value at a place in [0, 1]^width; uniform places give values uniform on the parameter's scale."""
 
     def grid(self, points: int) -> Sequence[Value]:
-        """Distinct values in order, both ends included: `points` of a number (fewer where it has fewer)."""
+        """Distinct values in order: `points` of a number, both ends included (fewer where it has fewer).
+
+        One point of a number is its middle; a choice always gives all.
+        """
 
     def values(self) -> Sequence[Value] | None:
-        """Every value in order; None where they cannot be counted."""
+        """Every value in order, not listed where they are many; None where they cannot be counted."""
 
     def nearest(self, value: Value) -> Value:
         """The value of this parameter that is closest to the given one."""
+
+    def narrowed(self, low: float, high: float, log: bool, step: float | None, points: int | None) -> Parameter:
+        """The same kind of number between two of its values (a choice stays what it is)."""
 
     def describe(self) -> str:
         """What values it takes, in words."""
@@ -59,6 +69,7 @@ class Real:
     log: bool = False
     step: float | None = None
     points: int | None = None
+    ordered: ClassVar[bool] = True
 
     @property
     def width(self) -> int:
@@ -67,49 +78,76 @@ class Real:
     def __contains__(self, value: object) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             return False
-        return self.step is None or math.isclose(self.nearest(value), value, abs_tol=1e-9 * self.step)
+        return self.step is None or value in self._steps
 
     def encode(self, value: Value) -> tuple[float, ...]:
-        value = float(value)
         if self.step is not None:
-            return ((round((value - self.low) / self.step) + 0.5) / self._cells,)
-        if self.low == self.high:
-            return (0.5,)
-        return (_place(value, self.low, self.high, self.log),)
+            return ((self._steps.index(self.nearest(value)) + 0.5) / len(self._steps),)
+        return (_place(float(value), self.low, self.high, self.log),)
 
     def decode(self, unit: Sequence[float]) -> float:
         if self.step is not None:
-            return self._tick(min(int(unit[0] * self._cells), self._cells - 1))
-        # exp(log(x)) may overshoot by one ulp
-        return min(max(_value(unit[0], self.low, self.high, self.log), self.low), self.high)
+            return _cell(self._steps, unit[0])
+        return _value(unit[0], self.low, self.high, self.log)
 
     def grid(self, points: int) -> Sequence[float]:
         if self.step is not None:
-            return _thinned([self._tick(k) for k in range(self._cells)], points)
-        if self.low == self.high:
-            return (self.low,)
-        return tuple(self.decode([u]) for u in _ticks(points))
+            return _thinned(self._steps, points)
+        ticks = (self.decode([u]) for u in _ticks(points))
+        ends = (self.low, self.high)
+        return tuple(dict.fromkeys(tick if tick in ends else _neat(tick) for tick in ticks))
 
     def values(self) -> Sequence[float] | None:
         if self.low == self.high:
             return (self.low,)
-        return None if self.step is None else tuple(self._tick(k) for k in range(self._cells))
+        return None if self.step is None else self._steps
 
     def nearest(self, value: Value) -> float:
-        value = min(max(float(value), self.low), self.high)
-        return value if self.step is None else self._tick(round((value - self.low) / self.step))
+        value = min(max(float(value), self.low), self.high) + 0.0  # no -0.0
+        return value if self.step is None else self._steps[self._steps.closest(value)]
+
+    def narrowed(self, low: float, high: float, log: bool, step: float | None, points: int | None) -> Real:
+        return Real(float(low) + 0.0, float(high) + 0.0, log, step, points)
 
     def describe(self) -> str:
         return "a number " + _between(self.low, self.high) + (f" in steps of {self.step:g}" if self.step else "")
 
     @property
-    def _cells(self) -> int:
+    def _steps(self) -> _Steps:
         assert self.step is not None
-        return round((self.high - self.low) / self.step) + 1
+        return _steps(self.low, self.high, self.step)
 
-    def _tick(self, k: int) -> float:
-        assert self.step is not None
-        return float(f"{self.low + k * self.step:.12g}")  # 0.3, not 0.30000000000000004
+
+@dataclass(frozen=True, slots=True)
+class _Steps(Sequence[float]):
+    """low, low + step, ..., high, not listed: what a person means in decimals (0.3, not 0.30000000000000004)."""
+
+    low: Fraction
+    step: Fraction
+    number: int
+
+    def __len__(self) -> int:
+        return self.number
+
+    def __getitem__(self, k: Any) -> Any:
+        return float(self.low + range(self.number)[k] * self.step)
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, int | float) and self[self.closest(value)] == value
+
+    def index(self, value: float, start: int = 0, stop: int | None = None) -> int:
+        if value not in self:
+            raise ValueError(f"{value} is no step")
+        return self.closest(value)
+
+    def closest(self, value: float) -> int:
+        """The number of the step that is closest to a value in [low, high]."""
+        return min(max(round((exact(value) - self.low) / self.step), 0), self.number - 1)
+
+
+@lru_cache
+def _steps(low: float, high: float, step: float) -> _Steps:
+    return _Steps(exact(low), exact(step), 1 + round((exact(high) - exact(low)) / exact(step)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +159,7 @@ class Integer:
     log: bool = False
     step: int = 1
     points: int | None = None
+    ordered: ClassVar[bool] = True
 
     @property
     def width(self) -> int:
@@ -140,16 +179,12 @@ class Integer:
     def decode(self, unit: Sequence[float]) -> int:
         if self.log:
             return min(max(round(_value(unit[0], self.low - 0.5, self.high + 0.5, log=True)), self.low), self.high)
-        values = self.values()
-        return values[min(int(unit[0] * len(values)), len(values) - 1)]
+        return _cell(self.values(), unit[0])
 
     def grid(self, points: int) -> Sequence[int]:
         if not self.log:
             return _thinned(self.values(), points)
-        if self.low == self.high:
-            return (self.low,)
-        ticks = (round(_value(u, self.low, self.high, log=True)) for u in _ticks(points))
-        return tuple(sorted({min(max(tick, self.low), self.high) for tick in ticks}))
+        return tuple(dict.fromkeys(round(_value(u, self.low, self.high, log=True)) for u in _ticks(points)))
 
     def values(self) -> range:
         return range(self.low, self.high + 1, self.step)
@@ -157,6 +192,9 @@ class Integer:
     def nearest(self, value: Value) -> int:
         steps = round((min(max(float(value), self.low), self.high) - self.low) / self.step)
         return self.low + steps * self.step
+
+    def narrowed(self, low: float, high: float, log: bool, step: float | None, points: int | None) -> Integer:
+        return Integer(int(low), int(high), log, int(step or 1), points)
 
     def describe(self) -> str:
         return (
@@ -166,9 +204,13 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a few values, in no order: a block of one coordinate per value, of which the largest wins."""
+    """One of a few values, in no order: a block of one coordinate per value, of which the largest wins.
+
+    No two are equal, as Python has it (1, 1.0 and True are).
+    """
 
     options: tuple[Value, ...]
+    ordered: ClassVar[bool] = False
 
     @property
     def points(self) -> None:
@@ -201,28 +243,50 @@ class Choice:
             return min(numbers, key=lambda option: abs(option - value))
         return self.options[0]
 
+    def narrowed(self, low: float, high: float, log: bool, step: float | None, points: int | None) -> Choice:
+        return self
+
     def describe(self) -> str:
         return "one of " + ", ".join(str(option) for option in self.options)
+
+
+def exact(number: float) -> Fraction:
+    """The number that a person has written."""
+    return Fraction(number if isinstance(number, int) else repr(float(number)))
+
+
+def _neat(number: float) -> float:
+    """0.001, not 0.0009999999999999998."""
+    return float(f"{number:.12g}")
 
 
 def _between(low: float, high: float) -> str:
     """The range in words; an end far beyond what anybody writes is none."""
     if high >= 2**31 - 1:
-        return "above 0" if 0 < low < 1e-9 else f"of {low:g} or more"
-    return f"from {low:g} to {high:g}"
+        return "above 0" if 0 < low < 1e-9 else f"of {low:.12g} or more"
+    return f"from {low:.12g} to {high:.12g}"
 
 
 def _place(value: float, low: float, high: float, log: bool) -> float:
-    """Where in [0, 1] `value` lies between `low` < `high`."""
+    """Where in [0, 1] `value` lies between `low` and `high`; in the middle where they are one."""
+    if low == high:
+        return 0.5
     if log:
         value, low, high = math.log(value), math.log(low), math.log(high)
     return min(max((value - low) / (high - low), 0.0), 1.0)
 
 
 def _value(unit: float, low: float, high: float, log: bool) -> float:
-    if log:
-        return math.exp(math.log(low) + unit * (math.log(high) - math.log(low)))
-    return low + unit * (high - low)
+    """What lies at a place in [0, 1]: at the ends, exactly `low` and `high`."""
+    if unit in (0.0, 1.0):
+        return high if unit else low
+    value = math.exp(math.log(low) + unit * (math.log(high) - math.log(low))) if log else low + unit * (high - low)
+    return min(max(value, low), high)  # exp(log(x)) may overshoot by one ulp
+
+
+def _cell(values: Sequence[T], unit: float) -> T:
+    """The value in whose cell of [0, 1] a place lies: all cells have one size."""
+    return values[min(int(unit * len(values)), len(values) - 1)]
 
 
 def _ticks(points: int) -> tuple[float, ...]:
@@ -261,10 +325,12 @@ class Space:
 
     def allows(self, params: Params) -> bool:
         """Whether every constraint that applies to these (perhaps not yet all) values holds."""
-        if not self.constraints:
-            return True
-        known = {**self.fixed, **params}
-        return all(rule.holds(known) for rule in self.constraints if rule.names <= known.keys())
+        return next(self.broken(params), None) is None
+
+    def broken(self, params: Params) -> Iterator[Expression]:
+        """The constraints that apply to these values and do not hold."""
+        known = {**self.fixed, **params} if self.constraints else {}
+        return (rule for rule in self.constraints if rule.names <= known.keys() and not rule.holds(known))
 
     def __contains__(self, params: object) -> bool:
         if not isinstance(params, Mapping) or not set(params) <= set(self.parameters):
@@ -353,26 +419,30 @@ class Space:
                 yield from self._descend(tuple(rest), ticks, here, after if i == start else None)
 
     def count(self, ticks: Mapping[str, Sequence[Value]]) -> int:
-        """How many points `walk` gives from the start, before constraints."""
-        names = tuple(self.parameters)
-        known: dict[tuple[int, tuple[Value | None, ...]], int] = {}
+        """How many points `walk` gives from the start, before constraints.
 
-        def below(i: int, chosen: Params) -> int:
+        Of a parameter's ticks, those that no condition names are counted together: none is listed.
+        """
+        names = tuple(self.parameters)
+        needs = [self.conditions.get(name, {}) for name in names]
+        later = [{parent for need in needs[i:] for parent in need} for i in range(len(names) + 1)]
+        named = {
+            name: {value for need in needs for value in need.get(name, ()) if value in ticks[name]} for name in names
+        }
+
+        @cache
+        def below(i: int, chosen: frozenset[tuple[str, Value]]) -> int:
+            """The points of the parameters from the i-th on; `chosen` are the named values they depend on."""
             if i == len(names):
                 return 1
-            name = names[i]
-            parents = {parent for later in names[i:] for parent in self.conditions.get(later, {})}
-            key = i, tuple(chosen.get(parent) for parent in sorted(parents))
-            if key not in known:
-                if not self.active(name, chosen):
-                    known[key] = below(i + 1, chosen)
-                elif name not in parents:
-                    known[key] = len(ticks[name]) * below(i + 1, chosen)
-                else:
-                    known[key] = sum(below(i + 1, {**chosen, name: value}) for value in ticks[name])
-            return known[key]
+            name, chosen = names[i], frozenset(pair for pair in chosen if pair[0] in later[i])
+            if not self.active(name, dict(chosen)):
+                return below(i + 1, chosen)
+            own = named[name]
+            alone = sum(below(i + 1, chosen | {(name, value)}) for value in own)
+            return alone + (len(ticks[name]) - len(own)) * below(i + 1, chosen)
 
-        return below(0, {})
+        return below(0, frozenset())
 
     @cached_property
     def every(self) -> Mapping[str, Sequence[Value]] | None:

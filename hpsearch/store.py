@@ -6,9 +6,10 @@ import fcntl
 import json
 import math
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hpsearch.trial import Done, Epoch, Failed, History, Result, Trial
 
 FILE = "study.db"
 _LOCK = "study.lock"
+_HALF = "study.db.new"
 _APPLICATION = 0x68707331  # "hps1"
 _VERSION = 1
 
@@ -33,9 +35,9 @@ CREATE TABLE trial (
     number INTEGER PRIMARY KEY CHECK (number >= 0),
     wave INTEGER NOT NULL, cohort INTEGER NOT NULL, params TEXT NOT NULL, why TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed')),
-    loss REAL, metric REAL, seconds REAL CHECK (seconds >= 0), flops REAL, steps INTEGER,
-    epochs INTEGER, best_epoch INTEGER, reason TEXT,
-    CHECK ((state = 'done') = (loss IS NOT NULL AND metric IS NOT NULL AND flops IS NOT NULL)),
+    loss REAL CHECK (abs(loss) <= 1.7976931348623157e308), metric REAL, seconds REAL CHECK (seconds >= 0),
+    flops REAL, steps INTEGER, epochs INTEGER, best_epoch INTEGER, reason TEXT,
+    CHECK ((state = 'done') = (loss IS NOT NULL AND seconds IS NOT NULL AND flops IS NOT NULL)),
     CHECK ((state = 'failed') = (reason IS NOT NULL))
 ) STRICT;
 CREATE TABLE epoch (
@@ -44,7 +46,7 @@ CREATE TABLE epoch (
     PRIMARY KEY (number, epoch)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE look (
-    id INTEGER PRIMARY KEY, number INTEGER NOT NULL REFERENCES trial, loss REAL NOT NULL, metric REAL NOT NULL
+    id INTEGER PRIMARY KEY, number INTEGER NOT NULL REFERENCES trial, loss REAL, metric REAL
 ) STRICT;
 CREATE TABLE session (id INTEGER PRIMARY KEY, wall_seconds REAL NOT NULL, exit INTEGER NOT NULL) STRICT;
 """
@@ -114,29 +116,25 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path, meta: Meta) -> Store:
-        """Begin a study in a new folder.
+        """Begin a study in a folder that is new or empty.
 
         Raises:
-            CannotWrite: the folder cannot be made, or is there already.
+            CannotWrite: the folder cannot be made, or holds something.
+            StudyInUse: another process begins one there.
         """
         try:
-            folder.mkdir(parents=True)
-        except FileExistsError as error:
-            help = f"go on with it:  hpsearch resume {folder}"
-            raise CannotWrite(Problem("E173", f"the study {folder} is there already", help=help)) from error
+            folder.mkdir(parents=True, exist_ok=True)
+            _refuse_full(folder)
         except OSError as error:
             raise CannotWrite(Problem("E173", f"cannot write to {folder}: {error.strerror}")) from error
-        lock = _locked(folder)
-        store = cls(folder, _connect(folder), lock)
-        with store._transaction() as run:
-            for statement in _SCHEMA.split(";\n"):
-                run(statement)
-            run(f"PRAGMA application_id = {_APPLICATION}")
-            run(f"PRAGMA user_version = {_VERSION}")
-            names = [field.name for field in fields(Meta)]
-            marks = ", ".join("?" for _ in names)
-            run(f"INSERT INTO study (id, {', '.join(names)}) VALUES (1, {marks})", astuple(meta))
-        return store
+        with ExitStack() as stack:
+            lock = _locked(folder)
+            stack.callback(os.close, lock)
+            _refuse_full(folder)  # another process may have been faster
+            _write_new(folder, meta)
+            store = cls(folder, _connect(folder), lock)
+            stack.pop_all()
+            return store
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -147,14 +145,23 @@ class Store:
             DamagedStudy: there is none, or none of this version.
         """
         read(folder)
-        lock = _locked(folder)
-        return cls(folder, _connect(folder), lock)
+        with ExitStack() as stack:
+            lock = _locked(folder)
+            stack.callback(os.close, lock)
+            store = cls(folder, _connect(folder), lock)
+            stack.pop_all()
+            return store
 
     def close(self) -> None:
         """Fold everything into the one file, and let the lock go."""
-        with closing(self._connection):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        os.close(self._lock)
+        try:
+            # where this cannot be done, because somebody reads or the disk is full, the journal keeps it
+            with closing(self._connection) as connection, suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA busy_timeout = 1000")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            os.close(self._lock)
 
     def __enter__(self) -> Store:
         return self
@@ -190,7 +197,8 @@ class Store:
     def looked(self, look: Look) -> None:
         """Write down a look at the test split."""
         with self._transaction() as run:
-            run("INSERT INTO look (number, loss, metric) VALUES (?, ?, ?)", (look.number, look.loss, look.metric))
+            values = (look.number, _finite(look.loss), _finite(look.metric))
+            run("INSERT INTO look (number, loss, metric) VALUES (?, ?, ?)", values)
 
     def ended(self, session: Session) -> None:
         """Write down how a run of the search ended."""
@@ -199,16 +207,51 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
-        connection = self._connection
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection.execute
-            connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise _unwritable(error, self.folder) from error
-        finally:
-            if connection.in_transaction:  # a full disk may have ended it already
-                connection.execute("ROLLBACK")
+        with _transaction(self._connection, self.folder) as run:
+            yield run
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, folder: Path) -> Iterator[Any]:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection.execute
+        connection.execute("COMMIT")
+    except sqlite3.IntegrityError:  # nonsense was to be written: a bug
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _unwritable(error, folder) from error
+    finally:
+        if connection.in_transaction:  # a full disk may have ended it already
+            connection.execute("ROLLBACK")
+
+
+def _write_new(folder: Path, meta: Meta) -> None:
+    """Make a study's file; it gets its name when it is complete."""
+    half = folder / _HALF
+    half.unlink(missing_ok=True)
+    names = [field.name for field in fields(Meta)]
+    with closing(_connect(folder, _HALF, "DELETE")) as connection, _transaction(connection, folder) as run:
+        for statement in _SCHEMA.split(";\n"):
+            run(statement)
+        run(f"PRAGMA application_id = {_APPLICATION}")
+        run(f"PRAGMA user_version = {_VERSION}")
+        marks = ", ".join("?" for _ in names)
+        run(f"INSERT INTO study (id, {', '.join(names)}) VALUES (1, {marks})", astuple(meta))
+    half.replace(folder / FILE)
+    entry = os.open(folder, os.O_RDONLY)
+    os.fsync(entry)
+    os.close(entry)
+
+
+def _refuse_full(folder: Path) -> None:
+    """See that no study, and nothing of somebody else's, is in the folder."""
+    if (folder / FILE).exists():
+        help = f"go on with it:  hpsearch resume {shlex.quote(str(folder))}"
+        raise CannotWrite(Problem("E173", f"the study {folder} is there already", help=help))
+    if any(path.name not in (_LOCK, _HALF, f"{_HALF}-journal") for path in folder.iterdir()):
+        help = "a study gets a folder of its own: one that is new or empty"
+        raise CannotWrite(Problem("E173", f"the folder {folder} is not empty", help=help))
 
 
 _FIGURES = ("loss", "metric", "seconds", "flops", "steps", "epochs", "best_epoch")
@@ -219,7 +262,8 @@ def _told(run: Any, number: int, result: Result) -> bool:
     if isinstance(result, Failed):
         columns: dict[str, object] = {"state": "failed", "reason": result.reason, "seconds": result.seconds}
     else:
-        columns = {"state": "done", **{name: getattr(result, name) for name in _FIGURES}}
+        figures = {name: getattr(result, name) for name in _FIGURES}
+        columns = {"state": "done", **figures, "metric": _finite(result.metric)}
     marks = ", ".join(f"{name} = ?" for name in columns)
     changed = run(f"UPDATE trial SET {marks} WHERE number = ? AND state = 'pending'", (*columns.values(), number))
     return bool(changed.rowcount)
@@ -227,6 +271,10 @@ def _told(run: Any, number: int, result: Result) -> bool:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def read(folder: Path) -> Study:
@@ -254,6 +302,7 @@ def read(folder: Path) -> Study:
                         help="use a newer hpsearch",
                     )
                 )
+            connection.execute("BEGIN")  # one moment for all tables, whatever is being written
             return _study(connection)
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise DamagedStudy(Problem("E165", f"{path} cannot be read: {error}")) from error
@@ -264,7 +313,7 @@ def _study(connection: sqlite3.Connection) -> Study:
     meta = Meta(*connection.execute(f"SELECT {names} FROM study").fetchone())
     curves: dict[int, list[Epoch]] = {}
     for row in connection.execute("SELECT number, epoch, train_loss, loss, metric FROM epoch ORDER BY number, epoch"):
-        numbers = (math.nan if value is None else value for value in row[2:])
+        numbers = (_number(value) for value in row[2:])
         curves.setdefault(row[0], []).append(Epoch(row[0], row[1], *numbers))
     trials: list[Trial] = []
     results: dict[int, Result] = {}
@@ -274,20 +323,24 @@ def _study(connection: sqlite3.Connection) -> Study:
     ):
         trials.append(Trial(number, json.loads(params), why, wave, cohort))
         known = dict(zip(_FIGURES, figures, strict=True))
+        known["metric"] = _number(known["metric"])
         curve = tuple(curves.get(number, ()))
         if state == "done":
             results[number] = Done(**known, curve=curve)
         elif state == "failed":
             results[number] = Failed(reason, known["seconds"], curve)
-    looks = tuple(Look(*row) for row in connection.execute("SELECT number, loss, metric FROM look ORDER BY id"))
+    looks = tuple(
+        Look(number, _number(loss), _number(metric))
+        for number, loss, metric in connection.execute("SELECT number, loss, metric FROM look ORDER BY id")
+    )
     sessions = tuple(Session(*row) for row in connection.execute("SELECT wall_seconds, exit FROM session ORDER BY id"))
     return Study(meta, History(tuple(trials), results), looks, sessions)
 
 
-def _connect(folder: Path) -> sqlite3.Connection:
+def _connect(folder: Path, file: str = FILE, journal: str = "WAL") -> sqlite3.Connection:
     try:
-        connection = sqlite3.connect(folder / FILE, isolation_level=None, timeout=30)
-        connection.execute("PRAGMA journal_mode = WAL")
+        connection = sqlite3.connect(folder / file, isolation_level=None, timeout=30)
+        connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
     except sqlite3.OperationalError as error:
@@ -312,8 +365,10 @@ def _locked(folder: Path) -> int:
     return lock
 
 
-def _unwritable(error: sqlite3.OperationalError, folder: Path) -> HpsearchError:
+def _unwritable(error: sqlite3.DatabaseError, folder: Path) -> HpsearchError:
     if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-        help = f"free some space, then:  hpsearch resume {folder}"
+        help = f"free some space, then:  hpsearch resume {shlex.quote(str(folder))}"
         return DiskFull(Problem("E174", f"no space left for {folder}", help=help))
+    if error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DamagedStudy(Problem("E165", f"{folder / FILE} is damaged: {error}"))
     return CannotWrite(Problem("E173", f"cannot write to {folder}: {error}"))

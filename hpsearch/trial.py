@@ -8,12 +8,13 @@ from functools import cached_property
 from math import log10
 from statistics import median
 
-from hpsearch.space import Params
+from hpsearch.space import Params, Value, point_key
 
 # Nominal speed of the machine on which cost is stated, so that it is in seconds (of about one core)
 # and the same everywhere: 20 GFLOP/s of matrix work, and 0.1 ms for what a step costs whatever its size.
 _FLOPS_PER_SECOND = 2e10
 _SECONDS_PER_STEP = 1e-4
+_SHORTEST = 1e-9  # seconds: a price of nothing has no logarithm
 
 
 def nominal_seconds(flops: float, steps: int) -> float:
@@ -107,7 +108,15 @@ class History:
 
     def asked(self, trials: Iterable[Trial]) -> History:
         """The history with these trials pending."""
-        return replace(self, trials=(*self.trials, *trials))
+        new = tuple(trials)
+        after = replace(self, trials=(*self.trials, *new))
+        # every question of a wave needs these: they are carried over, not found again among all trials
+        after.__dict__.update(
+            done=self.done,
+            pending=(*self.pending, *new),
+            keys=self.keys.union(point_key(trial.params) for trial in new),
+        )
+        return after
 
     def told(self, results: Mapping[int, Result]) -> History:
         """The history with these results."""
@@ -124,6 +133,11 @@ class History:
         """The trials without a result."""
         return tuple(trial for trial in self.trials if trial.number not in self.results)
 
+    @cached_property
+    def keys(self) -> frozenset[tuple[tuple[str, Value], ...]]:
+        """The names (`point_key`) of all points that were asked for, whatever became of them."""
+        return frozenset(point_key(trial.params) for trial in self.trials)
+
     def weighed(self, time_weight: float, by: str = "cost") -> History:
         """The history with each loss made a score: loss + time_weight * log10(cost / median cost).
 
@@ -131,9 +145,10 @@ class History:
         """
         if time_weight == 0 or not self.done:
             return self
-        middle = median(getattr(result, by) for _, result in self.done)
+        prices = {trial.number: max(getattr(result, by), _SHORTEST) for trial, result in self.done}
+        middle = median(prices.values())
         scored = {
-            trial.number: replace(result, loss=result.loss + time_weight * log10(getattr(result, by) / middle))
+            trial.number: replace(result, loss=result.loss + time_weight * log10(prices[trial.number] / middle))
             for trial, result in self.done
         }
         return self.told(scored)

@@ -663,9 +663,12 @@ def server(tmp_path: Path) -> Iterator[str]:
     thread.join()
 
 
-def test_the_standard_checksums_do_not_depend_on_the_zipping() -> None:
-    assert {len(sha) for sha in mnist.CONTENTS.values()} == {64}
-    assert sum(name.startswith("t10k-") for name in mnist.CONTENTS) == 2
+def test_mnist_zipped_in_another_way_is_the_same(tmp_path: Path, small_mnist: dict[str, bytes]) -> None:
+    write_files(tmp_path / "own/mnist", small_mnist)
+    first = prepare(DataSpec("mnist"))
+    again = {name: gzip.compress(gzip.decompress(data), 1, mtime=1) for name, data in small_mnist.items()}
+    write_files(tmp_path / "own/mnist", again)
+    assert prepare(DataSpec("mnist")).digest == first.digest
 
 
 @pytest.mark.parametrize("place", ["own/mnist", "cache/hpsearch/mnist"])
@@ -822,6 +825,11 @@ def test_a_class_rounded_up_in_one_part_is_rounded_down_in_the_next() -> None:
     train, validation, test = split(groups, validation=6, test=6, seed=0)
     assert sorted(np.bincount(groups[validation])) == sorted(np.bincount(groups[test])) == [1, 1, 2, 2]
     assert np.bincount(groups[train]).tolist() == [7, 7, 7, 7]
+
+
+def test_a_split_that_leaves_a_class_no_row_to_train_is_an_error() -> None:
+    with pytest.raises(ValueError, match="2 seats do not fit in 1"):
+        split(np.array([0, 0, 1, 1]), validation=2, test=1, seed=0)
 
 
 def test_another_seed_keeps_other_rows() -> None:

@@ -423,7 +423,14 @@ class TestTraining:
 
     def test_a_deep_net_trains_with_a_residual_path_and_hardly_without(self) -> None:
         data = blobs(rows=200)
-        common: dict[str, Any] = {"depth": 40, "width": 16, "epochs": 15, "lr": 0.003, "activation": "tanh", "init_scale": 0.3}
+        common: dict[str, Any] = {
+            "depth": 40,
+            "width": 16,
+            "epochs": 15,
+            "lr": 0.003,
+            "activation": "tanh",
+            "init_scale": 0.3,
+        }
         plain, _ = run(data, [member(**common)])
         residual, _ = run(data, [member(**common, skip="residual")])
         assert residual[0].result.curve[-1].train_loss < 0.5 < plain[0].result.curve[-1].train_loss

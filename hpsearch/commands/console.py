@@ -7,6 +7,7 @@ import sys
 from typing import TextIO
 
 from rich.console import Console
+from rich.text import Text
 
 _ENDLESS = 100_000  # columns: a table in a file is not cut
 
@@ -25,6 +26,21 @@ def _console(stream: TextIO, no_color: bool) -> Console:
     # rich obeys NO_COLOR, FORCE_COLOR and TERM=dumb by itself
     width = None if stream.isatty() or "COLUMNS" in os.environ else _ENDLESS
     return Console(file=stream, no_color=no_color or None, width=width, highlight=False, soft_wrap=False)
+
+
+def emit(text: str) -> None:
+    """Write a result to stdout; whoever reads it may have seen enough (`| head`)."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def rendered(text: Text, console: Console) -> str:
+    """As the console would print it, with its colours."""
+    with console.capture() as capture:
+        console.print(text, soft_wrap=True, end="")
+    return capture.get()
 
 
 def animated(console: Console) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,19 +17,21 @@ from hpsearch.commands.plan import Plan
 from hpsearch.data import Dataset
 from hpsearch.engine.plan import Job, Member, cohorts
 from hpsearch.errors import EXIT_INTERRUPTED, EXIT_NO_WINNER, EXIT_OK, EXIT_TERMINATED, Problem, SpecError
+from hpsearch.report.figures import duration
 from hpsearch.report.leaderboard import Shown, as_json, as_table
-from hpsearch.report.progress import Lines, LiveView, Quiet, View
-from hpsearch.report.view import Board, board
+from hpsearch.report.progress import Lines, LiveView, Quiet, Subject, View
+from hpsearch.report.view import board, metric_name
 from hpsearch.runners import RUNNERS, Crashed, Finished, Runner, Work
 from hpsearch.search import Search, Stop, Told
 from hpsearch.search import run as run_search
 from hpsearch.space import Params
-from hpsearch.store import Look, Meta, Session, Store
+from hpsearch.store import Look, Meta, Session, Store, Study
 from hpsearch.trial import Cohort, History, Trial
 
 WEIGHTS = "weights"
 _KEPT = 5  # trials whose weights are kept, the best ones
 _SHOWN = 10  # rows of the board after a search
+_POLL = 0.2  # seconds between looks at the signals
 
 
 @dataclass(frozen=True)
@@ -62,29 +65,30 @@ class Run:
         (device,) = call(runner, "hpsearch.engine.device:choose", self.wanted)
         return str(device)
 
-    def view(self, budget: int | None, title: str) -> View:
+    def view(self, subject: Subject) -> View:
         """What is shown on stderr."""
         if self.quiet:
             return Quiet()
         notes = console.progress(self.no_color)
-        return LiveView(notes, budget, title) if console.animated(notes) else Lines(notes, budget)
+        return LiveView(notes, subject) if console.animated(notes) else Lines(notes, subject)
 
 
-def call(runner: Runner, function: str, argument: object) -> list[Any]:
-    """Have one piece of work done, and wait for it: the events that it gives.
+def call(runner: Runner, function: str, argument: object, stop: Stop | None = None) -> list[Any]:
+    """Have one piece of work done, and wait for it: the events that it gives, none where `stop` says so before its end.
 
     Raises:
         SpecError: it crashed.
     """
     runner.submit(Work(-1, function, argument))
     given: list[Any] = []
-    while True:
-        for _, event in runner.wait(1.0):
+    while stop is None or not stop.now():
+        for _, event in runner.wait(_POLL):
             if isinstance(event, Finished):
                 return given
             if isinstance(event, Crashed):
                 raise SpecError(Problem("E080", event.reason.removeprefix("error: ")))
             given.append(event)
+    return []
 
 
 def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) -> int:
@@ -93,19 +97,27 @@ def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) ->
     search = _search(plan, data, store.folder, meta)
     limit = plan.spec.search.time
     stop = Stop(deadline=run.started + limit if limit else float("inf"))
-    with _signals(stop), run.view(meta.budget, f"{meta.name}  {plan.strategy}  seed {meta.seed}") as view:
+    with _signals(stop), run.view(_subject(plan, data, meta)) as view:
         for event in run_search(search, store, runner, stop):
             if isinstance(event, Told):
                 _prune(store.folder / WEIGHTS, event.history.weighed(meta.time_weight))
                 if event.traceback:
                     _log(store.folder / "errors.log", event.traceback)
             view.show(event)
-        code = _exit(store.study().history, stop)
-        if code == EXIT_OK:
-            _look(plan, runner, data, store)
+        if not stop.signals and len(data.test):
+            _look(plan, runner, store, stop)
+    code = _exit(store.study(), stop)
     store.ended(Session(time.monotonic() - run.started, code))
-    _print(board(store.study()), run, store.folder)
+    _print(store.study(), run, store.folder, stop)
     return code
+
+
+def _subject(plan: Plan, data: Dataset, meta: Meta) -> Subject:
+    def epochs(params: Params) -> int:
+        return int(plan.spec.settings(params)["epochs"])
+
+    metric = metric_name(data.task)
+    return Subject(f"{meta.name}: {plan.strategy}, seed {meta.seed}", meta.budget, metric, epochs)
 
 
 def _search(plan: Plan, data: Dataset, folder: Path, meta: Meta) -> Search:
@@ -138,10 +150,16 @@ def _job(plan: Plan, trials: Sequence[Trial], folder: Path, device: str) -> Job:
     return Job(members, plan.spec.data, keys.metric, keys.seed, device, folder / WEIGHTS)
 
 
-def _exit(history: History, stop: Stop) -> int:
-    if stop.signals:
+def _exit(study: Study, stop: Stop) -> int:
+    if stop.signals and _is_unfinished(study):
         return EXIT_INTERRUPTED if stop.signals[0] == signal.SIGINT else EXIT_TERMINATED
-    return EXIT_OK if history.done else EXIT_NO_WINNER
+    return EXIT_OK if study.history.done else EXIT_NO_WINNER
+
+
+def _is_unfinished(study: Study) -> bool:
+    """Whether there may be something left to do (where the budget is all there is, only the strategy knows)."""
+    budget = study.meta.budget
+    return bool(study.history.pending) or budget is None or len(study.history) < budget
 
 
 @contextmanager
@@ -172,29 +190,37 @@ def _log(path: Path, text: str) -> None:
         log.write(text + "\n")
 
 
-def _look(plan: Plan, runner: Runner, data: Dataset, store: Store) -> None:
+def _look(plan: Plan, runner: Runner, store: Store, stop: Stop) -> None:
     """Score the winner on the test split, unless it has been: the count of looks is kept."""
     study = store.study()
     now = board(study)
-    if now.winner is None or now.test or not len(data.test):
+    if now.winner is None or now.test:
         return
-    winner = study.history.trials[now.winner.number]
-    job = _job(plan, [winner], store.folder, study.meta.device)
-    for loss, metric in call(runner, "hpsearch.engine.jobs:score_test", job):
-        store.looked(Look(winner.number, loss, metric))
+    job = _job(plan, [study.history.trials[now.winner.number]], store.folder, study.meta.device)
+    try:
+        for loss, metric in call(runner, "hpsearch.engine.jobs:score_test", job, stop):
+            store.looked(Look(now.winner.number, loss, metric))
+    except SpecError as error:  # the search is not lost with it
+        console.progress().print(f"the winner could not be scored on the test split: {error}", markup=False)
 
 
-def _print(now: Board, run: Run, folder: Path) -> None:
+def _print(study: Study, run: Run, folder: Path, stop: Stop) -> None:
     results, notes = console.result(run.no_color), console.progress(run.no_color)
+    now = board(study)
     if run.json:
-        print(as_json(now, Shown()))
+        console.emit(as_json(now, Shown()))
     else:
-        results.print(as_table(now, Shown(top=_SHOWN), results))
+        console.emit(console.rendered(as_table(now, Shown(top=_SHOWN), results.width), results))
     if run.quiet:
         return
-    ended = sum(row.state != "pending" for row in now.rows)
-    notes.print(f"\n{ended} trials in {now.wall_seconds:.1f} s; all is kept in {folder}", soft_wrap=True)
-    if now.exit in (EXIT_INTERRUPTED, EXIT_TERMINATED) or ended < len(now.rows):
-        notes.print(f"stopped early; go on with:  hpsearch resume {folder}", soft_wrap=True)
+    ended, place = len(study.history.results), shlex.quote(str(folder))
+    notes.print(f"\n{counted(ended)} in {duration(now.wall_seconds)}; all is kept in {folder}", soft_wrap=True)
+    if stop.soon() and _is_unfinished(study):
+        notes.print(f"stopped early; go on with:  hpsearch resume {place}", soft_wrap=True)
     else:
-        notes.print(f"next:  hpsearch leaderboard {folder} --sort seconds", soft_wrap=True)
+        notes.print(f"next:  hpsearch leaderboard {place} --sort seconds", soft_wrap=True)
+
+
+def counted(trials: int) -> str:
+    """So many trials, in words."""
+    return "1 trial" if trials == 1 else f"{trials:,} trials"

@@ -20,7 +20,7 @@ def leaderboard(given: Mapping[str, Any]) -> int:
     shown = Shown(given["top"], given["sort"], names, given["precision"])
     if given["format"] == "table":
         out = console.result(given["no_color"])
-        out.print(as_table(now, shown, out))
+        console.emit(console.rendered(as_table(now, shown, out.width), out))
     else:
-        print(FORMATS[given["format"]](now, shown))
+        console.emit(FORMATS[given["format"]](now, shown))
     return EXIT_OK if now.winner else EXIT_NO_WINNER

@@ -39,6 +39,8 @@ def thinned(rows: Ints, groups: Ints, most: int, seed: int) -> Ints:
 
 def _seats(quota: NDArray[np.float64], room: Ints, total: int, owed: NDArray[np.float64] | None = None) -> Ints:
     """Hand out `total` whole seats: each group its quota rounded down, then one more to those that are owed most."""
+    if total > room.sum():
+        raise ValueError(f"{total} seats do not fit in {room.sum()}")
     owed = quota if owed is None else owed
     seats = np.minimum(np.floor(quota).astype(np.int64), room)
     while (left := total - int(seats.sum())) > 0:

@@ -5,32 +5,55 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console, Group, RenderableType
-from rich.measure import Measurement
-from rich.table import Table
+from rich.cells import cell_len
 from rich.text import Text
 
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import closest
+from hpsearch.report import figures
 from hpsearch.report.view import Board, Row, record
 from hpsearch.space import Value
 
-_FACTS = ("loss", "metric", "score", "seconds", "cost", "flops", "epochs", "best_epoch", "cohort", "why", "reason")
+_FACTS = ("loss", "metric", "score", "seconds", "cost", "flops", "epochs", "best_epoch")
+_WORDS = ("state", "cohort", "why", "reason")
 _USUAL = ("loss", "metric", "seconds")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_GAP = "  "
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How a board is shown: how many rows, in which order, with which columns, to how many digits."""
+    """How a board is shown: how many rows, in which order, with which columns, to how many significant digits."""
 
     top: int | None = None
     sort: str = "score"
     columns: tuple[str, ...] = ()
     precision: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What stands under a title, from top to bottom."""
+
+    title: str
+    cells: Sequence[str]
+    left: bool = False
+
+    @property
+    def width(self) -> int:
+        """Of its widest cell, on a terminal."""
+        return max(cell_len(text) for text in (self.title, *self.cells))
+
+    def texts(self) -> list[str]:
+        """The title and the cells, padded to one width."""
+        room = self.width
+        pads = [" " * (room - cell_len(text)) for text in (self.title, *self.cells)]
+        return [t + p if self.left else p + t for t, p in zip((self.title, *self.cells), pads, strict=True)]
 
 
 def columns(board: Board, shown: Shown) -> list[str]:
@@ -39,34 +62,52 @@ def columns(board: Board, shown: Shown) -> list[str]:
     Raises:
         SpecError: a column that is asked for is not there.
     """
-    parameters = list(dict.fromkeys(name for row in board.rows for name in row.params))
-    for name in (*shown.columns, shown.sort):
-        if name not in (*_FACTS, *parameters):
-            near = closest(name, (*_FACTS, *parameters))
-            hint = f"did you mean '{near}'?" if near else ""
-            help = f"there are: {', '.join((*_FACTS, *parameters))}"
-            raise SpecError(Problem("E090", f"no column is called '{name}'", hint=hint, help=help))
-    usual = [*_USUAL, *(["score"] if board.meta.time_weight else []), *parameters]
-    return list(shown.columns) or usual
+    asked = [_name(name, board) for name in shown.columns]
+    usual = [*_USUAL, *(["score"] if board.time_weight else []), *_parameters(board)]
+    return [name for name in asked if name != "number"] if asked else usual
 
 
 def ordered(board: Board, shown: Shown) -> list[Row]:
-    """The rows to show: by the sort column, those without a value last."""
+    """The rows to show: by the sort column, the best or smallest first, those without a value last.
+
+    Raises:
+        SpecError: there is no such column.
+    """
+    name = _name(shown.sort, board)
     rows = list(board.rows)
-    if shown.sort != "score":
-        rows.sort(key=lambda row: _order(value(row, shown.sort)))
+    if name != "score":
+        rows.sort(key=lambda row: _order(row.number if name == "number" else value(row, name), name))
     return rows[: shown.top]
 
 
-def _order(v: Value | None) -> tuple[int, float, str]:
+def _parameters(board: Board) -> list[str]:
+    return list(dict.fromkeys(name for row in board.rows for name in row.params))
+
+
+def _name(asked: str, board: Board) -> str:
+    """The column that a person means: the metric also goes by its own name."""
+    name = "metric" if asked == board.metric else asked
+    known = ("number", *_FACTS, *_WORDS, *_parameters(board))
+    if name not in known:
+        near = closest(name, (*known, board.metric))
+        hint = f"did you mean '{near}'?" if near else ""
+        raise SpecError(
+            Problem("E090", f"no column is called '{asked}'", hint=hint, help=f"there are: {', '.join(known)}")
+        )
+    return name
+
+
+def _order(v: Value | None, name: str) -> tuple[int, float, str]:
     if v is None:
         return 2, 0.0, ""
-    return (0, float(v), "") if isinstance(v, int | float) else (1, 0.0, v)
+    if isinstance(v, str):
+        return 1, 0.0, v
+    return 0, -float(v) if name == "metric" else float(v), ""
 
 
 def value(row: Row, column: str) -> Value | None:
     """What stands in a column."""
-    if column in _FACTS:
+    if column in _FACTS or column in _WORDS:
         found: Value | None = getattr(row, column)
         return found
     return row.params.get(column)
@@ -82,7 +123,7 @@ def as_csv(board: Board, shown: Shown) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = columns(board, shown)
-    writer.writerow(["number", "state", *names])
+    writer.writerow([_cell(title) for title in ("number", "state", *names)])
     for row in ordered(board, shown):
         writer.writerow([row.number, row.state, *(_cell(value(row, name)) for name in names)])
     return out.getvalue().rstrip("\n")
@@ -94,96 +135,132 @@ def _cell(v: Value | None) -> Value | None:
 
 def as_markdown(board: Board, shown: Shown) -> str:
     """A table for a pull request or a job's summary, and the verdict."""
-    names = columns(board, shown)
-    lines = [_piped(["#", *(_title(name, board) for name in names)]), _piped(["---:"] * (1 + len(names)))]
-    for row in ordered(board, shown):
-        cells = [_number(row), *(_text(value(row, name), name, board, shown) for name in names)]
-        lines.append(_piped([cell.replace("|", "\\|") for cell in cells]))
-    return "\n".join([*lines, "", *(f"- {line}" for line in verdict(board, shown))])
+    table = _columns(board, shown)
+    lines = [_piped([c.title for c in table]), _piped([":---" if c.left else "---:" for c in table])]
+    lines += [_piped(cells) for cells in zip(*(column.cells for column in table), strict=True)]
+    words = [f"- **{title.replace('*', chr(92) + '*')}** {text}" for title, text in verdict(board, shown)]
+    return "\n".join([*lines, "", *words])
 
 
 def _piped(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def as_table(board: Board, shown: Shown, console: Console) -> RenderableType:
-    """For the terminal: as wide as it needs; where that is too wide, the parameters share one column."""
-    names = columns(board, shown)
-    wide = _table(board, shown, names, apart=True)
-    if Measurement.get(console, console.options, wide).minimum <= console.width:
-        table = wide
-    else:
-        table = _table(board, shown, names, apart=False)
-    return Group(table, Text(""), *(Text(line) for line in verdict(board, shown)))
+def as_table(board: Board, shown: Shown, width: int) -> Text:
+    """For the terminal, one line a trial. Where columns have no room, the winner's settings are written below."""
+    table = _columns(board, shown)
+    fits = len(table)
+    while fits > 2 and sum(column.width + len(_GAP) for column in table[:fits]) > width + len(_GAP):
+        fits -= 1
+    styles = ["bold", *(_style(row, board) for row in ordered(board, shown))]
+    lines = [Text(_GAP.join(cells).rstrip()) for cells in zip(*(c.texts() for c in table[:fits]), strict=True)]
+    for position, line in enumerate(lines):
+        line.stylize(styles[position] if position < len(styles) else "dim")
+    words = verdict(board, shown, [column.title for column in table[fits:]])
+    return Text("\n").join([*lines, Text(), *(Text(_folded(title, text, width)) for title, text in words)])
 
 
-def _table(board: Board, shown: Shown, names: Sequence[str], apart: bool) -> Table:
-    facts = [name for name in names if apart or name in _FACTS]
-    rest = [name for name in names if name not in facts]
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title in ("#", *(_title(name, board) for name in facts)):
-        table.add_column(title, justify="right", no_wrap=True)
-    if rest:
-        table.add_column("params")
-    for row in ordered(board, shown):
-        cells = [_number(row), *(_text(value(row, name), name, board, shown) for name in facts)]
-        if rest:
-            shared = [(name, value(row, name)) for name in rest]
-            cells.append(" ".join(f"{name}={_text(v, name, board, shown)}" for name, v in shared if v is not None))
-        winner = board.winner is not None and row.number == board.winner.number
-        table.add_row(*cells, style="bold green" if winner else "dim" if row.loss is None else "")
-    if shown.top is None or len(board.rows) <= shown.top:
-        table.add_row(*_baseline(board, facts, shown), style="dim")
-    else:
-        table.add_row("...", *("" for _ in facts), style="dim")
-        table.add_row(*_baseline(board, facts, shown), style="dim")
-    return table
+def _folded(title: str, text: str, width: int) -> str:
+    """The text beside its title, in lines of at most `width` where its words allow that."""
+    room = max(20, width - 10)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return f"{title:<10}" + ("\n" + " " * 10).join(lines)
 
 
-def _baseline(board: Board, facts: Sequence[str], shown: Shown) -> list[str]:
-    known = {"loss": board.meta.baseline_loss, "score": board.meta.baseline_loss, "metric": board.meta.baseline_metric}
-    return ["baseline", *(_text(known.get(name), name, board, shown) for name in facts)]
+def _style(row: Row, board: Board) -> str:
+    return "bold green" if row is board.winner else "dim" if row.loss is None else ""
 
 
-def _number(row: Row) -> str:
-    mark = "* " if row.star else ""
-    return f"{mark}{row.number}"
+def _columns(board: Board, shown: Shown) -> list[Column]:
+    """The role, the number and the named columns; below the trials how many are not shown, and the baseline."""
+    rows = ordered(board, shown)
+    rest = [f"{len(board.rows) - len(rows)} more"] if len(rows) < len(board.rows) else []
+    numbers = [f"{'* ' * row.star}{row.number}" for row in rows]
+    first = [
+        Column("", [*(_role(row, board) for row in rows), *rest, "baseline"], left=True),
+        Column("#", [*numbers, *("" for _ in rest), ""]),
+    ]
+    return [*first, *(_column(name, board, rows, len(rest), shown.precision) for name in columns(board, shown))]
 
 
-def _title(name: str, board: Board) -> str:
-    return board.metric if name == "metric" else name
+def _role(row: Row, board: Board) -> str:
+    roles = (("winner", board.winner), ("best", board.best), ("default", board.default))
+    return next((role for role, holder in roles if row is holder), "")
 
 
-def _text(v: Value | None, name: str, board: Board, shown: Shown) -> str:
-    if v is None:
-        return "-"
+def _column(name: str, board: Board, rows: Sequence[Row], rest: int, precision: int) -> Column:
+    meta = board.meta
+    baseline = {"loss": meta.baseline_loss, "score": meta.baseline_loss, "metric": meta.baseline_metric}.get(name)
+    values = [*(value(row, name) for row in rows), baseline]
+    cells = _cells(name, values, board, precision)
+    if name == "loss":  # what is there instead of one
+        cells[:-1] = [cell if row.loss is not None else _fate(row) for row, cell in zip(rows, cells[:-1], strict=True)]
+    last = [cells[-1] if baseline is not None else ""]
+    title = board.metric if name == "metric" else name
+    return Column(title, [*cells[:-1], *([""] * rest), *last], left=any(isinstance(v, str | bool) for v in values))
+
+
+def _cells(name: str, values: Sequence[Value | None], board: Board, precision: int) -> list[str]:
+    if name not in _FACTS:
+        return figures.texts(values, max(1, precision - 1))
+    numbers = [None if v is None else float(v) for v in values]
     if name == "metric" and board.metric == "accuracy":
-        return f"{100 * float(v):.{max(0, shown.precision - 2)}f} %"
-    if isinstance(v, float):
-        return f"{v:.{shown.precision}g}"
-    return str(v).lower() if isinstance(v, bool) else str(v)
+        return figures.shares(numbers, precision)
+    if name in ("seconds", "cost"):
+        return figures.seconds(numbers)
+    if name == "flops":
+        return figures.prefixed(numbers)
+    return figures.texts(values, precision)
 
 
-def verdict(board: Board, shown: Shown) -> list[str]:
-    """In words: what won, what it is worth on the untouched split, against what."""
+def _fate(row: Row) -> str:
+    """What became of a trial without a loss, in one word."""
+    return (row.reason or row.state).partition(":")[0]
 
-    def figures(loss: float, metric: float) -> str:
-        return f"loss {_text(loss, 'loss', board, shown)}, {board.metric} {_text(metric, 'metric', board, shown)}"
 
-    if board.winner is None or board.winner.loss is None or board.winner.metric is None:
-        return ["winner    none: no trial has succeeded"]
-    lines = [f"winner    trial {board.winner.number}: {figures(board.winner.loss, board.winner.metric)}"]
+def verdict(board: Board, shown: Shown, hidden: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """In words: what won, what it is worth on the untouched split, against what; what has failed, what is not shown."""
+
+    def worth(loss: float | None, metric: float | None) -> str:
+        texts = (*_cells("loss", [loss], board, shown.precision), *_cells("metric", [metric], board, shown.precision))
+        return f"loss {texts[0]}, {board.metric} {texts[1]}"
+
+    lines = []
+    if board.winner is None:
+        lines.append(("winner", "none: no trial has succeeded"))
+    else:
+        lines.append(("winner", f"trial {board.winner.number}: {worth(board.winner.loss, board.winner.metric)}"))
+        if hidden and board.winner.params:
+            lines.append(("settings", figures.settings(board.winner.params, shown.precision)))
     if board.test:
         looks = "1 look" if len(board.looks) == 1 else f"{len(board.looks)} looks"
+        lines.append(("test", f"{worth(board.test.loss, board.test.metric)} (on rows that no trial has seen; {looks})"))
+    if board.best is not None and board.best is not board.winner:
         lines.append(
-            f"test      {figures(board.test.loss, board.test.metric)} (on rows that no trial has seen; {looks})"
+            ("best", f"trial {board.best.number}: {worth(board.best.loss, board.best.metric)}, at a higher cost")
         )
-    if board.default is not None and board.default.loss is not None and board.default.metric is not None:
-        lines.append(f"default   trial {board.default.number}: {figures(board.default.loss, board.default.metric)}")
-    lines.append(f"baseline  {figures(board.meta.baseline_loss, board.meta.baseline_metric)} (the constant predictor)")
+    if board.default is not None and board.default is not board.winner and board.default.loss is not None:
+        lines.append(("default", f"trial {board.default.number}: {worth(board.default.loss, board.default.metric)}"))
+    return [*lines, *_failures(board), *_notes(board, hidden)]
+
+
+def _failures(board: Board) -> list[tuple[str, str]]:
+    failed = [row for row in board.rows if row.state == "failed"]
+    if not failed:
+        return []
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(map(_fate, failed)).items())
+    return [
+        ("failed", f"{len(failed)} of {len(board.rows)} trials ({kinds}); trial {failed[0].number} {failed[0].reason}")
+    ]
+
+
+def _notes(board: Board, hidden: Sequence[str]) -> list[tuple[str, str]]:
+    notes = [("baseline", "what one constant prediction for every row is worth")]
     if any(row.star for row in board.rows):
-        lines.append("*         no other trial has both a lower loss and a lower cost")
-    return lines
+        notes.insert(0, ("*", "no other trial has both a lower loss and a lower cost"))
+    if hidden:
+        notes.append(("no room", f"for {', '.join(hidden)}: a wider terminal, or --columns, shows them"))
+    return notes
 
 
 Formatter = Callable[[Board, Shown], str]

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from hpsearch.report import figures
+from hpsearch.report.leaderboard import Column
 from hpsearch.search import Asked, Told
+from hpsearch.space import Params
 from hpsearch.trial import Done, Epoch, Failed, History, Trial
 
 _BARS = "▁▂▃▄▅▆▇█"
-_SPARK = 40  # epochs of a curve
+_SPARK = 30  # epochs of a curve
+_BAR = 30
 _TOP = 5
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is shown: the study's name, its total of trials, what the metric is, how many epochs a trial has at most."""
+
+    title: str
+    budget: int | None
+    metric: str
+    epochs: Callable[[Params], int]
+
+    def worth(self, values: Sequence[float | None]) -> list[str]:
+        """Metrics as text."""
+        if self.metric == "accuracy":
+            return figures.shares(values, _DIGITS)
+        return figures.decimals(values, _DIGITS)
 
 
 class View(Protocol):
@@ -47,9 +68,9 @@ class Quiet:
 class Lines:
     """One line for each trial that ends."""
 
-    def __init__(self, console: Console, budget: int | None) -> None:
+    def __init__(self, console: Console, subject: Subject) -> None:
         self._console = console
-        self._of = f"/{budget}" if budget is not None else ""
+        self._subject = subject
 
     def __enter__(self) -> Self:
         return self
@@ -61,34 +82,66 @@ class Lines:
         """A line where trials ended."""
         if not isinstance(event, Told):
             return
+        total = "" if self._subject.budget is None else f"/{self._subject.budget}"
+        digits = len(total) - 1 if total else 1
         ended = len(event.history.results) - len(event.results)
         for number, result in sorted(event.results.items()):
             ended += 1
-            self._console.print(f"[{ended}{self._of}] trial {number}: {outcome(result, event.history)}", markup=False)
+            text = outcome(result, event.history, self._subject)
+            line = f"[{ended:>{digits}}{total}] trial {number:>{digits}}: {text}"
+            self._console.print(line, markup=False, soft_wrap=True)
 
 
-def outcome(result: Done | Failed, history: History) -> str:
+def outcome(result: Done | Failed, history: History, subject: Subject) -> str:
     """What became of a trial, in a few words."""
     if isinstance(result, Failed):
-        return f"failed: {result.reason}"
-    best = history.done[0][1].loss
-    mark = "  best so far" if result.loss == best else ""
-    return f"loss {result.loss:.4g} after {result.best_epoch} of {result.epochs} epochs, {result.seconds:.2g} s{mark}"
+        return result.reason
+    (metric,) = subject.worth([result.metric])
+    best = "  best so far" if result.loss == history.done[0][1].loss else ""
+    epochs = f"best epoch {result.best_epoch} of {result.epochs}"
+    return f"loss {result.loss:.{_DIGITS}g}, {subject.metric} {metric}, {epochs}, {result.seconds:.2g} s{best}"
+
+
+@dataclass
+class Running:
+    """The trials of the wave that are being trained: their losses so far, and how many epochs are expected in all."""
+
+    losses: dict[int, list[float]] = field(default_factory=dict)
+    expected: dict[int, int] = field(default_factory=dict)
+    done: Counter[int] = field(default_factory=Counter)
+
+    def asked(self, expected: Mapping[int, int]) -> None:
+        """A wave of trials, with the most epochs that each may take."""
+        self.losses.clear()
+        self.expected = dict(expected)
+        self.done.clear()
+
+    def seen(self, epoch: Epoch) -> None:
+        """One more epoch of a trial."""
+        self.losses.setdefault(epoch.number, []).append(epoch.loss)
+        self.done[epoch.number] = epoch.epoch
+
+    def ended(self, numbers: Sequence[int]) -> None:
+        """Trials that take no more epochs."""
+        for number in numbers:
+            self.losses.pop(number, None)
+            self.expected[number] = self.done[number]
 
 
 class LiveView:
-    """The best trials, bars for trials and epochs, and the running losses, redrawn in place."""
+    """The best trials, the losses of those that run, and bars for trials and epochs, redrawn in place."""
 
-    def __init__(self, console: Console, budget: int | None, title: str) -> None:
-        self._title = title
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._progress = Progress(*columns, TimeRemainingColumn(), console=console)
-        self._trials = self._progress.add_task("trials", total=budget)
-        self._epochs = self._progress.add_task("epochs of this wave", total=None)
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
+    def __init__(self, console: Console, subject: Subject) -> None:
+        self._subject = subject
         self._history = History()
-        self._running: dict[int, list[float]] = {}
-        self._wave: Sequence[Trial] = ()
+        self._running = Running()
+        name, note = TextColumn("{task.description}"), TextColumn("left{task.fields[note]}")
+        self._progress = Progress(
+            name, BarColumn(_BAR), MofNCompleteColumn(), TimeRemainingColumn(), note, console=console
+        )
+        self._trials = self._progress.add_task("trials", total=subject.budget, note="")
+        self._epochs = self._progress.add_task("epochs", total=None, note=" of this wave")
+        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -100,31 +153,48 @@ class LiveView:
     def show(self, event: Asked | Epoch | Told) -> None:
         """Take in what has happened; the next redraw shows it."""
         if isinstance(event, Asked):
-            self._wave = event.trials
+            self._running.asked({trial.number: self._subject.epochs(trial.params) for trial in event.trials})
+            self._progress.reset(self._epochs)
         elif isinstance(event, Epoch):
-            self._running.setdefault(event.number, []).append(event.loss)
-            self._progress.update(self._epochs, completed=max(len(curve) for curve in self._running.values()))
+            self._running.seen(event)
         else:
             self._history = event.history
-            for number in event.results:
-                self._running.pop(number, None)
-            self._progress.update(self._trials, completed=len(event.history.results))
+            self._running.ended(list(event.results))
+            failed = len(event.history.results) - len(event.history.done)
+            note = f", {failed} failed" if failed else ""
+            self._progress.update(self._trials, completed=len(event.history.results), note=note)
+        done, total = sum(self._running.done.values()), sum(self._running.expected.values())
+        self._progress.update(self._epochs, completed=done, total=total or None)
 
     def _render(self) -> RenderableType:
-        table = Table(box=None, pad_edge=False, title=self._title, title_justify="left", header_style="bold")
-        for name in ("#", "loss", "metric", "seconds", "params"):
-            table.add_column(name, justify="left" if name == "params" else "right", no_wrap=True)
-        for trial, done in self._history.done[:_TOP]:
-            params = " ".join(
-                f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
-                for name, value in trial.params.items()
-            )
-            table.add_row(str(trial.number), f"{done.loss:.4g}", f"{done.metric:.4g}", f"{done.seconds:.2g}", params)
-        running = [
-            Text(f"{number:>5}  {sparkline(curve[-_SPARK:])}  {curve[-1]:.4g}")
-            for number, curve in sorted(self._running.items())[:_TOP]
-        ]
-        return Group(table, *running, self._progress)
+        # called by a thread that redraws, while events come in: it works on copies
+        best, losses = self._history.done[:_TOP], list(self._running.losses.items())
+        lines = [Text(self._subject.title, "bold"), Text(), *_board(best, self._subject), Text(), *_curves(losses)]
+        for line in lines:
+            line.no_wrap, line.overflow = True, "ellipsis"
+        return Group(*lines, self._progress)
+
+
+def _board(best: Sequence[tuple[Trial, Done]], subject: Subject) -> list[Text]:
+    if not best:
+        return [Text("no trial has ended yet", "dim")]
+    columns = [
+        Column("best", [str(trial.number) for trial, _ in best]),
+        Column("loss", figures.decimals([done.loss for _, done in best], _DIGITS)),
+        Column(subject.metric, subject.worth([done.metric for _, done in best])),
+        Column("seconds", figures.seconds([done.seconds for _, done in best])),
+        Column("settings", [figures.settings(trial.params, _DIGITS - 1) for trial, _ in best], left=True),
+    ]
+    styles = ("bold", "bold green", *[""] * len(best))
+    rows = zip(*(column.texts() for column in columns), strict=True)
+    return [Text("  ".join(cells).rstrip(), style) for cells, style in zip(rows, styles, strict=False)]
+
+
+def _curves(losses: Sequence[tuple[int, list[float]]]) -> list[Text]:
+    shown = sorted(losses)[:_TOP]
+    lines = [f"{number:>4}  {curve[-1]:<9.4g} {sparkline(curve[-_SPARK:])}" for number, curve in shown]
+    more = [f"      and {len(losses) - len(shown)} more"] if len(losses) > len(shown) else []
+    return [*(Text(line, "cyan") for line in ["training", *lines, *more]), Text()] if lines else []
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -133,8 +203,3 @@ def sparkline(values: Sequence[float]) -> str:
     low, high = min(finite, default=0.0), max(finite, default=1.0)
     span = (high - low) or 1.0
     return "".join(_BARS[min(7, int(8 * (v - low) / span))] if v in finite else "·" for v in values)
-
-
-def seconds_since(start: float) -> float:
-    """Monotonic seconds."""
-    return time.monotonic() - start

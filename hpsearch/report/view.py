@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 from hpsearch.space import Params
@@ -16,7 +17,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One trial. `score` orders the board (the loss, unless time has a weight); `star`: on the Pareto front."""
+    """One trial. `score` orders the board (the loss, unless time has a weight); `star`: on the Pareto front.
+
+    `loss_se` is the standard error of the loss, which one training does not have.
+    """
 
     number: int
     state: str
@@ -25,6 +29,7 @@ class Row:
     cohort: int
     loss: float | None = None
     metric: float | None = None
+    loss_se: float | None = None
     score: float | None = None
     seconds: float | None = None
     flops: float | None = None
@@ -41,6 +46,7 @@ class Board:
 
     meta: Meta
     data: Mapping[str, Any]
+    time_weight: float
     rows: tuple[Row, ...]
     best: Row | None
     winner: Row | None
@@ -52,12 +58,17 @@ class Board:
     @property
     def metric(self) -> str:
         """What `metric` is."""
-        return "accuracy" if self.data["task"] == "classification" else "r2"
+        return metric_name(self.data["task"])
 
     @property
     def test(self) -> Look | None:
         """The winner's look at the test split, if it has had one."""
         return next((look for look in self.looks if self.winner and look.number == self.winner.number), None)
+
+
+def metric_name(task: str) -> str:
+    """What is measured beside the loss."""
+    return "accuracy" if task == "classification" else "r2"
 
 
 def board(study: Study, time_weight: float | None = None, by: str = "cost") -> Board:
@@ -75,6 +86,7 @@ def board(study: Study, time_weight: float | None = None, by: str = "cost") -> B
     return Board(
         meta=study.meta,
         data=json.loads(study.meta.data),
+        time_weight=weight,
         rows=(*ended, *rest),
         best=min(ended, key=lambda row: (row.loss, row.number), default=None),
         winner=ended[0] if ended else None,
@@ -96,34 +108,39 @@ def pareto(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
 
 
 def _row(trial: Trial, study: Study, scores: Mapping[int, float], stars: frozenset[int]) -> Row:
-    common = (trial.number, trial.params, trial.why, trial.cohort)
-    number, params, why, cohort = common
+    row = Row(trial.number, "pending", trial.params, trial.why, trial.cohort)
     match study.history.results.get(trial.number):
         case Done() as done:
-            return Row(
-                number,
-                "done",
-                params,
-                why,
-                cohort,
-                done.loss,
-                done.metric,
-                scores[number],
-                done.seconds,
-                done.flops,
-                done.cost,
-                done.epochs,
-                done.best_epoch,
-                star=number in stars,
+            return replace(
+                row,
+                state="done",
+                loss=done.loss,
+                metric=figure(done.metric),
+                score=scores[trial.number],
+                seconds=done.seconds,
+                flops=done.flops,
+                cost=done.cost,
+                epochs=done.epochs,
+                best_epoch=done.best_epoch,
+                star=trial.number in stars,
             )
         case Failed() as failed:
-            return Row(number, "failed", params, why, cohort, seconds=failed.seconds, reason=failed.reason)
+            return replace(row, state="failed", seconds=failed.seconds, epochs=len(failed.curve), reason=failed.reason)
         case _:
-            return Row(number, "pending", params, why, cohort)
+            return row
+
+
+def figure(value: float) -> float | None:
+    """A number that can be printed; None for one that is none."""
+    return value if isfinite(value) else None
+
+
+_TRAINED = ("number", "params", "loss", "loss_se", "metric", "seconds", "flops")
+_TRIAL = ("number", "state", "params", "loss", "metric", "seconds", "flops", "epochs", "reason", "cohort")
 
 
 def record(board: Board) -> dict[str, Any]:
-    """The board as `--json` prints it: full precision, null where there is no number."""
+    """The board as `--json` prints it: the trials that ended, in full precision, null where there is no number."""
     meta, test = board.meta, board.test
     return {
         "schema_version": SCHEMA_VERSION,
@@ -131,12 +148,13 @@ def record(board: Board) -> dict[str, Any]:
         "strategy": meta.strategy,
         "seed": meta.seed,
         "data": dict(board.data),
-        "best": _pick(board.best, "number", "params", "loss", "metric", "seconds", "flops"),
-        "winner": _pick(board.winner, "number", "params", "loss", "metric", "seconds", "flops"),
+        "best": _pick(board.best, *_TRAINED),
+        "winner": _pick(board.winner, *_TRAINED),
         "default": _pick(board.default, "number", "loss"),
         "baseline": {"loss": meta.baseline_loss, "metric": meta.baseline_metric},
-        "test": {"loss": test.loss, "metric": test.metric, "looks": len(board.looks)} if test else None,
-        "trials": [_trial(row) for row in board.rows],
+        "test": test and {"loss": figure(test.loss), "metric": figure(test.metric), "looks": len(board.looks)},
+        "trials": [_pick(row, *_TRIAL) for row in board.rows if row.state != "pending"],
+        "replicates": [],
         "wall_seconds": board.wall_seconds,
         "exit": board.exit,
     }
@@ -146,10 +164,6 @@ def _pick(row: Row | None, *names: str) -> dict[str, Any] | None:
     if row is None:
         return None
     return {name: dict(row.params) if name == "params" else getattr(row, name) for name in names}
-
-
-def _trial(row: Row) -> dict[str, Any]:
-    return {**asdict(row), "params": dict(row.params)}
 
 
 def canonical(study: Study) -> str:

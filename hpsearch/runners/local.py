@@ -8,8 +8,10 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -20,6 +22,7 @@ from hpsearch.registry import resolve
 from hpsearch.runners import Crashed, Finished, Work
 
 _SET_UP = "hpsearch.engine.device:set_up"
+_ASKED = {signal.SIGINT, signal.SIGTERM}
 
 
 @dataclass(slots=True)
@@ -32,7 +35,7 @@ class Worker:
 
 
 class Local:
-    """`workers` long-lived processes, each training with `threads` threads."""
+    """Up to `workers` long-lived processes, each training with `threads` threads; they start with the first work."""
 
     def __init__(self, workers: int, threads: int) -> None:
         self._count = workers
@@ -44,7 +47,6 @@ class Local:
         self._context = _context()
         # the write end lives in this process alone: when it closes, however that came about, the workers go
         self._watched, self._alive = multiprocessing.Pipe(duplex=False)
-        self._workers = [self._start() for _ in range(self._count)]
         return self
 
     def __exit__(
@@ -56,6 +58,7 @@ class Local:
         for worker in self._workers:
             worker.process.join()
             worker.pipe.close()
+        self._workers.clear()
         self._alive.close()
         self._watched.close()
 
@@ -72,10 +75,23 @@ class Local:
         self._dispatch()
 
     def _dispatch(self) -> None:
-        for worker in self._workers:
+        while self._queue and len(self._workers) < self._count:
+            with _undisturbed():  # a process that is in no list would not be ended
+                self._workers.append(self._start())
+        for position, worker in enumerate(self._workers):
             if self._queue and worker.busy is None:
+                try:
+                    worker.pipe.send(self._queue[0])
+                except OSError:  # it died while it had nothing to do
+                    worker = self._replace(position)
+                    worker.pipe.send(self._queue[0])
                 worker.busy = self._queue.popleft()
-                worker.pipe.send(worker.busy)
+
+    def _replace(self, position: int) -> Worker:
+        self._workers[position].pipe.close()
+        with _undisturbed():
+            self._workers[position] = self._start()
+        return self._workers[position]
 
     def withdraw(self) -> Sequence[int]:
         """Empty the queue; the keys of the work that is running."""
@@ -92,8 +108,7 @@ class Local:
             if not alive:
                 if worker.busy:
                     events.append((worker.busy.key, Crashed(_death(worker.process))))
-                worker.pipe.close()
-                self._workers[position] = self._start()
+                self._replace(position)
         self._dispatch()
         return events
 
@@ -116,7 +131,24 @@ def _context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["hpsearch.engine.jobs"])
+    resource_tracker.ensure_running()  # its start would let the signals through again
+    with _undisturbed():
+        forkserver.ensure_running()  # the import goes on while the data is read here
     return context
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What is started here never sees the signals that ask for an end: they are the coordinator's affair.
+
+    Not even while it imports, and not when a whole group of processes is asked (Ctrl-C, timeout, a batch
+    system). Here they arrive afterwards.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _death(process: BaseProcess) -> str:
@@ -129,20 +161,26 @@ def _death(process: BaseProcess) -> str:
 
 def _work(pipe: Connection, watched: Connection, threads: int) -> None:
     """A worker's life: work comes in, events go out."""
-    os.setsid()  # Ctrl-C in the terminal is for the coordinator
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for asked in _ASKED:  # they are blocked already, unless the process was spawned
+        signal.signal(asked, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(watched,), daemon=True).start()
     resolve(_SET_UP)(threads)
-    while True:
-        work = pipe.recv()
-        try:
-            for event in resolve(work.call)(work.argument):
-                pipe.send(event)
-            pipe.send(Finished())
-        except Exception as error:  # the one place where a trial is called: whatever it raises is its result
-            last = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
-            pipe.send(Crashed(f"error: {last}", traceback.format_exc()))
+    try:
+        while True:
+            _call(pipe, pipe.recv())
+    except (EOFError, OSError):  # the coordinator is gone, and nobody is left to tell
+        os._exit(1)
+
+
+def _call(pipe: Connection, work: Work) -> None:
+    """Send the events of one piece of work."""
+    try:
+        for event in resolve(work.call)(work.argument):
+            pipe.send(event)
+        pipe.send(Finished())
+    except Exception as error:  # the one place where a trial is called: whatever it raises is its result
+        last = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
+        pipe.send(Crashed(f"error: {last}", traceback.format_exc()))
 
 
 def _watch(watched: Connection) -> None:

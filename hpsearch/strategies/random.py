@@ -31,12 +31,13 @@ class RandomSearch:
 
     def ask(self, space: Space, history: History, rng: Random) -> New | None:
         """A point not asked for before; None where there is none."""
-        seen = {point_key(trial.params) for trial in history.trials}
+        seen = history.keys
         elite = [trial.params for trial, _ in history.done[: math.isqrt(max(0, len(history.done) - 1)) + 1]]
-        if self.guided and elite and rng.random() >= _FRESH:
-            round = len(history) // self.round
+        round = len(history) // self.round
+        if self.guided and round and elite and rng.random() >= _FRESH:
+            spread = max(_SPREAD[0] * 0.6 ** (round - 1), _SPREAD[1])
             for _ in range(_TRIES):
-                params = around(elite, space, max(_SPREAD[0] * 0.6 ** (round - 1), _SPREAD[1]), rng)
+                params = around(elite, space, spread, rng)
                 if params is not None and point_key(params) not in seen:
                     return New(params, f"near the best {len(elite)}")
         params = unseen(space, seen, rng)

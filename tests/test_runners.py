@@ -1,0 +1,271 @@
+"""What every runner promises, over the table of runners: order, and that a failure is a result of its work alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpsearch.registry import resolve
+from hpsearch.runners import RUNNERS, Crashed, Finished, Runner, Work
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 60  # seconds, for a machine that is busy
+
+
+def job(key: int, function: str, argument: object = None) -> Work:
+    return Work(key, f"tests.work:{function}", argument)
+
+
+def finished(runner: Runner, *works: Work) -> dict[int, list[object]]:
+    """Have the work done: the events of each."""
+    given: dict[int, list[object]] = {work.key: [] for work in works}
+    for work in works:
+        runner.submit(work)
+    left, deadline = len(works), time.monotonic() + PATIENCE
+    while left:
+        assert time.monotonic() < deadline
+        for key, event in runner.wait(0.2):
+            given[key].append(event)
+            left -= isinstance(event, Finished | Crashed)
+    return given
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def descendants(pid: int) -> set[int]:
+    """All processes below this one."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+@pytest.fixture(params=RUNNERS)
+def make(request: pytest.FixtureRequest) -> Callable[..., Runner]:
+    name = request.param
+
+    def build(workers: int = 1, threads: int = 1) -> Runner:
+        runner: Runner = RUNNERS.load(name)(workers, threads)
+        return runner
+
+    return build
+
+
+class TestWork:
+    def test_events_come_in_order_and_end_with_finished(self, make: Callable[..., Runner]) -> None:
+        with make() as runner:
+            assert finished(runner, job(7, "count", 200)) == {7: [*range(200), Finished()]}
+
+    def test_more_work_than_workers_is_all_done(self, make: Callable[..., Runner]) -> None:
+        with make(2) as runner:
+            given = finished(runner, *(job(key, "count", key) for key in range(12)))
+        assert given == {key: [*range(key), Finished()] for key in range(12)}
+
+    def test_a_worker_does_one_piece_of_work_after_the_other(self, make: Callable[..., Runner]) -> None:
+        with make() as runner:
+            given = finished(runner, *(job(key, "process", 0.0) for key in range(4)))
+        assert len({events[0] for events in given.values()}) == 1
+
+    def test_workers_work_at_the_same_time(self, make: Callable[..., Runner], tmp_path: Path) -> None:
+        path = tmp_path / "go"
+        with make(2) as runner:
+            for key in range(2):
+                runner.submit(job(key, "wait_for", str(path)))
+            begun: list[object] = []
+            while len(begun) < 2:
+                begun += [event for _, event in runner.wait(0.2)]
+            path.touch()
+            assert begun == ["begun", "begun"]
+
+    def test_an_event_may_be_larger_than_a_pipe(self, make: Callable[..., Runner]) -> None:
+        with make() as runner:
+            assert finished(runner, job(0, "large", 3)) == {0: [bytes(3 << 20), Finished()]}
+
+    def test_waiting_takes_no_longer_than_told(self, make: Callable[..., Runner]) -> None:
+        with make() as runner:
+            start = time.monotonic()
+            assert list(runner.wait(0.1)) == []
+            assert time.monotonic() - start < PATIENCE / 4
+
+    def test_work_that_has_not_begun_can_be_withdrawn(self, make: Callable[..., Runner], tmp_path: Path) -> None:
+        path = tmp_path / "go"
+        with make() as runner:
+            for key in range(3):
+                runner.submit(job(key, "wait_for", str(path)))
+            assert list(runner.withdraw()) == [0]
+            path.touch()
+            events: list[tuple[int, object]] = []
+            while (0, Finished()) not in events:
+                events += runner.wait(0.2)
+            assert {key for key, _ in events} == {0}
+            assert list(runner.withdraw()) == []
+
+    def test_torch_computes_with_the_threads_it_is_given(self, make: Callable[..., Runner]) -> None:
+        with make(threads=2) as runner:
+            assert finished(runner, job(0, "threads"))[0][0] == 2
+
+    def test_a_runner_can_be_entered_again(self, make: Callable[..., Runner]) -> None:
+        runner = make()
+        for _ in range(2):
+            with runner:
+                assert finished(runner, job(0, "count", 1)) == {0: [0, Finished()]}
+
+
+class TestFailures:
+    def test_an_exception_is_a_result_with_its_traceback(self, make: Callable[..., Runner]) -> None:
+        with make() as runner:
+            first, crash = finished(runner, job(0, "fail", "two words\nand a line"))[0]
+        assert first == 1
+        assert isinstance(crash, Crashed)
+        assert crash.reason == "error: ValueError: two words"
+        assert "in fail" in crash.traceback
+
+    def test_a_worker_survives_an_exception(self, make: Callable[..., Runner]) -> None:
+        with make() as runner:
+            before, failed, after = finished(
+                runner, job(0, "process", 0.0), job(1, "fail", "no"), job(2, "process", 0.0)
+            ).values()
+        assert isinstance(failed[-1], Crashed)
+        assert before[0] == after[0]
+
+    @pytest.mark.parametrize(
+        ("function", "argument", "reason", "events"),
+        [
+            ("leave", 3, "killed: its process ended with code 3", 3),
+            ("leave", 0, "killed: its process ended with code 0", 3),
+            ("quit_politely", 4, "killed: its process ended with code 4", 1),
+            ("die", signal.SIGKILL, "killed: SIGKILL (out of memory?)", 1),
+            ("die", signal.SIGSEGV, "killed: SIGSEGV", 1),
+        ],
+    )
+    def test_the_death_of_a_worker_is_a_result_and_the_others_go_on(
+        self, make: Callable[..., Runner], function: str, argument: int, reason: str, events: int
+    ) -> None:
+        with make(2) as runner:
+            others = [job(key, "count", 50) for key in (0, 2, 3, 4)]
+            given = finished(runner, others[0], job(1, function, argument), *others[1:])
+        assert given.pop(1)[events:] == [Crashed(reason)]
+        assert all(one == [*range(50), Finished()] for one in given.values())
+
+    def test_what_cannot_be_called_or_sent_is_a_result(self, make: Callable[..., Runner]) -> None:
+        with make() as runner:
+            given = finished(runner, job(0, "nobody"), job(1, "unspeakable"), job(2, "count", 1))
+        assert [type(events[-1]) for events in given.values()] == [Crashed, Crashed, Finished]
+
+    def test_a_worker_that_died_while_it_had_nothing_to_do_is_replaced(self, make: Callable[..., Runner]) -> None:
+        with make() as runner:
+            (pid, _) = finished(runner, job(0, "process", 0.0))[0]
+            assert isinstance(pid, int)
+            os.kill(pid, signal.SIGKILL)
+            time.sleep(0.2)
+            (fresh, last) = finished(runner, job(1, "process", 0.0))[1]
+        assert last == Finished()
+        assert fresh != pid
+
+
+class TestEnd:
+    def test_no_worker_is_left_when_it_is_over(self, make: Callable[..., Runner]) -> None:
+        with make(2) as runner:
+            for key in range(2):
+                runner.submit(job(key, "process", 600.0))
+            pids: list[Any] = []
+            while len(pids) < 2:
+                pids += [event for _, event in runner.wait(0.2)]
+            assert all(is_alive(pid) for pid in pids)
+        assert not any(is_alive(pid) for pid in pids)
+
+    def test_requests_to_end_are_the_coordinators_affair(self, make: Callable[..., Runner]) -> None:
+        with make() as runner:
+            assert finished(runner, job(0, "ignores_requests")) == {0: [True, Finished()]}
+
+
+@pytest.fixture(params=RUNNERS)
+def coordinate(request: pytest.FixtureRequest) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    started: list[subprocess.Popen[str]] = []
+
+    def start(function: str, argument: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tests.coordinator", request.param, f"tests.work:{function}", str(argument)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_no_process_is_left_two_seconds_after_the_coordinator_is_killed(
+    coordinate: Callable[..., subprocess.Popen[str]],
+) -> None:
+    process = coordinate("process", 600)
+    workers = {int(line(process)), int(line(process))}
+    left = descendants(process.pid)
+    assert workers <= left
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 2
+    while any(map(is_alive, left)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not [pid for pid in left if is_alive(pid)]
+
+
+def test_signals_to_the_whole_group_reach_the_coordinator_alone(
+    coordinate: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    path = tmp_path / "go"
+    process = coordinate("wait_for", path)
+    assert [line(process), line(process)] == ["begun", "begun"]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.killpg(process.pid, number)
+    time.sleep(0.3)
+    path.touch()
+    lines = [line(process) for _ in range(5)]
+    assert sorted(lines) == ["Finished()", "Finished()", "ended", "ended", "over"]
+
+
+def test_the_signals_do_not_reach_workers_that_are_still_starting(
+    coordinate: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = coordinate("wait_for", tmp_path / "go")
+    (tmp_path / "go").touch()
+    for _ in range(10):
+        time.sleep(0.15)
+        if len(descendants(process.pid)) >= 2:  # the server of the workers has begun to import
+            os.killpg(process.pid, signal.SIGINT)
+    lines = [line(process) for _ in range(7)]
+    assert lines[-1] == "over"
+    assert not [text for text in lines if text.startswith("Crashed")]
+
+
+def test_every_call_of_the_engine_can_be_found() -> None:
+    for call in (
+        "hpsearch.engine.jobs:train_cohort",
+        "hpsearch.engine.jobs:score_test",
+        "hpsearch.engine.device:choose",
+    ):
+        assert callable(resolve(call))
