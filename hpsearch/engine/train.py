@@ -89,11 +89,11 @@ def train(feed: Feed, members: Sequence[Member], objective: Objective, seed: int
     validation rows. Its seconds are shared among the members that still learn, by their FLOPs.
     """
     data = feed.data
-    array = Array(members, Problem(data.shape, data.outputs, seed), feed.like)
+    steps = -(-len(data.train) // int(members[0].settings["batch_size"]))
+    array = Array(members, Problem(data.shape, data.outputs, seed, steps), feed.like)
     best = array.weights.empty()
     rows = 3 * len(data.train) + len(data.validation)
     runs = [Run(m, rows * flops_forward(slots(m.settings, data.shape, data.outputs))) for m in array.members]
-    steps = -(-len(data.train) // int(array.settings["batch_size"]))
     for number in range(1, int(array.settings["epochs"]) + 1):
         better: list[int] = []
         ended: list[int] = []
