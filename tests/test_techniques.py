@@ -16,7 +16,7 @@ from hpsearch.engine.inits import gain
 from hpsearch.engine.plan import Member
 from hpsearch.engine.schedules import warmed
 from hpsearch.engine.settings import ACTIVATIONS, INITS, SCHEDULES, complete
-from hpsearch.engine.shapes import Slot
+from hpsearch.engine.shapes import GATES, Slot
 from hpsearch.trial import Done, Failed
 from tests.problems import blobs, dataset, member, pictures, run
 
@@ -349,3 +349,60 @@ class TestSchedules:
                 factors.append(warmed(scheduled, e, float(one.settings["warmup"]), 1.0))
                 bias += 0.1 * factors[-1] * 2 * (1.0 - bias)
             assert float(ended[one.number].weights["output.bias"]) == pytest.approx(bias)
+
+
+def rnn(number: int = 0, **settings: Any) -> Member:
+    return member(number, model="rnn", **{"activation": "tanh", **settings})
+
+
+class TestRecurrence:
+    @pytest.mark.parametrize("cell", GATES)
+    def test_each_cell_is_the_one_that_torch_has(self, cell: str) -> None:
+        one = rnn(cell=cell, width=5, depth=2)
+        array = array_of([one], inputs=(1, 4, 3), outputs=2)
+        x = torch.randn(6, 1, 4, 3, dtype=F64)
+        theirs = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell](3, 5, 2, batch_first=True).double()
+        order = {"gru": ("reset", "update", "new")}.get(cell, GATES[cell])
+        weights = {slot.name: view[0] for slot, view in zip(array.layout, array.weights.views, strict=True)}
+        with torch.no_grad():
+            for layer in range(2):
+                for ours, part in (("weight", "weight_ih"), ("recurrent", "weight_hh"), ("bias", "bias_ih")):
+                    value = torch.cat([weights[f"layer{layer}.{gate}.{ours}"] for gate in order])
+                    getattr(theirs, f"{part}_l{layer}").copy_(value)
+                getattr(theirs, f"bias_hh_l{layer}").zero_()
+        last = theirs(x[:, 0])[0][:, -1]
+        expected = last @ weights["output.weight"].T + weights["output.bias"]
+        torch.testing.assert_close(array.outputs(x)[0], expected, rtol=1e-12, atol=1e-12)
+
+    @pytest.mark.parametrize("cell", GATES)
+    @pytest.mark.parametrize(
+        "extra", [{"norm": "layer"}, {"dropout": 0.3, "dropconnect": 0.2}, {"activation": "prelu"}]
+    )
+    def test_a_member_learns_the_same_alone_as_in_company(self, cell: str, extra: dict[str, Any]) -> None:
+        members = [rnn(k, cell=cell, width=w, epochs=3, **extra) for k, w in enumerate([4, 7])]
+        together, _ = run(pictures(), members, dtype=F64)
+        alone, _ = run(pictures(), members[:1], dtype=F64)
+        for name, weight in alone[0].weights.items():
+            assert (weight - together[0].weights[name]).abs().max() < 1e-9
+
+    def test_a_table_is_read_number_by_number(self) -> None:
+        array = array_of([rnn(width=4)], inputs=(6,))
+        assert array.weights.views[0].shape == (1, 4, 1)
+        assert array.outputs(torch.randn(5, 6, dtype=F64)).shape == (1, 5, 3)
+
+    def test_an_identity_is_for_the_recurrent_weights(self) -> None:
+        array = array_of([rnn(init="identity", width=4)], inputs=(1, 4, 3))
+        named = {slot.name: view[0] for slot, view in zip(array.layout, array.weights.views, strict=True)}
+        assert torch.equal(named["layer0.new.recurrent"], torch.eye(4, dtype=F64))
+        assert (named["layer0.new.weight"] != 0).all()
+
+    def test_init_constraint_keeps_recurrent_weights_near_where_they_began(self) -> None:
+        members = [rnn(k, init="identity", width=8, epochs=10, init_constraint=c) for k, c in enumerate([0.0, 1.0])]
+        ended, _ = run(pictures(), members)
+        free, held = (float((ended[k].weights["layer0.new.recurrent"] - torch.eye(8)).square().sum()) for k in (0, 1))
+        assert held < 0.2 * free
+
+    def test_a_forget_gate_begins_by_remembering(self) -> None:
+        array = array_of([rnn(cell="lstm", width=4)], inputs=(1, 4, 3))
+        named = {slot.name: view for slot, view in zip(array.layout, array.weights.views, strict=True)}
+        assert (named["layer0.forget.bias"] == 1).all()

@@ -28,6 +28,7 @@ _BEGIN: dict[Role, float] = {
     "closing": 0.0,
     "bias": 0.0,
     "gate": _GATE,
+    "open": 1.0,  # a forget gate begins by remembering (Gers, Schmidhuber & Cummins 2000)
     "gain": 1.0,
     "closing_gain": 0.0,
     "mean": 0.0,
@@ -78,6 +79,7 @@ class Array:
             for index, value in enumerate(begin(member.settings, problem)):
                 corner(self.weights.views[index][position], value.shape).copy_(value)
         self.step_number = 0
+        self._begun = self._anchored()
         self._states = (self.weights.empty(), self.weights.empty())
         self._prepare()
 
@@ -98,12 +100,22 @@ class Array:
         self._decay = self.weights.filled(l2 * decays, penalised)
         self._l1 = self.weights.filled(_column(settings, "l1", flat), penalised)
         self._has_l1, self._has_l2 = bool(self._l1.flat.any()), bool(self._l2.flat.any())
+        recurrent = [index for index, slot in enumerate(self.layout) if slot.role == "recurrent"]
+        self._pull = self.weights.filled(_column(settings, "init_constraint", flat), recurrent)
         self._lr = self.weights.filled(_column(settings, "lr", flat))
         self._momentum = self.weights.filled(_column(settings, "momentum", flat))
         limits = _column(settings, "clip_norm", flat)
         self._limits = torch.where(limits > 0, limits, torch.inf) if limits.any() else None
         self._inside = self._masked(settings)
         self._groups = tuple(self._grouped(settings))
+
+    def _anchored(self) -> Stack | None:
+        """The initial weights, where some member's are drawn back to them."""
+        if not any(member.settings.get("init_constraint") for member in self.members):
+            return None
+        begun = self.weights.empty()
+        begun.flat.copy_(self.weights.flat)
+        return begun
 
     def _named(self) -> Net:
         """The members' weights by name, with what a model needs to know of their true and drawn shapes."""
@@ -164,6 +176,8 @@ class Array:
             self.gradient.scale((self._limits / self.gradient.norms()).clamp_max(1.0))
         if self._has_l2:
             self.gradient.flat.addcmul_(self.weights.flat, self._l2.flat)
+        if self._begun is not None:
+            self.gradient.flat.addcmul_(self.weights.flat - self._begun.flat, self._pull.flat)
         for group in self._groups:
             w, g, *state = (
                 stack.slices(group.start, group.end) for stack in (self.weights, self.gradient, *group.state)
@@ -184,6 +198,7 @@ class Array:
         """Go on with the members at the positions `keep` (rising) alone: compaction."""
         self.members = tuple(self.members[i] for i in keep.tolist())
         self.weights = self.weights.select(keep)
+        self._begun = self._begun.select(keep) if self._begun else None
         self._states = (self._states[0].select(keep), self._states[1].select(keep))
         self._prepare()
 
@@ -192,6 +207,8 @@ def begin(settings: Params, problem: Problem) -> Iterator[Tensor]:
     """A member's initial weights in float64, of its true shapes; the same draws for every member of a shape."""
     scale = float(settings["init_scale"])
     init = INITS.load(str(settings["init"]))
+    # an identity is for what a state goes through again and again (Le, Jaitly & Hinton 2015)
+    inward = INITS.load("fan_normal") if settings["model"] == "rnn" and settings["init"] == "identity" else init
     for index, slot in enumerate(slots(settings, problem.inputs, problem.outputs)):
         if slot.role in _BEGIN:
             yield torch.full(slot.shape, _BEGIN[slot.role], dtype=torch.float64)
@@ -199,7 +216,7 @@ def begin(settings: Params, problem: Problem) -> Iterator[Tensor]:
             yield torch.full(slot.shape, float(settings["slope"]), dtype=torch.float64)
         else:
             noise = generator("cpu", problem.seed, "init", index, *slot.shape)
-            yield init(slot, settings, noise) * scale
+            yield (init if slot.role == "recurrent" else inward)(slot, settings, noise) * scale
 
 
 def corner(stacked: Tensor, shape: Sequence[int]) -> Tensor:

@@ -78,10 +78,27 @@ class Net:
         shift = None if bias is None else bias.flatten()
         return F.conv2d(x, weight.flatten(0, 1), shift, stride=stride, padding=side // 2, groups=groups)
 
+    def gates(self, layer: str, names: Sequence[str], part: str) -> Tensor:
+        """One part of several gates side by side: weights [K, gates * out, in], or biases [K, gates * out]."""
+        parts = [self._connected(f"{layer}.{name}.{part}") for name in names]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    def mask(self, name: str, like: Tensor) -> Tensor | None:
+        """What dropout multiplies the units of a layer by in this pass, [K, B, units]; None where nothing is dropped.
+
+        `like` [K, B, units] says for how many rows and units.
+        """
+        if self.noise is None or not self._drops:
+            return None
+        batch, units = like.shape[1:]
+        r = self._draw((batch, self._drawn[f"{name}.weight"][0]))[:, :units]
+        rate = _spread(self._dropout, like)
+        return (r >= rate) / (1.0 - rate)
+
     def _connected(self, name: str) -> Tensor:
         """A weight, with connections dropped in training: the same for all rows of a batch."""
         weight = self._weights[name]
-        if self.noise is None or not self._disconnects:
+        if self.noise is None or not self._disconnects or name.endswith(".bias"):
             return weight
         r = self._draw(self._drawn[name])[tuple(slice(0, side) for side in weight.shape[1:])]
         rate = _spread(self._dropconnect, weight)
@@ -143,12 +160,8 @@ class Net:
 
     def drop(self, name: str, a: Tensor) -> Tensor:
         """Dropout of the units of `a` [K, B, units], scaled so that the mean stays (Srivastava et al. 2014)."""
-        if self.noise is None or not self._drops:
-            return a
-        batch, units = a.shape[1:]
-        r = self._draw((batch, self._drawn[f"{name}.weight"][0]))[:, :units]
-        rate = _spread(self._dropout, a)
-        return a * ((r >= rate) / (1.0 - rate))
+        mask = self.mask(name, a)
+        return a if mask is None else a * mask
 
     def _draw(self, shape: tuple[int, ...]) -> Tensor:
         like = self._slope

@@ -16,6 +16,7 @@ MODELS = Registry(
     {
         "mlp": "hpsearch.engine.models.mlp:forward(width, depth, skip)",
         "resnet": "hpsearch.engine.models.resnet:forward(channels, blocks)",
+        "rnn": "hpsearch.engine.models.rnn:forward(width, depth, cell, init_constraint)",
     },
 )
 OPTIMIZERS = Registry(
@@ -91,6 +92,7 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "channels": Setting(Integer(1, 4_096), 16, "channels of the first stage; each later stage has twice as many"),
     "blocks": Setting(Integer(1, 100), 1, "residual blocks in each stage"),
+    "cell": Setting(Choice(("elman", "gru", "lstm")), "elman", "what a recurrent layer is made of"),
     "activation": Setting(Choice(tuple(ACTIVATIONS)), "relu", "the non-linearity"),
     "slope": Setting(
         Real(0.0, 1.0), By("activation", {"leaky_relu": 0.01, "prelu": 0.25}), "below zero; prelu learns on from it"
@@ -101,6 +103,11 @@ SETTINGS: Mapping[str, Setting] = {
         Real(_TINY, _HUGE),
         By("init", {**dict.fromkeys(INITS, 1.0), "normal": 0.05, "uniform": 0.05}),
         "multiplies the initial weights; of normal the deviation, of uniform half the range",
+    ),
+    "init_constraint": Setting(
+        Real(0.0, _HUGE),
+        0.0,
+        "draws recurrent weights back to where they began: adds it times (w - w0) to the gradient",
     ),
     "dropout": Setting(Real(0.0, 0.99), 0.0, "the share of hidden units dropped in a step"),
     "dropconnect": Setting(Real(0.0, 0.99), 0.0, "the share of weights dropped in a step"),

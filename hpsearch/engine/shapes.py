@@ -12,8 +12,21 @@ from typing import Literal
 from hpsearch.registry import Registry
 from hpsearch.space import Params
 
-Role = Literal["hidden", "closing", "output", "bias", "gate", "gain", "closing_gain", "slope", "mean", "variance"]
-WEIGHTS: tuple[Role, ...] = ("hidden", "closing", "output")
+Role = Literal[
+    "hidden",
+    "recurrent",
+    "closing",
+    "output",
+    "bias",
+    "gate",
+    "open",
+    "gain",
+    "closing_gain",
+    "slope",
+    "mean",
+    "variance",
+]
+WEIGHTS: tuple[Role, ...] = ("hidden", "recurrent", "closing", "output")
 """What penalties draw towards zero."""
 
 
@@ -23,7 +36,8 @@ class Slot:
 
     It is applied at `positions` places of an example (the pixels of a convolution's output).
     A `closing` weight (or gain, where there is one) ends a residual branch and begins at zero, so that the
-    block begins as the identity. `mean` and `variance` are running statistics: they get no gradient.
+    block begins as the identity. A `gate` bias begins nearly shut, an `open` one the other way.
+    `mean` and `variance` are running statistics: they get no gradient.
     """
 
     name: str
@@ -42,7 +56,14 @@ class Slot:
         return self.shape[0] * math.prod(self.shape[2:])
 
 
-SHAPES = Registry("model", {"mlp": "hpsearch.engine.shapes:mlp", "resnet": "hpsearch.engine.shapes:resnet"})
+SHAPES = Registry(
+    "model",
+    {
+        "mlp": "hpsearch.engine.shapes:mlp",
+        "resnet": "hpsearch.engine.shapes:resnet",
+        "rnn": "hpsearch.engine.shapes:rnn",
+    },
+)
 """Each is `(settings, shape of one input, outputs) -> slots`, in the order in which the model takes them."""
 
 
@@ -88,6 +109,35 @@ def resnet(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[Slo
 
 
 STAGES = 3
+GATES = {"elman": ("new",), "gru": ("update", "reset", "new"), "lstm": ("input", "forget", "new", "output")}
+"""What a recurrent cell computes from its input and its last state."""
+
+
+def rnn(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[Slot, ...]:
+    """`depth` recurrent layers of `width` units over the steps of a sequence, and the output layer."""
+    width, depth = int(settings["width"]), int(settings["depth"])
+    steps, features = sequence(inputs)
+    slots: list[Slot] = []
+    for layer in range(depth):
+        for gate in GATES[str(settings["cell"])]:
+            name = f"layer{layer}.{gate}"
+            bias: Role = "open" if gate == "forget" else "bias"
+            slots += [
+                Slot(f"{name}.weight", (width, width if layer else features), "hidden", steps),
+                Slot(f"{name}.recurrent", (width, width), "recurrent", steps),
+                Slot(f"{name}.bias", (width,), bias, steps),
+                *_norm(name, width, settings),
+            ]
+        slots += _slope(f"layer{layer}", settings)
+    return (*slots, *_dense("output", outputs, width, "output"))
+
+
+def sequence(inputs: tuple[int, ...]) -> tuple[int, int]:
+    """How an input is read as a sequence, (steps, features): an image row by row, a table number by number."""
+    if len(inputs) == 1:
+        return inputs[0], 1
+    channels, height, width = inputs
+    return height, channels * width
 
 
 def stem_stride(inputs: tuple[int, ...]) -> int:
