@@ -166,7 +166,7 @@ class TestForward:
         data = pictures(rows=64)
         rng = np.random.default_rng(0)
         by_heart = dataset(data.inputs, rng.integers(2, size=64), classes=2, validation=0.5)
-        recurrent = {"cell": "gru", "activation": "tanh"} if model == "rnn" else {}
+        recurrent: dict[str, Any] = {"cell": "gru", "activation": "tanh"} if model == "rnn" else {}
         one = member(model=model, width=128, channels=16, epochs=80, lr=0.01, batch_size=32, **recurrent)
         ended, _ = run(by_heart, [one])
         assert ended[0].result.curve[-1].train_loss < 0.05

@@ -397,7 +397,9 @@ class TestRecurrence:
         assert (named["layer0.new.weight"] != 0).all()
 
     def test_init_constraint_keeps_recurrent_weights_near_where_they_began(self) -> None:
-        members = [rnn(k, init="identity", width=8, epochs=10, init_constraint=c) for k, c in enumerate([0.0, 1.0])]
+        members = [
+            rnn(k, init="identity", epochs=20, optimizer="sgd", lr=0.2, init_constraint=c) for k, c in enumerate([0, 2])
+        ]
         ended, _ = run(pictures(), members)
         free, held = (float((ended[k].weights["layer0.new.recurrent"] - torch.eye(8)).square().sum()) for k in (0, 1))
         assert held < 0.2 * free
