@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+from hpsearch.data import DataSpec
+from hpsearch.data.prepare import prepare
 from hpsearch.engine.array import Array, Problem, begin
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.inits import gain
 from hpsearch.engine.plan import Member
+from hpsearch.engine.pretrain import layerwise
 from hpsearch.engine.schedules import warmed
 from hpsearch.engine.settings import ACTIVATIONS, INITS, SCHEDULES, complete
 from hpsearch.engine.shapes import GATES, Slot
@@ -157,7 +161,7 @@ class TestNorms:
                 assert (weight - together[one.number].weights[name]).abs().max() < 1e-9
 
     def test_batch_norm_gives_each_unit_mean_0_and_deviation_1_over_the_batch(self) -> None:
-        net = array_of([member(norm="batch"), member(1, norm="batch")])._net
+        net = array_of([member(norm="batch"), member(1, norm="batch")]).net
         net.noise = torch.Generator()
         z = 3 + 5 * torch.randn(2, 100, 8, dtype=F64)
         normal = net.norm("hidden0", z)
@@ -165,7 +169,7 @@ class TestNorms:
         torch.testing.assert_close(normal.var(1, correction=0), torch.ones(2, 8, dtype=F64), atol=1e-4, rtol=0)
 
     def test_layer_norm_gives_each_row_mean_0_and_deviation_1_over_a_members_own_units(self) -> None:
-        net = array_of([member(norm="layer", width=8), member(1, norm="layer", width=5)])._net
+        net = array_of([member(norm="layer", width=8), member(1, norm="layer", width=5)]).net
         z = 3 + 5 * torch.randn(2, 100, 8, dtype=F64)
         z[1, :, 5:] = 0  # padding
         normal = net.norm("hidden0", z)
@@ -176,7 +180,7 @@ class TestNorms:
         assert not normal[1, :, 5:].any()
 
     def test_batch_norm_is_evaluated_with_what_training_has_seen(self) -> None:
-        net = array_of([member(norm="batch")])._net
+        net = array_of([member(norm="batch")]).net
         z = 3 + 5 * torch.randn(1, 4000, 8, dtype=F64)
         net.noise = torch.Generator()
         for _ in range(100):
@@ -250,7 +254,7 @@ class TestPenalties:
             assert bool(l1.any()) == bool(l2.any()) == slot.name.endswith(".weight")
 
     def test_dropout_keeps_the_mean_and_drops_its_share(self) -> None:
-        net = array_of([member(dropout=0.0, width=64), member(1, dropout=0.4, width=64)])._net
+        net = array_of([member(dropout=0.0, width=64), member(1, dropout=0.4, width=64)]).net
         net.noise = torch.Generator().manual_seed(0)
         a = net.drop("hidden0", torch.ones(2, 500, 64, dtype=F64))
         assert torch.equal(a[0], torch.ones(500, 64, dtype=F64))
@@ -259,14 +263,14 @@ class TestPenalties:
         assert float(a[1].mean()) == pytest.approx(1.0, abs=0.023)
 
     def test_members_threshold_the_same_dropout_noise(self) -> None:
-        net = array_of([member(dropout=0.2, width=64), member(1, dropout=0.6, width=64)])._net
+        net = array_of([member(dropout=0.2, width=64), member(1, dropout=0.6, width=64)]).net
         net.noise = torch.Generator().manual_seed(0)
         little, much = net.drop("hidden0", torch.ones(2, 100, 64, dtype=F64))
         assert not ((little == 0) & (much > 0)).any()
 
     def test_dropconnect_drops_connections_and_keeps_the_mean_input(self) -> None:
         array = array_of([member(dropconnect=0.5, width=64)], inputs=(64,))
-        net = array._net
+        net = array.net
         net.noise = torch.Generator().manual_seed(0)
         x = torch.ones(1, 64, dtype=F64)
         with torch.no_grad():
@@ -408,3 +412,40 @@ class TestRecurrence:
         array = array_of([rnn(cell="lstm", width=4)], inputs=(1, 4, 3))
         named = {slot.name: view for slot, view in zip(array.layout, array.weights.views, strict=True)}
         assert (named["layer0.forget.bias"] == 1).all()
+
+
+class TestPretraining:
+    def test_each_layer_learns_to_restore_what_it_was_given(self) -> None:
+        data = blobs(rows=200)
+        array = Array([member(depth=3, width=16, pretrain="layerwise")], Problem((6,), 3, 0), torch.empty(0))
+        losses: dict[int, list[float]] = {}
+        for layer, _, (loss,) in layerwise(array, Feed(data, "cpu")):
+            losses.setdefault(layer, []).append(loss)
+        assert list(losses) == [0, 1, 2]
+        assert all(curve[-1] < 0.7 * curve[0] for curve in losses.values())
+
+    def test_a_member_learns_the_same_alone_as_in_company(self) -> None:
+        kinds = [(5, "sigmoid", 0.2), (8, "tanh", 0.4), (7, "relu", 0.3)]
+        members = [
+            member(k, width=w, depth=3, activation=a, pretrain="layerwise", corruption=c)
+            for k, (w, a, c) in enumerate(kinds)
+        ]
+        together, _ = run(blobs(), members, dtype=F64)
+        for one in members:
+            alone, _ = run(blobs(), [one], dtype=F64)
+            for name, weight in alone[one.number].weights.items():
+                assert (weight - together[one.number].weights[name]).abs().max() < 1e-9
+
+    def test_a_deep_net_learns_more_from_200_labels_with_it(self) -> None:
+        digits = prepare(DataSpec("digits", test=0.0))
+        few = replace(digits, train=digits.train[:200])
+        gains = []
+        for seed in range(5):
+            members = [member(k, depth=5, width=64, epochs=30, lr=0.003, activation="tanh", batch_size=20, pretrain=p)
+                       for k, p in enumerate(["none", "layerwise"])]  # fmt: skip
+            without, with_it = (run(few, [one], seed=seed)[0][one.number].result for one in members)
+            assert isinstance(without, Done)
+            assert isinstance(with_it, Done)
+            gains.append(without.loss - with_it.loss)
+        # better in the mean over five seeds by more than two standard errors
+        assert np.mean(gains) > 2 * np.std(gains, ddof=1) / math.sqrt(5)

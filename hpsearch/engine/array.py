@@ -92,7 +92,7 @@ class Array:
         self.leaves = [view.detach().requires_grad_() for view in self.weights.views]
         for leaf, gradient in zip(self.leaves, self.gradient.views, strict=True):
             leaf.grad = gradient
-        self._net = self._named()
+        self.net = self._named()
         penalised = [index for index, slot in enumerate(self.layout) if slot.role in WEIGHTS]
         decays = flat.new_tensor([one["optimizer"] == "adamw" for one in settings])
         l2 = _column(settings, "l2", flat)
@@ -106,7 +106,7 @@ class Array:
         self._momentum = self.weights.filled(_column(settings, "momentum", flat))
         limits = _column(settings, "clip_norm", flat)
         self._limits = torch.where(limits > 0, limits, torch.inf) if limits.any() else None
-        self._inside = self._masked(settings)
+        self.inside = self._masked(settings)
         self._groups = tuple(self._grouped(settings))
 
     def _anchored(self) -> Stack | None:
@@ -162,16 +162,16 @@ class Array:
 
     def outputs(self, x: Tensor, noise: torch.Generator | None = None) -> Tensor:
         """What the members answer to the batch `x` [B, ...]: [K, B, outputs]. With noise: in training."""
-        self._net.noise = noise
-        result: Tensor = self._model(self._net, x)
+        self.net.noise = noise
+        result: Tensor = self._model(self.net, x)
         return result
 
     def step(self, losses: Tensor) -> None:
         """One step of every member down its own loss, of `losses` [K]."""
         self.gradient.flat.zero_()
         losses.backward(torch.ones_like(losses))  # type: ignore[no-untyped-call]
-        if self._inside is not None:
-            self.gradient.flat.mul_(self._inside.flat)
+        if self.inside is not None:
+            self.gradient.flat.mul_(self.inside.flat)
         if self._limits is not None:
             self.gradient.scale((self._limits / self.gradient.norms()).clamp_max(1.0))
         if self._has_l2:

@@ -45,7 +45,7 @@ class Net:
         self.members = len(members)
         self.noise: torch.Generator | None = None
         self._weights = weights
-        self._drawn = drawn
+        self.drawn = drawn
         like = next(iter(weights.values()))
         self._widths = {name: like.new_tensor(widths[name]) for name in widths}
         names = [str(one["activation"]) for one in members]
@@ -91,7 +91,7 @@ class Net:
         if self.noise is None or not self._drops:
             return None
         batch, units = like.shape[1:]
-        r = self._draw((batch, self._drawn[f"{name}.weight"][0]))[:, :units]
+        r = self.draw((batch, self.drawn[f"{name}.weight"][0]))[:, :units]
         rate = _spread(self._dropout, like)
         return (r >= rate) / (1.0 - rate)
 
@@ -100,7 +100,7 @@ class Net:
         weight = self._weights[name]
         if self.noise is None or not self._disconnects or name.endswith(".bias"):
             return weight
-        r = self._draw(self._drawn[name])[tuple(slice(0, side) for side in weight.shape[1:])]
+        r = self.draw(self.drawn[name])[tuple(slice(0, side) for side in weight.shape[1:])]
         rate = _spread(self._dropconnect, weight)
         return weight * ((r >= rate) / (1.0 - rate))
 
@@ -163,7 +163,8 @@ class Net:
         mask = self.mask(name, a)
         return a if mask is None else a * mask
 
-    def _draw(self, shape: tuple[int, ...]) -> Tensor:
+    def draw(self, shape: tuple[int, ...]) -> Tensor:
+        """Uniform noise in [0, 1), the next of this pass."""
         like = self._slope
         return torch.rand(shape, generator=self.noise, device=like.device, dtype=like.dtype)
 

@@ -37,7 +37,7 @@ class Job:
     folder: Path
 
 
-_STRUCTURE = ("model", "depth", "skip", "blocks", "cell", "norm", "batch_size", "epochs")
+_STRUCTURE = ("model", "depth", "skip", "blocks", "cell", "norm", "pretrain", "batch_size", "epochs")
 _PADDED = ("width", "channels")
 
 

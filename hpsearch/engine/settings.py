@@ -14,7 +14,7 @@ from hpsearch.space import Choice, Integer, Parameter, Params, Real, Value
 MODELS = Registry(
     "model",
     {
-        "mlp": "hpsearch.engine.models.mlp:forward(width, depth, skip)",
+        "mlp": "hpsearch.engine.models.mlp:forward(width, depth, skip, pretrain)",
         "resnet": "hpsearch.engine.models.resnet:forward(channels, blocks)",
         "rnn": "hpsearch.engine.models.rnn:forward(width, depth, cell, init_constraint)",
     },
@@ -29,6 +29,13 @@ OPTIMIZERS = Registry(
         "rmsprop": "hpsearch.engine.optimizers:rmsprop(beta2, eps)",
         "adam": "hpsearch.engine.optimizers:adam(beta1, beta2, eps)",
         "adamw": "hpsearch.engine.optimizers:adamw(beta1, beta2, eps)",
+    },
+)
+PRETRAINING = Registry(
+    "pretrain",
+    {
+        "none": "hpsearch.engine.pretrain:none",
+        "layerwise": "hpsearch.engine.pretrain:layerwise(corruption)",
     },
 )
 SCHEDULES = Registry(
@@ -109,6 +116,8 @@ SETTINGS: Mapping[str, Setting] = {
         0.0,
         "draws recurrent weights back to where they began: adds it times (w - w0) to the gradient",
     ),
+    "pretrain": Setting(Choice(tuple(PRETRAINING)), "none", "what the hidden layers learn before the task"),
+    "corruption": Setting(Real(0.0, 0.99), 0.3, "the share of numbers that pre-training spoils"),
     "dropout": Setting(Real(0.0, 0.99), 0.0, "the share of hidden units dropped in a step"),
     "dropconnect": Setting(Real(0.0, 0.99), 0.0, "the share of weights dropped in a step"),
     "l1": Setting(Real(0.0, _HUGE), 0.0, "draws each weight towards exactly 0, by lr * l1 a step"),
@@ -148,7 +157,13 @@ SETTINGS: Mapping[str, Setting] = {
     "patience": Setting(Integer(0, 1_000_000), 8, "epochs without a better loss before a trial ends; 0: never"),
 }
 
-_TABLES = {"model": MODELS, "optimizer": OPTIMIZERS, "activation": ACTIVATIONS, "schedule": SCHEDULES}
+_TABLES = {
+    "model": MODELS,
+    "pretrain": PRETRAINING,
+    "optimizer": OPTIMIZERS,
+    "activation": ACTIVATIONS,
+    "schedule": SCHEDULES,
+}
 
 NEEDS: Mapping[str, Mapping[str, tuple[Value, ...]]] = {
     option: {parent: table.users(option)} for parent, table in _TABLES.items() for option in sorted(table.options)
