@@ -1,62 +1,86 @@
 """K members as one array: their weights, gradients and optimizer state, and a step of all of them.
 
-Narrower members are padded to the widest one with weights that are zero and stay so: every activation
-takes 0 to 0, so that a padded unit's output is 0, and with it the gradient of all that touches it.
+Narrower members are padded to the widest one with weights that are zero and stay so. Where every activation
+takes 0 to 0, a padded unit's output is 0, and with it the gradient of all that touches it; elsewhere the
+gradient is masked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from hpsearch.engine.draws import generator
-from hpsearch.engine.layers import Layers
+from hpsearch.engine.net import Net
 from hpsearch.engine.optimizers import Coefficients, states
-from hpsearch.engine.plan import Member, padded
-from hpsearch.engine.settings import INITS, MODELS, OPTIMIZERS
-from hpsearch.engine.shapes import slots
+from hpsearch.engine.plan import Member, bucketed, padded
+from hpsearch.engine.schedules import warmed
+from hpsearch.engine.settings import INITS, MODELS, OPTIMIZERS, SCHEDULES
+from hpsearch.engine.shapes import WEIGHTS, Role, Slot, slots
 from hpsearch.engine.stack import Stack
 from hpsearch.space import Params
+
+_GATE = -2.0  # a highway's gate begins nearly shut (Srivastava, Greff & Schmidhuber 2015)
+_BEGIN: dict[Role, float] = {
+    "closing": 0.0,
+    "bias": 0.0,
+    "gate": _GATE,
+    "open": 1.0,  # a forget gate begins by remembering (Gers, Schmidhuber & Cummins 2000)
+    "gain": 1.0,
+    "closing_gain": 0.0,
+    "mean": 0.0,
+    "variance": 1.0,
+}
+_NOT_FROM_ZERO = ("sigmoid",)  # activations that do not take 0 to 0
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What all members learn: the shape of one input, how many outputs there are, and the study's seed."""
+    """What all members learn: the shape of one input, how many outputs there are, the study's seed, and how
+    many steps an epoch has."""
 
     inputs: tuple[int, ...]
     outputs: int
     seed: int
+    steps: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Members start..end, which share a rule of a step; and that rule's state."""
+    """Members start..end, which share the rule of a step and its schedule; and that rule's state."""
 
     start: int
     end: int
     rule: Callable[..., None]
+    settings: Params
     coefficients: Coefficients
     state: tuple[Stack, ...]
 
+    def scale(self, step: int, per_epoch: int) -> float:
+        """The schedule's factor on the learning rate at the step of this number, from 0."""
+        e, per_step = step / per_epoch, 1 / per_epoch
+        factor = SCHEDULES.load(str(self.settings["schedule"]))(e, float(self.settings["epochs"]), self.settings)
+        return warmed(factor, e, float(self.settings["warmup"]), per_step)
+
 
 class Array:
-    """Members with equal keys, sorted so that those that share an optimizer stand together."""
+    """Members with equal keys, sorted so that those that step alike stand together."""
 
     def __init__(self, members: Sequence[Member], problem: Problem, like: Tensor) -> None:
         self.members = tuple(sorted(members, key=lambda member: _rule(member.settings)))
         self.problem = problem
         self.settings = padded([member.settings for member in self.members])
-        layout = slots(self.settings, problem.inputs, problem.outputs)
-        self.weights = Stack(len(members), [slot.shape for slot in layout], like)
+        self.layout: tuple[Slot, ...] = slots(self.settings, problem.inputs, problem.outputs)
+        self.weights = Stack(len(members), [slot.shape for slot in self.layout], like)
         for position, member in enumerate(self.members):
             for index, value in enumerate(begin(member.settings, problem)):
                 corner(self.weights.views[index][position], value.shape).copy_(value)
         self.step_number = 0
+        self._begun = self._anchored()
         self._states = (self.weights.empty(), self.weights.empty())
-        self.layout = layout
         self._prepare()
 
     def _prepare(self) -> None:
@@ -64,29 +88,72 @@ class Array:
         flat = self.weights.flat
         settings = [member.settings for member in self.members]
         self._model = MODELS.load(str(self.settings["model"]))
-        self._layers = Layers(settings, flat)
         self.gradient = self.weights.empty()
-        self.leaves = [view.requires_grad_() for view in (w.detach() for w in self.weights.views)]
+        self.leaves = [view.detach().requires_grad_() for view in self.weights.views]
         for leaf, gradient in zip(self.leaves, self.gradient.views, strict=True):
             leaf.grad = gradient
+        self.net = self._named()
+        penalised = [index for index, slot in enumerate(self.layout) if slot.role in WEIGHTS]
+        decays = flat.new_tensor([one["optimizer"] == "adamw" for one in settings])
+        l2 = _column(settings, "l2", flat)
+        self._l2 = self.weights.filled(l2 * (1.0 - decays), penalised)
+        self._decay = self.weights.filled(l2 * decays, penalised)
+        self._l1 = self.weights.filled(_column(settings, "l1", flat), penalised)
+        self._has_l1, self._has_l2 = bool(self._l1.flat.any()), bool(self._l2.flat.any())
+        recurrent = [index for index, slot in enumerate(self.layout) if slot.role == "recurrent"]
+        self._pull = self.weights.filled(_column(settings, "init_constraint", flat), recurrent)
         self._lr = self.weights.filled(_column(settings, "lr", flat))
         self._momentum = self.weights.filled(_column(settings, "momentum", flat))
-        self._l2 = self.weights.filled(_column(settings, "l2", flat))
-        for slot, view in zip(self.layout, self._l2.views, strict=True):
-            if slot.role == "bias":
-                view.zero_()
-        self._has_l2 = any(one["l2"] for one in settings)
+        limits = _column(settings, "clip_norm", flat)
+        self._limits = torch.where(limits > 0, limits, torch.inf) if limits.any() else None
+        self.inside = self._masked(settings)
         self._groups = tuple(self._grouped(settings))
+
+    def _anchored(self) -> Stack | None:
+        """The initial weights, where some member's are drawn back to them."""
+        if not any(member.settings.get("init_constraint") for member in self.members):
+            return None
+        begun = self.weights.empty()
+        begun.flat.copy_(self.weights.flat)
+        return begun
+
+    def _named(self) -> Net:
+        """The members' weights by name, with what a model needs to know of their true and drawn shapes."""
+        p = self.problem
+        layouts = [slots(member.settings, p.inputs, p.outputs) for member in self.members]
+        gains = [index for index, slot in enumerate(self.layout) if slot.name.endswith(".gain")]
+        return Net(
+            settings=self.settings,
+            members=[member.settings for member in self.members],
+            widths={self.layout[index].name: [layout[index].shape[0] for layout in layouts] for index in gains},
+            weights={slot.name: leaf for slot, leaf in zip(self.layout, self.leaves, strict=True)},
+            drawn={slot.name: slot.shape for slot in slots(bucketed(self.settings), p.inputs, p.outputs)},
+        )
+
+    def _masked(self, settings: Sequence[Params]) -> Stack | None:
+        """1 inside the members' true shapes and 0 in their padding, where padding would learn without it.
+
+        It would where an activation makes something of 0, and where layer norm's sums run over it.
+        """
+        learns = any(one["activation"] in _NOT_FROM_ZERO or one["norm"] == "layer" for one in settings)
+        if not learns or len(settings) == 1:
+            return None
+        inside = self.weights.empty()
+        for position, one in enumerate(settings):
+            for view, slot in zip(inside.views, slots(one, self.problem.inputs, self.problem.outputs), strict=True):
+                corner(view[position], slot.shape).fill_(1.0)
+        return inside
 
     def _grouped(self, settings: Sequence[Params]) -> Iterator[Group]:
         rules = [_rule(one) for one in settings]
         for rule in dict.fromkeys(rules):
             start, end = rules.index(rule), len(rules) - rules[::-1].index(rule)
-            name, beta1, beta2, eps = rule
-            step = OPTIMIZERS.load(name)
-            lr, momentum = self._lr.slices(start, end), self._momentum.slices(start, end)
-            coefficients = Coefficients(lr, momentum, beta1, beta2, eps)
-            yield Group(start, end, step, coefficients, self._states[: states(step)])
+            one = settings[start]
+            step = OPTIMIZERS.load(str(one["optimizer"]))
+            lr, momentum, decay = (stack.slices(start, end) for stack in (self._lr, self._momentum, self._decay))
+            beta1, beta2, eps = (float(one.get(name, 0.0)) for name in ("beta1", "beta2", "eps"))
+            coefficients = Coefficients(lr, momentum, decay, beta1, beta2, eps)
+            yield Group(start, end, step, one, coefficients, self._states[: states(step)])
 
     @property
     def widest(self) -> int:
@@ -95,26 +162,43 @@ class Array:
 
     def outputs(self, x: Tensor, noise: torch.Generator | None = None) -> Tensor:
         """What the members answer to the batch `x` [B, ...]: [K, B, outputs]. With noise: in training."""
-        result: Tensor = self._model(self.settings, self._layers, self.leaves, x, noise)
+        self.net.noise = noise
+        result: Tensor = self._model(self.net, x)
         return result
 
     def step(self, losses: Tensor) -> None:
         """One step of every member down its own loss, of `losses` [K]."""
         self.gradient.flat.zero_()
         losses.backward(torch.ones_like(losses))  # type: ignore[no-untyped-call]
-        self.step_number += 1
+        if self.inside is not None:
+            self.gradient.flat.mul_(self.inside.flat)
+        if self._limits is not None:
+            self.gradient.scale((self._limits / self.gradient.norms()).clamp_max(1.0))
         if self._has_l2:
             self.gradient.flat.addcmul_(self.weights.flat, self._l2.flat)
+        if self._begun is not None:
+            self.gradient.flat.addcmul_(self.weights.flat - self._begun.flat, self._pull.flat)
         for group in self._groups:
             w, g, *state = (
                 stack.slices(group.start, group.end) for stack in (self.weights, self.gradient, *group.state)
             )
-            group.rule(w, g, *state, c=group.coefficients, t=self.step_number)
+            scale = group.scale(self.step_number, self.problem.steps)
+            group.rule(w, g, *state, c=replace(group.coefficients, scale=scale), t=self.step_number + 1)
+            self._shrink(w, group, scale)
+        self.step_number += 1
+
+    def _shrink(self, w: Sequence[Tensor], group: Group, scale: float) -> None:
+        """L1's proximal step: by lr * l1 towards 0, and not beyond (Duchi & Singer 2009)."""
+        if not self._has_l1:
+            return
+        for weight, lr, l1 in zip(w, group.coefficients.lr, self._l1.slices(group.start, group.end), strict=True):
+            weight.copy_(weight.sign() * (weight.abs() - scale * lr * l1).clamp_min(0.0))
 
     def select(self, keep: Tensor) -> None:
         """Go on with the members at the positions `keep` (rising) alone: compaction."""
         self.members = tuple(self.members[i] for i in keep.tolist())
         self.weights = self.weights.select(keep)
+        self._begun = self._begun.select(keep) if self._begun else None
         self._states = (self._states[0].select(keep), self._states[1].select(keep))
         self._prepare()
 
@@ -123,12 +207,16 @@ def begin(settings: Params, problem: Problem) -> Iterator[Tensor]:
     """A member's initial weights in float64, of its true shapes; the same draws for every member of a shape."""
     scale = float(settings["init_scale"])
     init = INITS.load(str(settings["init"]))
+    # an identity is for what a state goes through again and again (Le, Jaitly & Hinton 2015)
+    inward = INITS.load("fan_normal") if settings["model"] == "rnn" and settings["init"] == "identity" else init
     for index, slot in enumerate(slots(settings, problem.inputs, problem.outputs)):
-        if slot.role in ("bias", "closing"):
-            yield torch.zeros(slot.shape, dtype=torch.float64)
+        if slot.role in _BEGIN:
+            yield torch.full(slot.shape, _BEGIN[slot.role], dtype=torch.float64)
+        elif slot.role == "slope":
+            yield torch.full(slot.shape, float(settings["slope"]), dtype=torch.float64)
         else:
             noise = generator("cpu", problem.seed, "init", index, *slot.shape)
-            yield init(slot, settings, noise) * scale
+            yield (init if slot.role == "recurrent" else inward)(slot, settings, noise) * scale
 
 
 def corner(stacked: Tensor, shape: Sequence[int]) -> Tensor:
@@ -136,10 +224,12 @@ def corner(stacked: Tensor, shape: Sequence[int]) -> Tensor:
     return stacked[tuple(slice(0, side) for side in shape)]
 
 
-def _rule(settings: Params) -> tuple[str, float, float, float]:
-    """What members must share to step together. What an optimizer does not use counts as 0."""
-    beta1, beta2, eps = (float(settings.get(name, 0.0)) for name in ("beta1", "beta2", "eps"))
-    return str(settings["optimizer"]), beta1, beta2, eps
+_SHARED = ("optimizer", "beta1", "beta2", "eps", "schedule", "warmup", "step_every", "step_factor")
+
+
+def _rule(settings: Params) -> tuple[str, ...]:
+    """What members must share to step together."""
+    return tuple(repr(settings.get(name)) for name in _SHARED)
 
 
 def _column(settings: Sequence[Params], name: str, like: Tensor) -> Tensor:

@@ -3,10 +3,11 @@
 Notation
     w, g      weights and their gradient, lists of tensors of many members' weights
     m, v      a rule's state, whatever it names between g and the star: such lists too, zero at the start
-    c         what belongs to the members (see `Coefficients`); lr and momentum are lists shaped like w
+    c         what belongs to the members (see `Coefficients`); its lists are shaped like w
     t         the number of this step, from 1
+    lr        a member's learning rate times what the schedule makes of it now
 
-Sources: Polyak 1964; Sutskever et al. 2013; Tieleman & Hinton 2012; Kingma & Ba 2015.
+Sources: Polyak 1964; Sutskever et al. 2013; Duchi, Hazan & Singer 2011; Tieleman & Hinton 2012; Kingma & Ba 2015.
 """
 
 from __future__ import annotations
@@ -23,13 +24,18 @@ Tensors = list[Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """Members that step together share the betas and eps; each has a learning rate and momentum of its own."""
+    """Members that step together share the betas, eps and schedule; the rest is each one's own.
+
+    `scale` is the schedule's factor on `lr` at this step; `decay` is what adamw takes off the weights.
+    """
 
     lr: Tensors
     momentum: Tensors
+    decay: Tensors
     beta1: float
     beta2: float
     eps: float
+    scale: float = 1.0
 
 
 def states(rule: Callable[..., None]) -> int:
@@ -39,14 +45,14 @@ def states(rule: Callable[..., None]) -> int:
 
 def sgd(w: Tensors, g: Tensors, *, c: Coefficients, t: int) -> None:
     """w <- w - lr g."""
-    torch._foreach_addcmul_(w, g, c.lr, value=-1.0)
+    torch._foreach_addcmul_(w, g, c.lr, value=-c.scale)
 
 
 def momentum(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
     """v <- mu v + g; w <- w - lr v."""
     torch._foreach_mul_(v, c.momentum)
     torch._foreach_add_(v, g)
-    torch._foreach_addcmul_(w, v, c.lr, value=-1.0)
+    torch._foreach_addcmul_(w, v, c.lr, value=-c.scale)
 
 
 def nesterov(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
@@ -54,17 +60,27 @@ def nesterov(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> 
     torch._foreach_mul_(v, c.momentum)
     torch._foreach_add_(v, g)
     ahead = torch._foreach_addcmul(g, v, c.momentum)
-    torch._foreach_addcmul_(w, ahead, c.lr, value=-1.0)
+    torch._foreach_addcmul_(w, ahead, c.lr, value=-c.scale)
+
+
+def adagrad(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
+    """v <- v + g^2; w <- w - lr g / (sqrt(v) + eps)."""
+    torch._foreach_addcmul_(v, g, g)
+    _divided_step(w, g, v, c)
 
 
 def rmsprop(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
     """v <- beta2 v + (1 - beta2) g^2; w <- w - lr g / (sqrt(v) + eps)."""
     torch._foreach_mul_(v, c.beta2)
     torch._foreach_addcmul_(v, g, g, value=1.0 - c.beta2)
+    _divided_step(w, g, v, c)
+
+
+def _divided_step(w: Tensors, g: Tensors, v: Tensors, c: Coefficients) -> None:
     root = torch._foreach_sqrt(v)
     torch._foreach_add_(root, c.eps)
     step = torch._foreach_div(g, root)
-    torch._foreach_addcmul_(w, step, c.lr, value=-1.0)
+    torch._foreach_addcmul_(w, step, c.lr, value=-c.scale)
 
 
 def adam(w: Tensors, g: Tensors, m: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
@@ -76,4 +92,11 @@ def adam(w: Tensors, g: Tensors, m: Tensors, v: Tensors, *, c: Coefficients, t: 
         step, g, m, v, [], counts, lr=1.0, beta1=c.beta1, beta2=c.beta2,
         weight_decay=0.0, eps=c.eps, amsgrad=False, maximize=False,
     )  # fmt: skip
-    torch._foreach_addcmul_(w, step, c.lr)
+    torch._foreach_addcmul_(w, step, c.lr, value=c.scale)
+
+
+def adamw(w: Tensors, g: Tensors, m: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
+    """w <- w - lr decay w, then adam's step: the penalty does not pass through the means (Loshchilov & Hutter 2019)."""
+    shrink = torch._foreach_mul(c.lr, c.decay)
+    torch._foreach_addcmul_(w, w, shrink, value=-c.scale)
+    adam(w, g, m, v, c=c, t=t)

@@ -37,14 +37,15 @@ class Job:
     folder: Path
 
 
-_STRUCTURE = ("model", "depth", "skip", "blocks", "batch_size", "epochs")
+_STRUCTURE = ("model", "depth", "skip", "blocks", "cell", "norm", "pretrain", "batch_size", "epochs")
 _PADDED = ("width", "channels")
 
 
 def key(settings: Params) -> tuple[Value | None, ...]:
     """Members with the same key fit into one array."""
     buckets = (bucket(int(settings[name])) if name in settings else None for name in _PADDED)
-    return (*(settings.get(name) for name in _STRUCTURE), *buckets)
+    learns_slopes = settings["activation"] == "prelu"
+    return (*(settings.get(name) for name in _STRUCTURE), learns_slopes, *buckets)
 
 
 def bucket(width: int) -> int:
@@ -89,3 +90,8 @@ def padded(settings: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
     """The settings whose shapes all members of an array fit into."""
     first = settings[0]
     return {**first, **{name: max(int(one[name]) for one in settings) for name in _PADDED if name in first}}
+
+
+def bucketed(settings: Mapping[str, Value]) -> dict[str, Value]:
+    """The settings of the widest member that the key allows."""
+    return {**settings, **{name: bucket(int(settings[name])) for name in _PADDED if name in settings}}

@@ -14,8 +14,9 @@ from hpsearch.space import Choice, Integer, Parameter, Params, Real, Value
 MODELS = Registry(
     "model",
     {
-        "mlp": "hpsearch.engine.models.mlp:forward(width, depth, skip)",
+        "mlp": "hpsearch.engine.models.mlp:forward(width, depth, skip, pretrain)",
         "resnet": "hpsearch.engine.models.resnet:forward(channels, blocks)",
+        "rnn": "hpsearch.engine.models.rnn:forward(width, depth, cell, init_constraint)",
     },
 )
 OPTIMIZERS = Registry(
@@ -24,22 +25,47 @@ OPTIMIZERS = Registry(
         "sgd": "hpsearch.engine.optimizers:sgd",
         "momentum": "hpsearch.engine.optimizers:momentum(momentum)",
         "nesterov": "hpsearch.engine.optimizers:nesterov(momentum)",
+        "adagrad": "hpsearch.engine.optimizers:adagrad(eps)",
         "rmsprop": "hpsearch.engine.optimizers:rmsprop(beta2, eps)",
         "adam": "hpsearch.engine.optimizers:adam(beta1, beta2, eps)",
+        "adamw": "hpsearch.engine.optimizers:adamw(beta1, beta2, eps)",
+    },
+)
+PRETRAINING = Registry(
+    "pretrain",
+    {
+        "none": "hpsearch.engine.pretrain:none",
+        "layerwise": "hpsearch.engine.pretrain:layerwise(corruption)",
+    },
+)
+SCHEDULES = Registry(
+    "schedule",
+    {
+        "constant": "hpsearch.engine.schedules:constant",
+        "cosine": "hpsearch.engine.schedules:cosine",
+        "step": "hpsearch.engine.schedules:step(step_every, step_factor)",
     },
 )
 INITS = Registry(
     "init",
     {
-        "fan_uniform": "hpsearch.engine.inits:fan_uniform",
         "fan_normal": "hpsearch.engine.inits:fan_normal",
+        "fan_uniform": "hpsearch.engine.inits:fan_uniform",
+        "normal": "hpsearch.engine.inits:normal",
+        "uniform": "hpsearch.engine.inits:uniform",
+        "orthogonal": "hpsearch.engine.inits:orthogonal",
+        "identity": "hpsearch.engine.inits:identity",
     },
 )
 ACTIVATIONS = Registry(
     "activation",
     {
         "relu": "hpsearch.engine.activations:relu",
+        "leaky_relu": "hpsearch.engine.activations:leaky_relu(slope)",
+        "prelu": "hpsearch.engine.activations:prelu(slope)",
         "tanh": "hpsearch.engine.activations:tanh",
+        "sigmoid": "hpsearch.engine.activations:sigmoid",
+        "gelu": "hpsearch.engine.activations:gelu",
     },
 )
 
@@ -68,32 +94,76 @@ SETTINGS: Mapping[str, Setting] = {
     "model": Setting(Choice(tuple(MODELS)), "mlp", "the kind of network"),
     "width": Setting(Integer(1, 65_536), 64, "units in each hidden layer"),
     "depth": Setting(Integer(1, 1_000), 2, "hidden layers"),
-    "skip": Setting(Choice(("none", "residual")), "none", "what runs around each hidden layer after the first"),
+    "skip": Setting(
+        Choice(("none", "residual", "highway")), "none", "what runs around each hidden layer after the first"
+    ),
     "channels": Setting(Integer(1, 4_096), 16, "channels of the first stage; each later stage has twice as many"),
     "blocks": Setting(Integer(1, 100), 1, "residual blocks in each stage"),
+    "cell": Setting(Choice(("elman", "gru", "lstm")), "elman", "what a recurrent layer is made of"),
     "activation": Setting(Choice(tuple(ACTIVATIONS)), "relu", "the non-linearity"),
+    "slope": Setting(
+        Real(0.0, 1.0), By("activation", {"leaky_relu": 0.01, "prelu": 0.25}), "below zero; prelu learns on from it"
+    ),
+    "norm": Setting(Choice(("none", "batch", "layer")), "none", "the normalisation before each non-linearity"),
     "init": Setting(Choice(tuple(INITS)), "fan_normal", "how the weights begin"),
-    "init_scale": Setting(Real(_TINY, _HUGE), 1.0, "multiplies the initial weights"),
+    "init_scale": Setting(
+        Real(_TINY, _HUGE),
+        By("init", {**dict.fromkeys(INITS, 1.0), "normal": 0.05, "uniform": 0.05}),
+        "multiplies the initial weights; of normal the deviation, of uniform half the range",
+    ),
+    "init_constraint": Setting(
+        Real(0.0, _HUGE),
+        0.0,
+        "draws recurrent weights back to where they began: adds it times (w - w0) to the gradient",
+    ),
+    "pretrain": Setting(Choice(tuple(PRETRAINING)), "none", "what the hidden layers learn before the task"),
+    "corruption": Setting(Real(0.0, 0.99), 0.3, "the share of numbers that pre-training spoils"),
     "dropout": Setting(Real(0.0, 0.99), 0.0, "the share of hidden units dropped in a step"),
-    "l2": Setting(Real(0.0, _HUGE), 0.0, "adds l2 * w to the gradient of each weight"),
+    "dropconnect": Setting(Real(0.0, 0.99), 0.0, "the share of weights dropped in a step"),
+    "l1": Setting(Real(0.0, _HUGE), 0.0, "draws each weight towards exactly 0, by lr * l1 a step"),
+    "l2": Setting(Real(0.0, _HUGE), 0.0, "adds l2 * w to the gradient of each weight; adamw decouples it"),
     "optimizer": Setting(Choice(tuple(OPTIMIZERS)), "adam", "the rule of a step"),
     "lr": Setting(
         Real(_TINY, _HUGE),
-        By("optimizer", {"sgd": 0.1, "momentum": 0.03, "nesterov": 0.03, "rmsprop": 1e-3, "adam": 1e-3}),
+        By(
+            "optimizer",
+            {
+                "sgd": 0.1,
+                "momentum": 0.03,
+                "nesterov": 0.03,
+                "adagrad": 0.03,
+                "rmsprop": 1e-3,
+                "adam": 1e-3,
+                "adamw": 1e-3,
+            },
+        ),
         "learning rate",
     ),
     "momentum": Setting(Real(0.0, 0.9999), 0.9, "the share of the last step kept"),
     "beta1": Setting(Real(0.0, 0.9999), 0.9, "decay of the mean gradient"),
     "beta2": Setting(
-        Real(0.0, 0.999999), By("optimizer", {"rmsprop": 0.99, "adam": 0.999}), "decay of the mean squared gradient"
+        Real(0.0, 0.999999),
+        By("optimizer", {"rmsprop": 0.99, "adam": 0.999, "adamw": 0.999}),
+        "decay of the mean squared gradient",
     ),
     "eps": Setting(Real(_TINY, 1.0), 1e-8, "added to the root of the mean squared gradient"),
+    "clip_norm": Setting(Real(0.0, _HUGE), 0.0, "the most that the norm of a member's gradient may be; 0: no limit"),
+    "schedule": Setting(Choice(tuple(SCHEDULES)), "constant", "how the learning rate goes"),
+    "step_every": Setting(Integer(1, 1_000_000), 10, "epochs between two steps of the learning rate"),
+    "step_factor": Setting(Real(_TINY, 1.0), 0.1, "what a step multiplies the learning rate by"),
+    "warmup": Setting(Real(0.0, 1_000_000), 0.0, "epochs in which the learning rate rises from 0"),
     "batch_size": Setting(Integer(1, _MANY), 64, "rows in a step"),
     "epochs": Setting(Integer(1, 1_000_000), 30, "passes over the training rows, at most"),
     "patience": Setting(Integer(0, 1_000_000), 8, "epochs without a better loss before a trial ends; 0: never"),
 }
 
-_TABLES = {"model": MODELS, "optimizer": OPTIMIZERS}
+_TABLES = {
+    "model": MODELS,
+    "pretrain": PRETRAINING,
+    "optimizer": OPTIMIZERS,
+    "activation": ACTIVATIONS,
+    "schedule": SCHEDULES,
+}
 
 NEEDS: Mapping[str, Mapping[str, tuple[Value, ...]]] = {
     option: {parent: table.users(option)} for parent, table in _TABLES.items() for option in sorted(table.options)

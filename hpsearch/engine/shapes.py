@@ -12,7 +12,22 @@ from typing import Literal
 from hpsearch.registry import Registry
 from hpsearch.space import Params
 
-Role = Literal["hidden", "closing", "output", "bias"]
+Role = Literal[
+    "hidden",
+    "recurrent",
+    "closing",
+    "output",
+    "bias",
+    "gate",
+    "open",
+    "gain",
+    "closing_gain",
+    "slope",
+    "mean",
+    "variance",
+]
+WEIGHTS: tuple[Role, ...] = ("hidden", "recurrent", "closing", "output")
+"""What penalties draw towards zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +35,9 @@ class Slot:
     """One weight tensor of a member: (out, in), (out, in, height, width), or (out,) for a bias.
 
     It is applied at `positions` places of an example (the pixels of a convolution's output).
-    A `closing` weight ends a residual branch and begins at zero, so that the block begins as the identity.
+    A `closing` weight (or gain, where there is one) ends a residual branch and begins at zero, so that the
+    block begins as the identity. A `gate` bias begins nearly shut, an `open` one the other way.
+    `mean` and `variance` are running statistics: they get no gradient.
     """
 
     name: str
@@ -39,16 +56,30 @@ class Slot:
         return self.shape[0] * math.prod(self.shape[2:])
 
 
-SHAPES = Registry("model", {"mlp": "hpsearch.engine.shapes:mlp", "resnet": "hpsearch.engine.shapes:resnet"})
+SHAPES = Registry(
+    "model",
+    {
+        "mlp": "hpsearch.engine.shapes:mlp",
+        "resnet": "hpsearch.engine.shapes:resnet",
+        "rnn": "hpsearch.engine.shapes:rnn",
+    },
+)
 """Each is `(settings, shape of one input, outputs) -> slots`, in the order in which the model takes them."""
 
 
 def mlp(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[Slot, ...]:
-    """`depth` dense layers of `width` units, and the output layer."""
+    """`depth` dense layers of `width` units, each with its gate where there is a highway, and the output layer."""
     width, depth = int(settings["width"]), int(settings["depth"])
-    slots = []
+    slots: list[Slot] = []
     for layer in range(depth):
-        slots += _dense(f"hidden{layer}", width, width if layer else math.prod(inputs), "hidden")
+        name = f"hidden{layer}"
+        slots += _biased(_dense(name, width, width if layer else math.prod(inputs), "hidden"), settings)
+        slots += [*_norm(name, width, settings), *_slope(name, settings)]
+        if layer and settings["skip"] == "highway":
+            slots += [
+                Slot(f"{name}.gate.weight", (width, width), "hidden"),
+                Slot(f"{name}.gate.bias", (width,), "gate"),
+            ]
     return (*slots, *_dense("output", outputs, width, "output"))
 
 
@@ -61,7 +92,8 @@ def resnet(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[Slo
     depth, height, width = inputs
     if stem_stride(inputs) == 2:
         height, width = -(-height // 2), -(-width // 2)
-    slots = _conv("stem", channels, depth, 3, height * width, "hidden")
+    slots = _biased(_conv("stem", channels, depth, 3, height * width, "hidden"), settings)
+    slots += [*_norm("stem", channels, settings), *_slope("stem", settings)]
     before = channels
     for stage in range(STAGES):
         after = channels * 2**stage
@@ -71,18 +103,59 @@ def resnet(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[Slo
             name = f"stage{stage}.block{block}"
             if before != after:
                 slots += _conv(f"{name}.around", after, before, 1, height * width, "hidden")
-            slots += _conv(f"{name}.first", after, before, 3, height * width, "hidden")
-            slots += _conv(f"{name}.second", after, after, 3, height * width, "closing")
+            slots += _block(name, after, before, height * width, settings)
             before = after
     return (*slots, *_dense("output", outputs, before, "output"))
 
 
 STAGES = 3
+GATES = {"elman": ("new",), "gru": ("update", "reset", "new"), "lstm": ("input", "forget", "new", "output")}
+"""What a recurrent cell computes from its input and its last state."""
+
+
+def rnn(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[Slot, ...]:
+    """`depth` recurrent layers of `width` units over the steps of a sequence, and the output layer."""
+    width, depth = int(settings["width"]), int(settings["depth"])
+    steps, features = sequence(inputs)
+    slots: list[Slot] = []
+    for layer in range(depth):
+        for gate in GATES[str(settings["cell"])]:
+            name = f"layer{layer}.{gate}"
+            bias: Role = "open" if gate == "forget" else "bias"
+            slots += [
+                Slot(f"{name}.weight", (width, width if layer else features), "hidden", steps),
+                Slot(f"{name}.recurrent", (width, width), "recurrent", steps),
+                Slot(f"{name}.bias", (width,), bias, steps),
+                *_norm(name, width, settings),
+            ]
+        slots += _slope(f"layer{layer}", settings)
+    return (*slots, *_dense("output", outputs, width, "output"))
+
+
+def sequence(inputs: tuple[int, ...]) -> tuple[int, int]:
+    """How an input is read as a sequence, (steps, features): an image row by row, a table number by number."""
+    if len(inputs) == 1:
+        return inputs[0], 1
+    channels, height, width = inputs
+    return height, channels * width
 
 
 def stem_stride(inputs: tuple[int, ...]) -> int:
     """A resnet's stem halves images of more than 16 pixels: a quarter of the work for every layer after it."""
     return 2 if max(inputs[1:]) > 16 else 1
+
+
+def _block(name: str, outputs: int, inputs: int, positions: int, settings: Params) -> list[Slot]:
+    normed = settings["norm"] != "none"
+    first, second = f"{name}.first", f"{name}.second"
+    return [
+        *_biased(_conv(first, outputs, inputs, 3, positions, "hidden"), settings),
+        *_norm(first, outputs, settings),
+        *_slope(first, settings),
+        *_biased(_conv(second, outputs, outputs, 3, positions, "hidden" if normed else "closing"), settings),
+        *_norm(second, outputs, settings, "closing_gain"),
+        *_slope(second, settings),
+    ]
 
 
 def _dense(name: str, outputs: int, inputs: int, role: Role) -> list[Slot]:
@@ -92,6 +165,25 @@ def _dense(name: str, outputs: int, inputs: int, role: Role) -> list[Slot]:
 def _conv(name: str, outputs: int, inputs: int, side: int, positions: int, role: Role) -> list[Slot]:
     weight = Slot(f"{name}.weight", (outputs, inputs, side, side), role, positions)
     return [weight, Slot(f"{name}.bias", (outputs,), "bias", positions)]
+
+
+def _biased(layer: list[Slot], settings: Params) -> list[Slot]:
+    """A layer before the normalisation: batch norm takes off whatever a bias adds, so there is none."""
+    return layer[:1] if settings["norm"] == "batch" else layer
+
+
+def _norm(name: str, units: int, settings: Params, gain: Role = "gain") -> list[Slot]:
+    """A normalised layer's gain and shift, and for batch norm what it has seen so far."""
+    if settings["norm"] == "none":
+        return []
+    slots = [Slot(f"{name}.gain", (units,), gain), Slot(f"{name}.shift", (units,), "bias")]
+    if settings["norm"] == "batch":
+        slots += [Slot(f"{name}.mean", (units,), "mean"), Slot(f"{name}.variance", (units,), "variance")]
+    return slots
+
+
+def _slope(name: str, settings: Params) -> list[Slot]:
+    return [Slot(f"{name}.slope", (1,), "slope")] if settings["activation"] == "prelu" else []
 
 
 def slots(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[Slot, ...]:

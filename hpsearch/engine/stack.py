@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -28,12 +28,23 @@ class Stack:
         """Zeros of the same layout."""
         return Stack(self.members, self.shapes, self.flat)
 
-    def filled(self, values: Tensor) -> Stack:
-        """Of the same layout, each member's weights all equal to its value in `values` [K]."""
+    def filled(self, values: Tensor, slots: Collection[int] | None = None) -> Stack:
+        """Of the same layout, each member's weights all equal to its value in `values` [K]; 0 in other slots."""
         stack = self.empty()
-        for view in stack.views:
-            view.copy_(values.view(-1, *(1 for _ in view.shape[1:])).expand_as(view))
+        for index, view in enumerate(stack.views):
+            if slots is None or index in slots:
+                view.copy_(values.view(-1, *(1 for _ in view.shape[1:])).expand_as(view))
         return stack
+
+    def norms(self) -> Tensor:
+        """Each member's Euclidean norm, [K]."""
+        squares = [view.flatten(1).square().sum(1) for view in self.views]
+        return torch.stack(squares).sum(0).sqrt()
+
+    def scale(self, factors: Tensor) -> None:
+        """Multiply each member's weights by its factor in `factors` [K]."""
+        for view in self.views:
+            view.mul_(factors.view(-1, *(1 for _ in view.shape[1:])))
 
     def select(self, keep: Tensor) -> Stack:
         """The members at the positions `keep`, in that order, as a stack of their own."""

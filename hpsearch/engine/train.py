@@ -14,6 +14,7 @@ from hpsearch.engine.array import Array, Problem, corner
 from hpsearch.engine.draws import generator
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Member, Objective
+from hpsearch.engine.settings import PRETRAINING
 from hpsearch.engine.shapes import flops_forward, slots
 from hpsearch.engine.stack import Stack
 from hpsearch.trial import Done, Epoch, Failed, Result
@@ -89,11 +90,13 @@ def train(feed: Feed, members: Sequence[Member], objective: Objective, seed: int
     validation rows. Its seconds are shared among the members that still learn, by their FLOPs.
     """
     data = feed.data
-    array = Array(members, Problem(data.shape, data.outputs, seed), feed.like)
+    steps = -(-len(data.train) // int(members[0].settings["batch_size"]))
+    array = Array(members, Problem(data.shape, data.outputs, seed, steps), feed.like)
+    for _ in PRETRAINING.load(str(array.settings.get("pretrain", "none")))(array, feed):
+        pass
     best = array.weights.empty()
     rows = 3 * len(data.train) + len(data.validation)
     runs = [Run(m, rows * flops_forward(slots(m.settings, data.shape, data.outputs))) for m in array.members]
-    steps = -(-len(data.train) // int(array.settings["batch_size"]))
     for number in range(1, int(array.settings["epochs"]) + 1):
         better: list[int] = []
         ended: list[int] = []

@@ -1,29 +1,28 @@
-"""Dense layers, plain or with a residual path around each but the first."""
+"""Dense layers, plain, or with a residual or a highway path around each but the first."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from hpsearch.engine.layers import Layers, dense
-from hpsearch.engine.plan import bucket
-from hpsearch.space import Params
+from hpsearch.engine.net import Net
 
 
-def forward(
-    settings: Params, layers: Layers, weights: Sequence[Tensor], x: Tensor, noise: torch.Generator | None
-) -> Tensor:
-    """Outputs [K, B, outputs] for `x` [B, ...]; `weights` as `shapes.mlp` lists them, each [K, *shape].
+def forward(net: Net, x: Tensor) -> Tensor:
+    """Outputs [K, B, outputs] for `x` [B, ...].
 
-    `noise` is given in training only.
+    Residual: h + f(h) (He et al. 2016). Highway: t f(h) + (1 - t) h with a gate t of its own that begins
+    nearly shut (Srivastava, Greff & Schmidhuber 2015).
     """
     h = x.flatten(1)
-    *hidden, weight, bias = weights
-    drawn = bucket(int(settings["width"]))
-    for layer in range(int(settings["depth"])):
-        z = dense(h, hidden[2 * layer], hidden[2 * layer + 1])
-        a = layers.drop(layers.activate(z), noise, drawn)
-        h = h + a if layer and settings["skip"] == "residual" else a
-    return dense(h, weight, bias)
+    skip = net.settings["skip"]
+    for layer in range(int(net.settings["depth"])):
+        name = f"hidden{layer}"
+        a = net.drop(name, net.activate(name, net.norm(name, net.dense(name, h))))
+        if layer == 0 or skip == "none":
+            h = a
+        elif skip == "residual":
+            h = h + a
+        else:
+            h = torch.lerp(h, a, torch.sigmoid(net.dense(f"{name}.gate", h)))
+    return net.dense("output", h)

@@ -1,0 +1,179 @@
+"""The operations that models are made of, over K stacked members at once, by the names of their weights.
+
+Shapes
+    K, B      members, rows in the batch
+    dense     [K, B, units]; the input, shared by all members, is [B, inputs]
+    images    [B, K * channels, height, width], as a convolution in K groups takes them
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hpsearch.engine.settings import ACTIVATIONS
+from hpsearch.space import Params
+
+_EPS = 1e-5  # of a normalisation
+_MOMENTUM = 0.1  # of batch norm's running statistics
+
+Function = Callable[[Tensor, Tensor], Tensor]
+
+
+class Net:
+    """The members' weights, and what else differs between them.
+
+    In a training pass `noise` gives the draws behind dropout and drop-connect, shared by all members: each
+    thresholds the same numbers at its own rate. In evaluation there is none, and nothing is dropped.
+    `drawn` says for each weight how large a draw is: the shape of the widest member that the key allows,
+    which does not depend on the company that made the padding.
+    """
+
+    def __init__(
+        self,
+        settings: Params,
+        members: Sequence[Params],
+        widths: Mapping[str, Sequence[int]],
+        weights: Mapping[str, Tensor],
+        drawn: Mapping[str, tuple[int, ...]],
+    ) -> None:
+        self.settings = settings
+        self.members = len(members)
+        self.noise: torch.Generator | None = None
+        self._weights = weights
+        self.drawn = drawn
+        like = next(iter(weights.values()))
+        self._widths = {name: like.new_tensor(widths[name]) for name in widths}
+        names = [str(one["activation"]) for one in members]
+        self._functions: list[tuple[Function, Tensor]] = [
+            (ACTIVATIONS.load(name), torch.tensor([n == name for n in names], device=like.device))
+            for name in dict.fromkeys(names)
+        ]
+        self._slope = _column(members, "slope", like)
+        self._dropout = _column(members, "dropout", like)
+        self._dropconnect = _column(members, "dropconnect", like)
+        self._drops = bool(self._dropout.any())
+        self._disconnects = bool(self._dropconnect.any())
+
+    def dense(self, name: str, x: Tensor) -> Tensor:
+        """x W' + b, for `x` [K, B, in], or [B, in] where all members share it."""
+        weight, bias = self._connected(f"{name}.weight"), self._weights.get(f"{name}.bias")
+        if x.dim() == 3:
+            transposed = weight.transpose(1, 2)
+            return torch.bmm(x, transposed) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, transposed)
+        members, out, _ = weight.shape
+        # one product for all members: [B, in] x [in, K * out]
+        z = F.linear(x, weight.flatten(0, 1), None if bias is None else bias.flatten())
+        return z.view(-1, members, out).transpose(0, 1)
+
+    def convolve(self, name: str, x: Tensor, stride: int = 1) -> Tensor:
+        """Convolution with same padding, of K groups of channels, or of one image that all members share."""
+        weight, bias = self._connected(f"{name}.weight"), self._weights.get(f"{name}.bias")
+        _, _, channels, side, _ = weight.shape
+        groups = 1 if x.shape[1] == channels else self.members
+        shift = None if bias is None else bias.flatten()
+        return F.conv2d(x, weight.flatten(0, 1), shift, stride=stride, padding=side // 2, groups=groups)
+
+    def gates(self, layer: str, names: Sequence[str], part: str) -> Tensor:
+        """One part of several gates side by side: weights [K, gates * out, in], or biases [K, gates * out]."""
+        parts = [self._connected(f"{layer}.{name}.{part}") for name in names]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    def mask(self, name: str, like: Tensor) -> Tensor | None:
+        """What dropout multiplies the units of a layer by in this pass, [K, B, units]; None where nothing is dropped.
+
+        `like` [K, B, units] says for how many rows and units.
+        """
+        if self.noise is None or not self._drops:
+            return None
+        batch, units = like.shape[1:]
+        r = self.draw((batch, self.drawn[f"{name}.weight"][0]))[:, :units]
+        rate = _spread(self._dropout, like)
+        return (r >= rate) / (1.0 - rate)
+
+    def _connected(self, name: str) -> Tensor:
+        """A weight, with connections dropped in training: the same for all rows of a batch."""
+        weight = self._weights[name]
+        if self.noise is None or not self._disconnects or name.endswith(".bias"):
+            return weight
+        r = self.draw(self.drawn[name])[tuple(slice(0, side) for side in weight.shape[1:])]
+        rate = _spread(self._dropconnect, weight)
+        return weight * ((r >= rate) / (1.0 - rate))
+
+    def norm(self, name: str, z: Tensor) -> Tensor:
+        """The normalisation that the settings name, of `z` [K, B, units] or images."""
+        kind = self.settings["norm"]
+        if kind == "none":
+            return z
+        member = 0 if z.dim() == 3 else 1  # the members' axis; the units' is 2 either way
+        grouped = z if member == 0 else z.view(len(z), self.members, -1, *z.shape[2:])
+        place = [self.members if axis == member else -1 if axis == 2 else 1 for axis in range(grouped.dim())]
+        gain, shift = (self._weights[f"{name}.{part}"].view(place) for part in ("gain", "shift"))
+        normal = self._over_batch(name, grouped, place) if kind == "batch" else self._over_units(name, grouped, place)
+        return torch.addcmul(shift, normal, gain).view(z.shape)
+
+    def _over_batch(self, name: str, z: Tensor, place: Sequence[int]) -> Tensor:
+        """Batch norm (Ioffe & Szegedy 2015): of the batch in training, by running statistics in evaluation."""
+        running = [self._weights[f"{name}.{part}"] for part in ("mean", "variance")]
+        over = [axis for axis, side in enumerate(place) if side == 1]
+        counted = math.prod(z.shape[axis] for axis in over)
+        if self.noise is None or counted == 1:  # one number has no spread of its own
+            mean, var = (statistic.detach().view(list(place)) for statistic in running)
+        else:
+            var, mean = torch.var_mean(z, over, correction=0, keepdim=True)
+            for statistic, now in zip(running, (mean, var), strict=True):
+                # `.data`: the pass does not use them, and autograd need not know that they changed
+                statistic.data.lerp_(now.detach().view_as(statistic), _MOMENTUM)
+        return (z - mean) * torch.rsqrt(var + _EPS)
+
+    def _over_units(self, name: str, z: Tensor, place: Sequence[int]) -> Tensor:
+        """Layer norm (Ba, Kiros & Hinton 2016), over a member's true units: padding is 0 and is not counted."""
+        over = list(range(2, z.dim()))
+        units = self._widths[f"{name}.gain"] * math.prod(z.shape[3:])
+        count = units.view([1 if side == -1 else side for side in place])
+        mean = z.sum(over, keepdim=True) / count
+        var = z.square().sum(over, keepdim=True) / count - mean.square()
+        return (z - mean) * torch.rsqrt(var.clamp_min(0.0) + _EPS)
+
+    def activate(self, name: str, z: Tensor) -> Tensor:
+        """Each member's own non-linearity, of `z` [K, B, units] or images."""
+        learned = self._weights.get(f"{name}.slope")
+        slope = self._slope if learned is None else learned.flatten()
+        if z.dim() == 3:
+            return self._each(z, slope)
+        if len(self._functions) == 1 and not slope.any():
+            return self._functions[0][0](z, slope[:1])
+        grouped = z.view(len(z), self.members, -1, *z.shape[2:]).transpose(0, 1)
+        return self._each(grouped, slope).transpose(0, 1).reshape(z.shape)
+
+    def _each(self, z: Tensor, slope: Tensor) -> Tensor:
+        slope = _spread(slope, z)
+        (first, _), *others = self._functions
+        a = first(z, slope)
+        for function, mine in others:
+            a = torch.where(_spread(mine, z), function(z, slope), a)
+        return a
+
+    def drop(self, name: str, a: Tensor) -> Tensor:
+        """Dropout of the units of `a` [K, B, units], scaled so that the mean stays (Srivastava et al. 2014)."""
+        mask = self.mask(name, a)
+        return a if mask is None else a * mask
+
+    def draw(self, shape: tuple[int, ...]) -> Tensor:
+        """Uniform noise in [0, 1), the next of this pass."""
+        like = self._slope
+        return torch.rand(shape, generator=self.noise, device=like.device, dtype=like.dtype)
+
+
+def _spread(values: Tensor, z: Tensor) -> Tensor:
+    """`values` [K] so that they broadcast over `z` [K, ...]."""
+    return values.view(-1, *(1 for _ in z.shape[1:]))
+
+
+def _column(members: Sequence[Params], name: str, like: Tensor) -> Tensor:
+    """One setting of all members, [K]; 0 where it does not apply."""
+    return like.new_tensor([float(one.get(name, 0.0)) for one in members])
