@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hpsearch.document import Path
-from hpsearch.engine.settings import NEEDS, SETTINGS, default
+from hpsearch.engine.settings import EXCLUDES, NEEDS, SETTINGS, default
 from hpsearch.expression import Expression, ExpressionError
 from hpsearch.mistakes import Mistakes
 from hpsearch.registry import closest
@@ -50,7 +50,19 @@ def space(parts: Parts) -> Space:
                 _narrow(name, parent, wanted if isinstance(wanted, list) else [wanted], conditions[name], parts)
     order = _parents_first(parts, conditions)
     needed = {name: needs for name, needs in conditions.items() if needs}
-    return Space(order, needed, tuple(_constraints(parts)), parts.fixed)
+    return Space(order, needed, (*_exclusions(parts), *_constraints(parts)), parts.fixed)
+
+
+def _exclusions(parts: Parts) -> Iterator[Expression]:
+    """Constraints that keep apart what does not go together; a mistake where nothing else is possible."""
+    for (name, value), (other, its) in EXCLUDES:
+        if name not in parts.parameters and other not in parts.parameters:
+            if parts.fixed.get(name) == value and parts.fixed.get(other) == its:
+                section = "train" if other in parts.keys.train else "parameters"
+                message = f"'{other}: {its}' does not go with '{name}: {value}'"
+                parts.mistakes.add("E044", message, (section, other), help="change one of the two")
+        elif {name, other} <= {*parts.parameters, *parts.fixed}:
+            yield Expression(f"not ({name} == '{value}' and {other} == '{its}')")
 
 
 def _needed(name: str, parts: Parts) -> dict[str, tuple[Value, ...]]:

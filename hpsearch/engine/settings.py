@@ -170,6 +170,13 @@ NEEDS: Mapping[str, Mapping[str, tuple[Value, ...]]] = {
 }
 """For each setting that only some choices use: the parent setting, and its choices that do."""
 
+EXCLUDES: tuple[tuple[tuple[str, Value], tuple[str, Value]], ...] = (
+    (("model", "rnn"), ("norm", "batch")),  # statistics of a batch differ from step to step of a sequence
+    (("pretrain", "layerwise"), ("norm", "batch")),
+    (("pretrain", "layerwise"), ("norm", "layer")),
+)
+"""Pairs of choices that do not go together: a space that has both leaves out the points with both."""
+
 
 def complete(given: Params) -> dict[str, Value]:
     """All settings that apply, in the table's order, with defaults for what is not given.
