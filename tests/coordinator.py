@@ -1,6 +1,7 @@
 """A process of its own that has a runner do work, for tests that end it.
 
-`python -m tests.coordinator RUNNER CALL ARGUMENT` prints each event on a line, and "over" at the end; it takes no notice of SIGINT and SIGTERM.
+`python -m tests.coordinator RUNNER CALL ARGUMENT` prints each event on a line, and "over" at the end; it takes no
+notice of SIGINT and SIGTERM.
 """
 
 from __future__ import annotations

@@ -235,11 +235,23 @@ def test_a_task_that_is_given_is_not_inferred(table: Callable[..., DataSpec]) ->
         numbers_csv() + "\n\n",
         numbers_csv().replace(",", ", "),
         numbers_csv().replace("x,z,y", '"x", "z", "y"'),
+        numbers_csv().replace("1\n", "1  \n"),
     ],
-    ids=["byte order mark", "carriage returns", "blank lines", "blanks after commas", "quoted header"],
+    ids=[
+        "byte order mark",
+        "carriage returns",
+        "blank lines",
+        "blanks after commas",
+        "quoted header",
+        "blanks at ends",
+    ],
 )
 def test_harmless_variants_of_a_csv_read_alike(table: Callable[..., DataSpec], text: str) -> None:
     assert same(prepare(table(text)), prepare(table(numbers_csv())))
+
+
+def test_blanks_around_a_label_make_no_other_class(table: Callable[..., DataSpec]) -> None:
+    assert prepare(table("x,y\n" + "1,a\n2, a \n3,b\n" * 5)).classes == ("a", "b")
 
 
 def test_a_csv_longer_than_a_block_is_read_in_order(table: Callable[..., DataSpec]) -> None:
@@ -272,6 +284,7 @@ BAD_TABLES: dict[str, tuple[str | bytes, str | None, str, list[str]]] = {
     "beyond float32": (numbers_csv(z5="1e39"), "y", "E074", ["column 'z', row 5", "too large"]),
     "past blank line": ("x,y\n\n1,2\n\na,2\n", "y", "E074", ["column 'x', row 2 (line 5)"]),
     "past the first block": (numbers_csv(5000, x4500="?"), "y", "E074", ["column 'x', row 4500 (line 4501)"]),
+    "first of two": (numbers_csv(9000, x6="a", x8999="b"), "y", "E074", ["column 'x', row 6 (line 7)"]),
     "target missing": (numbers_csv(y4=""), "y", "E074", ["column 'y', row 4 (line 5)", "missing"]),
     "target NaN": (numbers_csv(y4="nan"), "y", "E074", ["column 'y', row 4 (line 5)", "missing"]),
     "target infinite": (numbers_csv(y4="inf"), "y", "E074", ["column 'y', row 4 (line 5)", "'inf'"]),
@@ -477,7 +490,10 @@ BAD_ARRAYS: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
         {"X": np.ones((2002, 1)), "y": np.arange(2002) // 2},
         {"task": "classification"}, "E075", ["1,001 different values", "task: regression"],
     ),
-    "class of one row": ({"X": X, "y": np.array(["a", "b"] * 9 + ["a", "c"])}, {}, "E076", ["2 rows", "'c'"]),
+    "class of one row": (
+        {"X": X, "y": np.array(["a", "b"] * 9 + ["a", "c"])}, {}, "E076", ["2 rows", "with one there is 'c' if"]
+    ),
+    "classes of one row": ({"X": X, "y": np.array(list("abcdefghijklmnopqrst"))}, {}, "E076", ["are 'a', 'b'", "'e', ..."]),
     "word among numbers": (
         {"X": X, "y": np.array([*map(str, range(19)), "N/A"])}, {}, "E076", ["mend row 20: 'N/A' is not a number"]
     ),
@@ -505,6 +521,18 @@ def test_bad_arrays_are_refused_with_the_reason(arrays: Callable[..., DataSpec],
 def test_targets_that_are_neither_numbers_nor_text_are_refused() -> None:
     with pytest.raises(SpecError, match=r"E075.*complex128"):
         check_targets(Raw("made", X, Y.astype(complex)))
+
+
+def test_a_thousand_classes_are_not_too_many(arrays: Callable[..., DataSpec]) -> None:
+    spec = arrays({"task": "classification", "test": 0}, X=np.ones((2000, 1)), y=np.arange(2000) // 2)
+    assert prepare(spec).outputs == 1000
+
+
+def test_the_targets_of_test_arrays_are_in_the_unit_of_the_others(arrays: Callable[..., DataSpec]) -> None:
+    numbers = np.linspace(-3, 7, 25)
+    data = prepare(arrays(X=np.ones((20, 1)), y=numbers[:20], X_test=np.ones((5, 1)), y_test=numbers[20:]))
+    assert data.target_center == pytest.approx(numbers[data.train].mean())
+    assert data.targets * data.target_spread + data.target_center == pytest.approx(numbers, abs=1e-6)
 
 
 def npy(shape: tuple[int, ...], body: bytes = b"") -> bytes:

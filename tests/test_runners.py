@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from hpsearch.registry import resolve
 from hpsearch.runners import RUNNERS, Crashed, Finished, Runner, Work
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +56,13 @@ def descendants(pid: int) -> set[int]:
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
     return found - {pid}
+
+
+@pytest.fixture(autouse=True)
+def light_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker imports what the main module of its coordinator is; pytest would take it a second."""
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
 
 
 @pytest.fixture(params=RUNNERS)
@@ -260,12 +266,3 @@ def test_the_signals_do_not_reach_workers_that_are_still_starting(
     lines = [line(process) for _ in range(7)]
     assert lines[-1] == "over"
     assert not [text for text in lines if text.startswith("Crashed")]
-
-
-def test_every_call_of_the_engine_can_be_found() -> None:
-    for call in (
-        "hpsearch.engine.jobs:train_cohort",
-        "hpsearch.engine.jobs:score_test",
-        "hpsearch.engine.device:choose",
-    ):
-        assert callable(resolve(call))

@@ -450,6 +450,11 @@ def test_the_nearest_point_is_none_where_a_constraint_forbids_it() -> None:
     assert OPTIMIZER.nearest({**wanted, "depth": 3}) is None
 
 
+def test_a_point_is_drawn_where_one_in_a_thousand_satisfies_the_constraints() -> None:
+    space = Space({"width": Integer(1, 1000)}, constraints=rules("width == 7"))
+    assert all(space.sample(Random(seed)) == {"width": 7} for seed in range(5))
+
+
 def test_constraints_that_nothing_satisfies_are_named() -> None:
     space = Space({"width": Integer(1, 8)}, constraints=rules("width > 9"))
     with pytest.raises(SpecError, match=r"E051.*10,000 random points none satisfies.*'width > 9'"):

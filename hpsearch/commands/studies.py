@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from hpsearch.errors import Problem, SpecError
@@ -22,12 +23,21 @@ def find_study(study: str | None) -> Path:
         if not found:
             raise SpecError(Problem("E062", f"there is no study in {study}", help=f"{_known()}"))
         return found[0]
-    studies = sorted(RUNS.glob(f"*/{FILE}"), key=lambda path: path.stat().st_mtime_ns)
+    studies = [path.parent for path in RUNS.glob(f"*/{FILE}")]
     if not studies:
         raise SpecError(
             Problem("E062", f"there is no study under {RUNS}/", help="begin one:  hpsearch bayes --budget 50")
         )
-    return studies[-1].parent
+    return max(studies, key=_written)
+
+
+def _written(study: Path) -> int:
+    """When it was last written; while it is, what is new stands in the journal beside it."""
+    times = [0]
+    for path in (study / FILE, study / f"{FILE}-wal"):
+        with suppress(FileNotFoundError):
+            times.append(path.stat().st_mtime_ns)
+    return max(times)
 
 
 def _known() -> str:

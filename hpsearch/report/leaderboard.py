@@ -22,7 +22,7 @@ from hpsearch.space import Value
 _FACTS = ("loss", "metric", "score", "seconds", "cost", "flops", "epochs", "best_epoch")
 _WORDS = ("state", "cohort", "why", "reason")
 _USUAL = ("loss", "metric", "seconds")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t")
 _GAP = "  "
 
 
@@ -130,7 +130,10 @@ def as_csv(board: Board, shown: Shown) -> str:
 
 
 def _cell(v: Value | None) -> Value | None:
-    return "'" + v if isinstance(v, str) and v.startswith(_FORMULA) else v
+    if not isinstance(v, str):
+        return v
+    v = v.replace("\r", "\\r")  # which not every Python's csv puts in quotes
+    return "'" + v if v.startswith(_FORMULA) else v
 
 
 def as_markdown(board: Board, shown: Shown) -> str:

@@ -135,13 +135,13 @@ def _places(space: Space, points: Sequence[Params]) -> Places:
 def scores(losses: Sequence[float]) -> Array:
     """The losses in units of their deviation from their mean, those far above the median cut down.
 
-    How bad a bad loss is says nothing about the best ones, and a heavy tail would flatten them. (Ranks cut it as well, but
-    spread losses that are almost equal, where the search ends: it would go on among them.)
+    How bad a bad loss is says nothing about the best ones, and a heavy tail would flatten them. (Ranks cut it as
+    well, but they spread losses that are almost equal: the search would go on among those for ever.)
     """
-    y = np.array(losses)
+    y = np.array(losses) / 8  # the sums below cannot overflow
     middle = np.median(y)
     y = np.minimum(y, middle + _CUT * (middle - y.min()))
-    y = y / (np.abs(y).max() or 1.0)  # a sum of huge losses is none
+    y = y / (np.abs(y).max() or 1.0)
     spread = y.std()
     return np.asarray((y - y.mean()) / (spread or 1.0), dtype=np.float64)
 
