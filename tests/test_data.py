@@ -491,9 +491,11 @@ BAD_ARRAYS: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
         {"task": "classification"}, "E075", ["1,001 different values", "task: regression"],
     ),
     "class of one row": (
-        {"X": X, "y": np.array(["a", "b"] * 9 + ["a", "c"])}, {}, "E076", ["2 rows", "with one there is 'c' if"]
+        {"X": X, "y": np.array(["a", "b"] * 9 + ["a", "c"])}, {}, "E076", ["2 rows", "with one there is 'c'"]
     ),
-    "classes of one row": ({"X": X, "y": np.array(list("abcdefghijklmnopqrst"))}, {}, "E076", ["are 'a', 'b'", "'e', ..."]),
+    "classes of one row": (
+        {"X": X, "y": np.array(list("abcdefghijklmnopqrst"))}, {}, "E076", ["are 'a', 'b'", "'e', ..."]
+    ),
     "word among numbers": (
         {"X": X, "y": np.array([*map(str, range(19)), "N/A"])}, {}, "E076", ["mend row 20: 'N/A' is not a number"]
     ),

@@ -64,7 +64,7 @@ def test_every_experiment_is_a_valid_space_headed_by_its_command_and_what_it_gav
     head = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
     assert re.match(rf"#   hpsearch \w+ experiments/{path.name}", head)
     assert "PENDING" not in head
-    assert re.search(r"winner .* \d", head)
+    assert re.search(r"winner: trial \d", head)
 
 
 def test_the_built_in_example_is_a_valid_space() -> None:

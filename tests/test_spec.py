@@ -634,6 +634,7 @@ ANSWERS: dict[str, str] = {
     "E033": f"{DATA}parameters:\n  optimizer: {{values: [adam, sgd, adam]}}\n",
     "E041": f"{DATA}train: {{optimizer: adam}}\nparameters:\n  momentum: {{min: 0.5, max: 0.9}}\n",
     "E042": f"{DATA}parameters:\n  depth: {{values: [1, 2]}}\n  width: {{min: 16, max: 64, when: {{depht: 2}}}}\n",
+    "E044": f"{DATA}train: {{model: rnn, norm: batch}}\n",
     "E043": f"{DATA}train: {{lr: 0.1}}\nparameters:\n  lr: {{min: 1e-4, max: 1e-1, log: true}}\n",
     "E050": f"{DATA}parameters:\n  width: {{min: 16, max: 64}}\nconstraints: [width ** 2 < 512]\n",
     "E060": f"{DATA}parameters:\n  width: {{min: 16, max: 64}}\nconstraints: [width < 50]\ntrials:\n- {{width: 60}}\n",

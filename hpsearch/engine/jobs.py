@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import cycle
 from pathlib import Path
 
 import torch
@@ -16,14 +13,10 @@ from torch import Tensor
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.array import Array, Problem
-from hpsearch.engine.draws import generator
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Job, Member
 from hpsearch.engine.train import Ended, train
 from hpsearch.trial import Epoch, Result
-
-
-_TIMED = 50  # steps
 
 
 def train_cohort(job: Job) -> Iterator[Epoch | tuple[int, Result]]:
@@ -43,28 +36,6 @@ def score_test(job: Job) -> Iterator[tuple[float, float]]:
     feed = _feed(job.data, job.device)
     losses, metrics = feed.score(load(member, feed, job.folder), "test")
     yield losses[0], metrics[0]
-
-
-def time_alone(job: Job) -> Iterator[tuple[int, float]]:
-    """Each member's seconds for one optimizer step when it trains by itself: the median of 50.
-
-    What a trial was charged is its share of its cohort's time; this is what its training costs on its own.
-    """
-    feed = _feed(job.data, job.device)
-    for member in job.members:
-        array = Array([member], Problem(feed.data.shape, feed.data.outputs, job.seed), feed.like)
-        noise = generator(feed.like.device, job.seed, "timing")
-        batches = cycle(feed.epoch(1, int(member.settings["batch_size"]), job.seed))
-        yield member.number, statistics.median(_timed(array, feed, next(batches), noise) for _ in range(_TIMED))
-
-
-def _timed(array: Array, feed: Feed, batch: tuple[Tensor, Tensor], noise: torch.Generator) -> float:
-    x, y = batch
-    start = time.perf_counter()
-    array.step(feed.losses(array.outputs(x, noise), y).mean(1))
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
-    return time.perf_counter() - start
 
 
 def load(member: Member, feed: Feed, folder: Path) -> Array:
