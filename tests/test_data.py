@@ -525,6 +525,10 @@ def test_targets_that_are_neither_numbers_nor_text_are_refused() -> None:
         check_targets(Raw("made", X, Y.astype(complex)))
 
 
+def test_words_are_not_taken_for_numbers_gone_wrong(arrays: Callable[..., DataSpec]) -> None:
+    assert refused(arrays(X=X, y=np.array(["a", "b"] * 9 + ["a", "c"]))).help == ""
+
+
 def test_a_thousand_classes_are_not_too_many(arrays: Callable[..., DataSpec]) -> None:
     spec = arrays({"task": "classification", "test": 0}, X=np.ones((2000, 1)), y=np.arange(2000) // 2)
     assert prepare(spec).outputs == 1000

@@ -62,7 +62,7 @@ def regression_values(raw: Raw) -> NDArray[np.float64]:
     parts = (raw,) if raw.test is None else (raw, raw.test)
     for part in parts:
         if part.targets.dtype.kind == "U":
-            row, text = _first_text(part.targets)
+            row, text = (_words(part.targets) or [(1, part.targets[0])])[0]
             fault = f"regression needs numbers, and target '{part.target}', row {row}, is '{text}'"
             raise SpecError(Problem("E075", f"{part.name}: {fault}"))
     if (raw.targets == raw.targets[0]).all():
@@ -106,15 +106,21 @@ def _if_numbers(raw: Raw) -> str:
     """The way out for who meant a regression."""
     if raw.targets.dtype.kind != "U":
         return "task: regression, if the target is a quantity"
-    row, text = _first_text(raw.targets)
+    words = _words(raw.targets)
+    if not 0 < len(words) < len(raw.targets):
+        return ""
+    row, text = words[0]
     return f"if the target is a quantity, mend row {row}: '{text}' is not a number"
 
 
-def _first_text(targets: NDArray[Any]) -> tuple[int, str]:
-    """The first that is not a number, after its row, counted from 1; the first of all where all are numbers."""
-    for row, text in enumerate(targets, 1):
-        try:
-            float(text)
-        except ValueError:
-            return row, str(text)
-    return 1, str(targets[0])
+def _words(targets: NDArray[Any]) -> list[tuple[int, str]]:
+    """What is not a number, each after its row, counted from 1."""
+    return [(row, str(text)) for row, text in enumerate(targets, 1) if not _is_number(text)]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
