@@ -70,7 +70,12 @@ class TestSearches:
     @pytest.mark.slow
     @pytest.mark.parametrize("strategy", SEARCHES)
     def test_each_ends_with_a_winner_that_is_better_than_the_baseline(self, strategy: str, tmp_path: Path) -> None:
-        done = hpsearch(tmp_path, strategy, "--budget", "8", "--epochs", "8", "--json")
+        (tmp_path / "space.yaml").write_text(
+            "data: {source: digits}\ntrain: {epochs: 8}\n"
+            "parameters: {lr: {min: 1e-3, max: 1e-2, log: true, points: 2}, width: {min: 16, max: 128, points: 4}}\n"
+            "trials: [{lr: 0.003}, {lr: 0.01, width: 100}]\n"
+        )
+        done = hpsearch(tmp_path, strategy, "space.yaml", "--budget", "8", "--json")
         board = json.loads(done.stdout)
         assert board["winner"]["loss"] < board["baseline"]["loss"]
 
