@@ -39,7 +39,9 @@ def cohort(feed: Feed, width: int, depth: int, members: int) -> float:
 
 def loop(feed: Feed, width: int, depth: int) -> float:
     """Seconds of one trial as a person would write it, validation after each epoch included."""
-    (x, y), (x_val, y_val) = ((a.flatten(1), b) for a, b in (feed.split("train"), feed.split("validation")))
+    fold = feed.data.folds[0]
+    split = [feed.batch(feed.rows(rows, 0), [0]) for rows in (fold.train, fold.validation)]
+    (x, y), (x_val, y_val) = ((inputs.flatten(1), targets) for inputs, targets in split)
     layers: list[nn.Module] = []
     for inputs in [x.shape[1], *[width] * (depth - 1)]:
         layers += [nn.Linear(inputs, width), nn.ReLU()]

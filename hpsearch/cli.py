@@ -56,6 +56,7 @@ _searching = _all_of(
     _running,
     _flag("--epochs", type=_COUNT, metavar="N", help="Passes over the data in each trial, at most."),
     _flag("--seed", type=click.IntRange(min=0), metavar="N", help="Another seed, another search.  [default: 0]"),
+    _flag("--seeds", type=_COUNT, metavar="R", help="Train each trial R times; its loss is the mean.  [default: 1]"),
     click.option(
         "--set",
         "settings",

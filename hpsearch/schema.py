@@ -52,6 +52,10 @@ class SplitKeys(_Section):
 
     validation: float = Field(0.2, gt=0, lt=1, description="a share above 0 and below 1")
     test: float | None = Field(None, ge=0, lt=1, description="a share from 0 to below 1")
+    folds: int | None = Field(None, ge=2, le=10_000, description="a whole number of folds, 2 or more")
+    column: str | None = Field(
+        None, min_length=1, description="the column that says train, validation or test for each row"
+    )
 
 
 class DataKeys(_Section):
@@ -62,7 +66,9 @@ class DataKeys(_Section):
     )
     target: str | None = Field(None, min_length=1, description="the name of the column that is to be predicted")
     task: Task | None = Field(None, description="classification or regression")
-    split: SplitKeys = Field(SplitKeys(), description="a mapping of shares, such as {validation: 0.2, test: 0.2}")
+    split: SplitKeys = Field(
+        SplitKeys(), description="a mapping such as {validation: 0.2, test: 0.2} or {folds: 5, test: 0.2}"
+    )
     split_seed: int = Field(0, ge=0, lt=2**63, description="a whole number, 0 or more")
     scale: Scale = Field("standard", description="standard, unit or none")
 
@@ -73,6 +79,7 @@ class SearchKeys(_Section):
     budget: int | None = Field(None, ge=1, le=1_000_000_000, description="a whole number of trials, 1 or more")
     time: Annotated[float, BeforeValidator(seconds)] | None = Field(None, description="a duration such as 10m or 1.5h")
     seed: int = Field(0, ge=0, lt=2**63, description="a whole number, 0 or more")
+    seeds: int = Field(1, ge=1, le=10_000, description="a whole number of trainings of each trial, 1 or more")
     wave: int | None = Field(None, ge=1, le=100_000, description="a whole number of trials, 1 or more")
     metric: Objective = Field("loss", description="loss, accuracy or r2")
     time_weight: float = Field(0.0, ge=0, lt=float("inf"), description="a number, 0 or more")

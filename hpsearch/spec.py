@@ -97,6 +97,10 @@ def _fix(document: Document, name: str, value: object) -> None:
 
 def _data(keys: DataKeys, folder: Path, rows: int | None, mistakes: Mistakes) -> DataSpec:
     split = keys.split
+    for way, others in (("column", {"validation", "test", "folds"}), ("folds", {"validation"})):
+        if way in split.model_fields_set and (besides := sorted(others & split.model_fields_set)):
+            message = f"'{besides[0]}' has no meaning beside '{way}'"
+            mistakes.add("E076", message, ("data", "split", besides[0]), key=True, help="leave one of the two out")
     if split.validation + (split.test or 0.0) >= 1:
         help = "what is left is trained on:  {validation: 0.2, test: 0.2} trains on 0.6"
         mistakes.add("E076", "validation and test leave no rows to train on", ("data", "split"), help=help)
@@ -106,6 +110,8 @@ def _data(keys: DataKeys, folder: Path, rows: int | None, mistakes: Mistakes) ->
         keys.task,
         split.validation,
         split.test,
+        split.folds,
+        split.column,
         keys.split_seed,
         keys.scale,
         folder,

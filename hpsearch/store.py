@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import CannotWrite, DamagedStudy, DiskFull, HpsearchError, Problem, StudyInUse
-from hpsearch.trial import Done, Epoch, Failed, History, Result, Trial
+from hpsearch.trial import Done, Epoch, Failed, History, Replicate, Result, Trial
 
 FILE = "study.db"
 _LOCK = "study.lock"
 _HALF = "study.db.new"
 _APPLICATION = 0x68707331  # "hps1"
-_VERSION = 1
+_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE study (
@@ -36,7 +36,7 @@ CREATE TABLE trial (
     wave INTEGER NOT NULL, cohort INTEGER NOT NULL, params TEXT NOT NULL, why TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed')),
     loss REAL CHECK (abs(loss) <= 1.7976931348623157e308), metric REAL, seconds REAL CHECK (seconds >= 0),
-    flops REAL, steps INTEGER, epochs INTEGER, best_epoch INTEGER, reason TEXT,
+    flops REAL, steps INTEGER, epochs INTEGER, best_epoch INTEGER, loss_se REAL, reason TEXT,
     CHECK ((state = 'done') = (loss IS NOT NULL AND seconds IS NOT NULL AND flops IS NOT NULL)),
     CHECK ((state = 'failed') = (reason IS NOT NULL))
 ) STRICT;
@@ -44,6 +44,11 @@ CREATE TABLE epoch (
     number INTEGER NOT NULL REFERENCES trial, epoch INTEGER NOT NULL,
     train_loss REAL, loss REAL, metric REAL,
     PRIMARY KEY (number, epoch)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE replicate (
+    number INTEGER NOT NULL REFERENCES trial, replicate INTEGER NOT NULL, fold INTEGER NOT NULL,
+    loss REAL NOT NULL, metric REAL, best_epoch INTEGER NOT NULL,
+    PRIMARY KEY (number, replicate, fold)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE look (
     id INTEGER PRIMARY KEY, number INTEGER NOT NULL REFERENCES trial, loss REAL, metric REAL
@@ -193,6 +198,9 @@ class Store:
                     for e in result.curve:
                         values = (number, e.epoch, _finite(e.train_loss), _finite(e.loss), _finite(e.metric))
                         run("INSERT INTO epoch VALUES (?, ?, ?, ?, ?)", values)
+                    for r in result.replicates if isinstance(result, Done) else ():
+                        known = (number, r.replicate, r.fold, r.loss, _finite(r.metric), r.best_epoch)
+                        run("INSERT INTO replicate VALUES (?, ?, ?, ?, ?, ?)", known)
 
     def looked(self, look: Look) -> None:
         """Write down a look at the test split."""
@@ -254,7 +262,7 @@ def _refuse_full(folder: Path) -> None:
         raise CannotWrite(Problem("E173", f"the folder {folder} is not empty", help=help))
 
 
-_FIGURES = ("loss", "metric", "seconds", "flops", "steps", "epochs", "best_epoch")
+_FIGURES = ("loss", "metric", "seconds", "flops", "steps", "epochs", "best_epoch", "loss_se")
 """The columns of a trial that are fields of Done."""
 
 
@@ -294,12 +302,13 @@ def read(folder: Path) -> Study:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if application != _APPLICATION:
                 raise DamagedStudy(Problem("E165", f"{path} is not a study of hpsearch"))
-            if version > _VERSION:
+            if version != _VERSION:
+                age = "newer" if version > _VERSION else "older"
                 raise DamagedStudy(
                     Problem(
                         "E165",
-                        f"{path} is of version {version}; this hpsearch reads up to {_VERSION}",
-                        help="use a newer hpsearch",
+                        f"{path} is of version {version}; this hpsearch reads version {_VERSION}",
+                        help=f"use the {age} hpsearch that made it",
                     )
                 )
             connection.execute("BEGIN")  # one moment for all tables, whatever is being written
@@ -315,6 +324,11 @@ def _study(connection: sqlite3.Connection) -> Study:
     for row in connection.execute("SELECT number, epoch, train_loss, loss, metric FROM epoch ORDER BY number, epoch"):
         numbers = (_number(value) for value in row[2:])
         curves.setdefault(row[0], []).append(Epoch(row[0], row[1], *numbers))
+    replicates: dict[int, list[Replicate]] = {}
+    for row in connection.execute(
+        "SELECT number, replicate, fold, loss, metric, best_epoch FROM replicate ORDER BY number, replicate, fold"
+    ):
+        replicates.setdefault(row[0], []).append(Replicate(row[1], row[2], row[3], _number(row[4]), row[5]))
     trials: list[Trial] = []
     results: dict[int, Result] = {}
     columns = f"number, params, why, wave, cohort, state, reason, {', '.join(_FIGURES)}"
@@ -326,7 +340,7 @@ def _study(connection: sqlite3.Connection) -> Study:
         known["metric"] = _number(known["metric"])
         curve = tuple(curves.get(number, ()))
         if state == "done":
-            results[number] = Done(**known, curve=curve)
+            results[number] = Done(**known, curve=curve, replicates=tuple(replicates.get(number, ())))
         elif state == "failed":
             results[number] = Failed(reason, known["seconds"], curve)
     looks = tuple(

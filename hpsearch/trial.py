@@ -61,12 +61,27 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
+class Replicate:
+    """One of several trainings of a trial: its seeds (0, 1, ...), its fold of the data, and what it came to."""
+
+    replicate: int
+    fold: int
+    loss: float
+    metric: float
+    best_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """A trial that ran to its end.
 
     `loss` is what is optimised: finite, smaller is better; `metric` is the task's accuracy or R2 at the
     same epoch, the best one. `seconds` is its measured share of the cohort's time, `flops` and `steps`
     are counted; `epochs` were run, of which `best_epoch` was the best.
+
+    Of a trial that was trained several times `loss` and `metric` are means over its `replicates`, `loss_se` is
+    the standard error of that loss, `seconds`, `flops` and `steps` are sums; `epochs` is the longest run's and
+    `best_epoch` the median.
     """
 
     loss: float
@@ -77,6 +92,8 @@ class Done:
     epochs: int
     best_epoch: int
     curve: tuple[Epoch, ...] = field(default=(), repr=False)
+    loss_se: float | None = None
+    replicates: tuple[Replicate, ...] = ()
 
     @property
     def cost(self) -> float:

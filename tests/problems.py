@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hpsearch.data import Dataset
+from hpsearch.data import Dataset, Fold
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Member, Objective
 from hpsearch.engine.settings import complete
@@ -33,11 +33,16 @@ def dataset(
         classes=tuple(str(k) for k in range(classes)),
         target_center=0.0,
         target_spread=1.0,
-        train=rows[:first],
-        validation=rows[first:],
+        folds=(
+            Fold(
+                rows[:first],
+                rows[first:],
+                center=np.full(shape, center, dtype=np.float32),
+                spread=np.ones(shape, dtype=np.float32),
+            ),
+        ),
+        whole=None,
         test=rows[:0],
-        center=np.full(shape, center, dtype=np.float32),
-        spread=np.ones(shape, dtype=np.float32),
         columns=(),
         digest="",
     )
@@ -79,4 +84,4 @@ def run(
 ) -> tuple[dict[int, Ended], list[Epoch]]:
     """Train; every member's end by its number, and the epochs as they came."""
     events = list(train(Feed(data, "cpu", dtype), members, objective, seed))
-    return {e.number: e for e in events if isinstance(e, Ended)}, [e for e in events if isinstance(e, Epoch)]
+    return {e.member.number: e for e in events if isinstance(e, Ended)}, [e[1] for e in events if isinstance(e, tuple)]

@@ -157,7 +157,7 @@ class TestRefusals:
         connection.close()
         ran = hpsearch("leaderboard", str(study))
         assert ran.code == EXIT_DAMAGED
-        assert "use a newer hpsearch" in ran.err
+        assert "use the newer hpsearch that made it" in ran.err
 
     def test_errors_are_data_where_json_is_asked_for(self, hpsearch: Run) -> None:
         ran = hpsearch("random", "nowhere.yaml", "--json")

@@ -13,7 +13,7 @@ import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -29,7 +29,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.data import LOADERS, RAREST, Dataset, DataSpec, Raw, baseline, mnist
+from hpsearch.data import LOADERS, RAREST, Dataset, DataSpec, Fold, Raw, baseline, mnist
 from hpsearch.data.check import check_targets
 from hpsearch.data.prepare import prepare
 from hpsearch.data.scale import moments, scaling
@@ -53,7 +53,12 @@ def refused(spec: DataSpec) -> Problem:
 
 
 def same(a: Dataset, b: Dataset) -> bool:
-    pairs = ((getattr(a, field.name), getattr(b, field.name)) for field in fields(Dataset))
+    pairs = [(getattr(a, field.name), getattr(b, field.name)) for field in fields(Dataset) if field.name != "folds"]
+    pairs += [
+        (getattr(one, field.name), getattr(other, field.name))
+        for one, other in zip(a.folds, b.folds, strict=True)
+        for field in fields(Fold)
+    ]
     return all(np.array_equal(x, y) if isinstance(x, np.ndarray) else x == y for x, y in pairs)
 
 
@@ -424,7 +429,7 @@ def test_test_arrays_are_the_test_split(arrays: Callable[..., DataSpec]) -> None
     data = prepare(arrays(X=x, y=y, X_test=x[:4] + 100, y_test=y[1:5]))
     assert data.inputs[data.test].tolist() == (x[:4] + 100).tolist()
     assert data.targets[data.test].tolist() == [1, 0, 1, 0]
-    assert (len(data.train), len(data.validation)) == (16, 4)
+    assert (len(data.folds[0].train), len(data.folds[0].validation)) == (16, 4)
 
 
 def test_arrays_in_fortran_order_are_the_same_data(arrays: Callable[..., DataSpec]) -> None:
@@ -537,7 +542,7 @@ def test_a_thousand_classes_are_not_too_many(arrays: Callable[..., DataSpec]) ->
 def test_the_targets_of_test_arrays_are_in_the_unit_of_the_others(arrays: Callable[..., DataSpec]) -> None:
     numbers = np.linspace(-3, 7, 25)
     data = prepare(arrays(X=np.ones((20, 1)), y=numbers[:20], X_test=np.ones((5, 1)), y_test=numbers[20:]))
-    assert data.target_center == pytest.approx(numbers[data.train].mean())
+    assert data.target_center == pytest.approx(numbers[data.folds[0].train].mean())
     assert data.targets * data.target_spread + data.target_center == pytest.approx(numbers, abs=1e-6)
 
 
@@ -583,13 +588,13 @@ def test_an_idx_folder_is_read_with_its_own_test_file(tmp_path: Path) -> None:
     assert data.inputs.dtype == np.uint8
     assert data.test.tolist() == [20, 21, 22, 23]
     assert data.inputs[20].ravel().tolist() == list(range(120, 126))
-    assert (len(data.train), len(data.validation)) == (16, 4)
+    assert (len(data.folds[0].train), len(data.folds[0].validation)) == (16, 4)
 
 
 def test_an_idx_folder_without_a_test_file_is_split(tmp_path: Path) -> None:
     write_files(tmp_path, {k: v for k, v in tiny_mnist().items() if k.startswith("train")})
     data = prepare(DataSpec(".", folder=tmp_path))
-    assert [len(part) for part in (data.train, data.validation, data.test)] == [12, 4, 4]
+    assert [len(part) for part in (data.folds[0].train, data.folds[0].validation, data.test)] == [12, 4, 4]
 
 
 def test_idx_labels_are_classes_however_many_there_are(tmp_path: Path) -> None:
@@ -709,7 +714,7 @@ def test_mnist_zipped_in_another_way_is_the_same(tmp_path: Path, small_mnist: di
 def test_mnist_is_found_in_both_places(tmp_path: Path, small_mnist: dict[str, bytes], place: str) -> None:
     write_files(tmp_path / place, small_mnist)
     data = prepare(DataSpec("mnist"))
-    assert (data.name, len(data.train), len(data.validation), len(data.test)) == ("mnist", 16, 4, 4)
+    assert (data.name, len(data.folds[0].train), len(data.folds[0].validation), len(data.test)) == ("mnist", 16, 4, 4)
 
 
 def test_mnist_is_looked_for_in_the_users_folder_first(tmp_path: Path, small_mnist: dict[str, bytes]) -> None:
@@ -786,19 +791,23 @@ def test_the_real_mnist_stays_bytes_and_keeps_its_test_file() -> None:
     data = prepare(DataSpec("mnist"))
     assert data.inputs.dtype == np.uint8
     assert (data.shape, data.classes) == ((1, 28, 28), tuple("0123456789"))
-    assert [len(part) for part in (data.train, data.validation, data.test)] == [48_000, 12_000, 10_000]
+    assert [len(part) for part in (data.folds[0].train, data.folds[0].validation, data.test)] == [
+        48_000,
+        12_000,
+        10_000,
+    ]
     assert data.test[0] == 60_000
     assert data.targets[data.test[:5]].tolist() == [7, 2, 1, 0, 4]  # as everybody knows them
     # the mean and deviation that everybody uses are of all 60,000: 0.1307 and 0.3081 of 255
-    assert data.center.item() / 255 == pytest.approx(0.1307, abs=1e-3)
-    assert data.spread.item() / 255 == pytest.approx(0.3081, abs=1e-3)
+    assert data.folds[0].center.item() / 255 == pytest.approx(0.1307, abs=1e-3)
+    assert data.folds[0].spread.item() / 255 == pytest.approx(0.3081, abs=1e-3)
 
 
 @needs_mnist
 def test_the_real_mnist_can_be_cut_for_a_smoke_run() -> None:
     data = prepare(DataSpec("mnist", rows=256))
-    assert [len(part) for part in (data.train, data.validation, data.test)] == [205, 51, 256]
-    assert len(np.unique(data.targets[data.train])) == 10
+    assert [len(part) for part in (data.folds[0].train, data.folds[0].validation, data.test)] == [205, 51, 256]
+    assert len(np.unique(data.targets[data.folds[0].train])) == 10
 
 
 @needs_mnist
@@ -873,7 +882,7 @@ def test_another_seed_keeps_other_rows() -> None:
 
 def test_one_row_of_each_class_is_enough_to_train(arrays: Callable[..., DataSpec]) -> None:
     data = prepare(arrays({"validation": 0.3, "test": 0.2}, X=X, y=np.array(list("abcdefghij") * 2)))
-    assert sorted(data.targets[data.train].tolist()) == list(range(10))
+    assert sorted(data.targets[data.folds[0].train].tolist()) == list(range(10))
 
 
 def test_one_row_less_than_that_is_refused(arrays: Callable[..., DataSpec]) -> None:
@@ -883,20 +892,20 @@ def test_one_row_less_than_that_is_refused(arrays: Callable[..., DataSpec]) -> N
 
 def test_one_row_is_enough_to_validate_and_to_test(arrays: Callable[..., DataSpec]) -> None:
     data = prepare(arrays({"validation": 0.05, "test": 0.05}, X=X, y=Y))
-    assert (len(data.validation), len(data.test)) == (1, 1)
+    assert (len(data.folds[0].validation), len(data.test)) == (1, 1)
 
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_shares_are_of_all_rows(name: str) -> None:
     data = prepare(DataSpec(name))
     fifth = round(0.2 * len(data.inputs))
-    assert (len(data.validation), len(data.test)) == (fifth, fifth)
-    assert len(data.train) == len(data.inputs) - 2 * fifth
+    assert (len(data.folds[0].validation), len(data.test)) == (fifth, fifth)
+    assert len(data.folds[0].train) == len(data.inputs) - 2 * fifth
 
 
 def test_a_share_of_zero_leaves_no_test_rows() -> None:
     data = prepare(DataSpec("wine", test=0))
-    assert (len(data.train), len(data.validation), len(data.test)) == (142, 36, 0)
+    assert (len(data.folds[0].train), len(data.folds[0].validation), len(data.test)) == (142, 36, 0)
 
 
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
@@ -907,20 +916,21 @@ def test_the_same_spec_gives_the_same_dataset(name: str) -> None:
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
 def test_another_split_seed_gives_another_split(name: str) -> None:
     one, other = (prepare(DataSpec(name, split_seed=seed)) for seed in (0, 1))
-    assert one.train.tolist() != other.train.tolist()
+    assert one.folds[0].train.tolist() != other.folds[0].train.tolist()
     assert one.digest != other.digest
 
 
 @pytest.mark.parametrize(("rows", "sizes"), [(100, (75, 25, 100)), (2, (1, 1, 2)), (10_000, (1079, 359, 359))])
 def test_rows_cuts_training_and_validation_together(rows: int, sizes: tuple[int, ...]) -> None:
     data = prepare(DataSpec("digits", rows=rows))
-    assert (len(data.train), len(data.validation), len(data.test)) == sizes
+    assert (len(data.folds[0].train), len(data.folds[0].validation), len(data.test)) == sizes
 
 
 def test_the_rows_that_are_kept_were_in_the_same_part_before() -> None:
     whole, cut = prepare(DataSpec("digits")), prepare(DataSpec("digits", rows=100))
-    for part in ("train", "validation", "test"):
-        assert np.isin(getattr(cut, part), getattr(whole, part)).all()
+    for part in ("train", "validation"):
+        assert np.isin(getattr(cut.folds[0], part), getattr(whole.folds[0], part)).all()
+    assert np.isin(cut.test, whole.test).all()
 
 
 # scaling
@@ -930,23 +940,23 @@ def test_the_rows_that_are_kept_were_in_the_same_part_before() -> None:
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_scaling_does_not_look_at_validation_or_test(table: Callable[..., DataSpec], scale: str, part: str) -> None:
     before = prepare(table(numbers_csv(), scale=scale))
-    row = int(getattr(before, part)[0]) + 1
+    row = int((before.test if part == "test" else before.folds[0].validation)[0]) + 1
     after = prepare(table(numbers_csv(**{f"x{row}": 1e6}), scale=scale))
     assert after.inputs[row - 1, 0] == 1e6
-    assert np.array_equal(after.center, before.center)
-    assert np.array_equal(after.spread, before.spread)
+    assert np.array_equal(after.folds[0].center, before.folds[0].center)
+    assert np.array_equal(after.folds[0].spread, before.folds[0].spread)
 
 
 def test_scaling_looks_at_training(table: Callable[..., DataSpec]) -> None:
     before = prepare(table(numbers_csv()))
-    after = prepare(table(numbers_csv(**{f"x{before.train[0] + 1}": 1e6})))
-    assert after.center[0] != before.center[0]
+    after = prepare(table(numbers_csv(**{f"x{before.folds[0].train[0] + 1}": 1e6})))
+    assert after.folds[0].center[0] != before.folds[0].center[0]
 
 
 @pytest.mark.parametrize("name", ["wine", "diabetes", "digits"])
 def test_standard_inputs_have_mean_0_and_deviation_1(name: str) -> None:
     data = prepare(DataSpec(name))
-    scaled = (data.inputs[data.train].astype(np.float64) - data.center) / data.spread
+    scaled = (data.inputs[data.folds[0].train].astype(np.float64) - data.folds[0].center) / data.folds[0].spread
     axes = (0,) if scaled.ndim == 2 else (0, 2, 3)
     # center and spread are float32, so exact to 6e-8 of values up to about 100 deviations large
     assert scaled.mean(axis=axes) == pytest.approx(0, abs=1e-5)
@@ -956,10 +966,10 @@ def test_standard_inputs_have_mean_0_and_deviation_1(name: str) -> None:
 def test_images_are_scaled_by_one_number_per_channel(arrays: Callable[..., DataSpec]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 3, 4, 5)).astype(np.uint8)
     data = prepare(arrays(X=pixels, y=Y))
-    trained = pixels[data.train].astype(np.float64)
-    assert data.center.shape == data.spread.shape == (3, 1, 1)
-    assert data.center.ravel() == pytest.approx(trained.mean(axis=(0, 2, 3)))
-    assert data.spread.ravel() == pytest.approx(trained.std(axis=(0, 2, 3)))
+    trained = pixels[data.folds[0].train].astype(np.float64)
+    assert data.folds[0].center.shape == data.folds[0].spread.shape == (3, 1, 1)
+    assert data.folds[0].center.ravel() == pytest.approx(trained.mean(axis=(0, 2, 3)))
+    assert data.folds[0].spread.ravel() == pytest.approx(trained.std(axis=(0, 2, 3)))
 
 
 def test_unit_divides_by_the_largest_absolute_value() -> None:
@@ -970,7 +980,7 @@ def test_unit_divides_by_the_largest_absolute_value() -> None:
 
 def test_none_leaves_the_inputs_and_still_standardises_the_targets() -> None:
     data = prepare(DataSpec("diabetes", scale="none"))
-    assert (set(data.center.tolist()), set(data.spread.tolist())) == ({0.0}, {1.0})
+    assert (set(data.folds[0].center.tolist()), set(data.folds[0].spread.tolist())) == ({0.0}, {1.0})
     assert data.target_spread > 1
 
 
@@ -1000,7 +1010,7 @@ def test_moments_of_more_rows_than_a_block_are_those_of_all() -> None:
 
 def test_regression_targets_are_standardised_on_the_training_rows() -> None:
     data = prepare(DataSpec("diabetes"))
-    trained = data.targets[data.train]
+    trained = data.targets[data.folds[0].train]
     assert data.targets.dtype == np.float32
     assert (trained.mean(), trained.std()) == (pytest.approx(0, abs=1e-6), pytest.approx(1, abs=1e-6))
     raw: Raw = LOADERS.load("diabetes")(DataSpec("diabetes"))
@@ -1051,11 +1061,9 @@ def dataset(targets: Any, train: list[int], validation: list[int], classes: tupl
         classes=classes,
         target_center=0.0,
         target_spread=1.0,
-        train=np.array(train),
-        validation=np.array(validation),
+        folds=(Fold(np.array(train), np.array(validation), np.zeros(1, np.float32), np.ones(1, np.float32)),),
+        whole=None,
         test=none,
-        center=np.zeros(1, np.float32),
-        spread=np.ones(1, np.float32),
         columns=(),
         digest="",
     )
@@ -1083,9 +1091,10 @@ def test_the_baseline_of_rows_that_are_all_alike_has_r2_of_0() -> None:
     assert baseline(dataset([1.0, 3, 5, 5], [0, 1], [2, 3])).metric == 0
 
 
-def test_the_baseline_can_be_judged_on_other_rows() -> None:
-    data = dataset([1.0, 3, 2, 6], [0, 1], [2])
-    assert baseline(data, np.array([3])).loss == 16
+def test_the_baseline_of_folds_is_the_mean_of_theirs() -> None:
+    data = dataset([1.0, 3, 2, 6], [0, 1], [3])
+    turned = replace(data.folds[0], validation=np.array([2]))
+    assert baseline(replace(data, folds=(*data.folds, turned))).loss == 8
 
 
 # damage

@@ -110,6 +110,17 @@ class TestBoard:
         assert weighed.best is not None
         assert (weighed.winner.number, weighed.best.number) == (1, 2)
 
+    def test_the_cheapest_within_one_standard_error_of_the_best_wins(self) -> None:
+        results: dict[int, Result] = {
+            0: replace(done(0.40, flops=9e12), loss_se=0.05),
+            1: replace(done(0.44, flops=1e12), loss_se=0.01),
+            2: replace(done(0.46, flops=1e9), loss_se=0.01),
+        }
+        near = board(study(POINTS[:3], results))
+        assert near.best is not None
+        assert near.winner is not None
+        assert (near.best.number, near.winner.number) == (0, 1)
+
     def test_by_seconds_the_measured_time_is_the_price(self) -> None:
         slow = {0: done(0.5, flops=1e9, seconds=9.0), 1: done(0.4, flops=1e15, seconds=1.0)}
         both = [board(study(POINTS[:2], dict(slow)), 10.0, by) for by in ("cost", "seconds")]
@@ -157,7 +168,7 @@ class TestRecord:
         assert list(found["best"]) == ["number", "params", "loss", "loss_se", "metric", "seconds", "flops"]
         assert list(found["default"]) == ["number", "loss"]
         assert list(found["trials"][0]) == [
-            "number", "state", "params", "loss", "metric", "seconds", "flops", "epochs", "reason", "cohort",
+            "number", "state", "params", "loss", "loss_se", "metric", "seconds", "flops", "epochs", "reason", "cohort",
         ]  # fmt: skip
 
     def test_a_study_without_trials_has_a_record(self) -> None:

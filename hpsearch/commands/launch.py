@@ -26,7 +26,7 @@ from hpsearch.search import Search, Stop, Told
 from hpsearch.search import run as run_search
 from hpsearch.space import Params
 from hpsearch.store import Look, Meta, Session, Store, Study
-from hpsearch.trial import Cohort, History, Trial
+from hpsearch.trial import Cohort, History
 
 WEIGHTS = "weights"
 _KEPT = 5  # trials whose weights are kept, the best ones
@@ -124,11 +124,20 @@ def _search(plan: Plan, data: Dataset, folder: Path, meta: Meta) -> Search:
     """What the loop asks for, with the engine behind it."""
     strategy, wave = plan.build(meta.budget)
 
+    seeds, folds = plan.spec.search.seeds, len(data.folds)
+
     def group(points: Sequence[Params]) -> Sequence[Sequence[int]]:
-        return cohorts([plan.spec.settings(params) for params in points], data.shape, data.outputs, meta.device)
+        settings = [plan.spec.settings(params) for params in points]
+        return cohorts(settings, data.shape, data.outputs, meta.device, seeds * folds)
 
     def work(cohort: Cohort) -> Work:
-        job = _job(plan, cohort.trials, folder, meta.device)
+        members = [
+            Member(trial.number, plan.spec.settings(trial.params), replicate, fold)
+            for trial in cohort.trials
+            for replicate in range(seeds)
+            for fold in range(folds)
+        ]
+        job = _job(plan, members, folder, meta.device)
         return Work(cohort.number, "hpsearch.engine.jobs:train_cohort", job)
 
     return Search(
@@ -144,10 +153,9 @@ def _search(plan: Plan, data: Dataset, folder: Path, meta: Meta) -> Search:
     )
 
 
-def _job(plan: Plan, trials: Sequence[Trial], folder: Path, device: str) -> Job:
-    members = tuple(Member(trial.number, plan.spec.settings(trial.params)) for trial in trials)
+def _job(plan: Plan, members: Sequence[Member], folder: Path, device: str, epochs: int = 0) -> Job:
     keys = plan.spec.search
-    return Job(members, plan.spec.data, keys.metric, keys.seed, device, folder / WEIGHTS)
+    return Job(tuple(members), plan.spec.data, keys.metric, keys.seed, device, folder / WEIGHTS, epochs)
 
 
 def _exit(study: Study, stop: Stop) -> int:
@@ -194,12 +202,14 @@ def _look(plan: Plan, runner: Runner, store: Store, stop: Stop) -> None:
     """Score the winner on the test split, unless it has been: the count of looks is kept."""
     study = store.study()
     now = board(study)
-    if now.winner is None or now.test:
+    winner = now.winner
+    if winner is None or now.test:
         return
-    job = _job(plan, [study.history.trials[now.winner.number]], store.folder, study.meta.device)
+    member = Member(winner.number, plan.spec.settings(winner.params))
+    job = _job(plan, [member], store.folder, study.meta.device, winner.best_epoch or 0)
     try:
         for loss, metric in call(runner, "hpsearch.engine.jobs:score_test", job, stop):
-            store.looked(Look(now.winner.number, loss, metric))
+            store.looked(Look(winner.number, loss, metric))
     except SpecError as error:  # the search is not lost with it
         console.progress().print(f"the winner could not be scored on the test split: {error}", markup=False)
 

@@ -132,11 +132,13 @@ def _meta(
 
 def described(spec: Spec, data: Dataset) -> dict[str, object]:
     """What is trained on, for the record."""
-    parts = {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
+    first = data.folds[0]
+    parts = {"train": len(first.train), "validation": len(first.validation), "test": len(data.test)}
     return {
         "source": spec.data.source,
         "task": data.task,
         "rows": parts,
+        "folds": len(data.folds),
         "inputs": list(data.shape),
         "outputs": data.outputs,
         "digest": data.digest,

@@ -38,8 +38,9 @@ class DataSpec:
 
     `source` is a name or a path (relative to `folder`, the YAML's own). `target` is read by tables and .npz files.
     `validation` and `test` are shares of all rows (but those of the source's own test file, where it has one);
-    `test=None` means 0.2, or that file. `rows` keeps only so many rows of training and validation together, and at
-    most so many of the test split (the smoke run), drawn by `split_seed`.
+    `test=None` means 0.2, or that file. With `folds`, all rows but the test split's validate once each, and no share
+    does. With `column`, that column of the source says which part each row belongs to. `rows` keeps only so many rows
+    of training and validation together, and at most so many of the test split (the smoke run), drawn by `split_seed`.
     """
 
     source: str
@@ -47,6 +48,8 @@ class DataSpec:
     task: Task | None = None
     validation: float = 0.2
     test: float | None = None
+    folds: int | None = None
+    column: str | None = None
     split_seed: int = 0
     scale: Scale = "standard"
     folder: Path = Path()
@@ -64,7 +67,8 @@ class Raw:
 
     `inputs` are numbers, (rows, features) or (rows, channels, height, width); `targets` (rows,) numbers, booleans or
     text (dtype U). `columns` names the features, () where they have no names. `test` is the source's own test file.
-    `task` is what the source itself knows; None lets it be inferred from the targets.
+    `task` is what the source itself knows; None lets it be inferred from the targets. `parts` (rows,) is the text of
+    the column that says which part of the split a row belongs to, where one was asked for.
     """
 
     name: str
@@ -74,17 +78,32 @@ class Raw:
     target: str = "target"
     task: Task | None = None
     test: Raw | None = None
+    parts: NDArray[np.str_] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """Rows to train on and rows to judge by, ascending and disjoint; and the scale, measured on the former.
+
+    `(x - center) / spread` scales one row; both are float32, (features,) or (channels, 1, 1).
+    """
+
+    train: Ints
+    validation: Ints
+    center: Floats
+    spread: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
     """Data that was checked, split and measured: what trials are trained and judged on.
 
-    `inputs` are in their own units, float32 (rows, features), or uint8 or float32 (rows, channels, height, width):
-    `(x - center) / spread` scales one row, and both are float32, (features,) or (channels, 1, 1).
+    `inputs` are in their own units, float32 (rows, features), or uint8 or float32 (rows, channels, height, width).
     `targets` are int64 class numbers (the index into `classes`), or float32 in standardised units:
-    `y * target_spread + target_center` is in the file's. `train`, `validation` and `test` are rows, ascending, and
-    disjoint. The digest (sha256) covers inputs, targets, their names or units, and the split.
+    `y * target_spread + target_center` is in the file's. `folds` is one where rows are held out; of several, each row
+    validates in one. The folds' training rows are as many, but for one. `test` are rows of no fold. `whole`
+    trains on all rows of several folds and validates none: what their winner is trained on in the end.
+    The digest (sha256) covers inputs, targets, their names or units, and the split.
     """
 
     name: str
@@ -94,11 +113,9 @@ class Dataset:
     classes: tuple[str, ...]
     target_center: float
     target_spread: float
-    train: Ints
-    validation: Ints
+    folds: tuple[Fold, ...]
+    whole: Fold | None
     test: Ints
-    center: Floats
-    spread: Floats
     columns: tuple[str, ...]
     digest: str
 
@@ -125,20 +142,26 @@ class Baseline(NamedTuple):
     metric: float
 
 
-def baseline(dataset: Dataset, rows: Ints | None = None) -> Baseline:
-    """Judge the constant predictor fitted on the training rows: class frequencies, or the mean.
+def baseline(dataset: Dataset) -> Baseline:
+    """Judge the constant predictor fitted on the training rows (class frequencies, or the mean), over all folds."""
+    found = [constant(dataset, fold.train, fold.validation) for fold in dataset.folds]
+    return Baseline(*(sum(values) / len(found) for values in zip(*found, strict=True)))
 
-    It is judged on `rows` (default: the validation rows). Losses are cross-entropy in nats, or the mean squared error
-    in standardised units. R2 of rows that all have one target is 0.
+
+def constant(dataset: Dataset, fitted: Ints, judged: Ints) -> Baseline:
+    """What the constant predictor that was fitted on some rows is worth on others.
+
+    Losses are cross-entropy in nats, or the mean squared error in standardised units. R2 of rows that all have one
+    target is 0.
     """
-    fitted, seen = dataset.targets[dataset.train], dataset.targets[dataset.validation if rows is None else rows]
+    known, seen = dataset.targets[fitted], dataset.targets[judged]
     if dataset.task == "classification":
-        shares = np.bincount(fitted, minlength=dataset.outputs) / len(fitted)
+        shares = np.bincount(known, minlength=dataset.outputs) / len(known)
         return Baseline(
             float(-np.log(np.maximum(shares[seen], RAREST)).mean()),
             float((seen == shares.argmax()).mean()),
         )
-    error = ((seen - fitted.mean(dtype=np.float64)) ** 2).mean()
+    error = ((seen - known.mean(dtype=np.float64)) ** 2).mean()
     variance = seen.var(dtype=np.float64)
     return Baseline(float(error), float(1 - error / variance) if variance else 0.0)
 

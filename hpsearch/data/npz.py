@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from typing import IO, Any
 
+import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
@@ -44,7 +45,10 @@ def _raw(archive: zipfile.ZipFile, spec: DataSpec) -> Raw:
     if {f"{x}_test", f"{y}_test"} & names:
         x_test, y_test = (_choose(names, [f"{key}_test"], "a test file", spec) for key in (x, y))
         test = Raw("the test arrays", _inputs(archive, x_test), _targets(archive, y_test), target=y)
-    return Raw(spec.path.stem, _inputs(archive, x), _targets(archive, y), target=y, test=test)
+    parts = None
+    if spec.column is not None:
+        parts = _targets(archive, _choose(names, (spec.column,), "the parts of the split", spec)).astype(np.str_)
+    return Raw(spec.path.stem, _inputs(archive, x), _targets(archive, y), target=y, test=test, parts=parts)
 
 
 def _choose(names: Collection[str], wanted: Sequence[str], what: str, spec: DataSpec) -> str:

@@ -36,11 +36,12 @@ def _read(stored: BufferedReader, spec: DataSpec) -> Raw:
         size = file.metadata.num_rows * len(names) * np.dtype(np.float64).itemsize
         check_size(f"'{spec.source}'", size, spec.path.stat().st_size)
         table = file.read()
-    features = tuple(name for name in names if name != target)
+    features = tuple(name for name in names if name not in (target, spec.column))
     if faults := [fault for name in features if (fault := _fault(name, table[name]))]:
         raise SpecError(*faults)
     inputs = np.column_stack([_numbers(table[name]) for name in features])
-    return Raw(spec.path.stem, inputs, _targets(target, table[target]), features, target)
+    parts = None if spec.column is None else _targets(spec.column, table[spec.column]).astype(np.str_)
+    return Raw(spec.path.stem, inputs, _targets(target, table[target]), features, target, parts=parts)
 
 
 def _fault(name: str, column: Any) -> Problem | None:

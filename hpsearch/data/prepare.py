@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.data import LOADERS, Dataset, DataSpec, Floats, Ints, Raw
+from hpsearch.data import LOADERS, Dataset, DataSpec, Floats, Fold, Ints, Raw
 from hpsearch.data.check import check_targets, checked_inputs
 from hpsearch.data.scale import moments, scaling
-from hpsearch.data.split import split, thinned
+from hpsearch.data.split import folded, set_aside, split, thinned
 from hpsearch.data.targets import class_numbers, regression_values, task_of
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import closest
 
 _TEST_SHARE = 0.2
 _MOST_NEIGHBOURS = 1000
-Parts = tuple[Ints, Ints, Ints]
-"""The rows of training, validation and test."""
+_PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The rows of training and validation of each fold (one where rows are held out), and those of the test split."""
+
+    folds: list[tuple[Ints, Ints]]
+    test: Ints
+
+    @property
+    def pool(self) -> Ints:
+        """All rows but the test split's, ascending."""
+        return np.sort(np.concatenate(self.folds[0]))
 
 
 def prepare(spec: DataSpec) -> Dataset:
@@ -37,16 +50,18 @@ def prepare(spec: DataSpec) -> Dataset:
     inputs = _inputs(raw)
     task = task_of(raw, spec.task)
     if task == "classification":
-        numbers, classes = class_numbers(raw)
-        parts = _parts(numbers, len(raw.targets), spec)
-        targets: Ints | Floats = numbers
+        groups, classes = class_numbers(raw)
+        parts = _split(raw, groups, spec)
+        targets: Ints | Floats = groups
         center, spread = 0.0, 1.0
     else:
         values, classes = regression_values(raw), ()
-        parts = _parts(np.zeros(len(values), dtype=np.int64), len(raw.targets), spec)
-        targets, center, spread = _standardised(values, parts[0])
-    train, validation, test = parts
-    input_center, input_spread = scaling(inputs, train, spec.scale)
+        parts = _split(raw, np.zeros(len(values), dtype=np.int64), spec)
+        # folds are judged in one unit, so it is measured on all of their rows
+        measured = parts.folds[0][0] if len(parts.folds) == 1 else parts.pool
+        targets, center, spread = _standardised(values, measured)
+    nothing = parts.test[:0]
+    rows = [row for fold in parts.folds for row in fold]
     return Dataset(
         name=_name(raw.name),
         task=task,
@@ -55,13 +70,11 @@ def prepare(spec: DataSpec) -> Dataset:
         classes=classes,
         target_center=center,
         target_spread=spread,
-        train=train,
-        validation=validation,
-        test=test,
-        center=input_center,
-        spread=input_spread,
+        folds=tuple(Fold(*fold, *scaling(inputs, fold[0], spec.scale)) for fold in parts.folds),
+        whole=Fold(parts.pool, nothing, *scaling(inputs, parts.pool, spec.scale)) if len(parts.folds) > 1 else None,
+        test=parts.test,
         columns=raw.columns,
-        digest=_digest((inputs, targets, *parts), (classes, center, spread)),
+        digest=_digest((inputs, targets, *rows, parts.test), (classes, center, spread)),
     )
 
 
@@ -117,21 +130,65 @@ def _inputs(raw: Raw) -> NDArray[np.uint8] | Floats:
     return np.concatenate([inputs, more])
 
 
-def _parts(groups: Ints, own: int, spec: DataSpec) -> Parts:
-    """Split the first `own` rows; those after them are the source's own test file."""
+def _split(raw: Raw, groups: Ints, spec: DataSpec) -> Split:
+    """Split the source's own rows; those after them are those of its own test file."""
+    own = len(raw.targets)
     has_test = own < len(groups)
-    validation, test = _sizes(own, int(groups.max()) + 1, has_test, spec)
-    parts = split(groups[:own], validation, test, spec.split_seed)
-    if has_test:
-        parts = (*parts[:2], np.arange(own, len(groups)))
-    return parts if spec.rows is None else _smaller(parts, groups, spec.rows, spec.split_seed)
+    if has_test and spec.test is not None:
+        fault = f"'{spec.source}' has a test file of its own, which is used"
+        raise SpecError(Problem("E076", fault, help="leave `test:` out"))
+    if spec.folds is not None:
+        parts = _folds(groups[:own], spec.folds, has_test, spec)
+    elif spec.column is not None:
+        parts = _fewer(_by_column(raw, spec), groups, spec)
+    else:
+        validation, test = _sizes(own, int(groups.max()) + 1, has_test, spec)
+        train, judged, tested = split(groups[:own], validation, test, spec.split_seed)
+        parts = _fewer(Split([(train, judged)], tested), groups, spec)
+    if not has_test:
+        return parts
+    tested = np.arange(own, len(groups))
+    return Split(parts.folds, tested if spec.rows is None else thinned(tested, groups, spec.rows, spec.split_seed))
+
+
+def _folds(groups: Ints, folds: int, has_test: bool, spec: DataSpec) -> Split:
+    """Folds of the rows that are not set aside for the test."""
+    asked = 0.0 if has_test else _TEST_SHARE if spec.test is None else spec.test
+    test, kinds = round(len(groups) * asked), len(np.unique(groups))
+    if (asked and test < 1) or len(groups) - test < 2 * kinds:
+        sizes = f"{len(groups)} rows are too few for folds" + (f" and a test share of {asked:g}" if asked else "")
+        raise SpecError(Problem("E076", sizes, help="each class needs two rows outside the test"))
+    pool, tested = set_aside(groups, test, spec.split_seed)
+    if spec.rows is not None:
+        pool, tested = (thinned(part, groups, spec.rows, spec.split_seed) for part in (pool, tested))
+    if len(pool) < folds:
+        raise SpecError(Problem("E076", f"{len(pool)} rows are too few for {folds} folds: each needs one"))
+    return Split(folded(pool, groups, folds, spec.split_seed), tested)
+
+
+def _by_column(raw: Raw, spec: DataSpec) -> Split:
+    """The parts that a column names for each row."""
+    if raw.parts is None:
+        fault = f"'{spec.source}' has no columns, and so none that says how it is split"
+        raise SpecError(Problem("E076", fault, help="split: {validation: 0.2}"))
+    allowed = _PARTS[:2] if raw.test is not None else _PARTS
+    fit = np.isin(raw.parts, allowed)
+    if not fit.all():
+        at = int(fit.argmin())
+        found = str(raw.parts[at])
+        near = closest(found, allowed)
+        fault = f"column '{spec.column}', row {at + 1}, is '{found}'"
+        hint = f"did you mean '{near}'?" if near else ""
+        raise SpecError(Problem("E076", fault, hint=hint, help=f"a row belongs to: {', '.join(allowed)}"))
+    train, validation, test = (np.flatnonzero(raw.parts == part) for part in _PARTS)
+    if not len(train) or not len(validation):
+        lacking = "validation" if len(train) else "train"
+        raise SpecError(Problem("E076", f"column '{spec.column}' says '{lacking}' of no row"))
+    return Split([(train, validation)], test)
 
 
 def _sizes(rows: int, groups: int, has_test: bool, spec: DataSpec) -> tuple[int, int]:
     """How many rows validate and test."""
-    if has_test and spec.test is not None:
-        fault = f"'{spec.source}' has a test file of its own, which is used"
-        raise SpecError(Problem("E076", fault, help="leave `test:` out"))
     asked = 0.0 if has_test else _TEST_SHARE if spec.test is None else spec.test
     if not (0 < spec.validation < 1 and 0 <= asked < 1 and spec.validation + asked < 1):
         shares = f"validation: {spec.validation:g}, test: {asked:g}"
@@ -145,15 +202,20 @@ def _sizes(rows: int, groups: int, has_test: bool, spec: DataSpec) -> tuple[int,
     return validation, test
 
 
-def _smaller(parts: Parts, groups: Ints, rows: int, seed: int) -> Parts:
-    """`rows` for training and validation together, in the same ratio, and at most as many for test."""
-    if rows < 2:
-        raise SpecError(Problem("E076", f"{rows} rows are too few to train and to validate"))
-    train, validation, _ = map(len, parts)
-    validating = min(max(round(rows * validation / (train + validation)), 1), rows - 1)
-    kept = (rows - validating, validating, rows)
-    fewer = [thinned(part, groups, most, seed) for part, most in zip(parts, kept, strict=True)]
-    return fewer[0], fewer[1], fewer[2]
+def _fewer(parts: Split, groups: Ints, spec: DataSpec) -> Split:
+    """`spec.rows` for training and validation together, in the same ratio, and at most as many for test."""
+    if spec.rows is None:
+        return parts
+    if spec.rows < 2:
+        raise SpecError(Problem("E076", f"{spec.rows} rows are too few to train and to validate"))
+    ((train, judged),) = parts.folds
+    judging = min(max(round(spec.rows * len(judged) / (len(train) + len(judged))), 1), spec.rows - 1)
+    sizes = (spec.rows - judging, judging, spec.rows)
+    fewer = [
+        thinned(rows, groups, most, spec.split_seed)
+        for rows, most in zip((train, judged, parts.test), sizes, strict=True)
+    ]
+    return Split([(fewer[0], fewer[1])], fewer[2])
 
 
 def _standardised(values: NDArray[np.float64], train: Ints) -> tuple[Floats, float, float]:

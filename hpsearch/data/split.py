@@ -26,6 +26,27 @@ def split(groups: Ints, validation: int, test: int, seed: int) -> tuple[Ints, In
     return np.sort(order[~in_both]), np.sort(order[in_both & ~in_test]), np.sort(order[in_test])
 
 
+def set_aside(groups: Ints, test: int, seed: int) -> tuple[Ints, Ints]:
+    """All rows but the test's, and the test's, ascending; of each group its share, and two left at least."""
+    counts = np.bincount(groups)
+    tests = _seats(counts * test / len(groups), counts - 2, test)
+    order, place = _queues(groups, counts, np.random.default_rng([seed, 0]))
+    in_test = place < tests[groups[order]]
+    return np.sort(order[~in_test]), np.sort(order[in_test])
+
+
+def folded(rows: Ints, groups: Ints, folds: int, seed: int) -> list[tuple[Ints, Ints]]:
+    """The rows for training and for validation in each fold, ascending. Each row validates in one.
+
+    The folds' sizes differ by one at most, and so do their rows of one group.
+    """
+    inside = groups[rows]
+    order, _ = _queues(inside, np.bincount(inside), np.random.default_rng([seed, 2]))
+    fold_of = np.empty_like(rows)
+    fold_of[order] = np.arange(len(rows)) % folds  # dealt out group by group
+    return [(rows[fold_of != fold], rows[fold_of == fold]) for fold in range(folds)]
+
+
 def thinned(rows: Ints, groups: Ints, most: int, seed: int) -> Ints:
     """At most `most` of the rows, ascending, of each group its share, rounded down or up."""
     if most >= len(rows):

@@ -32,7 +32,7 @@ Line = tuple[int, list[str]]
 
 
 def load(spec: DataSpec) -> Raw:
-    """The table, its columns as inputs but for `spec.target`, whose numbers or text are the targets.
+    """The table, its columns as inputs but for `spec.target`, whose numbers or text are the targets, and `spec.column`.
 
     Raises:
         SpecError: no such target, a header or a row that does not fit, a value that is missing or not a finite number
@@ -56,7 +56,14 @@ def check_header(names: Sequence[str], spec: DataSpec) -> str:
         near = closest(spec.target, names)
         hint = f"did you mean '{near}'?" if near else ""
         raise SpecError(Problem("E072", f"'{spec.source}' has no column '{spec.target}'", hint=hint, help=help_))
-    if len(names) == 1:
+    if spec.column is not None and spec.column not in names:
+        near = closest(spec.column, names)
+        hint = f"did you mean '{near}'?" if near else ""
+        fault = f"'{spec.source}' has no column '{spec.column}' that says how it is split"
+        raise SpecError(Problem("E072", fault, hint=hint, help=help_))
+    if spec.column == spec.target:
+        raise SpecError(Problem("E072", f"'{spec.target}' cannot be the target and say how the rows are split"))
+    if not set(names) - {spec.target, spec.column}:
         raise SpecError(Problem("E072", f"'{spec.source}' has no column but the target"))
     return spec.target
 
@@ -124,9 +131,10 @@ def _lines(file: BufferedReader, source: str) -> Iterator[str]:
 
 
 def _parse(reader: Iterator[Line], names: tuple[str, ...], target: str, spec: DataSpec) -> Raw:
-    features = tuple(name for name in names if name != target)
+    features = tuple(name for name in names if name not in (target, spec.column))
     blocks: list[NDArray[np.float64]] = [np.empty((0, len(features)))]
     labels: list[str] = []
+    parts: list[str] = []
     lines: list[int] = []
     problems: dict[str, Problem] = {}
     while block := list(islice(reader, _BLOCK)):
@@ -134,6 +142,7 @@ def _parse(reader: Iterator[Line], names: tuple[str, ...], target: str, spec: Da
         lines += [line for line, _ in block]
         cells = _columns(block, names, done, spec)
         labels += [cell.strip() for cell in cells[target]]
+        parts += [cell.strip() for cell in cells[spec.column]] if spec.column else []
         columns = {name: _numbers(cells[name]) for name in features}
         for name, column in columns.items():
             if not np.isfinite(column).all():
@@ -147,7 +156,8 @@ def _parse(reader: Iterator[Line], names: tuple[str, ...], target: str, spec: Da
         problems[target] = _fault(target, labels[at], at, lines)
     if problems:
         raise SpecError(*islice(problems.values(), _MOST_PROBLEMS))
-    return Raw(spec.path.stem, np.concatenate(blocks), targets, features, target)
+    named = text_targets(parts, spec.column) if spec.column else None
+    return Raw(spec.path.stem, np.concatenate(blocks), targets, features, target, parts=named)
 
 
 def _columns(block: list[Line], names: tuple[str, ...], done: int, spec: DataSpec) -> dict[str, tuple[str, ...]]:

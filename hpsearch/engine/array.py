@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from hpsearch.engine.draws import generator
+from hpsearch.engine.draws import Noise, generator
 from hpsearch.engine.net import Net
 from hpsearch.engine.optimizers import Coefficients, states
 from hpsearch.engine.plan import Member, bucketed, padded
@@ -76,7 +76,7 @@ class Array:
         self.layout: tuple[Slot, ...] = slots(self.settings, problem.inputs, problem.outputs)
         self.weights = Stack(len(members), [slot.shape for slot in self.layout], like)
         for position, member in enumerate(self.members):
-            for index, value in enumerate(begin(member.settings, problem)):
+            for index, value in enumerate(begin(member, problem)):
                 corner(self.weights.views[index][position], value.shape).copy_(value)
         self.step_number = 0
         self._begun = self._anchored()
@@ -123,6 +123,7 @@ class Array:
         layouts = [slots(member.settings, p.inputs, p.outputs) for member in self.members]
         gains = [index for index, slot in enumerate(self.layout) if slot.name.endswith(".gain")]
         return Net(
+            inputs=p.inputs,
             settings=self.settings,
             members=[member.settings for member in self.members],
             widths={self.layout[index].name: [layout[index].shape[0] for layout in layouts] for index in gains},
@@ -160,8 +161,16 @@ class Array:
         """The most numbers that a member's layer has for one example."""
         return max(slot.shape[0] * slot.positions for slot in self.layout)
 
-    def outputs(self, x: Tensor, noise: torch.Generator | None = None) -> Tensor:
-        """What the members answer to the batch `x` [B, ...]: [K, B, outputs]. With noise: in training."""
+    def noise(self, *purpose: int | str) -> Noise:
+        """The draws of this purpose in the study, each member's those of its replicate."""
+        replicates = [member.replicate for member in self.members]
+        return Noise(self.weights.flat.device, replicates, self.problem.seed, *purpose)
+
+    def outputs(self, x: Tensor, noise: Noise | None = None) -> Tensor:
+        """What the members answer to the batch `x` [B, *inputs], or [K, B, *inputs]: [K, B, outputs].
+
+        With noise: in training.
+        """
         self.net.noise = noise
         result: Tensor = self._model(self.net, x)
         return result
@@ -203,8 +212,9 @@ class Array:
         self._prepare()
 
 
-def begin(settings: Params, problem: Problem) -> Iterator[Tensor]:
-    """A member's initial weights in float64, of its true shapes; the same draws for every member of a shape."""
+def begin(member: Member, problem: Problem) -> Iterator[Tensor]:
+    """A member's initial weights in float64, of its true shapes; a replicate's draws are the same for a shape."""
+    settings = member.settings
     scale = float(settings["init_scale"])
     init = INITS.load(str(settings["init"]))
     # an identity is for what a state goes through again and again (Le, Jaitly & Hinton 2015)
@@ -215,7 +225,7 @@ def begin(settings: Params, problem: Problem) -> Iterator[Tensor]:
         elif slot.role == "slope":
             yield torch.full(slot.shape, float(settings["slope"]), dtype=torch.float64)
         else:
-            noise = generator("cpu", problem.seed, "init", index, *slot.shape)
+            noise = generator("cpu", problem.seed, "init", member.replicate, index, *slot.shape)
             yield (init if slot.role == "recurrent" else inward)(slot, settings, noise) * scale
 
 

@@ -2,61 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hpsearch.data import Dataset
+from hpsearch.data import Dataset, Ints
 from hpsearch.engine.array import Array
 from hpsearch.engine.draws import generator
 
-Split = Literal["train", "validation", "test"]
+Split = Literal["validation", "test"]
+Stream = tuple[int, int]
+"""A replicate and a fold: members that have both in common see the same batches."""
 
+_FIRST: Stream = (0, 0)
 _EVALUATED = 2**22  # weights' outputs at once: 16 MiB of float32 for the widest layer of all members
 
 
 class Feed:
-    """One split data set on a device. Images kept as bytes stay bytes, and are scaled on their way into a batch."""
+    """One split data set on a device. Images kept as bytes stay bytes, and are scaled on their way into a batch.
+
+    Other inputs are kept scaled, once for each fold: a row is then `fold * rows + row`.
+    """
 
     def __init__(self, data: Dataset, device: str, dtype: torch.dtype = torch.float32) -> None:
         self.data = data
         self.like = torch.empty(0, device=device, dtype=dtype)
         self.classifies = data.task == "classification"
-        self._center = torch.from_numpy(data.center).to(self.like)
-        self._factor = 1.0 / torch.from_numpy(data.spread).to(self.like)
-        self._splits: dict[Split, tuple[Tensor, Tensor]] = {}
+        self.trained = min(len(fold.train) for fold in data.folds)
+        """Rows that each member trains on in an epoch: of folds that differ by one, one row waits for the next."""
+        self._center = torch.stack([torch.from_numpy(fold.center).to(self.like) for fold in data.folds])
+        self._factor = 1.0 / torch.stack([torch.from_numpy(fold.spread).to(self.like) for fold in data.folds])
+        inputs, targets = (torch.from_numpy(a).to(device) for a in (data.inputs, data.targets))
+        self._bytes = inputs.dtype == torch.uint8
+        if not self._bytes:
+            scaled = [self._scaled(inputs, fold) for fold in range(len(data.folds))]
+            inputs = torch.cat(scaled) if len(scaled) > 1 else scaled[0]
+            targets = targets.repeat(len(scaled))
+        self._inputs = inputs
+        self._targets = targets if self.classifies else targets.to(self.like)
 
-    def split(self, name: Split) -> tuple[Tensor, Tensor]:
-        """The inputs (bytes, or scaled) and the targets of one split."""
-        if name not in self._splits:
-            rows = getattr(self.data, name)
-            inputs = torch.from_numpy(self.data.inputs[rows]).to(self.like.device)
-            targets = torch.from_numpy(self.data.targets[rows]).to(self.like.device)
-            self._splits[name] = (
-                inputs if inputs.dtype == torch.uint8 else self._scaled(inputs),
-                targets if self.classifies else targets.to(self.like),
-            )
-        return self._splits[name]
+    def _scaled(self, x: Tensor, fold: int | Tensor) -> Tensor:
+        return (x.to(self.like) - self._center[fold]) * self._factor[fold]
 
-    def _scaled(self, inputs: Tensor) -> Tensor:
-        return (inputs.to(self.like) - self._center) * self._factor
+    def batch(self, rows: Tensor, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The inputs and targets of rows [B] of one fold, or of rows [K, B] of each member's fold."""
+        return self._ready(self._inputs[rows], folds, rows.dim() == 1), self._targets[rows]
 
-    def _batch(self, inputs: Tensor) -> Tensor:
-        return self._scaled(inputs) if inputs.dtype == torch.uint8 else inputs
+    def _ready(self, inputs: Tensor, folds: Sequence[int], alone: bool) -> Tensor:
+        """Inputs of one fold, or [K, B, *inputs] of each member's, scaled where they are not yet."""
+        if not self._bytes:
+            return inputs
+        return self._scaled(inputs, folds[0] if alone else torch.tensor(folds).unsqueeze(1))
 
-    def epoch(self, number: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The training rows in this epoch's order, in batches; the last one may be smaller."""
-        inputs, targets = self.split("train")
-        order = torch.randperm(len(targets), generator=generator("cpu", seed, "order", number)).to(inputs.device)
-        inputs, targets = inputs[order], targets[order]
-        for start in range(0, len(targets), batch_size):
-            yield self._batch(inputs[start : start + batch_size]), targets[start : start + batch_size]
+    def rows(self, found: Ints, fold: int) -> Tensor:
+        """The data set's rows as this feed's, scaled as in the fold."""
+        offset = 0 if self._bytes else fold * len(self.data.inputs)
+        return torch.from_numpy(found + offset)
+
+    def epoch(
+        self, number: int, batch_size: int, seed: int, streams: Sequence[Stream] = (_FIRST,)
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The training rows in this epoch's order, in batches; the last one may be smaller.
+
+        Inputs are [B, *inputs] where all members, one for each of `streams`, are of one stream; else [K, B, *inputs].
+        """
+        orders = {stream: self._order(number, seed, *stream) for stream in dict.fromkeys(streams)}
+        folds = [fold for _, fold in streams]
+        starts = range(0, self.trained, batch_size)
+        if len(orders) == 1:
+            rows = orders[streams[0]].to(self._inputs.device)
+            inputs, targets = self._inputs[rows], self._targets[rows]
+            for start in starts:
+                end = start + batch_size
+                yield self._ready(inputs[start:end], folds, True), targets[start:end]
+        else:
+            rows = torch.stack([orders[stream] for stream in streams]).to(self._inputs.device)
+            for start in starts:
+                yield self.batch(rows[:, start : start + batch_size], folds)
+
+    def _order(self, number: int, seed: int, replicate: int, fold: int) -> Tensor:
+        """A replicate goes through all rows in one order: each fold in it takes those that it trains on."""
+        draws = generator("cpu", seed, "order", replicate, number)
+        training = self.rows(self.data.folds[fold].train, fold)
+        if len(self.data.folds) == 1:
+            return training[torch.randperm(len(training), generator=draws)]
+        among = torch.randperm(len(self.data.inputs), generator=draws)
+        place = torch.empty_like(among)
+        place[among] = torch.arange(len(among))
+        return training[place[self.data.folds[fold].train].argsort()][: self.trained]
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy or squared error of each row, [K, B], for outputs [K, B, outputs]."""
+        """Cross-entropy or squared error of each row, [K, B], for outputs [K, B, outputs], targets [B] or [K, B]."""
         if self.classifies:
             members = outputs.shape[0]
             flat = F.cross_entropy(outputs.flatten(0, 1), targets.expand(members, -1).reshape(-1), reduction="none")
@@ -65,17 +105,39 @@ class Feed:
 
     def score(self, array: Array, name: Split) -> tuple[list[float], list[float]]:
         """Each member's mean loss and its accuracy or R2 on a split."""
-        inputs, targets = self.split(name)
-        rows = max(64, min(4096, _EVALUATED // (len(array.members) * array.widest)))
-        loss = torch.zeros(len(array.members), device=inputs.device, dtype=torch.float64)
+        folds = [member.fold for member in array.members]
+        rows, counts = self._judged(name, folds)
+        size = max(64, min(4096, _EVALUATED // (len(folds) * array.widest)))
+        loss = torch.zeros(len(folds), device=rows.device, dtype=torch.float64)
         right = torch.zeros_like(loss)
         with torch.inference_mode():
-            for start in range(0, len(targets), rows):
-                y = targets[start : start + rows]
-                outputs = array.outputs(self._batch(inputs[start : start + rows]))
-                loss += self.losses(outputs, y).sum(1)
+            for start in range(0, rows.shape[-1], size):
+                x, y = self.batch(rows[..., start : start + size], folds)
+                count = counts[..., start : start + size]
+                outputs = array.outputs(x)
+                loss += (self.losses(outputs, y) * count).sum(1)
                 if self.classifies:
-                    right += (outputs.argmax(2) == y).sum(1)
-            loss /= len(targets)
-            metric = right / len(targets) if self.classifies else 1.0 - loss / targets.double().var(correction=0)
+                    right += ((outputs.argmax(2) == y) * count).sum(1)
+            total = counts.sum(-1)
+            loss /= total
+            metric = right / total if self.classifies else 1.0 - loss / self._variance(rows, counts)
         return loss.tolist(), metric.tolist()
+
+    def _judged(self, name: Split, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """The rows of a split, [B], or [K, B] where the members' folds differ; and a 1 for each, 0 for padding."""
+        split = [self.data.test if name == "test" else self.data.folds[fold].validation for fold in folds]
+        if len(set(folds)) == 1:
+            rows = self.rows(split[0], folds[0])
+            return rows.to(self._inputs.device), self.like.new_ones(len(rows))
+        most = max(map(len, split))
+        padded = [np.resize(found, most) for found in split]
+        rows = torch.stack([self.rows(found, fold) for found, fold in zip(padded, folds, strict=True)])
+        lengths = torch.tensor([len(found) for found in split]).unsqueeze(1)
+        counts = (torch.arange(most) < lengths).to(self.like)
+        return rows.to(self._inputs.device), counts
+
+    def _variance(self, rows: Tensor, counts: Tensor) -> Tensor:
+        """Of the targets of each member's rows."""
+        y, n = self._targets[rows].double(), counts.sum(-1, keepdim=True)
+        mean = (y * counts).sum(-1, keepdim=True) / n
+        return ((y - mean).square() * counts).sum(-1) / n.squeeze(-1)

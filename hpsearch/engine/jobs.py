@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,27 +15,44 @@ from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.array import Array, Problem
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.plan import Job, Member
-from hpsearch.engine.train import Ended, train
+from hpsearch.engine.plan import Job, Member, arrays
+from hpsearch.engine.replicates import joined
+from hpsearch.engine.train import Ended, Reached, begun, learn, train, trimmed
 from hpsearch.trial import Epoch, Result
 
 
 def train_cohort(job: Job) -> Iterator[Epoch | tuple[int, Result]]:
-    """Train the members; the best weights of each are on disk before its result is given."""
-    for event in train(_feed(job.data, job.device), job.members, job.objective, job.seed):
+    """Train the members; the best weights of each trial are on disk before its result is given."""
+    feed = _feed(job.data, job.device)
+    for event in joined(job.members, _trained(feed, job)):
         if isinstance(event, Ended):
             if event.weights:
-                _write(job.folder / f"{event.number}.safetensors", event.weights)
-            yield event.number, event.result
+                _write(job.folder / f"{event.member.number}.safetensors", event.weights)
+            yield event.member.number, event.result
         else:
             yield event
 
 
+def _trained(feed: Feed, job: Job) -> Iterator[Reached | Ended]:
+    for members in arrays(job.members, feed.data.shape, feed.data.outputs, job.device):
+        yield from train(feed, members, job.objective, job.seed)
+
+
 def score_test(job: Job) -> Iterator[tuple[float, float]]:
-    """The loss and the metric of the one member, with the weights that its training left, on the test split."""
-    (member,) = job.members
-    feed = _feed(job.data, job.device)
-    losses, metrics = feed.score(load(member, feed, job.folder), "test")
+    """The loss and the metric of the one trial on the test split, with the weights that its training left.
+
+    Where it was trained on folds, it is trained once more, on all of their rows, for `job.epochs`.
+    """
+    member, feed = job.members[0], _feed(job.data, job.device)
+    if feed.data.whole is None:
+        array = load(member, feed, job.folder)
+    else:
+        feed = Feed(replace(feed.data, folds=(feed.data.whole,), whole=None), job.device)
+        array = begun(feed, [member], job.seed)
+        for epoch in range(1, job.epochs + 1):
+            learn(array, feed, epoch)
+        _write(job.folder / f"{member.number}.safetensors", trimmed(array.weights, 0, array))
+    losses, metrics = feed.score(array, "test")
     yield losses[0], metrics[0]
 
 

@@ -2,8 +2,8 @@
 
 Shapes
     K, B      members, rows in the batch
-    dense     [K, B, units]; the input, shared by all members, is [B, inputs]
-    images    [B, K * channels, height, width], as a convolution in K groups takes them
+    dense     [K, B, units], or [B, inputs] for an input that all members share
+    images    [B, K * channels, height, width], as a convolution in K groups takes them, or of K = 1 where shared
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hpsearch.engine.draws import LEVELS, Noise
 from hpsearch.engine.settings import ACTIVATIONS
 from hpsearch.space import Params
 
@@ -27,23 +28,25 @@ Function = Callable[[Tensor, Tensor], Tensor]
 class Net:
     """The members' weights, and what else differs between them.
 
-    In a training pass `noise` gives the draws behind dropout and drop-connect, shared by all members: each
-    thresholds the same numbers at its own rate. In evaluation there is none, and nothing is dropped.
-    `drawn` says for each weight how large a draw is: the shape of the widest member that the key allows,
-    which does not depend on the company that made the padding.
+    In a training pass `noise` gives the draws behind dropout and drop-connect, shared by all members of a
+    replicate: each thresholds the same numbers at its own rate. In evaluation there is none, and nothing is
+    dropped. `drawn` says for each weight how large a draw is: the shape of the widest member that the key
+    allows, which does not depend on the company that made the padding; nor on how full a batch is.
     """
 
     def __init__(
         self,
+        inputs: tuple[int, ...],
         settings: Params,
         members: Sequence[Params],
         widths: Mapping[str, Sequence[int]],
         weights: Mapping[str, Tensor],
         drawn: Mapping[str, tuple[int, ...]],
     ) -> None:
+        self.inputs = inputs
         self.settings = settings
         self.members = len(members)
-        self.noise: torch.Generator | None = None
+        self.noise: Noise | None = None
         self._weights = weights
         self.drawn = drawn
         like = next(iter(weights.values()))
@@ -54,8 +57,8 @@ class Net:
             for name in dict.fromkeys(names)
         ]
         self._slope = _column(members, "slope", like)
-        self._dropout = _column(members, "dropout", like)
-        self._dropconnect = _column(members, "dropconnect", like)
+        self._dropout = _levels(_column(members, "dropout", like))
+        self._dropconnect = _levels(_column(members, "dropconnect", like))
         self._drops = bool(self._dropout.any())
         self._disconnects = bool(self._dropconnect.any())
 
@@ -91,18 +94,18 @@ class Net:
         if self.noise is None or not self._drops:
             return None
         batch, units = like.shape[1:]
-        r = self.draw((batch, self.drawn[f"{name}.weight"][0]))[:, :units]
-        rate = _spread(self._dropout, like)
-        return (r >= rate) / (1.0 - rate)
+        r = self.noise.bytes(name, (int(self.settings["batch_size"]), self.drawn[f"{name}.weight"][0]))
+        return _kept(r[..., :batch, :units], self._dropout, like)
 
     def _connected(self, name: str) -> Tensor:
         """A weight, with connections dropped in training: the same for all rows of a batch."""
         weight = self._weights[name]
         if self.noise is None or not self._disconnects or name.endswith(".bias"):
             return weight
-        r = self.draw(self.drawn[name])[tuple(slice(0, side) for side in weight.shape[1:])]
-        rate = _spread(self._dropconnect, weight)
-        return weight * ((r >= rate) / (1.0 - rate))
+        r = self.noise.bytes(name, self.drawn[name])
+        for axis, side in enumerate(reversed(weight.shape[1:]), 1):
+            r = r.narrow(-axis, 0, side)
+        return weight * _kept(r, self._dropconnect, weight)
 
     def norm(self, name: str, z: Tensor) -> Tensor:
         """The normalisation that the settings name, of `z` [K, B, units] or images."""
@@ -163,15 +166,21 @@ class Net:
         mask = self.mask(name, a)
         return a if mask is None else a * mask
 
-    def draw(self, shape: tuple[int, ...]) -> Tensor:
-        """Uniform noise in [0, 1), the next of this pass."""
-        like = self._slope
-        return torch.rand(shape, generator=self.noise, device=like.device, dtype=like.dtype)
-
 
 def _spread(values: Tensor, z: Tensor) -> Tensor:
     """`values` [K] so that they broadcast over `z` [K, ...]."""
     return values.view(-1, *(1 for _ in z.shape[1:]))
+
+
+def _levels(rates: Tensor) -> Tensor:
+    """Rates as the number of bytes, of all 256, that fall below them."""
+    return (rates * LEVELS).round().to(torch.uint8)
+
+
+def _kept(r: Tensor, levels: Tensor, like: Tensor) -> Tensor:
+    """0 where the bytes `r` are below a member's level, and what keeps the mean elsewhere; broadcasts over `like`."""
+    scale = LEVELS / (LEVELS - levels.to(like))
+    return (r >= _spread(levels, like)) * _spread(scale, like)
 
 
 def _column(members: Sequence[Params], name: str, like: Tensor) -> Tensor:

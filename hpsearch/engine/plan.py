@@ -8,26 +8,40 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from hpsearch.data import DataSpec
 from hpsearch.engine.shapes import size, slots
 from hpsearch.space import Params, Value
 
+T = TypeVar("T")
 Objective = Literal["loss", "accuracy", "r2"]
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One training of a cohort: the trial's number and all of its settings."""
+    """One training of a cohort: the trial's number and all of its settings.
+
+    A trial may be trained several times: in each `replicate` from seeds of its own, on each `fold` of the data.
+    """
 
     number: int
     settings: Mapping[str, Value]
+    replicate: int = 0
+    fold: int = 0
+
+    @property
+    def stream(self) -> tuple[int, int]:
+        """What says in which order it sees which rows."""
+        return self.replicate, self.fold
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A cohort as the engine takes it. Best weights are left in `folder` as `<number>.safetensors`."""
+    """A cohort as the engine takes it. Best weights are left in `folder` as `<number>.safetensors`.
+
+    Of a trial of several members these are the first one's. `epochs` says for how many a winner is trained again.
+    """
 
     members: tuple[Member, ...]
     data: DataSpec
@@ -35,6 +49,7 @@ class Job:
     seed: int
     device: str
     folder: Path
+    epochs: int = 0
 
 
 _STRUCTURE = ("model", "depth", "skip", "blocks", "cell", "norm", "pretrain", "batch_size", "epochs")
@@ -69,11 +84,12 @@ def capacity(settings: Params, inputs: tuple[int, ...], outputs: int, device: st
 
 
 def cohorts(
-    settings: Sequence[Mapping[str, Value]], inputs: tuple[int, ...], outputs: int, device: str
+    settings: Sequence[Mapping[str, Value]], inputs: tuple[int, ...], outputs: int, device: str, runs: int = 1
 ) -> list[list[int]]:
     """Split a wave, given as each trial's complete settings, into cohorts (lists of positions in it).
 
-    Trials with the same key train together in their order; where they are too many, in even shares.
+    Trials with the same key train together in their order; where they are too many, in even shares. A trial's
+    own members, `runs` of them, are never parted.
     """
     groups: dict[tuple[Value | None, ...], list[int]] = {}
     for position, one in enumerate(settings):
@@ -81,9 +97,19 @@ def cohorts(
     split = []
     for positions in groups.values():
         most = capacity(padded([settings[p] for p in positions]), inputs, outputs, device)
-        shares = -(-len(positions) // most)
-        split += [positions[i * len(positions) // shares : (i + 1) * len(positions) // shares] for i in range(shares)]
+        split += shared(positions, max(1, most // runs))
     return split
+
+
+def arrays(members: Sequence[Member], inputs: tuple[int, ...], outputs: int, device: str) -> list[list[Member]]:
+    """Split a cohort into arrays to be trained one after the other: one, unless a single trial is too many."""
+    return shared(members, capacity(padded([member.settings for member in members]), inputs, outputs, device))
+
+
+def shared(items: Sequence[T], most: int) -> list[list[T]]:
+    """The items in order, in as few parts of at most `most` as there can be, which are as even as they can be."""
+    parts = -(-len(items) // most)
+    return [list(items[i * len(items) // parts : (i + 1) * len(items) // parts]) for i in range(parts)]
 
 
 def padded(settings: Sequence[Mapping[str, Value]]) -> dict[str, Value]:

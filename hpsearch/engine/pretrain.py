@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.engine.array import Array
-from hpsearch.engine.draws import generator
+from hpsearch.engine.draws import LEVELS
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.optimizers import Coefficients, adam
 
@@ -35,14 +35,15 @@ def none(array: Array, feed: Feed) -> Iterator[Restored]:
 
 def layerwise(array: Array, feed: Feed) -> Iterator[Restored]:
     """Train the hidden layers one after the other, in place."""
+    streams = [member.stream for member in array.members]
     for layer in range(int(array.settings["depth"])):
         coder = _Coder(array, layer)
         for epoch in range(1, EPOCHS + 1):
-            array.net.noise = generator(feed.like.device, array.problem.seed, "corruption", layer, epoch)
+            array.net.noise = array.noise("corruption", layer, epoch)
             total = torch.zeros(len(array.members), device=feed.like.device, dtype=torch.float64)
-            for x, y in feed.epoch(epoch, int(array.settings["batch_size"]), array.problem.seed):
-                total += coder.step(x.flatten(1)) * len(y)
-            yield layer, epoch, (total / len(feed.data.train)).tolist()
+            for x, y in feed.epoch(epoch, int(array.settings["batch_size"]), array.problem.seed, streams):
+                total += coder.step(x.flatten(-len(feed.data.shape))) * y.shape[-1]
+            yield layer, epoch, (total / feed.trained).tolist()
 
 
 class _Coder:
@@ -56,7 +57,8 @@ class _Coder:
         self._c = self._W.new_zeros(self._W.shape[0], self._W.shape[2]).requires_grad_()
         widths = [int(m.settings["width"]) if layer else self._W.shape[2] for m in array.members]
         self._inputs = self._W.new_tensor(widths)
-        self._rate = self._W.new_tensor([float(m.settings["corruption"]) for m in array.members]).view(-1, 1, 1)
+        rates = self._W.new_tensor([float(m.settings["corruption"]) for m in array.members])
+        self._levels = (rates * LEVELS).round().to(torch.uint8).view(-1, 1, 1)
         trained = [weight.detach() for weight in (self._W, self._b, self._c)]
         self._weights = trained
         self._m, self._v = ([torch.zeros_like(weight) for weight in trained] for _ in range(2))
@@ -65,12 +67,9 @@ class _Coder:
         self._steps = 0
 
     def step(self, x: Tensor) -> Tensor:
-        """One step on the batch `x` [B, inputs]; each member's loss, [K]."""
+        """One step on the batch `x` [B, inputs], or [K, B, inputs]; each member's loss, [K]."""
         h = self._given(x)
-        # drawn as wide as the key allows, so that it does not depend on the company
-        drawn = self._array.net.drawn[f"hidden{self._layer}.weight"][1]
-        r = self._array.net.draw((len(x), drawn))[:, : h.shape[2]]
-        a = torch.baddbmm(self._b.unsqueeze(1), h * (r >= self._rate), self._W.transpose(1, 2))
+        a = torch.baddbmm(self._b.unsqueeze(1), h * self._kept(h), self._W.transpose(1, 2))
         code = self._array.net.activate(f"hidden{self._layer}", a)
         restored = torch.baddbmm(self._c.unsqueeze(1), code, self._W)
         losses = (restored - h).square().sum(2).mean(1) / self._inputs
@@ -81,11 +80,19 @@ class _Coder:
         adam(self._weights, gradients, self._m, self._v, c=self._coefficients, t=self._steps)
         return losses.detach()
 
+    def _kept(self, h: Tensor) -> Tensor:
+        """Which numbers of `h` [K, B, in] are not spoilt."""
+        net, name = self._array.net, f"hidden{self._layer}"
+        assert net.noise is not None
+        # drawn for a full batch, as wide as the key allows: it does not depend on the company
+        shape = (int(net.settings["batch_size"]), net.drawn[f"{name}.weight"][1])
+        return net.noise.bytes(name, shape)[..., : h.shape[1], : h.shape[2]] >= self._levels
+
     def _given(self, x: Tensor) -> Tensor:
         """What the layers before make of the inputs, [K, B, in]."""
         net = self._array.net
         with torch.no_grad():
-            h = x.unsqueeze(0).expand(len(self._array.members), -1, -1)
+            h = x if x.dim() == 3 else x.unsqueeze(0).expand(len(self._array.members), -1, -1)
             for layer in range(self._layer):
                 h = net.activate(f"hidden{layer}", net.dense(f"hidden{layer}", h))
         return h

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from hpsearch.engine.array import Array, Problem, corner
-from hpsearch.engine.draws import generator
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Member, Objective
 from hpsearch.engine.settings import PRETRAINING
@@ -27,7 +26,7 @@ _COMPACT = 3 / 4  # of the array still learning: below, it is worth copying them
 class Ended:
     """A member's result, and its weights at the best epoch by slot name (none where it failed)."""
 
-    number: int
+    member: Member
     result: Result
     weights: Mapping[str, Tensor]
 
@@ -83,20 +82,20 @@ class Run:
         )
 
 
-def train(feed: Feed, members: Sequence[Member], objective: Objective, seed: int) -> Iterator[Epoch | Ended]:
+Reached = tuple[Member, Epoch]
+"""A member, and what an epoch has made of it."""
+
+
+def train(feed: Feed, members: Sequence[Member], objective: Objective, seed: int) -> Iterator[Reached | Ended]:
     """Train members with one key together: every epoch of each as it ends, and each one's end once.
 
     An epoch's `flops` are 3 forward passes of the training rows (a backward pass costs two) and 1 of the
     validation rows. Its seconds are shared among the members that still learn, by their FLOPs.
     """
-    data = feed.data
-    steps = -(-len(data.train) // int(members[0].settings["batch_size"]))
-    array = Array(members, Problem(data.shape, data.outputs, seed, steps), feed.like)
-    for _ in PRETRAINING.load(str(array.settings.get("pretrain", "none")))(array, feed):
-        pass
+    array = begun(feed, members, seed)
+    steps = array.problem.steps
     best = array.weights.empty()
-    rows = 3 * len(data.train) + len(data.validation)
-    runs = [Run(m, rows * flops_forward(slots(m.settings, data.shape, data.outputs))) for m in array.members]
+    runs = [Run(member, _flops(feed, member)) for member in array.members]
     for number in range(1, int(array.settings["epochs"]) + 1):
         better: list[int] = []
         ended: list[int] = []
@@ -105,12 +104,12 @@ def train(feed: Feed, members: Sequence[Member], objective: Objective, seed: int
                 better.append(position)
             if not runs[position].active:
                 ended.append(position)
-            yield seen
+            yield runs[position].member, seen
         best.copy_from(array.weights, torch.tensor(better, dtype=torch.long, device=feed.like.device))
         for position in ended:
             result = runs[position].result(steps)
-            weights = {} if isinstance(result, Failed) else _trimmed(best, position, array)
-            yield Ended(runs[position].member.number, result, weights)
+            weights = {} if isinstance(result, Failed) else trimmed(best, position, array)
+            yield Ended(runs[position].member, result, weights)
         active = [position for position, run in enumerate(runs) if run.active]
         if not active:
             return
@@ -121,10 +120,25 @@ def train(feed: Feed, members: Sequence[Member], objective: Objective, seed: int
             runs = [runs[position] for position in active]
 
 
+def begun(feed: Feed, members: Sequence[Member], seed: int) -> Array:
+    """The members as they are before their first epoch, pre-trained where that is asked for."""
+    steps = -(-feed.trained // int(members[0].settings["batch_size"]))
+    array = Array(members, Problem(feed.data.shape, feed.data.outputs, seed, steps), feed.like)
+    for _ in PRETRAINING.load(str(array.settings.get("pretrain", "none")))(array, feed):
+        pass
+    return array
+
+
+def _flops(feed: Feed, member: Member) -> int:
+    """Of one epoch."""
+    rows = 3 * feed.trained + len(feed.data.folds[member.fold].validation)
+    return rows * flops_forward(slots(member.settings, feed.data.shape, feed.data.outputs))
+
+
 def _epoch(array: Array, feed: Feed, runs: Sequence[Run], number: int) -> list[tuple[int, Epoch]]:
     """Train and judge for one epoch: what each active member has reached, by its position in the array."""
     start = time.perf_counter()
-    train_losses, first_losses = _learn(array, feed, number)
+    train_losses, first_losses = learn(array, feed, number)
     losses, metrics = feed.score(array, "validation")
     active = [position for position, run in enumerate(runs) if run.active]
     share = (time.perf_counter() - start) / sum(runs[position].flops for position in active)
@@ -135,22 +149,22 @@ def _epoch(array: Array, feed: Feed, runs: Sequence[Run], number: int) -> list[t
     return [(p, Epoch(runs[p].member.number, number, train_losses[p], losses[p], metrics[p])) for p in active]
 
 
-def _learn(array: Array, feed: Feed, epoch: int) -> tuple[list[float], list[float]]:
+def learn(array: Array, feed: Feed, epoch: int) -> tuple[list[float], list[float]]:
     """One epoch of steps. Each member's mean training loss, and its loss on the first batch, before the first step."""
-    seed = array.problem.seed
-    noise = generator(feed.like.device, seed, "noise", epoch)
+    noise = array.noise("noise", epoch)
+    streams = [member.stream for member in array.members]
     total = torch.zeros(len(array.members), device=feed.like.device, dtype=torch.float64)
     first: Tensor | None = None
-    for x, y in feed.epoch(epoch, int(array.settings["batch_size"]), seed):
+    for x, y in feed.epoch(epoch, int(array.settings["batch_size"]), array.problem.seed, streams):
         losses = feed.losses(array.outputs(x, noise), y).mean(1)
         array.step(losses)
-        total += losses.detach() * len(y)
+        total += losses.detach() * y.shape[-1]
         first = losses.detach() if first is None else first
     assert first is not None  # data without training rows is refused
-    return (total / len(feed.data.train)).tolist(), first.tolist()
+    return (total / feed.trained).tolist(), first.tolist()
 
 
-def _trimmed(best: Stack, position: int, array: Array) -> Mapping[str, Tensor]:
+def trimmed(best: Stack, position: int, array: Array) -> Mapping[str, Tensor]:
     """A member's weights at its best epoch, without padding."""
     layout = slots(array.members[position].settings, array.problem.inputs, array.problem.outputs)
     views = (view[position] for view in best.views)

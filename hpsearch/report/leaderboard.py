@@ -19,9 +19,10 @@ from hpsearch.report import figures
 from hpsearch.report.view import Board, Row, record
 from hpsearch.space import Value
 
-_FACTS = ("loss", "metric", "score", "seconds", "cost", "flops", "epochs", "best_epoch")
+_FACTS = ("loss", "loss_se", "metric", "score", "seconds", "cost", "flops", "epochs", "best_epoch")
 _WORDS = ("state", "cohort", "why", "reason")
-_USUAL = ("loss", "metric", "seconds")
+_USUAL = ("metric", "seconds")
+_TITLES = {"loss_se": "±"}
 _FORMULA = ("=", "+", "-", "@", "\t")
 _GAP = "  "
 
@@ -63,7 +64,8 @@ def columns(board: Board, shown: Shown) -> list[str]:
         SpecError: a column that is asked for is not there.
     """
     asked = [_name(name, board) for name in shown.columns]
-    usual = [*_USUAL, *(["score"] if board.time_weight else []), *_parameters(board)]
+    error = ["loss_se"] if any(row.loss_se is not None for row in board.rows) else []
+    usual = ["loss", *error, *_USUAL, *(["score"] if board.time_weight else []), *_parameters(board)]
     return [name for name in asked if name != "number"] if asked else usual
 
 
@@ -199,7 +201,7 @@ def _column(name: str, board: Board, rows: Sequence[Row], rest: int, precision: 
     if name == "loss":  # what is there instead of one
         cells[:-1] = [cell if row.loss is not None else _fate(row) for row, cell in zip(rows, cells[:-1], strict=True)]
     last = [cells[-1] if baseline is not None else ""]
-    title = board.metric if name == "metric" else name
+    title = board.metric if name == "metric" else _TITLES.get(name, name)
     return Column(title, [*cells[:-1], *([""] * rest), *last], left=any(isinstance(v, str | bool) for v in values))
 
 
@@ -224,26 +226,29 @@ def _fate(row: Row) -> str:
 def verdict(board: Board, shown: Shown, hidden: Sequence[str] = ()) -> list[tuple[str, str]]:
     """In words: what won, what it is worth on the untouched split, against what; what has failed, what is not shown."""
 
-    def worth(loss: float | None, metric: float | None) -> str:
+    def worth(loss: float | None, metric: float | None, error: float | None = None) -> str:
         texts = (*_cells("loss", [loss], board, shown.precision), *_cells("metric", [metric], board, shown.precision))
-        return f"loss {texts[0]}, {board.metric} {texts[1]}"
+        margin = f" ± {figures.decimals([error], 2)[0]}" if error is not None else ""
+        return f"loss {texts[0]}{margin}, {board.metric} {texts[1]}"
+
+    def of(row: Row) -> str:
+        return f"trial {row.number}: {worth(row.loss, row.metric, row.loss_se)}"
 
     lines = []
     if board.winner is None:
         lines.append(("winner", "none: no trial has succeeded"))
     else:
-        lines.append(("winner", f"trial {board.winner.number}: {worth(board.winner.loss, board.winner.metric)}"))
+        lines.append(("winner", of(board.winner)))
         if hidden and board.winner.params:
             lines.append(("settings", figures.settings(board.winner.params, shown.precision)))
     if board.test:
         looks = "1 look" if len(board.looks) == 1 else f"{len(board.looks)} looks"
         lines.append(("test", f"{worth(board.test.loss, board.test.metric)} (on rows that no trial has seen; {looks})"))
     if board.best is not None and board.best is not board.winner:
-        lines.append(
-            ("best", f"trial {board.best.number}: {worth(board.best.loss, board.best.metric)}, at a higher cost")
-        )
+        why = ", within one standard error and at a higher cost" if board.best.loss_se else ", at a higher cost"
+        lines.append(("best", of(board.best) + why))
     if board.default is not None and board.default is not board.winner and board.default.loss is not None:
-        lines.append(("default", f"trial {board.default.number}: {worth(board.default.loss, board.default.metric)}"))
+        lines.append(("default", of(board.default)))
     return [*lines, *_failures(board), *_notes(board, hidden)]
 
 

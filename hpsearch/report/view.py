@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
 from hpsearch.space import Params
 from hpsearch.store import Look, Meta, Study
-from hpsearch.trial import Done, Failed, Trial
+from hpsearch.trial import Done, Failed, Replicate, Trial
 
 SCHEMA_VERSION = 1
 
@@ -38,6 +38,7 @@ class Row:
     best_epoch: int | None = None
     reason: str | None = None
     star: bool = False
+    replicates: tuple[Replicate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,22 @@ def board(study: Study, time_weight: float | None = None, by: str = "cost") -> B
         time_weight=weight,
         rows=(*ended, *rest),
         best=min(ended, key=lambda row: (row.loss, row.number), default=None),
-        winner=ended[0] if ended else None,
+        winner=_winner(ended, by),
         default=next((row for row in rows if row.why == "default"), None),
         looks=study.looks,
         wall_seconds=sum(session.wall_seconds for session in study.sessions),
         exit=study.sessions[-1].exit if study.sessions else None,
     )
+
+
+def _winner(ended: Sequence[Row], by: str) -> Row | None:
+    """The cheapest whose score is within one standard error of the best one's; the best where it has none."""
+    if not ended:
+        return None
+    best = ended[0]
+    margin = (best.score or 0.0) + (best.loss_se or 0.0)
+    close = [row for row in ended if row.score is not None and row.score <= margin] if best.loss_se else [best]
+    return min(close, key=lambda row: (getattr(row, by), row.score, row.number))
 
 
 def pareto(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
@@ -116,6 +127,7 @@ def _row(trial: Trial, study: Study, scores: Mapping[int, float], stars: frozens
                 state="done",
                 loss=done.loss,
                 metric=figure(done.metric),
+                loss_se=done.loss_se,
                 score=scores[trial.number],
                 seconds=done.seconds,
                 flops=done.flops,
@@ -123,6 +135,7 @@ def _row(trial: Trial, study: Study, scores: Mapping[int, float], stars: frozens
                 epochs=done.epochs,
                 best_epoch=done.best_epoch,
                 star=trial.number in stars,
+                replicates=done.replicates,
             )
         case Failed() as failed:
             return replace(row, state="failed", seconds=failed.seconds, epochs=len(failed.curve), reason=failed.reason)
@@ -136,7 +149,7 @@ def figure(value: float) -> float | None:
 
 
 _TRAINED = ("number", "params", "loss", "loss_se", "metric", "seconds", "flops")
-_TRIAL = ("number", "state", "params", "loss", "metric", "seconds", "flops", "epochs", "reason", "cohort")
+_TRIAL = ("number", "state", "params", "loss", "loss_se", "metric", "seconds", "flops", "epochs", "reason", "cohort")
 
 
 def record(board: Board) -> dict[str, Any]:
@@ -154,7 +167,11 @@ def record(board: Board) -> dict[str, Any]:
         "baseline": {"loss": meta.baseline_loss, "metric": meta.baseline_metric},
         "test": test and {"loss": figure(test.loss), "metric": figure(test.metric), "looks": len(board.looks)},
         "trials": [_pick(row, *_TRIAL) for row in board.rows if row.state != "pending"],
-        "replicates": [],
+        "replicates": [
+            {"number": row.number, "replicate": run.replicate, "fold": run.fold, "loss": run.loss}
+            for row in board.rows
+            for run in row.replicates
+        ],
         "wall_seconds": board.wall_seconds,
         "exit": board.exit,
     }

@@ -9,12 +9,12 @@ from hpsearch.engine.net import Net
 
 
 def forward(net: Net, x: Tensor) -> Tensor:
-    """Outputs [K, B, outputs] for `x` [B, ...].
+    """Outputs [K, B, outputs] for `x` [B, *inputs], or [K, B, *inputs].
 
     Residual: h + f(h) (He et al. 2016). Highway: t f(h) + (1 - t) h with a gate t of its own that begins
     nearly shut (Srivastava, Greff & Schmidhuber 2015).
     """
-    h = x.flatten(1)
+    h = x.flatten(-len(net.inputs))
     skip = net.settings["skip"]
     for layer in range(int(net.settings["depth"])):
         name = f"hidden{layer}"

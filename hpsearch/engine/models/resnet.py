@@ -13,8 +13,10 @@ from hpsearch.engine.shapes import STAGES, stem_stride
 
 
 def forward(net: Net, x: Tensor) -> Tensor:
-    """Outputs [K, B, outputs] for images `x` [B, channels, height, width]."""
-    h = net.activate("stem", net.norm("stem", net.convolve("stem", x, stride=stem_stride(tuple(x.shape[1:])))))
+    """Outputs [K, B, outputs] for images `x` [B, channels, height, width], or [K, B, channels, height, width]."""
+    if x.dim() == 5:
+        x = x.transpose(0, 1).flatten(1, 2)
+    h = net.activate("stem", net.norm("stem", net.convolve("stem", x, stride=stem_stride(net.inputs))))
     for stage in range(STAGES):
         for block in range(int(net.settings["blocks"])):
             name = f"stage{stage}.block{block}"
@@ -24,5 +26,5 @@ def forward(net: Net, x: Tensor) -> Tensor:
             first, second = f"{name}.first", f"{name}.second"
             inner = net.activate(first, net.norm(first, net.convolve(first, h, stride=stride)))
             h = net.activate(second, around + net.norm(second, net.convolve(second, inner)))
-    pooled = h.mean(dim=(2, 3)).view(len(x), net.members, -1).transpose(0, 1)
+    pooled = h.mean(dim=(2, 3)).view(len(h), net.members, -1).transpose(0, 1)
     return net.dense("output", net.drop(second, pooled))

@@ -21,12 +21,13 @@ State = tuple[Tensor, Tensor]  # h, and an LSTM's c
 
 
 def forward(net: Net, x: Tensor) -> Tensor:
-    """Outputs [K, B, outputs] from the last state, for `x` [B, ...]."""
-    steps, features = sequence(tuple(x.shape[1:]))
-    rows = x.transpose(1, 2).reshape(len(x), steps, features) if x.dim() == 4 else x.unsqueeze(2)
-    inputs: Tensor = rows.flatten(0, 1)  # [B * steps, features], shared by all members
+    """Outputs [K, B, outputs] from the last state, for `x` [B, *inputs], or [K, B, *inputs]."""
+    steps, features = sequence(net.inputs)
+    rows = x.transpose(-3, -2) if len(net.inputs) == 3 else x  # an image's rows, with all of their channels
+    *members, batch = x.shape[: -len(net.inputs)]
+    inputs: Tensor = rows.reshape(*members, batch * steps, features)
     for layer in range(int(net.settings["depth"])):
-        states = _layer(net, f"layer{layer}", inputs, len(x), steps)
+        states = _layer(net, f"layer{layer}", inputs, batch, steps)
         inputs = torch.stack(states, dim=2).flatten(1, 2)  # [K, B * steps, units]
     return net.dense("output", states[-1])
 

@@ -1,0 +1,92 @@
+"""A trial of several members, folds and seeds, as one: its epochs and its end are their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from math import sqrt
+from statistics import fmean, median, stdev
+
+from hpsearch.engine.plan import Member
+from hpsearch.engine.train import Ended, Reached
+from hpsearch.trial import Done, Epoch, Failed, Replicate, Result
+
+Stream = tuple[int, int]
+
+
+def joined(members: Sequence[Member], events: Iterator[Reached | Ended]) -> Iterator[Epoch | Ended]:
+    """The epochs and ends of trials, from those of all their members.
+
+    An epoch of a trial is the mean over its members; one that has stopped before counts as what it came to.
+    The weights are those of a trial's first member.
+    """
+    trials: dict[int, _Trial] = {}
+    for member in members:
+        trials.setdefault(member.number, _Trial()).members.append(member)
+    for event in events:
+        member = event.member if isinstance(event, Ended) else event[0]
+        trial = trials[member.number]
+        if len(trial.members) == 1:
+            yield event if isinstance(event, Ended) else event[1]
+            continue
+        if isinstance(event, Ended):
+            trial.ended[member.stream] = event
+        else:
+            trial.curves.setdefault(member.stream, []).append(event[1])
+        yield from trial.epochs()
+        if len(trial.ended) == len(trial.members):
+            first = trial.ended[trial.members[0].stream]
+            result = trial.result()
+            yield Ended(first.member, result, {} if isinstance(result, Failed) else first.weights)
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What is known of a trial's members so far, by their streams."""
+
+    members: list[Member] = field(default_factory=list)
+    curves: dict[Stream, list[Epoch]] = field(default_factory=dict)
+    ended: dict[Stream, Ended] = field(default_factory=dict)
+    curve: list[Epoch] = field(default_factory=list)
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Those that all members have reached now, or stopped before."""
+        going = [m.stream for m in self.members if m.stream not in self.ended]
+        reached = min((len(self.curves.get(s, ())) for s in going), default=max(map(len, self.curves.values())))
+        while len(self.curve) < reached:
+            at = [self._at(member.stream, len(self.curve) + 1) for member in self.members]
+            means = (fmean(getattr(one, name) for one in at) for name in ("train_loss", "loss", "metric"))
+            self.curve.append(Epoch(self.members[0].number, len(self.curve) + 1, *means))
+            yield self.curve[-1]
+
+    def _at(self, stream: Stream, epoch: int) -> Epoch:
+        curve = self.curves[stream]
+        if epoch <= len(curve):
+            return curve[epoch - 1]
+        result = self.ended[stream].result
+        return curve[result.best_epoch - 1] if isinstance(result, Done) else curve[-1]
+
+    def result(self) -> Result:
+        """Failed where one member has failed, or all of them together."""
+        results = [(member, self.ended[member.stream].result) for member in self.members]
+        seconds, curve = sum(result.seconds for _, result in results), tuple(self.curve)
+        for member, result in results:
+            if isinstance(result, Failed):
+                which = f" (replicate {member.replicate}, fold {member.fold})"
+                return Failed(result.reason + which, seconds, curve)
+        done = [(member, result) for member, result in results if isinstance(result, Done)]
+        runs = [Replicate(m.replicate, m.fold, r.loss, r.metric, r.best_epoch) for m, r in done]
+        losses = [run.loss for run in runs]
+        return replace(
+            done[0][1],
+            loss=fmean(losses),
+            metric=fmean(run.metric for run in runs),
+            loss_se=stdev(losses) / sqrt(len(losses)),
+            seconds=seconds,
+            flops=sum(result.flops for _, result in done),
+            steps=sum(result.steps for _, result in done),
+            epochs=max(result.epochs for _, result in done),
+            best_epoch=round(median(run.best_epoch for run in runs)),
+            curve=curve,
+            replicates=tuple(runs),
+        )
