@@ -18,7 +18,7 @@ from hpsearch.engine.plan import Member
 from hpsearch.engine.settings import MODELS, OPTIMIZERS, complete
 from hpsearch.engine.shapes import flops_forward, size, slots
 from hpsearch.trial import Done, Failed
-from tests.problems import blobs, dataset, member, pictures, run
+from tests.problems import advance, blobs, dataset, member, pictures, run
 
 F64 = torch.float64
 MIXED = [
@@ -96,7 +96,7 @@ class TestCohorts:
         feed = Feed(data, "cpu", F64)
         array = Array(MIXED, Problem(data.shape, data.outputs, 0), feed.like)
         for x, y in feed.epoch(1, 16, 0):
-            array.step(feed.losses(array.outputs(x), y).mean(1))
+            advance(array, feed, x, y)
         narrow = [m.number for m in array.members].index(4)
         assert array.weights.views[0][narrow, :3].abs().min() > 0
         assert not array.weights.views[0][narrow, 3:].any()
@@ -157,7 +157,7 @@ class TestForward:
         # closing weights begin at zero, so what stands before them learns from the second step on
         for _ in range(2):
             for x, y in feed.epoch(1, 16, 0):
-                array.step(feed.losses(array.outputs(x), y).mean(1))
+                advance(array, feed, x, y)
         for slot, gradient in zip(array.layout, array.gradient.views, strict=True):
             assert gradient.abs().max() > 0, slot.name
 
@@ -195,7 +195,7 @@ class TestOptimizers:
         batches = [batch for epoch in range(1, 7) for batch in feed.epoch(epoch, 16, 0)][:20]
         assert len(batches) == 20
         for x, y in batches:
-            array.step(feed.losses(array.outputs(x), y).mean(1))
+            advance(array, feed, x, y)
         for one in members:
             expected = reference_weights(one, problem, batches)
             position = [m.number for m in array.members].index(one.number)

@@ -1,6 +1,12 @@
-"""The non-linearities, each `(z, slope) -> a` of any shape; only the leaky ones use the slope, which broadcasts."""
+"""The non-linearities, each `(z, slope) -> a` of any shape; only the leaky ones use the slope, which broadcasts.
+
+`DERIVATIVES` holds for each (but prelu, which learns its slope) `(d, z, a, slope) -> the derivative by z` of
+what has the derivative d by a.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -35,3 +41,12 @@ def sigmoid(z: Tensor, slope: Tensor) -> Tensor:
 def gelu(z: Tensor, slope: Tensor) -> Tensor:
     """Z times the normal distribution function of z (Hendrycks & Gimpel 2016)."""
     return F.gelu(z)
+
+
+DERIVATIVES: Mapping[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
+    "relu": lambda d, z, a, slope: torch.ops.aten.threshold_backward(d, a, 0),
+    "leaky_relu": lambda d, z, a, slope: torch.where(z > 0, d, slope * d),
+    "tanh": lambda d, z, a, slope: torch.ops.aten.tanh_backward(d, a),
+    "sigmoid": lambda d, z, a, slope: torch.ops.aten.sigmoid_backward(d, a),
+    "gelu": lambda d, z, a, slope: torch.ops.aten.gelu_backward(d, z),
+}

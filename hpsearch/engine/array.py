@@ -50,19 +50,22 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Members start..end, which share the rule of a step and its schedule; and that rule's state."""
+    """Members start..end, which share the rule of a step and its schedule, as slices of what the rule works on."""
 
     start: int
     end: int
     rule: Callable[..., None]
+    schedule: Callable[[float, float, Params], float]
     settings: Params
     coefficients: Coefficients
-    state: tuple[Stack, ...]
+    weights: list[Tensor]
+    gradient: list[Tensor]
+    state: tuple[list[Tensor], ...]
 
     def scale(self, step: int, per_epoch: int) -> float:
         """The schedule's factor on the learning rate at the step of this number, from 0."""
         e, per_step = step / per_epoch, 1 / per_epoch
-        factor = SCHEDULES.load(str(self.settings["schedule"]))(e, float(self.settings["epochs"]), self.settings)
+        factor = self.schedule(e, float(self.settings["epochs"]), self.settings)
         return warmed(factor, e, float(self.settings["warmup"]), per_step)
 
 
@@ -154,7 +157,17 @@ class Array:
             lr, momentum, decay = (stack.slices(start, end) for stack in (self._lr, self._momentum, self._decay))
             beta1, beta2, eps = (float(one.get(name, 0.0)) for name in ("beta1", "beta2", "eps"))
             coefficients = Coefficients(lr, momentum, decay, beta1, beta2, eps)
-            yield Group(start, end, step, one, coefficients, self._states[: states(step)])
+            yield Group(
+                start=start,
+                end=end,
+                rule=step,
+                schedule=SCHEDULES.load(str(one["schedule"])),
+                settings=one,
+                coefficients=coefficients,
+                weights=self.weights.slices(start, end),
+                gradient=self.gradient.slices(start, end),
+                state=tuple(stack.slices(start, end) for stack in self._states[: states(step)]),
+            )
 
     @property
     def widest(self) -> int:
@@ -175,10 +188,10 @@ class Array:
         result: Tensor = self._model(self.net, x)
         return result
 
-    def step(self, losses: Tensor) -> None:
-        """One step of every member down its own loss, of `losses` [K]."""
+    def step(self, outputs: Tensor, slopes: Tensor) -> None:
+        """One step of every member down its own loss, whose derivative by the outputs is `slopes`."""
         self.gradient.flat.zero_()
-        losses.backward(torch.ones_like(losses))  # type: ignore[no-untyped-call]
+        outputs.backward(slopes)  # type: ignore[no-untyped-call]
         if self.inside is not None:
             self.gradient.flat.mul_(self.inside.flat)
         if self._limits is not None:
@@ -188,20 +201,18 @@ class Array:
         if self._begun is not None:
             self.gradient.flat.addcmul_(self.weights.flat - self._begun.flat, self._pull.flat)
         for group in self._groups:
-            w, g, *state = (
-                stack.slices(group.start, group.end) for stack in (self.weights, self.gradient, *group.state)
-            )
             scale = group.scale(self.step_number, self.problem.steps)
-            group.rule(w, g, *state, c=replace(group.coefficients, scale=scale), t=self.step_number + 1)
-            self._shrink(w, group, scale)
+            c = replace(group.coefficients, scale=scale)
+            group.rule(group.weights, group.gradient, *group.state, c=c, t=self.step_number + 1)
+            if self._has_l1:
+                self._shrink(group, scale)
         self.step_number += 1
 
-    def _shrink(self, w: Sequence[Tensor], group: Group, scale: float) -> None:
+    def _shrink(self, group: Group, scale: float) -> None:
         """L1's proximal step: by lr * l1 towards 0, and not beyond (Duchi & Singer 2009)."""
-        if not self._has_l1:
-            return
-        for weight, lr, l1 in zip(w, group.coefficients.lr, self._l1.slices(group.start, group.end), strict=True):
-            weight.copy_(weight.sign() * (weight.abs() - scale * lr * l1).clamp_min(0.0))
+        l1 = self._l1.slices(group.start, group.end)
+        for weight, lr, most in zip(group.weights, group.coefficients.lr, l1, strict=True):
+            weight.copy_(weight.sign() * (weight.abs() - scale * lr * most).clamp_min(0.0))
 
     def select(self, keep: Tensor) -> None:
         """Go on with the members at the positions `keep` (rising) alone: compaction."""

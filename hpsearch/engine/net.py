@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hpsearch.engine.activations import DERIVATIVES
 from hpsearch.engine.draws import LEVELS, Noise
 from hpsearch.engine.settings import ACTIVATIONS
 from hpsearch.space import Params
@@ -23,6 +25,7 @@ _EPS = 1e-5  # of a normalisation
 _MOMENTUM = 0.1  # of batch norm's running statistics
 
 Function = Callable[[Tensor, Tensor], Tensor]
+Derivative = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 class Net:
@@ -47,35 +50,38 @@ class Net:
         self.settings = settings
         self.members = len(members)
         self.noise: Noise | None = None
-        self._weights = weights
+        self.weights = weights
         self.drawn = drawn
         like = next(iter(weights.values()))
         self._widths = {name: like.new_tensor(widths[name]) for name in widths}
         names = [str(one["activation"]) for one in members]
-        self._functions: list[tuple[Function, Tensor]] = [
-            (ACTIVATIONS.load(name), torch.tensor([n == name for n in names], device=like.device))
+        self._functions: list[tuple[Function, Derivative | None, Tensor]] = [
+            (
+                ACTIVATIONS.load(name),
+                DERIVATIVES.get(name),
+                torch.tensor([n == name for n in names], device=like.device),
+            )
             for name in dict.fromkeys(names)
         ]
         self._slope = _column(members, "slope", like)
-        self._dropout = _levels(_column(members, "dropout", like))
-        self._dropconnect = _levels(_column(members, "dropconnect", like))
-        self._drops = bool(self._dropout.any())
-        self._disconnects = bool(self._dropconnect.any())
+        self._dropout = _Rates.of(_column(members, "dropout", like))
+        self._dropconnect = _Rates.of(_column(members, "dropconnect", like))
+        self._drops = bool(self._dropout.levels.any())
+        self._disconnects = bool(self._dropconnect.levels.any())
+        self.is_plain = not (
+            self._disconnects or settings["norm"] != "none" or settings.get("skip") != "none" or "prelu" in names
+        )
+        """Whether hidden layers do no more than a chain of dense layers does."""
+        self.features: Tensor | None = None
+        """What the output layer was last given."""
 
     def dense(self, name: str, x: Tensor) -> Tensor:
         """x W' + b, for `x` [K, B, in], or [B, in] where all members share it."""
-        weight, bias = self._connected(f"{name}.weight"), self._weights.get(f"{name}.bias")
-        if x.dim() == 3:
-            transposed = weight.transpose(1, 2)
-            return torch.bmm(x, transposed) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, transposed)
-        members, out, _ = weight.shape
-        # one product for all members: [B, in] x [in, K * out]
-        z = F.linear(x, weight.flatten(0, 1), None if bias is None else bias.flatten())
-        return z.view(-1, members, out).transpose(0, 1)
+        return dense(x, self._connected(f"{name}.weight"), self.weights.get(f"{name}.bias"))
 
     def convolve(self, name: str, x: Tensor, stride: int = 1) -> Tensor:
         """Convolution with same padding, of K groups of channels, or of one image that all members share."""
-        weight, bias = self._connected(f"{name}.weight"), self._weights.get(f"{name}.bias")
+        weight, bias = self._connected(f"{name}.weight"), self.weights.get(f"{name}.bias")
         _, _, channels, side, _ = weight.shape
         groups = 1 if x.shape[1] == channels else self.members
         shift = None if bias is None else bias.flatten()
@@ -95,17 +101,17 @@ class Net:
             return None
         batch, units = like.shape[1:]
         r = self.noise.bytes(name, (int(self.settings["batch_size"]), self.drawn[f"{name}.weight"][0]))
-        return _kept(r[..., :batch, :units], self._dropout, like)
+        return self._dropout.kept(r[..., :batch, :units])
 
     def _connected(self, name: str) -> Tensor:
         """A weight, with connections dropped in training: the same for all rows of a batch."""
-        weight = self._weights[name]
+        weight = self.weights[name]
         if self.noise is None or not self._disconnects or name.endswith(".bias"):
             return weight
         r = self.noise.bytes(name, self.drawn[name])
         for axis, side in enumerate(reversed(weight.shape[1:]), 1):
             r = r.narrow(-axis, 0, side)
-        return weight * _kept(r, self._dropconnect, weight)
+        return weight * self._dropconnect.kept(r)
 
     def norm(self, name: str, z: Tensor) -> Tensor:
         """The normalisation that the settings name, of `z` [K, B, units] or images."""
@@ -115,13 +121,13 @@ class Net:
         member = 0 if z.dim() == 3 else 1  # the members' axis; the units' is 2 either way
         grouped = z if member == 0 else z.view(len(z), self.members, -1, *z.shape[2:])
         place = [self.members if axis == member else -1 if axis == 2 else 1 for axis in range(grouped.dim())]
-        gain, shift = (self._weights[f"{name}.{part}"].view(place) for part in ("gain", "shift"))
+        gain, shift = (self.weights[f"{name}.{part}"].view(place) for part in ("gain", "shift"))
         normal = self._over_batch(name, grouped, place) if kind == "batch" else self._over_units(name, grouped, place)
         return torch.addcmul(shift, normal, gain).view(z.shape)
 
     def _over_batch(self, name: str, z: Tensor, place: Sequence[int]) -> Tensor:
         """Batch norm (Ioffe & Szegedy 2015): of the batch in training, by running statistics in evaluation."""
-        running = [self._weights[f"{name}.{part}"] for part in ("mean", "variance")]
+        running = [self.weights[f"{name}.{part}"] for part in ("mean", "variance")]
         over = [axis for axis, side in enumerate(place) if side == 1]
         counted = math.prod(z.shape[axis] for axis in over)
         if self.noise is None or counted == 1:  # one number has no spread of its own
@@ -144,7 +150,7 @@ class Net:
 
     def activate(self, name: str, z: Tensor) -> Tensor:
         """Each member's own non-linearity, of `z` [K, B, units] or images."""
-        learned = self._weights.get(f"{name}.slope")
+        learned = self.weights.get(f"{name}.slope")
         slope = self._slope if learned is None else learned.flatten()
         if z.dim() == 3:
             return self._each(z, slope)
@@ -155,11 +161,22 @@ class Net:
 
     def _each(self, z: Tensor, slope: Tensor) -> Tensor:
         slope = _spread(slope, z)
-        (first, _), *others = self._functions
+        (first, _, _), *others = self._functions
         a = first(z, slope)
-        for function, mine in others:
+        for function, _, mine in others:
             a = torch.where(_spread(mine, z), function(z, slope), a)
         return a
+
+    def derive(self, d: Tensor, z: Tensor, a: Tensor) -> Tensor:
+        """The derivative by `z` [K, B, units] of what has the derivative `d` by `a` = activate(z)."""
+        slope = _spread(self._slope, z)
+        found: Tensor | None = None
+        for _, derivative, mine in self._functions:
+            assert derivative is not None
+            its = derivative(d, z, a, slope)
+            found = its if found is None else torch.where(_spread(mine, z), its, found)
+        assert found is not None
+        return found
 
     def drop(self, name: str, a: Tensor) -> Tensor:
         """Dropout of the units of `a` [K, B, units], scaled so that the mean stays (Srivastava et al. 2014)."""
@@ -172,15 +189,33 @@ def _spread(values: Tensor, z: Tensor) -> Tensor:
     return values.view(-1, *(1 for _ in z.shape[1:]))
 
 
-def _levels(rates: Tensor) -> Tensor:
-    """Rates as the number of bytes, of all 256, that fall below them."""
-    return (rates * LEVELS).round().to(torch.uint8)
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """The members' rates of dropping, [K, 1, 1]: how many of the 256 bytes do, and what keeps the mean."""
+
+    levels: Tensor
+    scale: Tensor
+
+    @classmethod
+    def of(cls, rates: Tensor) -> _Rates:
+        levels = (rates * LEVELS).round()
+        return cls(levels.to(torch.uint8).view(-1, 1, 1), (LEVELS / (LEVELS - levels)).view(-1, 1, 1))
+
+    def kept(self, r: Tensor) -> Tensor:
+        """0 where the bytes `r` [rows, columns], or [K, rows, columns], are below a member's level, else its scale."""
+        axes = (-1, *(1 for _ in range(max(2, r.dim() - 1))))
+        return (r >= self.levels.view(axes)) * self.scale.view(axes)
 
 
-def _kept(r: Tensor, levels: Tensor, like: Tensor) -> Tensor:
-    """0 where the bytes `r` are below a member's level, and what keeps the mean elsewhere; broadcasts over `like`."""
-    scale = LEVELS / (LEVELS - levels.to(like))
-    return (r >= _spread(levels, like)) * _spread(scale, like)
+def dense(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x W' + b of all members, [K, B, out], for `x` [K, B, in], or [B, in] where they share it."""
+    if x.dim() == 3:
+        transposed = weight.transpose(1, 2)
+        return torch.bmm(x, transposed) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, transposed)
+    members, out, _ = weight.shape
+    # one product for all members: [B, in] x [in, K * out]
+    z = F.linear(x, weight.flatten(0, 1), None if bias is None else bias.flatten())
+    return z.view(-1, members, out).transpose(0, 1)
 
 
 def _column(members: Sequence[Params], name: str, like: Tensor) -> Tensor:

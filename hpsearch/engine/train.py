@@ -156,10 +156,11 @@ def learn(array: Array, feed: Feed, epoch: int) -> tuple[list[float], list[float
     total = torch.zeros(len(array.members), device=feed.like.device, dtype=torch.float64)
     first: Tensor | None = None
     for x, y in feed.epoch(epoch, int(array.settings["batch_size"]), array.problem.seed, streams):
-        losses = feed.losses(array.outputs(x, noise), y).mean(1)
-        array.step(losses)
-        total += losses.detach() * y.shape[-1]
-        first = losses.detach() if first is None else first
+        outputs = array.outputs(x, noise)
+        losses, slopes = feed.objective(outputs, y)
+        array.step(outputs, slopes)
+        total.add_(losses, alpha=y.shape[-1])
+        first = losses if first is None else first
     assert first is not None  # data without training rows is refused
     return (total / feed.trained).tolist(), first.tolist()
 

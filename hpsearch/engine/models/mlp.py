@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hpsearch.engine.chain import chain
 from hpsearch.engine.net import Net
 
 
@@ -15,6 +16,8 @@ def forward(net: Net, x: Tensor) -> Tensor:
     nearly shut (Srivastava, Greff & Schmidhuber 2015).
     """
     h = x.flatten(-len(net.inputs))
+    if net.is_plain:
+        return chain(net, h)
     skip = net.settings["skip"]
     for layer in range(int(net.settings["depth"])):
         name = f"hidden{layer}"
