@@ -50,6 +50,33 @@ class Cohort:
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """How the signals in one layer are, on the rows of a probe.
+
+    `variance` is that of a unit's outputs over the rows, the mean over the units; None for a layer without a
+    non-linearity. `gradient` is the norm of the loss's gradient by all of the layer's weights. `update` is the
+    mean norm of an epoch's steps over the mean norm of those weights; None before the first step. `dead` is the
+    share of units that are 0 for every row; of tanh and sigmoid the share of outputs in their flat parts.
+    """
+
+    name: str
+    variance: float | None
+    gradient: float
+    update: float | None
+    dead: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a trial's network is after an epoch; epoch 0 is before the first step. `loss` is that of the probed rows."""
+
+    number: int
+    epoch: int
+    loss: float
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Epoch:
     """What one trial reached after one epoch. `loss` and `metric` are the validation split's."""
 

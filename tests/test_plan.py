@@ -12,11 +12,11 @@ from hpsearch.engine.settings import NEEDS, SETTINGS, By, complete
 
 @given(st.integers(1, 10_000))
 def test_a_bucket_is_wide_enough_and_not_twice_as_wide(width: int) -> None:
-    assert width <= bucket(width) < max(33, 2 * width)
+    assert width <= bucket(width) < max(65, 2 * width)
 
 
 def test_buckets_are_powers_of_two_and_from_128_on_the_halves_between() -> None:
-    assert sorted({bucket(width) for width in range(1, 1025)}) == [32, 64, 128, 192, 256, 384, 512, 768, 1024]
+    assert sorted({bucket(width) for width in range(1, 1025)}) == [64, 128, 192, 256, 384, 512, 768, 1024]
 
 
 @pytest.mark.parametrize(

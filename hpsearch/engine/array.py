@@ -156,7 +156,9 @@ class Array:
             step = OPTIMIZERS.load(str(one["optimizer"]))
             lr, momentum, decay = (stack.slices(start, end) for stack in (self._lr, self._momentum, self._decay))
             beta1, beta2, eps = (float(one.get(name, 0.0)) for name in ("beta1", "beta2", "eps"))
-            coefficients = Coefficients(lr, momentum, decay, beta1, beta2, eps)
+            rates = {float(one["lr"]) for one in settings[start:end]}
+            rate = rates.pop() if len(rates) == 1 else None
+            coefficients = Coefficients(lr, momentum, decay, beta1, beta2, eps, rate)
             yield Group(
                 start=start,
                 end=end,
@@ -177,23 +179,30 @@ class Array:
     def noise(self, *purpose: int | str) -> Noise:
         """The draws of this purpose in the study, each member's those of its replicate."""
         replicates = [member.replicate for member in self.members]
-        return Noise(self.weights.flat.device, replicates, self.problem.seed, *purpose)
+        return Noise(self.weights.flat.device, replicates, self.problem.steps, self.problem.seed, *purpose)
 
     def outputs(self, x: Tensor, noise: Noise | None = None) -> Tensor:
         """What the members answer to the batch `x` [B, *inputs], or [K, B, *inputs]: [K, B, outputs].
 
         With noise: in training.
         """
-        self.net.noise = noise
+        self.net.begin(noise)
         result: Tensor = self._model(self.net, x)
         return result
 
-    def step(self, outputs: Tensor, slopes: Tensor) -> None:
-        """One step of every member down its own loss, whose derivative by the outputs is `slopes`."""
-        self.gradient.flat.zero_()
-        outputs.backward(slopes)  # type: ignore[no-untyped-call]
+    def backward(self, outputs: Tensor, slopes: Tensor) -> None:
+        """Leave every member's gradient of its own loss, whose derivative by the outputs is `slopes`, in `gradient`."""
+        if self.net.back is not None:
+            self.net.back(slopes)
+        else:
+            self.gradient.flat.zero_()
+            outputs.backward(slopes)  # type: ignore[no-untyped-call]
         if self.inside is not None:
             self.gradient.flat.mul_(self.inside.flat)
+
+    def step(self, outputs: Tensor, slopes: Tensor) -> None:
+        """One step of every member down its own loss, whose derivative by the outputs is `slopes`."""
+        self.backward(outputs, slopes)
         if self._limits is not None:
             self.gradient.scale((self._limits / self.gradient.norms()).clamp_max(1.0))
         if self._has_l2:

@@ -21,40 +21,43 @@ def generator(device: torch.device | str, *purpose: int | str) -> torch.Generato
 
 
 class Noise:
-    """The draws behind dropout and its kin, one pass after another; a member's are those of its replicate.
+    """The draws behind dropout and its kin in the passes of an epoch; a member's are those of its replicate.
 
-    What a layer draws depends on (purpose, replicate, the layer's name, the pass, the shape).
+    What a layer draws depends on (purpose, replicate, the layer's name, the pass, the shape, `passes`).
     """
 
-    def __init__(self, device: torch.device | str, replicates: Sequence[int], *purpose: int | str) -> None:
+    def __init__(self, device: torch.device | str, replicates: Sequence[int], passes: int, *purpose: int | str) -> None:
         self._device = device
         self._purpose = purpose
+        self._passes = passes
         self._distinct = tuple(dict.fromkeys(replicates))
         self._index = torch.tensor([self._distinct.index(one) for one in replicates], device=device)
-        self._passes: dict[str, int] = {}
+        self._done: dict[str, int] = {}
         self._blocks: dict[str, Tensor] = {}
 
-    def bytes(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """The next bytes of a layer: of this shape where all members share them, else [K, *shape]."""
-        number = self._passes.get(name, 0)
-        self._passes[name] = number + 1
+    def bytes(self, name: str, shape: tuple[int, ...], most: int) -> Tensor:
+        """The bytes of a layer's next passes, `most` or fewer: [passes, 1, *shape], with K for 1 where they differ."""
+        done = self._done.get(name, 0)
         size = math.prod(shape)
-        per_block = max(1, _BLOCK // size)
-        if number % per_block == 0:
-            rows = [self._drawn(name, replicate, number // per_block, per_block * size) for replicate in self._distinct]
-            self._blocks[name] = torch.stack(rows).view(len(rows), per_block, *shape)
-        drawn = self._blocks[name][:, number % per_block]
-        return drawn[0] if len(self._distinct) == 1 else drawn[self._index]
+        blocks = -(-self._passes * size // _BLOCK)
+        per_block = -(-self._passes // blocks)
+        at = done % per_block
+        if at == 0:
+            drawn = [self._drawn(name, one, done // per_block, per_block * size) for one in self._distinct]
+            self._blocks[name] = torch.stack([each.view(per_block, *shape) for each in drawn], 1)
+        found = self._blocks[name][at : at + most]
+        self._done[name] = done + len(found)
+        return found if len(self._distinct) == 1 else found[:, self._index]
 
     def normal(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """The next standard normal numbers of a layer, shaped as `bytes` are."""
-        number = self._passes.get(name, 0)
-        self._passes[name] = number + 1
+        """Standard normal numbers of a layer's next pass: [1, *shape], with K for 1 where they differ."""
+        number = self._done.get(name, 0)
+        self._done[name] = number + 1
         drawn = [
             torch.randn(shape, generator=self._of(name, one, number), device=like.device, dtype=like.dtype)
             for one in self._distinct
         ]
-        return drawn[0] if len(drawn) == 1 else torch.stack(drawn)[self._index]
+        return drawn[0].unsqueeze(0) if len(drawn) == 1 else torch.stack(drawn)[self._index]
 
     def _of(self, name: str, replicate: int, number: int) -> torch.Generator:
         return generator(self._device, *self._purpose, replicate, name, number)

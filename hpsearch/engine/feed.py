@@ -18,6 +18,7 @@ Stream = tuple[int, int]
 """A replicate and a fold: members that have both in common see the same batches."""
 
 _FIRST: Stream = (0, 0)
+_GATHERED = 2**20  # numbers of inputs brought into an epoch's order at once
 _EVALUATED = 2**22  # weights' outputs at once: 16 MiB of float32 for the widest layer of all members
 
 
@@ -50,7 +51,14 @@ class Feed:
 
     def batch(self, rows: Tensor, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The inputs and targets of rows [B] of one fold, or of rows [K, B] of each member's fold."""
-        return self._ready(self._inputs[rows], folds, rows.dim() == 1), self._targets[rows]
+        inputs, targets = self._taken(rows)
+        return self._ready(inputs, folds, rows.dim() == 1), targets
+
+    def _taken(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of rows [...], as they are kept; `index_select` is twice as fast as an index."""
+        flat = rows.reshape(-1)
+        inputs, targets = (kept.index_select(0, flat) for kept in (self._inputs, self._targets))
+        return inputs.view(*rows.shape, *self._inputs.shape[1:]), targets.view(rows.shape)
 
     def _ready(self, inputs: Tensor, folds: Sequence[int], alone: bool) -> Tensor:
         """Inputs of one fold, or [K, B, *inputs] of each member's, scaled where they are not yet."""
@@ -72,17 +80,19 @@ class Feed:
         """
         orders = {stream: self._order(number, seed, *stream) for stream in dict.fromkeys(streams)}
         folds = [fold for _, fold in streams]
-        starts = range(0, self.trained, batch_size)
-        if len(orders) == 1:
-            rows = orders[streams[0]].to(self._inputs.device)
-            inputs, targets = self._inputs[rows], self._targets[rows]
-            for start in starts:
-                end = start + batch_size
-                yield self._ready(inputs[start:end], folds, True), targets[start:end]
-        else:
-            rows = torch.stack([orders[stream] for stream in streams]).to(self._inputs.device)
-            for start in starts:
-                yield self.batch(rows[:, start : start + batch_size], folds)
+        alone = len(orders) == 1
+        rows = orders[streams[0]] if alone else torch.stack([orders[stream] for stream in streams])
+        rows = rows.to(self._inputs.device)
+        most = max(1, _GATHERED // (rows[..., :batch_size].numel() * self.data.features)) * batch_size
+        for begin in range(0, self.trained, most):
+            part = rows[..., begin : begin + most]
+            inputs, targets = self._taken(part)
+            for start in range(0, part.shape[-1], batch_size):
+                taken = slice(start, start + batch_size)
+                if alone:
+                    yield self._ready(inputs[taken], folds, True), targets[taken]
+                else:
+                    yield self._ready(inputs[:, taken], folds, False), targets[:, taken]
 
     def _order(self, number: int, seed: int, replicate: int, fold: int) -> Tensor:
         """A replicate goes through all rows in one order: each fold in it takes those that it trains on."""
@@ -99,9 +109,8 @@ class Feed:
         """Cross-entropy or squared error of each row, [K, B], for outputs [K, B, outputs], targets [B] or [K, B]."""
         if not self.classifies:
             return (outputs[..., 0] - targets).square()
-        _, total, top = _exponentials(outputs)
         right = outputs.gather(2, _indices(targets, outputs))
-        return (total.log() + top - right).squeeze(2)
+        return (outputs.logsumexp(2, keepdim=True) - right).squeeze(2)
 
     def objective(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Each member's mean loss over a batch, [K], and its derivative by the outputs, [K, B, outputs].
@@ -112,9 +121,12 @@ class Feed:
         if not self.classifies:
             missed = o - targets.unsqueeze(-1)
             return missed.square().mean((1, 2)), missed * (2.0 / batch)
-        e, total, top = _exponentials(o)
         index = _indices(targets, o)
-        losses = (total.log() + top - o.gather(2, index)).mean((1, 2))
+        below = o - o.amax(2, keepdim=True)  # the top output, so that nothing overflows
+        right = below.gather(2, index)
+        e = below.exp_()
+        total = e.sum(2, keepdim=True)
+        losses = (total.log() - right).mean((1, 2))
         return losses, e.div_(total).scatter_add_(2, index, self._minus.expand_as(index)).mul_(1.0 / batch)
 
     def score(self, array: Array, name: Split) -> tuple[list[float], list[float]]:
@@ -155,13 +167,6 @@ class Feed:
         y, n = self._targets[rows].double(), counts.sum(-1, keepdim=True)
         mean = (y * counts).sum(-1, keepdim=True) / n
         return ((y - mean).square() * counts).sum(-1) / n.squeeze(-1)
-
-
-def _exponentials(outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """exp(o - top), its sum over the outputs, and the top one, which keeps it from overflowing."""
-    top = outputs.amax(2, keepdim=True)
-    e = (outputs - top).exp_()
-    return e, e.sum(2, keepdim=True), top
 
 
 def _indices(targets: Tensor, outputs: Tensor) -> Tensor:

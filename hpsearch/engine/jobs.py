@@ -1,4 +1,4 @@
-"""What a worker is asked to do: train a cohort, or score the winner on the test split."""
+"""What a worker is asked to do: train a cohort, score the winner on the test split, or diagnose a training."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.array import Array, Problem
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.plan import Job, Member, arrays
+from hpsearch.engine.health import probes
+from hpsearch.engine.plan import Checkup, Job, Member, arrays
 from hpsearch.engine.replicates import joined
 from hpsearch.engine.train import Ended, Reached, begun, learn, train, trimmed
-from hpsearch.trial import Epoch, Result
+from hpsearch.trial import Epoch, Probe, Result
 
 
 def train_cohort(job: Job) -> Iterator[Epoch | tuple[int, Result]]:
@@ -54,6 +55,11 @@ def score_test(job: Job) -> Iterator[tuple[float, float]]:
         _write(job.folder / f"{member.number}.safetensors", trimmed(array.weights, 0, array))
     losses, metrics = feed.score(array, "test")
     yield losses[0], metrics[0]
+
+
+def diagnose(checkup: Checkup) -> Iterator[Probe]:
+    """Train the members for a few epochs; how their networks are, before the first one and after each."""
+    yield from probes(_feed(checkup.data, checkup.device), checkup.members, checkup.seed, checkup.epochs)
 
 
 def load(member: Member, feed: Feed, folder: Path) -> Array:

@@ -22,6 +22,7 @@ from hpsearch.engine.settings import ACTIVATIONS
 from hpsearch.space import Params
 
 _EPS = 1e-5  # of a normalisation
+_MASKED = 2**17  # numbers of dropout's masks made at once
 _MOMENTUM = 0.1  # of batch norm's running statistics
 
 Function = Callable[[Tensor, Tensor], Tensor]
@@ -50,6 +51,13 @@ class Net:
         self.settings = settings
         self.members = len(members)
         self.noise: Noise | None = None
+        self.seen: dict[str, list[Tensor]] | None = None
+        """Where it is a dict: all that the activations give, by name, as they give it (to be diagnosed)."""
+        self.back: Callable[[Tensor], None] | None = None
+        """Where the last pass did without autograd: takes the loss's derivative by the outputs, and leaves that by
+        each weight in its `grad`."""
+        self.features: Tensor | None = None
+        """What the output layer was last given."""
         self.weights = weights
         self.drawn = drawn
         like = next(iter(weights.values()))
@@ -72,8 +80,9 @@ class Net:
             self._disconnects or settings["norm"] != "none" or settings.get("skip") != "none" or "prelu" in names
         )
         """Whether hidden layers do no more than a chain of dense layers does."""
-        self.features: Tensor | None = None
-        """What the output layer was last given."""
+        names_of = [name.removesuffix(".weight") for name in weights if self.is_plain and name.endswith(".weight")]
+        self.affine = {name: Affine(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in names_of}
+        """The layers of a chain."""
 
     def dense(self, name: str, x: Tensor) -> Tensor:
         """x W' + b, for `x` [K, B, in], or [B, in] where all members share it."""
@@ -92,26 +101,36 @@ class Net:
         parts = [self._connected(f"{layer}.{name}.{part}") for name in names]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
+    def begin(self, noise: Noise | None) -> None:
+        """A pass: with noise, in training."""
+        self.back = None
+        if noise is not self.noise:
+            self.noise = noise
+            self._masks: dict[str, list[Tensor]] = {}
+
     def mask(self, name: str, like: Tensor) -> Tensor | None:
         """What dropout multiplies the units of a layer by in this pass, [K, B, units]; None where nothing is dropped.
 
-        `like` [K, B, units] says for how many rows and units.
+        `like` [K, B, units] says for how many rows and units. Masks are made for several passes at once.
         """
         if self.noise is None or not self._drops:
             return None
-        batch, units = like.shape[1:]
-        r = self.noise.bytes(name, (int(self.settings["batch_size"]), self.drawn[f"{name}.weight"][0]))
-        return self._dropout.kept(r[..., :batch, :units])
+        members, batch, units = like.shape
+        if not self._masks.get(name):
+            shape = (int(self.settings["batch_size"]), self.drawn[f"{name}.weight"][0])
+            r = self.noise.bytes(name, shape, most=max(1, _MASKED // (members * shape[0] * units)))
+            self._masks[name] = list(self._dropout.kept(r[..., :units]).unbind())[::-1]
+        return self._masks[name].pop()[:, :batch]
 
     def _connected(self, name: str) -> Tensor:
         """A weight, with connections dropped in training: the same for all rows of a batch."""
         weight = self.weights[name]
         if self.noise is None or not self._disconnects or name.endswith(".bias"):
             return weight
-        r = self.noise.bytes(name, self.drawn[name])
+        r = self.noise.bytes(name, self.drawn[name], most=1)[0]
         for axis, side in enumerate(reversed(weight.shape[1:]), 1):
             r = r.narrow(-axis, 0, side)
-        return weight * self._dropconnect.kept(r)
+        return weight * self._dropconnect.kept(r.flatten(2)).view(weight.shape)
 
     def norm(self, name: str, z: Tensor) -> Tensor:
         """The normalisation that the settings name, of `z` [K, B, units] or images."""
@@ -150,6 +169,12 @@ class Net:
 
     def activate(self, name: str, z: Tensor) -> Tensor:
         """Each member's own non-linearity, of `z` [K, B, units] or images."""
+        a = self._activated(name, z)
+        if self.seen is not None:
+            self.seen.setdefault(name, []).append(a.detach())
+        return a
+
+    def _activated(self, name: str, z: Tensor) -> Tensor:
         learned = self.weights.get(f"{name}.slope")
         slope = self._slope if learned is None else learned.flatten()
         if z.dim() == 3:
@@ -169,7 +194,7 @@ class Net:
 
     def derive(self, d: Tensor, z: Tensor, a: Tensor) -> Tensor:
         """The derivative by `z` [K, B, units] of what has the derivative `d` by `a` = activate(z)."""
-        slope = _spread(self._slope, z)
+        slope = self._slope.view(-1, 1, 1)
         found: Tensor | None = None
         for _, derivative, mine in self._functions:
             assert derivative is not None
@@ -198,13 +223,43 @@ class _Rates:
 
     @classmethod
     def of(cls, rates: Tensor) -> _Rates:
-        levels = (rates * LEVELS).round()
-        return cls(levels.to(torch.uint8).view(-1, 1, 1), (LEVELS / (LEVELS - levels)).view(-1, 1, 1))
+        levels = (rates * LEVELS).round().view(-1, 1, 1)
+        return cls(levels, LEVELS / (LEVELS - levels))
 
     def kept(self, r: Tensor) -> Tensor:
-        """0 where the bytes `r` [rows, columns], or [K, rows, columns], are below a member's level, else its scale."""
-        axes = (-1, *(1 for _ in range(max(2, r.dim() - 1))))
-        return (r >= self.levels.view(axes)) * self.scale.view(axes)
+        """0 where the bytes `r` are below a member's level, else its scale: [..., K, rows, columns] for `r` of this
+        shape, or with 1 for K."""
+        # arithmetic on whole numbers, since comparing and casting takes three times as long
+        return (r.to(self.levels) - (self.levels - 1.0)).clamp_(0.0, 1.0).mul_(self.scale)
+
+
+class Affine:
+    """A dense layer of all members, z = W h + b, and what it takes to go back through it; autograd has no part in it.
+
+    Everything is a view of the members' weights and gradients, made once: views cost as much as small products.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        assert weight.grad is not None
+        assert bias.grad is not None
+        self.W, b = weight.detach(), bias.detach()
+        self._b, self._transposed, self._dW, self._db = b.unsqueeze(1), self.W.transpose(1, 2), weight.grad, bias.grad
+        # one product for all members where they share h: [B, in] x [in, K * out]
+        self._flat, self._flat_b, self._flat_dW = self.W.flatten(0, 1).t(), b.flatten(), weight.grad.flatten(0, 1)
+
+    def __call__(self, h: Tensor) -> Tensor:
+        """z [K, B, out] for h [K, B, in], or [B, in]."""
+        if h.dim() == 3:
+            return torch.baddbmm(self._b, h, self._transposed)
+        return torch.addmm(self._flat_b, h, self._flat).view(len(h), *self.W.shape[:2]).transpose(0, 1)
+
+    def back(self, d: Tensor, h: Tensor) -> None:
+        """Leave the derivatives by W and b, of d -> z, in the weights' `grad`."""
+        torch.sum(d, 1, out=self._db)
+        if h.dim() == 3:
+            torch.bmm(d.transpose(1, 2), h, out=self._dW)
+        else:
+            torch.mm(d.transpose(0, 1).reshape(len(h), -1).t(), h, out=self._flat_dW)
 
 
 def dense(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

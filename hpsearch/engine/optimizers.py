@@ -26,7 +26,8 @@ Tensors = list[Tensor]
 class Coefficients:
     """Members that step together share the betas, eps and schedule; the rest is each one's own.
 
-    `scale` is the schedule's factor on `lr` at this step; `decay` is what adamw takes off the weights.
+    `scale` is the schedule's factor on `lr` at this step; `decay` is what adamw takes off the weights; `rate` is
+    the one learning rate of all, where they have but one.
     """
 
     lr: Tensors
@@ -35,6 +36,7 @@ class Coefficients:
     beta1: float
     beta2: float
     eps: float
+    rate: float | None = None
     scale: float = 1.0
 
 
@@ -85,14 +87,16 @@ def _divided_step(w: Tensors, g: Tensors, v: Tensors, c: Coefficients) -> None:
 
 def adam(w: Tensors, g: Tensors, m: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
     """m <- beta1 m + (1 - beta1) g; v as in rmsprop; w <- w - lr m^ / (sqrt(v^) + eps), ^ for bias-corrected."""
-    # torch's one-pass kernel on a step that begins at 0, with lr 1: the members' own rates come after
-    step = [torch.zeros_like(part) for part in w]
+    # torch's one-pass kernel; where rates differ on a step that begins at 0, to be scaled by each member's own
+    moved = [torch.zeros_like(part) for part in w] if c.rate is None else w
+    lr = 1.0 if c.rate is None else c.rate * c.scale
     counts = [torch.full((), t, dtype=torch.float32, device=w[0].device)] * len(w)
     torch._fused_adam_(
-        step, g, m, v, [], counts, lr=1.0, beta1=c.beta1, beta2=c.beta2,
+        moved, g, m, v, [], counts, lr=lr, beta1=c.beta1, beta2=c.beta2,
         weight_decay=0.0, eps=c.eps, amsgrad=False, maximize=False,
     )  # fmt: skip
-    torch._foreach_addcmul_(w, step, c.lr, value=c.scale)
+    if c.rate is None:
+        torch._foreach_addcmul_(w, moved, c.lr, value=c.scale)
 
 
 def adamw(w: Tensors, g: Tensors, m: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:

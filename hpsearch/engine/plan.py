@@ -52,6 +52,17 @@ class Job:
     epochs: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """Members of one key that are to be diagnosed over the first `epochs` of their training."""
+
+    members: tuple[Member, ...]
+    data: DataSpec
+    seed: int
+    device: str
+    epochs: int
+
+
 _STRUCTURE = ("model", "depth", "skip", "blocks", "cell", "norm", "pretrain", "batch_size", "epochs")
 _PADDED = ("width", "channels")
 
@@ -64,11 +75,11 @@ def key(settings: Params) -> tuple[Value | None, ...]:
 
 
 def bucket(width: int) -> int:
-    """The width up to which a layer may be padded: powers of two from 32, and from 128 on the halves between.
+    """The width up to which a layer may be padded: powers of two from 64, and from 128 on the halves between.
 
     Wasted products cost more in wide layers, waiting for company costs more in narrow ones.
     """
-    power = 1 << max(5, (width - 1).bit_length())
+    power = 1 << max(6, (width - 1).bit_length())
     return power * 3 // 4 if power > 128 and width <= power * 3 // 4 else power
 
 

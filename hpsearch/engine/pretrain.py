@@ -39,7 +39,7 @@ def layerwise(array: Array, feed: Feed) -> Iterator[Restored]:
     for layer in range(int(array.settings["depth"])):
         coder = _Coder(array, layer)
         for epoch in range(1, EPOCHS + 1):
-            array.net.noise = array.noise("corruption", layer, epoch)
+            array.net.begin(array.noise("corruption", layer, epoch))
             total = torch.zeros(len(array.members), device=feed.like.device, dtype=torch.float64)
             for x, y in feed.epoch(epoch, int(array.settings["batch_size"]), array.problem.seed, streams):
                 total += coder.step(x.flatten(-len(feed.data.shape))) * y.shape[-1]
@@ -86,7 +86,7 @@ class _Coder:
         assert net.noise is not None
         # drawn for a full batch, as wide as the key allows: it does not depend on the company
         shape = (int(net.settings["batch_size"]), net.drawn[f"{name}.weight"][1])
-        return net.noise.bytes(name, shape)[..., : h.shape[1], : h.shape[2]] >= self._levels
+        return net.noise.bytes(name, shape, most=1)[0, :, : h.shape[1], : h.shape[2]] >= self._levels
 
     def _given(self, x: Tensor) -> Tensor:
         """What the layers before make of the inputs, [K, B, in]."""
