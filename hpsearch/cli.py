@@ -51,8 +51,11 @@ _running = _all_of(
         help="Processes that train; does not change the result.  [default: one per core]",
     ),
 )
+_config = click.argument("config", required=False, metavar="[CONFIG]")
+_threads = _flag("--threads", type=_COUNT, default=1, show_default=True, metavar="N", help="Threads of each worker.")
+_device = _flag("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:i]", help="Where to train.")
 _searching = _all_of(
-    click.argument("config", required=False, metavar="[CONFIG]"),
+    _config,
     _running,
     _flag("--epochs", type=_COUNT, metavar="N", help="Passes over the data in each trial, at most."),
     _flag("--seed", type=click.IntRange(min=0), metavar="N", help="Another seed, another search.  [default: 0]"),
@@ -65,8 +68,8 @@ _searching = _all_of(
         help="Put a key of the YAML, such as lr=0.01 or search.wave=8.",
     ),
     _flag("--study", metavar="DIR", help="The folder to keep the study in.  [default: runs/NAME-STRATEGY]"),
-    _flag("--threads", type=_COUNT, default=1, show_default=True, metavar="N", help="Threads of each worker."),
-    _flag("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:i]", help="Where to train."),
+    _threads,
+    _device,
     _flag(
         "--time-weight",
         type=click.FloatRange(min=0),
@@ -156,6 +159,27 @@ def resume(**given: Any) -> int:
 def leaderboard(**given: Any) -> int:
     """Print what a study has found, also while it runs."""
     return _run("hpsearch.commands.leaderboard:leaderboard", given)
+
+
+@cli.command()
+@_config
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=A[,B...]",
+    help="Put a key of the YAML; a setting with several values is trained with each of them, side by side.",
+)
+@_flag("--epochs", type=_COUNT, metavar="N", help="Passes over the data.  [default: the first 5 of the training]")
+@_flag("--seed", type=click.IntRange(min=0), metavar="N", help="Other weights to begin with.  [default: 0]")
+@_threads
+@_device
+@_flag("--smoke", is_flag=True, help="For CI: 1 epoch, 256 rows.")
+@_output
+@click.option("-o", "page", metavar="FILE", help="Write it as one HTML page as well.")
+def diagnose(**given: Any) -> int:
+    """Train for a few epochs and say what is wrong with signals and gradients in each layer."""
+    return _run("hpsearch.commands.diagnose:diagnose", given)
 
 
 def _run(target: str, *arguments: Any) -> int:

@@ -93,7 +93,7 @@ def call(runner: Runner, function: str, argument: object, stop: Stop | None = No
 
 def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) -> int:
     """Search, look at the test split with the winner, print the board. Returns the exit code."""
-    meta = store.study().meta
+    meta, began = store.study().meta, time.monotonic()
     search = _search(plan, data, store.folder, meta)
     limit = plan.spec.search.time
     stop = Stop(deadline=run.started + limit if limit else float("inf"))
@@ -107,7 +107,7 @@ def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) ->
         if not stop.signals and len(data.test):
             _look(plan, runner, store, stop)
     code = _exit(store.study(), stop)
-    store.ended(Session(time.monotonic() - run.started, code))
+    store.ended(Session(time.monotonic() - began, code))
     _print(store.study(), run, store.folder, stop)
     return code
 

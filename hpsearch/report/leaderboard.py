@@ -162,14 +162,14 @@ def as_table(board: Board, shown: Shown, width: int) -> Text:
     for position, line in enumerate(lines):
         line.stylize(styles[position] if position < len(styles) else "dim")
     words = verdict(board, shown, [column.title for column in table[fits:]])
-    return Text("\n").join([*lines, Text(), *(Text(_folded(title, text, width)) for title, text in words)])
+    return Text("\n").join([*lines, Text(), *(Text(folded(title, text, width)) for title, text in words)])
 
 
-def _folded(title: str, text: str, width: int) -> str:
+def folded(title: str, text: str, width: int, indent: int = 10) -> str:
     """The text beside its title, in lines of at most `width` where its words allow that."""
-    room = max(20, width - 10)
+    room = max(20, width - indent)
     lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
-    return f"{title:<10}" + ("\n" + " " * 10).join(lines)
+    return f"{title:<{indent}}" + ("\n" + " " * indent).join(lines)
 
 
 def _style(row: Row, board: Board) -> str:
