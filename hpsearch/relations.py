@@ -62,7 +62,7 @@ def _exclusions(parts: Parts) -> Iterator[Expression]:
                 message = f"'{other}: {its}' does not go with '{name}: {value}'"
                 parts.mistakes.add("E044", message, (section, other), help="change one of the two")
         elif {name, other} <= {*parts.parameters, *parts.fixed}:
-            yield Expression(f"not ({name} == '{value}' and {other} == '{its}')")
+            yield Expression(f"not ({name} == {value!r} and {other} == {its!r})")
 
 
 def _needed(name: str, parts: Parts) -> dict[str, tuple[Value, ...]]:

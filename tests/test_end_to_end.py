@@ -237,6 +237,7 @@ class TestExitCodes:
             (("random", "--device", "cuda:7", "--smoke"), 2, "cuda:7"),
             (("random", "--set", "data.source=digitz"), 2, "digits"),
             (("random", "--set", "search.metric=r2", "--smoke"), 2, "r2"),
+            (("random", "--set", "data.source=diabetes", "--set", "bayesian=laplace", "--smoke"), 2, "laplace"),
         ],
         ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hpsearch.data import Dataset
 from hpsearch.errors import Problem, SpecError
-from hpsearch.space import Params
+from hpsearch.space import Params, Value
 from hpsearch.spec import Spec
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.trial import New
@@ -85,8 +85,14 @@ class Plan:
         if wanted != data.task:
             message = f"the metric {self.spec.search.metric} is for {wanted}, and this is {data.task}"
             raise SpecError(Problem("E077", message, help="leave search: metric out, or take loss"))
-        searched = self.spec.space.parameters.get("model")
-        models = searched.values() if searched else [params.get("model") for params in self.trials] or None
-        usual = self.spec.settings({})["model"]
-        if "resnet" in (usual, *(models or ())) and len(data.shape) != 3:
+        if "resnet" in self._possible("model") and len(data.shape) != 3:
             raise SpecError(Problem("E078", "a resnet takes images, and this data is a table", help="model: mlp"))
+        if "laplace" in self._possible("bayesian") and data.task == "regression":
+            message = "laplace does not change what a regression answers, so it cannot be told from none"
+            raise SpecError(Problem("E079", message, help="bayesian: variational or mc_dropout"))
+
+    def _possible(self, name: str) -> set[Value | None]:
+        """The values that a setting with choices may take in some trial."""
+        searched = self.spec.space.parameters.get(name)
+        picked = (searched.values() or ()) if searched else (params.get(name) for params in self.trials)
+        return {self.spec.settings({})[name], *picked}

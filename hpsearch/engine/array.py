@@ -21,6 +21,7 @@ from hpsearch.engine.schedules import warmed
 from hpsearch.engine.settings import INITS, MODELS, OPTIMIZERS, SCHEDULES
 from hpsearch.engine.shapes import WEIGHTS, Role, Slot, slots
 from hpsearch.engine.stack import Stack
+from hpsearch.engine.variational import Prior
 from hpsearch.space import Params
 
 _GATE = -2.0  # a highway's gate begins nearly shut (Srivastava, Greff & Schmidhuber 2015)
@@ -33,6 +34,8 @@ _BEGIN: dict[Role, float] = {
     "closing_gain": 0.0,
     "mean": 0.0,
     "variance": 1.0,
+    "spread": -3.0,  # log(sigma / s): a twentieth of the prior's, so that the weights are learned first
+    "noise": 0.0,
 }
 _NOT_FROM_ZERO = ("sigmoid",)  # activations that do not take 0 to 0
 
@@ -40,12 +43,13 @@ _NOT_FROM_ZERO = ("sigmoid",)  # activations that do not take 0 to 0
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What all members learn: the shape of one input, how many outputs there are, the study's seed, and how
-    many steps an epoch has."""
+    many steps and rows an epoch has."""
 
     inputs: tuple[int, ...]
     outputs: int
     seed: int
     steps: int = 1
+    rows: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,10 @@ class Array:
         self.leaves = [view.detach().requires_grad_() for view in self.weights.views]
         for leaf, gradient in zip(self.leaves, self.gradient.views, strict=True):
             leaf.grad = gradient
-        self.net = self._named()
+        own = [slots(one, self.problem.inputs, self.problem.outputs) for one in settings]
+        varies = self.settings["bayesian"] == "variational"
+        self._prior = Prior(self.members, own, self.weights, self.problem.rows) if varies else None
+        self.net = self._named(own)
         penalised = [index for index, slot in enumerate(self.layout) if slot.role in WEIGHTS]
         decays = flat.new_tensor([one["optimizer"] == "adamw" for one in settings])
         l2 = _column(settings, "l2", flat)
@@ -120,26 +127,29 @@ class Array:
         begun.flat.copy_(self.weights.flat)
         return begun
 
-    def _named(self) -> Net:
+    def _named(self, own: Sequence[Sequence[Slot]]) -> Net:
         """The members' weights by name, with what a model needs to know of their true and drawn shapes."""
         p = self.problem
-        layouts = [slots(member.settings, p.inputs, p.outputs) for member in self.members]
         gains = [index for index, slot in enumerate(self.layout) if slot.name.endswith(".gain")]
         return Net(
             inputs=p.inputs,
             settings=self.settings,
             members=[member.settings for member in self.members],
-            widths={self.layout[index].name: [layout[index].shape[0] for layout in layouts] for index in gains},
+            widths={self.layout[index].name: [its[index].shape[0] for its in own] for index in gains},
             weights={slot.name: leaf for slot, leaf in zip(self.layout, self.leaves, strict=True)},
+            deviations=self._prior.deviations if self._prior else {},
             drawn={slot.name: slot.shape for slot in slots(bucketed(self.settings), p.inputs, p.outputs)},
         )
 
     def _masked(self, settings: Sequence[Params]) -> Stack | None:
         """1 inside the members' true shapes and 0 in their padding, where padding would learn without it.
 
-        It would where an activation makes something of 0, and where layer norm's sums run over it.
+        It would where an activation or a variational layer makes something of 0, and where layer norm's sums run
+        over it.
         """
-        learns = any(one["activation"] in _NOT_FROM_ZERO or one["norm"] == "layer" for one in settings)
+        learns = self._prior is not None or any(
+            one["activation"] in _NOT_FROM_ZERO or one["norm"] == "layer" for one in settings
+        )
         if not learns or len(settings) == 1:
             return None
         inside = self.weights.empty()
@@ -176,17 +186,18 @@ class Array:
         """The most numbers that a member's layer has for one example."""
         return max(slot.shape[0] * slot.positions for slot in self.layout)
 
-    def noise(self, *purpose: int | str) -> Noise:
-        """The draws of this purpose in the study, each member's those of its replicate."""
+    def noise(self, *purpose: int | str, passes: int | None = None) -> Noise:
+        """The draws of this purpose in the study, each member's those of its replicate, for an epoch's passes."""
         replicates = [member.replicate for member in self.members]
-        return Noise(self.weights.flat.device, replicates, self.problem.steps, self.problem.seed, *purpose)
+        passes = passes or self.problem.steps
+        return Noise(self.weights.flat.device, replicates, passes, self.problem.seed, *purpose)
 
-    def outputs(self, x: Tensor, noise: Noise | None = None) -> Tensor:
+    def outputs(self, x: Tensor, noise: Noise | None = None, sampled: bool = False) -> Tensor:
         """What the members answer to the batch `x` [B, *inputs], or [K, B, *inputs]: [K, B, outputs].
 
-        With noise: in training.
+        With noise: in training; or of one net for all rows, drawn from the posterior.
         """
-        self.net.begin(noise)
+        self.net.begin(noise, sampled)
         result: Tensor = self._model(self.net, x)
         return result
 
@@ -196,6 +207,8 @@ class Array:
             self.net.back(slopes)
         else:
             self.gradient.flat.zero_()
+            if self._prior is not None:
+                slopes = self._prior.weighed(slopes, self.gradient, self.weights)
             outputs.backward(slopes)  # type: ignore[no-untyped-call]
         if self.inside is not None:
             self.gradient.flat.mul_(self.inside.flat)
@@ -205,6 +218,8 @@ class Array:
         self.backward(outputs, slopes)
         if self._limits is not None:
             self.gradient.scale((self._limits / self.gradient.norms()).clamp_max(1.0))
+        if self._prior is not None:
+            self._prior.penalise(self.gradient, self.weights)
         if self._has_l2:
             self.gradient.flat.addcmul_(self.weights.flat, self._l2.flat)
         if self._begun is not None:

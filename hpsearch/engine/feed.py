@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,8 +12,9 @@ from torch import Tensor
 from hpsearch.data import Dataset, Ints
 from hpsearch.engine.array import Array
 from hpsearch.engine.draws import generator
+from hpsearch.engine.settings import BAYESIAN
 
-Split = Literal["validation", "test"]
+Split = Literal["train", "validation", "test"]
 Stream = tuple[int, int]
 """A replicate and a fold: members that have both in common see the same batches."""
 
@@ -131,27 +132,34 @@ class Feed:
 
     def score(self, array: Array, name: Split) -> tuple[list[float], list[float]]:
         """Each member's mean loss and its accuracy or R2 on a split."""
-        folds = [member.fold for member in array.members]
-        rows, counts = self._judged(name, folds)
-        size = max(64, min(4096, _EVALUATED // (len(folds) * array.widest)))
-        loss = torch.zeros(len(folds), device=rows.device, dtype=torch.float64)
-        right = torch.zeros_like(loss)
+        loss, right, total = (
+            torch.zeros(len(array.members), device=self.like.device, dtype=torch.float64) for _ in "lrt"
+        )
         with torch.inference_mode():
-            for start in range(0, rows.shape[-1], size):
-                x, y = self.batch(rows[..., start : start + size], folds)
-                count = counts[..., start : start + size]
-                outputs = array.outputs(x)
+            predict = BAYESIAN.load(str(array.settings["bayesian"]))(array, self)
+            for outputs, y, count in self.answers(array, name, predict):
                 loss += (self.losses(outputs, y) * count).sum(1)
                 if self.classifies:
                     right += ((outputs.argmax(2) == y) * count).sum(1)
-            total = counts.sum(-1)
+                total += count.sum(-1)
             loss /= total
-            metric = right / total if self.classifies else 1.0 - loss / self._variance(rows, counts)
+            metric = right / total if self.classifies else 1.0 - loss / self._variance(array, name)
         return loss.tolist(), metric.tolist()
+
+    def answers(
+        self, array: Array, name: Split, predict: Callable[[Tensor], Tensor]
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """What members say to a split, in batches: outputs [K, B, outputs], targets, and which rows count."""
+        folds = [member.fold for member in array.members]
+        rows, counts = self._judged(name, folds)
+        size = max(64, min(4096, _EVALUATED // (len(folds) * array.widest)))
+        for start in range(0, rows.shape[-1], size):
+            x, y = self.batch(rows[..., start : start + size], folds)
+            yield predict(x), y, counts[..., start : start + size]
 
     def _judged(self, name: Split, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The rows of a split, [B], or [K, B] where the members' folds differ; and a 1 for each, 0 for padding."""
-        split = [self.data.test if name == "test" else self.data.folds[fold].validation for fold in folds]
+        split = [self._split(name, fold) for fold in folds]
         if len(set(folds)) == 1:
             rows = self.rows(split[0], folds[0])
             return rows.to(self._inputs.device), self.like.new_ones(len(rows))
@@ -162,8 +170,13 @@ class Feed:
         counts = (torch.arange(most) < lengths).to(self.like)
         return rows.to(self._inputs.device), counts
 
-    def _variance(self, rows: Tensor, counts: Tensor) -> Tensor:
+    def _split(self, name: Split, fold: int) -> Ints:
+        mine = self.data.folds[fold]
+        return {"train": mine.train, "validation": mine.validation, "test": self.data.test}[name]
+
+    def _variance(self, array: Array, name: Split) -> Tensor:
         """Of the targets of each member's rows."""
+        rows, counts = self._judged(name, [member.fold for member in array.members])
         y, n = self._targets[rows].double(), counts.sum(-1, keepdim=True)
         mean = (y * counts).sum(-1, keepdim=True) / n
         return ((y - mean).square() * counts).sum(-1) / n.squeeze(-1)

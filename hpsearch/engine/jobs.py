@@ -46,7 +46,7 @@ def score_test(job: Job) -> Iterator[tuple[float, float]]:
     """
     member, feed = job.members[0], _feed(job.data, job.device)
     if feed.data.whole is None:
-        array = load(member, feed, job.folder)
+        array = load(member, feed, job.seed, job.folder)
     else:
         feed = Feed(replace(feed.data, folds=(feed.data.whole,), whole=None), job.device)
         array = begun(feed, [member], job.seed)
@@ -62,9 +62,9 @@ def diagnose(checkup: Checkup) -> Iterator[Probe]:
     yield from probes(_feed(checkup.data, checkup.device), checkup.members, checkup.seed, checkup.epochs)
 
 
-def load(member: Member, feed: Feed, folder: Path) -> Array:
+def load(member: Member, feed: Feed, seed: int, folder: Path) -> Array:
     """A cohort of one, with the weights that its training left."""
-    array = Array([member], Problem(feed.data.shape, feed.data.outputs, 0), feed.like)
+    array = Array([member], Problem(feed.data.shape, feed.data.outputs, seed), feed.like)
     weights = load_file(folder / f"{member.number}.safetensors")
     with torch.no_grad():
         for view, slot in zip(array.weights.views, array.layout, strict=True):

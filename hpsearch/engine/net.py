@@ -23,6 +23,7 @@ from hpsearch.space import Params
 
 _EPS = 1e-5  # of a normalisation
 _MASKED = 2**17  # numbers of dropout's masks made at once
+_TINY = 1e-16  # a variance that is as good as none
 _MOMENTUM = 0.1  # of batch norm's running statistics
 
 Function = Callable[[Tensor, Tensor], Tensor]
@@ -35,7 +36,8 @@ class Net:
     In a training pass `noise` gives the draws behind dropout and drop-connect, shared by all members of a
     replicate: each thresholds the same numbers at its own rate. In evaluation there is none, and nothing is
     dropped. `drawn` says for each weight how large a draw is: the shape of the widest member that the key
-    allows, which does not depend on the company that made the padding; nor on how full a batch is.
+    allows, which does not depend on the company that made the padding; nor on how full a batch is. `deviations`
+    are those of a variational weight's prior, [K, *shape].
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Net:
         widths: Mapping[str, Sequence[int]],
         weights: Mapping[str, Tensor],
         drawn: Mapping[str, tuple[int, ...]],
+        deviations: Mapping[str, Tensor],
     ) -> None:
         self.inputs = inputs
         self.settings = settings
@@ -60,6 +63,8 @@ class Net:
         """What the output layer was last given."""
         self.weights = weights
         self.drawn = drawn
+        self._deviations = deviations
+        self._sampled = False
         like = next(iter(weights.values()))
         self._widths = {name: like.new_tensor(widths[name]) for name in widths}
         names = [str(one["activation"]) for one in members]
@@ -77,7 +82,11 @@ class Net:
         self._drops = bool(self._dropout.levels.any())
         self._disconnects = bool(self._dropconnect.levels.any())
         self.is_plain = not (
-            self._disconnects or settings["norm"] != "none" or settings.get("skip") != "none" or "prelu" in names
+            self._disconnects
+            or deviations
+            or settings["norm"] != "none"
+            or settings.get("skip") != "none"
+            or "prelu" in names
         )
         """Whether hidden layers do no more than a chain of dense layers does."""
         names_of = [name.removesuffix(".weight") for name in weights if self.is_plain and name.endswith(".weight")]
@@ -86,7 +95,27 @@ class Net:
 
     def dense(self, name: str, x: Tensor) -> Tensor:
         """x W' + b, for `x` [K, B, in], or [B, in] where all members share it."""
-        return dense(x, self._connected(f"{name}.weight"), self.weights.get(f"{name}.bias"))
+        weight, bias = self._connected(f"{name}.weight"), self.weights.get(f"{name}.bias")
+        s = self._deviations.get(f"{name}.weight")
+        if s is None or self.noise is None:
+            return dense(x, weight, bias)
+        sigma = s * self.weights[f"{name}.weight.spread"].exp()
+        if self._sampled:
+            return dense(x, weight + sigma * self._normal(f"{name}.weight", self.drawn[f"{name}.weight"], sigma), bias)
+        z = dense(x, weight, bias)
+        full = (int(self.settings["batch_size"]), self.drawn[f"{name}.weight"][0])
+        # the root has no derivative at 0, where padding is
+        return z + (dense(x.square(), sigma.square(), None) + _TINY).sqrt() * self._normal(f"{name}.sums", full, z)
+
+    def output(self, h: Tensor) -> Tensor:
+        """The output layer, of [K, B, in]."""
+        self.features = h
+        return self.dense("output", h)
+
+    def _normal(self, name: str, drawn: tuple[int, ...], like: Tensor) -> Tensor:
+        """Standard normal numbers, drawn for a shape and cut to that of `like` [K, rows, columns]."""
+        assert self.noise is not None
+        return self.noise.normal(name, drawn, like)[:, : like.shape[1], : like.shape[2]]
 
     def convolve(self, name: str, x: Tensor, stride: int = 1) -> Tensor:
         """Convolution with same padding, of K groups of channels, or of one image that all members share."""
@@ -101,9 +130,10 @@ class Net:
         parts = [self._connected(f"{layer}.{name}.{part}") for name in names]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
-    def begin(self, noise: Noise | None) -> None:
-        """A pass: with noise, in training."""
+    def begin(self, noise: Noise | None, sampled: bool = False) -> None:
+        """A pass: with noise, in training; or of a net that is drawn from the posterior, one for all rows."""
         self.back = None
+        self._sampled = sampled
         if noise is not self.noise:
             self.noise = noise
             self._masks: dict[str, list[Tensor]] = {}
@@ -117,7 +147,8 @@ class Net:
             return None
         members, batch, units = like.shape
         if not self._masks.get(name):
-            shape = (int(self.settings["batch_size"]), self.drawn[f"{name}.weight"][0])
+            rows = 1 if self._sampled else int(self.settings["batch_size"])
+            shape = (rows, self.drawn[f"{name}.weight"][0])
             r = self.noise.bytes(name, shape, most=max(1, _MASKED // (members * shape[0] * units)))
             self._masks[name] = list(self._dropout.kept(r[..., :units]).unbind())[::-1]
         return self._masks[name].pop()[:, :batch]
@@ -149,7 +180,7 @@ class Net:
         running = [self.weights[f"{name}.{part}"] for part in ("mean", "variance")]
         over = [axis for axis, side in enumerate(place) if side == 1]
         counted = math.prod(z.shape[axis] for axis in over)
-        if self.noise is None or counted == 1:  # one number has no spread of its own
+        if self.noise is None or self._sampled or counted == 1:  # one number has no spread of its own
             mean, var = (statistic.detach().view(list(place)) for statistic in running)
         else:
             var, mean = torch.var_mean(z, over, correction=0, keepdim=True)

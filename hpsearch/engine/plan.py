@@ -63,7 +63,7 @@ class Checkup:
     epochs: int
 
 
-_STRUCTURE = ("model", "depth", "skip", "blocks", "cell", "norm", "pretrain", "batch_size", "epochs")
+_STRUCTURE = ("model", "depth", "skip", "blocks", "cell", "norm", "pretrain", "bayesian", "batch_size", "epochs")
 _PADDED = ("width", "channels")
 
 

@@ -19,9 +19,8 @@ from hpsearch.engine.array import Array
 from hpsearch.engine.draws import LEVELS
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.optimizers import Coefficients, adam
+from hpsearch.engine.settings import PRETRAINING_EPOCHS
 
-EPOCHS = 20
-"""Passes over the training rows for each layer."""
 _LR = 1e-3
 
 Restored = tuple[int, int, list[float]]
@@ -38,7 +37,7 @@ def layerwise(array: Array, feed: Feed) -> Iterator[Restored]:
     streams = [member.stream for member in array.members]
     for layer in range(int(array.settings["depth"])):
         coder = _Coder(array, layer)
-        for epoch in range(1, EPOCHS + 1):
+        for epoch in range(1, PRETRAINING_EPOCHS + 1):
             array.net.begin(array.noise("corruption", layer, epoch))
             total = torch.zeros(len(array.members), device=feed.like.device, dtype=torch.float64)
             for x, y in feed.epoch(epoch, int(array.settings["batch_size"]), array.problem.seed, streams):

@@ -57,6 +57,15 @@ INITS = Registry(
         "identity": "hpsearch.engine.inits:identity",
     },
 )
+BAYESIAN = Registry(
+    "bayesian",
+    {
+        "none": "hpsearch.engine.bayesian:point",
+        "variational": "hpsearch.engine.bayesian:sampled(prior_scale)",
+        "mc_dropout": "hpsearch.engine.bayesian:sampled",
+        "laplace": "hpsearch.engine.bayesian:laplace(prior_scale)",
+    },
+)
 ACTIVATIONS = Registry(
     "activation",
     {
@@ -68,6 +77,12 @@ ACTIVATIONS = Registry(
         "gelu": "hpsearch.engine.activations:gelu",
     },
 )
+
+
+PRETRAINING_EPOCHS = 20
+"""Passes over the training rows for each layer."""
+NETWORKS = 32
+"""How many nets a sampled posterior answers with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +133,17 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "pretrain": Setting(Choice(tuple(PRETRAINING)), "none", "what the hidden layers learn before the task"),
     "corruption": Setting(Real(0.0, 0.99), 0.3, "the share of numbers that pre-training spoils"),
-    "dropout": Setting(Real(0.0, 0.99), 0.0, "the share of hidden units dropped in a step"),
+    "bayesian": Setting(
+        Choice(tuple(BAYESIAN)), "none", "whether one net answers, or the mean over a distribution of nets"
+    ),
+    "prior_scale": Setting(
+        Real(_TINY, _HUGE), 1.0, "deviation of the weights' prior, in units of what the fans ask for"
+    ),
+    "dropout": Setting(
+        Real(0.0, 0.99),
+        By("bayesian", {**dict.fromkeys(BAYESIAN, 0.0), "mc_dropout": 0.2}),
+        "the share of hidden units dropped in a step; of mc_dropout in its answers too",
+    ),
     "dropconnect": Setting(Real(0.0, 0.99), 0.0, "the share of weights dropped in a step"),
     "l1": Setting(Real(0.0, _HUGE), 0.0, "draws each weight towards exactly 0, by lr * l1 a step"),
     "l2": Setting(Real(0.0, _HUGE), 0.0, "adds l2 * w to the gradient of each weight; adamw decouples it"),
@@ -160,6 +185,7 @@ SETTINGS: Mapping[str, Setting] = {
 _TABLES = {
     "model": MODELS,
     "pretrain": PRETRAINING,
+    "bayesian": BAYESIAN,
     "optimizer": OPTIMIZERS,
     "activation": ACTIVATIONS,
     "schedule": SCHEDULES,
@@ -174,6 +200,10 @@ EXCLUDES: tuple[tuple[tuple[str, Value], tuple[str, Value]], ...] = (
     (("model", "rnn"), ("norm", "batch")),  # statistics of a batch differ from step to step of a sequence
     (("pretrain", "layerwise"), ("norm", "batch")),
     (("pretrain", "layerwise"), ("norm", "layer")),
+    (("pretrain", "layerwise"), ("bayesian", "variational")),
+    (("model", "resnet"), ("bayesian", "variational")),
+    (("model", "rnn"), ("bayesian", "variational")),
+    (("bayesian", "mc_dropout"), ("dropout", 0.0)),
 )
 """Pairs of choices that do not go together: a space that has both leaves out the points with both."""
 

@@ -25,9 +25,14 @@ Role = Literal[
     "slope",
     "mean",
     "variance",
+    "spread",
+    "noise",
 ]
 WEIGHTS: tuple[Role, ...] = ("hidden", "recurrent", "closing", "output")
 """What penalties draw towards zero."""
+
+
+NOISE = "output.noise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ class Slot:
     It is applied at `positions` places of an example (the pixels of a convolution's output).
     A `closing` weight (or gain, where there is one) ends a residual branch and begins at zero, so that the
     block begins as the identity. A `gate` bias begins nearly shut, an `open` one the other way.
-    `mean` and `variance` are running statistics: they get no gradient.
+    `mean` and `variance` are running statistics: they get no gradient. A variational weight has a `spread` beside
+    it, and a variational regression one number for the `noise` of its targets (see `engine.variational`).
     """
 
     name: str
@@ -54,6 +60,11 @@ class Slot:
     def fan_out(self) -> int:
         """Units that each of its inputs reaches."""
         return self.shape[0] * math.prod(self.shape[2:])
+
+
+def spread_of(weight: Slot) -> str:
+    """The name of the spread that a variational weight has."""
+    return f"{weight.name}.spread"
 
 
 SHAPES = Registry(
@@ -80,7 +91,8 @@ def mlp(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[Slot, 
                 Slot(f"{name}.gate.weight", (width, width), "hidden"),
                 Slot(f"{name}.gate.bias", (width,), "gate"),
             ]
-    return (*slots, *_dense("output", outputs, width, "output"))
+    slots += _dense("output", outputs, width, "output")
+    return (*slots, *_spreads(slots, outputs)) if settings["bayesian"] == "variational" else tuple(slots)
 
 
 def resnet(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[Slot, ...]:
@@ -165,6 +177,12 @@ def _dense(name: str, outputs: int, inputs: int, role: Role) -> list[Slot]:
 def _conv(name: str, outputs: int, inputs: int, side: int, positions: int, role: Role) -> list[Slot]:
     weight = Slot(f"{name}.weight", (outputs, inputs, side, side), role, positions)
     return [weight, Slot(f"{name}.bias", (outputs,), "bias", positions)]
+
+
+def _spreads(slots: list[Slot], outputs: int) -> list[Slot]:
+    """What a variational net has beside its weights; a single output is a regression's."""
+    spreads = [Slot(spread_of(slot), slot.shape, "spread") for slot in slots if slot.role in WEIGHTS]
+    return [*spreads, Slot(NOISE, (1,), "noise")] if outputs == 1 else spreads
 
 
 def _biased(layer: list[Slot], settings: Params) -> list[Slot]:

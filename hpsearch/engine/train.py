@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from hpsearch.engine.array import Array, Problem, corner
+from hpsearch.engine.cost import Cost
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Member, Objective
 from hpsearch.engine.settings import PRETRAINING
-from hpsearch.engine.shapes import flops_forward, slots
+from hpsearch.engine.shapes import slots
 from hpsearch.engine.stack import Stack
 from hpsearch.trial import Done, Epoch, Failed, Result
 
@@ -33,10 +34,10 @@ class Ended:
 
 @dataclass(slots=True)
 class Run:
-    """How far one member has come. `flops` are those of one epoch, `first_loss` that before the first step."""
+    """How far one member has come; `first_loss` is that before the first step."""
 
     member: Member
-    flops: int
+    cost: Cost
     first_loss: float = math.nan
     best: float = math.inf
     metric: float = math.nan
@@ -64,7 +65,7 @@ class Run:
         finite = math.isfinite(last.loss) and math.isfinite(last.train_loss)
         return not finite or last.train_loss > _DIVERGED * self.first_loss
 
-    def result(self, steps_per_epoch: int) -> Result:
+    def result(self) -> Result:
         """What has become of it."""
         curve, epochs = tuple(self.curve), len(self.curve)
         if self.diverged:
@@ -74,8 +75,8 @@ class Run:
             loss=self.best,
             metric=self.metric,
             seconds=self.seconds,
-            flops=float(self.flops * epochs),
-            steps=steps_per_epoch * epochs,
+            flops=self.cost.flops_after(epochs),
+            steps=self.cost.steps_after(epochs),
             epochs=epochs,
             best_epoch=self.best_epoch,
             curve=curve,
@@ -89,13 +90,15 @@ Reached = tuple[Member, Epoch]
 def train(feed: Feed, members: Sequence[Member], objective: Objective, seed: int) -> Iterator[Reached | Ended]:
     """Train members with one key together: every epoch of each as it ends, and each one's end once.
 
-    An epoch's `flops` are 3 forward passes of the training rows (a backward pass costs two) and 1 of the
-    validation rows. Its seconds are shared among the members that still learn, by their FLOPs.
+    Its seconds are shared among the members that still learn, by their FLOPs.
     """
+    start = time.perf_counter()
     array = begun(feed, members, seed)
-    steps = array.problem.steps
     best = array.weights.empty()
-    runs = [Run(member, _flops(feed, member)) for member in array.members]
+    runs = [Run(member, _cost(feed, member)) for member in array.members]
+    share = (time.perf_counter() - start) / sum(run.cost.flops_after(1) for run in runs)
+    for run in runs:
+        run.seconds = share * run.cost.flops_after(1)
     for number in range(1, int(array.settings["epochs"]) + 1):
         better: list[int] = []
         ended: list[int] = []
@@ -107,7 +110,7 @@ def train(feed: Feed, members: Sequence[Member], objective: Objective, seed: int
             yield runs[position].member, seen
         best.copy_from(array.weights, torch.tensor(better, dtype=torch.long, device=feed.like.device))
         for position in ended:
-            result = runs[position].result(steps)
+            result = runs[position].result()
             weights = {} if isinstance(result, Failed) else trimmed(best, position, array)
             yield Ended(runs[position].member, result, weights)
         active = [position for position, run in enumerate(runs) if run.active]
@@ -123,16 +126,15 @@ def train(feed: Feed, members: Sequence[Member], objective: Objective, seed: int
 def begun(feed: Feed, members: Sequence[Member], seed: int) -> Array:
     """The members as they are before their first epoch, pre-trained where that is asked for."""
     steps = -(-feed.trained // int(members[0].settings["batch_size"]))
-    array = Array(members, Problem(feed.data.shape, feed.data.outputs, seed, steps), feed.like)
+    array = Array(members, Problem(feed.data.shape, feed.data.outputs, seed, steps, feed.trained), feed.like)
     for _ in PRETRAINING.load(str(array.settings.get("pretrain", "none")))(array, feed):
         pass
     return array
 
 
-def _flops(feed: Feed, member: Member) -> int:
-    """Of one epoch."""
-    rows = 3 * feed.trained + len(feed.data.folds[member.fold].validation)
-    return rows * flops_forward(slots(member.settings, feed.data.shape, feed.data.outputs))
+def _cost(feed: Feed, member: Member) -> Cost:
+    judged = len(feed.data.folds[member.fold].validation)
+    return Cost.of(member.settings, feed.data.shape, feed.data.outputs, feed.trained, judged)
 
 
 def _epoch(array: Array, feed: Feed, runs: Sequence[Run], number: int) -> list[tuple[int, Epoch]]:
@@ -141,9 +143,9 @@ def _epoch(array: Array, feed: Feed, runs: Sequence[Run], number: int) -> list[t
     train_losses, first_losses = learn(array, feed, number)
     losses, metrics = feed.score(array, "validation")
     active = [position for position, run in enumerate(runs) if run.active]
-    share = (time.perf_counter() - start) / sum(runs[position].flops for position in active)
+    share = (time.perf_counter() - start) / sum(runs[position].cost.flops for position in active)
     for position in active:
-        runs[position].seconds += share * runs[position].flops
+        runs[position].seconds += share * runs[position].cost.flops
         if number == 1:
             runs[position].first_loss = first_losses[position]
     return [(p, Epoch(runs[p].member.number, number, train_losses[p], losses[p], metrics[p])) for p in active]

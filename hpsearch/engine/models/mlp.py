@@ -28,4 +28,4 @@ def forward(net: Net, x: Tensor) -> Tensor:
             h = h + a
         else:
             h = torch.lerp(h, a, torch.sigmoid(net.dense(f"{name}.gate", h)))
-    return net.dense("output", h)
+    return net.output(h)

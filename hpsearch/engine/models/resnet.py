@@ -27,4 +27,4 @@ def forward(net: Net, x: Tensor) -> Tensor:
             inner = net.activate(first, net.norm(first, net.convolve(first, h, stride=stride)))
             h = net.activate(second, around + net.norm(second, net.convolve(second, inner)))
     pooled = h.mean(dim=(2, 3)).view(len(h), net.members, -1).transpose(0, 1)
-    return net.dense("output", net.drop(second, pooled))
+    return net.output(net.drop(second, pooled))

@@ -29,7 +29,7 @@ def forward(net: Net, x: Tensor) -> Tensor:
     for layer in range(int(net.settings["depth"])):
         states = _layer(net, f"layer{layer}", inputs, batch, steps)
         inputs = torch.stack(states, dim=2).flatten(1, 2)  # [K, B * steps, units]
-    return net.dense("output", states[-1])
+    return net.output(states[-1])
 
 
 def _layer(net: Net, name: str, inputs: Tensor, batch: int, steps: int) -> list[Tensor]:

@@ -1,0 +1,52 @@
+"""What a training costs, known before it runs: floating-point operations and steps. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from hpsearch.engine.settings import NETWORKS, PRETRAINING_EPOCHS
+from hpsearch.engine.shapes import flops_forward, slots
+from hpsearch.space import Params
+
+_LEARN = 3  # passes forward that a step costs: the way back is two
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of pre-training, and of each epoch after it."""
+
+    flops_before: int
+    steps_before: int
+    flops: int
+    steps: int
+
+    @classmethod
+    def of(cls, settings: Params, inputs: tuple[int, ...], outputs: int, trained: int, judged: int) -> Self:
+        """Of a training on so many rows that is judged on so many others."""
+        steps = -(-trained // int(settings["batch_size"]))
+        forward = flops_forward(slots(settings, inputs, outputs))
+        rows = _LEARN * trained + _answers(settings) * judged + trained * (settings["bayesian"] == "laplace")
+        layers = int(settings["depth"]) if settings.get("pretrain") == "layerwise" else 0
+        before = trained * sum(_restored(layer, int(settings["width"]), math.prod(inputs)) for layer in range(layers))
+        return cls(PRETRAINING_EPOCHS * before, PRETRAINING_EPOCHS * steps * layers, rows * forward, steps)
+
+    def flops_after(self, epochs: int) -> float:
+        """Of so many epochs, in all."""
+        return float(self.flops_before + epochs * self.flops)
+
+    def steps_after(self, epochs: int) -> int:
+        """The optimizer's, in all."""
+        return self.steps_before + epochs * self.steps
+
+
+def _answers(settings: Params) -> int:
+    """Passes that an answer takes: one for each net that it is the mean of."""
+    return NETWORKS if settings["bayesian"] in ("variational", "mc_dropout") else 1
+
+
+def _restored(layer: int, width: int, inputs: int) -> int:
+    """Of a row and a layer in pre-training: forward to the layer, and a step of it, which goes there and back again."""
+    below = 0 if layer == 0 else 2 * width * (inputs + (layer - 1) * width)
+    return below + _LEARN * 2 * 2 * width * (width if layer else inputs)
