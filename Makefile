@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test test-slow check bench faults clean
+.PHONY: install run test test-slow check bench bench-engine faults clean
 
 install: .venv/installed  ## the package, editable, with what its tests need, at pinned versions
 
@@ -29,8 +29,14 @@ test-slow: install  ## what takes minutes, and real MNIST where HPSEARCH_DATA na
 faults: install  ## kill the search again and again: nothing may be lost
 	$(BIN)/pytest -m faults
 
-bench: install  ## what a cohort gains over training one by one
+bench: bench-engine  ## all that is measured
+
+bench-engine: .venv/bench  ## speed on one core, against Optuna with a plain PyTorch loop, and against hand-written loops
 	$(BIN)/python experiments/bench_engine.py
+
+.venv/bench: .venv/installed  ## the peers
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	touch $@
 
 clean:
 	rm -rf .venv

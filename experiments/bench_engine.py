@@ -1,82 +1,330 @@
-"""What a cohort gains: seconds per trial, trained together, against a plain PyTorch loop with the data in memory.
+"""How fast the engine is on one core, against what a person would write without it.
 
-    make bench          (or: python experiments/bench_engine.py --repeats 5)
+    make bench-engine       (or: python experiments/bench_engine.py [--repeats 3] [mixed small mnist ...])
 
-One core, digits (1,437 training rows), batches of 32, Adam, 10 epochs. The two sides alternate, and the ratio
-is that of their medians, so that a busy machine slows both.
+Each comparison runs its sides in turn, and gives the ratio of their medians, so that a busy machine slows both.
+
+- `mixed`, `small`: a search of 50 configurations on the digits, as a command, against Optuna with a plain PyTorch loop
+  (peers/peer_optuna.py) on the same configurations and rows. The search time alone: hpsearch's `wall_seconds`, the
+  peer's `seconds`; neither has the imports. Losses are compared pair by pair.
+- `mnist`, `resnet`: one training against the same network in a hand-written loop with the data in memory; both
+  validate after each epoch.
+- `members`: five folds, and twenty seeds, of one configuration against one training of it.
+- `cohorts`: trainings of one shape, together, against the hand-written loop, per training.
+
+MNIST is found where `hpsearch` finds it: in $HPSEARCH_DATA/mnist, in the cache, or else downloaded.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
+import os
+import random
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
 
+import hpsearch
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
+from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Member
 from hpsearch.engine.settings import complete
+from hpsearch.engine.shapes import STAGES
 from hpsearch.engine.train import train
+from hpsearch.space import Params
 
-EPOCHS = 10
-SHAPES = ((32, 1), (64, 2), (128, 2), (256, 2))
-COMPANIES = (1, 4, 16, 32)
+Side = Callable[[], float]
+"""Does it once; the seconds that count."""
 
 
-def cohort(feed: Feed, width: int, depth: int, members: int) -> float:
-    """Seconds per trial of `members` trials with learning rates of their own."""
-    common = {"width": width, "depth": depth, "batch_size": 32, "epochs": EPOCHS, "patience": 0}
-    all_members = [Member(k, complete({**common, "lr": 1e-3 * (1 + k / members)})) for k in range(members)]
+def medians(sides: Mapping[str, Side], repeats: int) -> dict[str, float]:
+    """The median seconds of each side, run in turn."""
+    times = [{name: side() for name, side in sides.items()} for _ in range(repeats)]
+    return {name: statistics.median(each[name] for each in times) for name in sides}
+
+
+def say(*lines: str) -> None:
+    """Print now."""
+    print(*lines, sep="\n", flush=True)
+
+
+# Searches, as commands
+
+PEER = Path(__file__).parent / "peers" / "peer_optuna.py"
+PEER_WIDTHS = "[32, 64, 128]"  # those that the peer allows, as its source has them
+PEER_NAMES = {"wd": "l2", "batch": "batch_size"}  # what the peer calls otherwise
+HPSEARCH = "hpsearch manual study.yaml --trials trials.json --workers 1 --threads 1 --json --quiet"
+OPTUNA = "peer.py --configs peer.json"
+STUDY = """\
+data: {source: digits.npz, scale: none, split: {column: part}}
+train: {model: mlp, optimizer: adam, epochs: 30, patience: 0}
+"""
+
+
+def searches(widths: Sequence[int], repeats: int) -> None:
+    """Search by both sides, in turn; the peer once more with its tensors in memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        contest = Contest(Path(folder))
+        contest.write(list(configurations(50, widths, random.Random(0))), widths)
+        found = medians({"hpsearch": contest.hpsearch, "peer": contest.optuna}, repeats)
+        resident = contest.optuna("--resident")
+    mine, its = found["hpsearch"], found["peer"]
+    say(
+        f"50 configurations of width {', '.join(map(str, widths))}; depth 1-2, batch 32 or 64, 30 epochs",
+        f"    {HPSEARCH}   {mine:.2f} s",
+        f"    {OPTUNA}   {its:.2f} s: hpsearch is {its / mine:.1f} times as fast",
+        f"    {OPTUNA} --resident   {resident:.2f} s: {resident / mine:.1f} times",
+        "    mean log ratio of the losses, hpsearch's to the peer's: {:+.3f}, standard error {:.3f}".format(
+            *compared(contest.losses["hpsearch"], contest.losses["peer"])
+        ),
+    )
+
+
+def configurations(number: int, widths: Sequence[int], draw: random.Random) -> Iterator[dict[str, float]]:
+    """Points of the peer's space, by the peer's names."""
+    for _ in range(number):
+        yield {
+            "lr": 10 ** draw.uniform(-4, -1),
+            "wd": 10 ** draw.uniform(-6, -2),
+            "width": draw.choice(widths),
+            "depth": draw.choice([1, 2]),
+            "dropout": draw.uniform(0.0, 0.5),
+            "batch": draw.choice([32, 64]),
+        }
+
+
+def compared(mine: Sequence[float], its: Sequence[float]) -> tuple[float, float]:
+    """The mean log ratio over pairs, and its standard error."""
+    ratios = [math.log(a / b) for a, b in zip(mine, its, strict=True)]
+    return statistics.fmean(ratios), statistics.stdev(ratios) / math.sqrt(len(ratios))
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What both sides read, in a folder of its own; and the losses that each has found, in the trials' order."""
+
+    folder: Path
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def write(self, drawn: Sequence[Mapping[str, float]], widths: Sequence[int]) -> None:
+        """The configurations, the digits in the peer's own split, and the peer, changed in no more than its widths."""
+        named = [{PEER_NAMES.get(name, name): value for name, value in one.items()} for one in drawn]
+        x, y = load_digits(return_X_y=True)
+        part = np.full(len(x), "validation")
+        part[np.random.default_rng(0).permutation(len(x))[: int(0.8 * len(x))]] = "train"
+        np.savez(self.folder / "digits.npz", X=(x / 16).astype(np.float32), y=y, part=part)
+        texts = {
+            "peer.json": json.dumps(drawn),
+            "trials.json": json.dumps(named),
+            "study.yaml": STUDY,
+            "peer.py": PEER.read_text(encoding="utf-8").replace(PEER_WIDTHS, str(list(widths))),
+        }
+        for name, text in texts.items():
+            (self.folder / name).write_text(text, encoding="utf-8")
+
+    def hpsearch(self) -> float:
+        """Search once."""
+        found = self._run(f"-m {HPSEARCH} --study {next(self._numbers)}")
+        self.losses["hpsearch"] = [row["loss"] for row in sorted(found["trials"], key=lambda row: row["number"])]
+        return float(found["wall_seconds"])
+
+    def optuna(self, flags: str = "") -> float:
+        """The same, by the peer."""
+        found = self._run(f"{OPTUNA} {flags}")
+        if not flags:
+            self.losses["peer"] = found["losses"]
+        return float(found["seconds"])
+
+    def _run(self, command: str) -> Any:
+        """What a Python command prints; `hpsearch` is the one that is imported here."""
+        path = {"PYTHONPATH": str(Path(hpsearch.__file__).parents[1])}
+        run = [sys.executable, *command.split()]
+        done = subprocess.run(run, cwd=self.folder, env=os.environ | path, check=True, stdout=subprocess.PIPE)
+        return json.loads(done.stdout)
+
+
+# Trainings, in this process
+
+
+def cohort(feed: Feed, members: Sequence[Member]) -> float:
+    """Train the members together."""
     start = time.perf_counter()
-    for _ in train(feed, all_members, "loss", seed=0):
+    for _ in train(feed, members, "loss", seed=0):
         pass
-    return (time.perf_counter() - start) / members
-
-
-def loop(feed: Feed, width: int, depth: int) -> float:
-    """Seconds of one trial as a person would write it, validation after each epoch included."""
-    fold = feed.data.folds[0]
-    split = [feed.batch(feed.rows(rows, 0), [0]) for rows in (fold.train, fold.validation)]
-    (x, y), (x_val, y_val) = ((inputs.flatten(1), targets) for inputs, targets in split)
-    layers: list[nn.Module] = []
-    for inputs in [x.shape[1], *[width] * (depth - 1)]:
-        layers += [nn.Linear(inputs, width), nn.ReLU()]
-    model = nn.Sequential(*layers, nn.Linear(width, 10))
-    optimizer, criterion = torch.optim.Adam(model.parameters(), lr=1e-3), nn.CrossEntropyLoss()
-    start = time.perf_counter()
-    for _ in range(EPOCHS):
-        order = torch.randperm(len(y))
-        for i in range(0, len(y), 32):
-            rows = order[i : i + 32]
-            optimizer.zero_grad()
-            criterion(model(x[rows]), y[rows]).backward()
-            optimizer.step()
-        with torch.no_grad():
-            criterion(model(x_val), y_val).item()
     return time.perf_counter() - start
 
 
+def by_hand(feed: Feed, network: Callable[[], nn.Module], settings: Params) -> float:
+    """Train one network as a person would write it, on the same rows, scaled alike."""
+    fold, batch_size = feed.data.folds[0], int(settings["batch_size"])
+    x, y = feed.batch(feed.rows(fold.train, 0), [0])
+    x_val, y_val = feed.batch(feed.rows(fold.validation, 0), [0])
+    with as_usual():
+        model, criterion = network(), nn.CrossEntropyLoss()
+        optimizer = torch.optim.Adam(model.parameters(), lr=settings["lr"])
+        start = time.perf_counter()
+        for _ in range(int(settings["epochs"])):
+            order = torch.randperm(len(y))
+            model.train()
+            for i in range(0, len(y), batch_size):
+                rows = order[i : i + batch_size]
+                optimizer.zero_grad()
+                criterion(model(x[rows]), y[rows]).backward()
+                optimizer.step()
+            model.eval()
+            with torch.no_grad():
+                for x_part, y_part in zip(x_val.split(1024), y_val.split(1024), strict=True):
+                    criterion(model(x_part), y_part).item()
+        return time.perf_counter() - start
+
+
+@contextmanager
+def as_usual() -> Iterator[None]:
+    """Torch as it is where nobody asks it to be repeatable."""
+    torch.use_deterministic_algorithms(False)
+    yield
+    torch.use_deterministic_algorithms(True)
+
+
+def mlp(inputs: int, width: int, depth: int) -> nn.Module:
+    """ReLU layers."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for before in [inputs, *[width] * (depth - 1)]:
+        layers += [nn.Linear(before, width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(width, 10))
+
+
+class Block(nn.Module):
+    """A residual block; the first of a stage has a convolution on its way around."""
+
+    def __init__(self, before: int, after: int, normed: bool) -> None:
+        super().__init__()
+        stride = 1 if before == after else 2
+        self.around = nn.Identity() if before == after else nn.Conv2d(before, after, 1, stride)
+        self.first = convolution(before, after, stride, normed)
+        self.second = convolution(after, after, 1, normed)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Relu(around(h) + second(relu(first(h))))."""
+        return torch.relu(self.around(h) + self.second(torch.relu(self.first(h))))
+
+
+def convolution(before: int, after: int, stride: int, normed: bool) -> nn.Module:
+    """A 3x3 convolution, with batch norm or with a bias."""
+    layer = nn.Conv2d(before, after, 3, stride, padding=1, bias=not normed)
+    return nn.Sequential(layer, nn.BatchNorm2d(after)) if normed else layer
+
+
+def resnet(channels: int, normed: bool) -> nn.Module:
+    """The engine's network of one block a stage, for images of 28 x 28."""
+    widths = [channels * 2**stage for stage in range(STAGES)]
+    blocks = [Block(before, after, normed) for before, after in zip([channels, *widths], widths, strict=False)]
+    stem = [convolution(1, channels, 2, normed), nn.ReLU()]
+    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 10))
+
+
+def solo(name: str, feed: Feed, network: Callable[[], nn.Module], given: Params, repeats: int) -> None:
+    """One training against the same by hand."""
+    settings = complete({**given, "patience": 0})
+    sides = {
+        "hpsearch": partial(cohort, feed, [Member(0, settings)]),
+        "by hand": partial(by_hand, feed, network, settings),
+    }
+    found = medians(sides, repeats)
+    mine, its = found["hpsearch"], found["by hand"]
+    rows = f"{feed.trained:,} rows, batches of {settings['batch_size']}, {settings['epochs']} epochs"
+    say(f"{name}, {rows}:   {mine:.2f} s, by hand {its:.2f} s: hpsearch is {its / mine:.2f} times as fast")
+
+
+def solo_mlp(repeats: int) -> None:
+    """MNIST, 784-256-256-10."""
+    given = {"width": 256, "depth": 2, "batch_size": 64, "epochs": 2}
+    solo("MNIST, 784-256-256", loaded("mnist"), partial(mlp, 784, 256, 2), given, repeats)
+
+
+def solo_resnet(repeats: int) -> None:
+    """MNIST's first rows, with and without batch norm."""
+    feed = loaded("mnist", rows=12_000)
+    for norm in ("none", "batch"):
+        given = {"model": "resnet", "channels": 16, "norm": norm, "batch_size": 64, "epochs": 1}
+        solo(f"MNIST, ResNet of 16 channels, norm: {norm}", feed, partial(resnet, 16, norm == "batch"), given, repeats)
+
+
+def members(repeats: int) -> None:
+    """Folds and seeds of one configuration of the digits, 2 x 64, batches of 32, 30 epochs."""
+    settings = complete({"width": 64, "depth": 2, "batch_size": 32, "epochs": 30, "patience": 0})
+    held_out, folded = loaded("digits", test=0.0), loaded("digits", test=0.0, folds=5)
+    sides = {
+        "one": partial(cohort, held_out, [Member(0, settings)]),
+        "five folds": partial(cohort, folded, [Member(0, settings, fold=fold) for fold in range(5)]),
+        "twenty seeds": partial(cohort, held_out, [Member(0, settings, replicate) for replicate in range(20)]),
+    }
+    found = medians(sides, repeats)
+    costs = ", ".join(f"{name} {found[name]:.2f} s ({found[name] / found['one']:.2f} times)" for name in [*sides][1:])
+    say(f"digits, 2 x 64, batches of 32, 30 epochs:   one training {found['one']:.2f} s, {costs}")
+
+
+def cohorts(repeats: int) -> None:
+    """A table: one row per shape, one column per size of the cohort."""
+    feed, companies = loaded("digits", test=0.0), (1, 4, 16, 32)
+    say("digits, batches of 32, 10 epochs: times as fast per training as by hand, K trained together")
+    say("network    by hand, s" + "".join(f"{f'K = {k}':>9}" for k in companies))
+    for width, depth in ((32, 1), (64, 2), (128, 2), (256, 2)):
+        settings = complete({"width": width, "depth": depth, "batch_size": 32, "epochs": 10, "patience": 0})
+        sides = {"by hand": partial(by_hand, feed, partial(mlp, feed.data.features, width, depth), settings)}
+        for k in companies:
+            rates = ({"lr": 1e-3 * (1 + one / k)} for one in range(k))
+            sides[f"{k}"] = partial(cohort, feed, [Member(n, settings | rate) for n, rate in enumerate(rates)])
+        found = medians(sides, repeats)
+        gains = "".join(f"{k * found['by hand'] / found[f'{k}']:9.1f}" for k in companies)
+        say(f"{depth} x {width:<6} {found['by hand']:10.3f}{gains}")
+
+
+def loaded(source: str, **options: Any) -> Feed:
+    """Data in memory, as the engine takes it."""
+    return Feed(prepare(DataSpec(source, **options)), "cpu")
+
+
+MEASURES: Mapping[str, Callable[[int], None]] = {
+    "mixed": partial(searches, (32, 64, 128)),
+    "small": partial(searches, (16, 32)),
+    "mnist": solo_mlp,
+    "resnet": solo_resnet,
+    "members": members,
+    "cohorts": cohorts,
+}
+
+
 def main() -> None:
-    """Print a table: one row per shape, one column per size of the cohort."""
+    """Measure what is named, or all, on one core."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("measures", nargs="*", metavar="MEASURE", help=", ".join(MEASURES))
     arguments.add_argument("--repeats", type=int, default=3)
-    repeats = arguments.parse_args().repeats
-    torch.set_num_threads(1)
-    feed = Feed(prepare(DataSpec("digits", test=0.0)), "cpu")
-    print("network    loop, s   " + "".join(f"{f'K = {k}':>9}" for k in COMPANIES) + "   (times as fast per trial)")
-    for width, depth in SHAPES:
-        times: dict[int, list[float]] = {k: [] for k in (0, *COMPANIES)}
-        for _ in range(repeats):
-            times[0].append(loop(feed, width, depth))
-            for k in COMPANIES:
-                times[k].append(cohort(feed, width, depth, k))
-        base = statistics.median(times[0])
-        gains = "".join(f"{base / statistics.median(times[k]):9.1f}" for k in COMPANIES)
-        print(f"{depth} x {width:<6} {base:7.3f}   {gains}", flush=True)
+    given = arguments.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    set_up(threads=1)
+    for name in given.measures or MEASURES:
+        MEASURES[name](given.repeats)
 
 
 if __name__ == "__main__":

@@ -226,7 +226,7 @@ class Array:
             self.gradient.flat.addcmul_(self.weights.flat - self._begun.flat, self._pull.flat)
         for group in self._groups:
             scale = group.scale(self.step_number, self.problem.steps)
-            c = replace(group.coefficients, scale=scale)
+            c = group.coefficients if scale == 1.0 else replace(group.coefficients, scale=scale)
             group.rule(group.weights, group.gradient, *group.state, c=c, t=self.step_number + 1)
             if self._has_l1:
                 self._shrink(group, scale)

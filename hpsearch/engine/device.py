@@ -12,6 +12,7 @@ def set_up(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(1)
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nobody reads it
     torch.set_flush_denormal(True)  # dead units would cost a hundred times as much
 
 

@@ -77,6 +77,8 @@ class Net:
             for name in dict.fromkeys(names)
         ]
         self._slope = _column(members, "slope", like)
+        # one function of z alone for all
+        self._is_alike = len(self._functions) == 1 and "prelu" not in names and not self._slope.any()
         self._dropout = _Rates.of(_column(members, "dropout", like))
         self._dropconnect = _Rates.of(_column(members, "dropconnect", like))
         self._drops = bool(self._dropout.levels.any())
@@ -168,26 +170,25 @@ class Net:
         kind = self.settings["norm"]
         if kind == "none":
             return z
+        if kind == "batch":
+            return self._over_batch(name, z)
         member = 0 if z.dim() == 3 else 1  # the members' axis; the units' is 2 either way
         grouped = z if member == 0 else z.view(len(z), self.members, -1, *z.shape[2:])
         place = [self.members if axis == member else -1 if axis == 2 else 1 for axis in range(grouped.dim())]
         gain, shift = (self.weights[f"{name}.{part}"].view(place) for part in ("gain", "shift"))
-        normal = self._over_batch(name, grouped, place) if kind == "batch" else self._over_units(name, grouped, place)
-        return torch.addcmul(shift, normal, gain).view(z.shape)
+        return torch.addcmul(shift, self._over_units(name, grouped, place), gain).view(z.shape)
 
-    def _over_batch(self, name: str, z: Tensor, place: Sequence[int]) -> Tensor:
+    def _over_batch(self, name: str, z: Tensor) -> Tensor:
         """Batch norm (Ioffe & Szegedy 2015): of the batch in training, by running statistics in evaluation."""
-        running = [self.weights[f"{name}.{part}"] for part in ("mean", "variance")]
-        over = [axis for axis, side in enumerate(place) if side == 1]
-        counted = math.prod(z.shape[axis] for axis in over)
-        if self.noise is None or self._sampled or counted == 1:  # one number has no spread of its own
-            mean, var = (statistic.detach().view(list(place)) for statistic in running)
-        else:
-            var, mean = torch.var_mean(z, over, correction=0, keepdim=True)
-            for statistic, now in zip(running, (mean, var), strict=True):
-                # `.data`: the pass does not use them, and autograd need not know that they changed
-                statistic.data.lerp_(now.detach().view_as(statistic), _MOMENTUM)
-        return (z - mean) * torch.rsqrt(var + _EPS)
+        if z.dim() == 3:  # all members' units are as the channels of one image
+            members, batch, units = z.shape
+            together = z.transpose(0, 1).reshape(batch, members * units)
+            return self._over_batch(name, together).view(batch, members, units).transpose(0, 1)
+        gain, shift = (self.weights[f"{name}.{part}"].flatten() for part in ("gain", "shift"))
+        # `.data`: autograd need not know that they change
+        mean, variance = (self.weights[f"{name}.{part}"].data.flatten() for part in ("mean", "variance"))
+        learns = self.noise is not None and not self._sampled and z.numel() > len(mean)  # one number has no spread of its own
+        return F.batch_norm(z, mean, variance, gain, shift, learns, _MOMENTUM, _EPS)
 
     def _over_units(self, name: str, z: Tensor, place: Sequence[int]) -> Tensor:
         """Layer norm (Ba, Kiros & Hinton 2016), over a member's true units: padding is 0 and is not counted."""
@@ -210,7 +211,7 @@ class Net:
         slope = self._slope if learned is None else learned.flatten()
         if z.dim() == 3:
             return self._each(z, slope)
-        if len(self._functions) == 1 and not slope.any():
+        if self._is_alike:
             return self._functions[0][0](z, slope[:1])
         grouped = z.view(len(z), self.members, -1, *z.shape[2:]).transpose(0, 1)
         return self._each(grouped, slope).transpose(0, 1).reshape(z.shape)

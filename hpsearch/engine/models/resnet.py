@@ -6,6 +6,7 @@ identity, and depth needs no normalisation to train (Zhang, Dauphin & Ma 2019).
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from hpsearch.engine.net import Net
@@ -16,6 +17,7 @@ def forward(net: Net, x: Tensor) -> Tensor:
     """Outputs [K, B, outputs] for images `x` [B, channels, height, width], or [K, B, channels, height, width]."""
     if x.dim() == 5:
         x = x.transpose(0, 1).flatten(1, 2)
+    x = x.to(memory_format=torch.channels_last)
     h = net.activate("stem", net.norm("stem", net.convolve("stem", x, stride=stem_stride(net.inputs))))
     for stage in range(STAGES):
         for block in range(int(net.settings["blocks"])):
