@@ -187,7 +187,8 @@ class Net:
         gain, shift = (self.weights[f"{name}.{part}"].flatten() for part in ("gain", "shift"))
         # `.data`: autograd need not know that they change
         mean, variance = (self.weights[f"{name}.{part}"].data.flatten() for part in ("mean", "variance"))
-        learns = self.noise is not None and not self._sampled and z.numel() > len(mean)  # one number has no spread of its own
+        trains = self.noise is not None and not self._sampled
+        learns = trains and z.numel() > len(mean)  # one number has no spread of its own
         return F.batch_norm(z, mean, variance, gain, shift, learns, _MOMENTUM, _EPS)
 
     def _over_units(self, name: str, z: Tensor, place: Sequence[int]) -> Tensor:
