@@ -11,6 +11,7 @@ Each comparison runs its sides in turn, and gives the ratio of their medians, so
   validate after each epoch.
 - `members`: five folds, and twenty seeds, of one configuration against one training of it.
 - `cohorts`: trainings of one shape, together, against the hand-written loop, per training.
+- `profile`: where the time of the searches' steps and of the ResNet's goes, by torch's profiler.
 
 MNIST is found where `hpsearch` finds it: in $HPSEARCH_DATA/mnist, in the cache, or else downloaded.
 """
@@ -43,12 +44,14 @@ from torch import Tensor, nn
 import hpsearch
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
+from hpsearch.engine.array import Array
 from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Member
+from hpsearch.engine.plan import cohorts as planned
 from hpsearch.engine.settings import complete
 from hpsearch.engine.shapes import STAGES
-from hpsearch.engine.train import train
+from hpsearch.engine.train import begun, learn, train
 from hpsearch.space import Params
 
 Side = Callable[[], float]
@@ -98,7 +101,7 @@ def searches(widths: Sequence[int], repeats: int) -> None:
     )
 
 
-def configurations(number: int, widths: Sequence[int], draw: random.Random) -> Iterator[dict[str, float]]:
+def configurations(number: int, widths: Sequence[int], draw: random.Random) -> Iterator[Params]:
     """Points of the peer's space, by the peer's names."""
     for _ in range(number):
         yield {
@@ -109,6 +112,11 @@ def configurations(number: int, widths: Sequence[int], draw: random.Random) -> I
             "dropout": draw.uniform(0.0, 0.5),
             "batch": draw.choice([32, 64]),
         }
+
+
+def translated(drawn: Params) -> Params:
+    """A configuration of the peer's, as hpsearch names it."""
+    return {PEER_NAMES.get(name, name): value for name, value in drawn.items()}
 
 
 def compared(mine: Sequence[float], its: Sequence[float]) -> tuple[float, float]:
@@ -125,9 +133,9 @@ class Contest:
     losses: dict[str, list[float]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=count)
 
-    def write(self, drawn: Sequence[Mapping[str, float]], widths: Sequence[int]) -> None:
+    def write(self, drawn: Sequence[Params], widths: Sequence[int]) -> None:
         """The configurations, the digits in the peer's own split, and the peer, changed in no more than its widths."""
-        named = [{PEER_NAMES.get(name, name): value for name, value in one.items()} for one in drawn]
+        named = [translated(one) for one in drawn]
         x, y = load_digits(return_X_y=True)
         part = np.full(len(x), "validation")
         part[np.random.default_rng(0).permutation(len(x))[: int(0.8 * len(x))]] = "train"
@@ -180,7 +188,7 @@ def by_hand(feed: Feed, network: Callable[[], nn.Module], settings: Params) -> f
     x_val, y_val = feed.batch(feed.rows(fold.validation, 0), [0])
     with as_usual():
         model, criterion = network(), nn.CrossEntropyLoss()
-        optimizer = torch.optim.Adam(model.parameters(), lr=settings["lr"])
+        optimizer = torch.optim.Adam(model.parameters(), lr=float(settings["lr"]))
         start = time.perf_counter()
         for _ in range(int(settings["epochs"])):
             order = torch.randperm(len(y))
@@ -192,7 +200,7 @@ def by_hand(feed: Feed, network: Callable[[], nn.Module], settings: Params) -> f
                 optimizer.step()
             model.eval()
             with torch.no_grad():
-                for x_part, y_part in zip(x_val.split(1024), y_val.split(1024), strict=True):
+                for x_part, y_part in zip(torch.split(x_val, 1024), torch.split(y_val, 1024), strict=True):
                     criterion(model(x_part), y_part).item()
         return time.perf_counter() - start
 
@@ -265,7 +273,7 @@ def solo_resnet(repeats: int) -> None:
     """MNIST's first rows, with and without batch norm."""
     feed = loaded("mnist", rows=12_000)
     for norm in ("none", "batch"):
-        given = {"model": "resnet", "channels": 16, "norm": norm, "batch_size": 64, "epochs": 1}
+        given: Params = {"model": "resnet", "channels": 16, "norm": norm, "batch_size": 64, "epochs": 1}
         solo(f"MNIST, ResNet of 16 channels, norm: {norm}", feed, partial(resnet, 16, norm == "batch"), given, repeats)
 
 
@@ -299,6 +307,47 @@ def cohorts(repeats: int) -> None:
         say(f"{depth} x {width:<6} {found['by hand']:10.3f}{gains}")
 
 
+KINDS: Mapping[str, Sequence[str]] = {
+    "matrix products": ("mm", "bmm", "addmm", "baddbmm"),
+    "convolutions": ("mkldnn_convolution", "convolution_backward"),
+    "optimizer and l2": ("_fused_adam_", "addcmul_", "zeros_like", "zero_"),
+}
+
+
+def profiles(repeats: int) -> None:
+    """The searches' cohorts, and the ResNet, for as many epochs as repeats."""
+    digits = loaded("digits", test=0.0)
+    for widths in ((32, 64, 128), (16, 32)):
+        trials = [complete(translated(one)) for one in configurations(50, widths, random.Random(0))]
+        groups = planned(trials, digits.data.shape, digits.data.outputs, "cpu")
+        arrays = [begun(digits, [Member(position, trials[position]) for position in group], 0) for group in groups]
+        profiled(f"50 configurations of width {', '.join(map(str, widths))}", arrays, digits, repeats)
+    mnist = loaded("mnist", rows=3_000)
+    resnet_trial = complete({"model": "resnet", "channels": 16, "batch_size": 64})
+    profiled("ResNet of 16 channels", [begun(mnist, [Member(0, resnet_trial)], 0)], mnist, repeats)
+
+
+def profiled(name: str, arrays: Sequence[Array], feed: Feed, epochs: int) -> None:
+    """Print what kinds of operations the epochs' time goes into, the first one left out."""
+    for array in arrays:
+        learn(array, feed, 1)
+    before = sum(array.step_number for array in arrays)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        for array in arrays:
+            for epoch in range(epochs):
+                learn(array, feed, 2 + epoch)
+    steps = sum(array.step_number for array in arrays) - before
+    operations = {each.key.removeprefix("aten::"): each for each in profile.key_averages()}
+    total = sum(each.self_cpu_time_total for each in operations.values())
+    shares = {
+        kind: sum(operations[one].self_cpu_time_total for one in names if one in operations) / total
+        for kind, names in KINDS.items()
+    }
+    shown = ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items() if share > 0.01)
+    calls = sum(each.count for each in operations.values()) / steps
+    say(f"profile of {name}: {shown}, all else {1 - sum(shares.values()):.0%}; {calls:.0f} operations a step")
+
+
 def loaded(source: str, **options: Any) -> Feed:
     """Data in memory, as the engine takes it."""
     return Feed(prepare(DataSpec(source, **options)), "cpu")
@@ -311,6 +360,7 @@ MEASURES: Mapping[str, Callable[[int], None]] = {
     "resnet": solo_resnet,
     "members": members,
     "cohorts": cohorts,
+    "profile": profiles,
 }
 
 

@@ -128,6 +128,15 @@ class TestForward:
             h = h + torch.relu(h @ weight.T + bias)
         torch.testing.assert_close(array.outputs(x)[0], h @ w3.T + b3, rtol=1e-12, atol=1e-12)
 
+    @pytest.mark.parametrize("norm", ["none", "batch"])
+    def test_a_resnets_images_lie_pixel_by_pixel_as_convolutions_take_them_best(self, norm: str) -> None:
+        array = Array([member(model="resnet", channels=4, norm=norm)], Problem((1, 8, 8), 3, 0), torch.empty(0))
+        array.net.seen = {}
+        array.outputs(torch.ones(2, 1, 8, 8), array.noise("test"))
+        images = [image for layer in array.net.seen.values() for image in layer]
+        assert len(images) == 7
+        assert all(image.is_contiguous(memory_format=torch.channels_last) for image in images)
+
     def test_a_resnet_block_begins_as_the_identity(self) -> None:
         problem = Problem((1, 8, 8), 2, 0)
         x = torch.randn(4, 1, 8, 8)
