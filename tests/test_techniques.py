@@ -214,6 +214,22 @@ class TestNorms:
             for name, weight in alone[one.number].weights.items():
                 assert (weight - together[one.number].weights[name]).abs().max() < 1e-9
 
+    @pytest.mark.parametrize("norm", ["batch", "layer"])
+    def test_a_net_with_a_norm_computes_what_torchs_own_layers_do(self, norm: str) -> None:
+        array = array_of([member(depth=2, norm=norm)])
+        kind = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}[norm]
+        theirs: list[nn.Module] = []
+        for layer, inputs in enumerate((6, 8)):
+            weights = {slot.name: view[0] for slot, view in zip(array.layout, array.weights.views, strict=True)}
+            dense = nn.Linear(inputs, 8, bias=norm == "layer")
+            dense.weight.data = weights[f"hidden{layer}.weight"]
+            if norm == "layer":
+                dense.bias.data = weights[f"hidden{layer}.bias"]
+            theirs += [dense, kind(8), nn.ReLU()]
+        x = torch.randn(10, 6, dtype=F64)
+        expected = nn.Sequential(*theirs).double()(x) @ weights["output.weight"].T
+        torch.testing.assert_close(array.outputs(x, array.noise("test"))[0], expected)
+
     def test_batch_norm_gives_each_unit_mean_0_and_deviation_1_over_the_batch(self) -> None:
         array = array_of([member(norm="batch"), member(1, norm="batch")])
         net = array.net
