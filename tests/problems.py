@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from hpsearch.data import Dataset, Fold
+from hpsearch.data.split import folded
 from hpsearch.engine.array import Array
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Member, Objective
@@ -17,6 +19,17 @@ from hpsearch.engine.train import Ended, train
 from hpsearch.trial import Epoch
 
 torch.set_num_threads(1)  # as in a worker; threads only quarrel over nets as small as these
+
+NETS: Mapping[str, Mapping[str, Any]] = {
+    "mlp": {},
+    "residual": {"depth": 3, "skip": "residual"},
+    "highway": {"depth": 3, "skip": "highway"},
+    "resnet": {"model": "resnet"},
+    "elman": {"model": "rnn", "cell": "elman", "activation": "tanh"},
+    "gru": {"model": "rnn", "cell": "gru", "activation": "tanh"},
+    "lstm": {"model": "rnn", "cell": "lstm", "activation": "tanh"},
+}
+"""Every kind of network, as the settings that make it."""
 
 
 def dataset(
@@ -68,6 +81,25 @@ def pictures(rows: int = 48, side: int = 8, classes: int = 2, seed: int = 0) -> 
         else:
             image[0, :, :2] += 2.0
     return dataset(images, targets, classes=classes)
+
+
+def in_folds(data: Dataset, folds: int = 3, seed: int = 0) -> Dataset:
+    """The same data in folds, whose inputs are scaled by what each trains on."""
+    rows = np.arange(len(data.inputs))
+    groups = data.targets.astype(np.int64) if data.task == "classification" else np.zeros(len(rows), np.int64)
+    axes = (0, *range(2, data.inputs.ndim))
+
+    def fold(train: np.ndarray, validation: np.ndarray) -> Fold:
+        seen = data.inputs[train]
+        return Fold(train, validation, seen.mean(axes, keepdims=True)[0], seen.std(axes, keepdims=True)[0])
+
+    parts = tuple(fold(*part) for part in folded(rows, groups, folds, seed))
+    return replace(data, folds=parts, whole=fold(rows, rows[:0]))
+
+
+def spread(one: Member, seeds: int, folds: int) -> list[Member]:
+    """One trial's members."""
+    return [Member(one.number, one.settings, r, f) for r in range(seeds) for f in range(folds)]
 
 
 def member(number: int = 0, **settings: Any) -> Member:

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss, r2_score
 
-from hpsearch.data import Dataset, DataSpec, Fold, baseline
+from hpsearch.data import Dataset, DataSpec, baseline
 from hpsearch.data.prepare import prepare
 from hpsearch.data.split import folded, set_aside
-from hpsearch.engine.array import Array, Problem
+from hpsearch.engine.array import Array, Problem, begin
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.jobs import score_test
 from hpsearch.engine.plan import Job, Member, arrays, cohorts
@@ -26,29 +26,10 @@ from hpsearch.engine.settings import MODELS
 from hpsearch.engine.train import Ended, Reached, train
 from hpsearch.errors import SpecError
 from hpsearch.trial import Done, Epoch, Failed
-from tests.problems import blobs, dataset, member, pictures
+from tests.problems import blobs, dataset, in_folds, member, pictures, spread
 from tests.test_end_to_end import hpsearch
 
 F64 = torch.float64
-
-
-def in_folds(data: Dataset, folds: int = 3, seed: int = 0) -> Dataset:
-    """The same data in folds, whose inputs are scaled by what each trains on."""
-    rows = np.arange(len(data.inputs))
-    groups = data.targets.astype(np.int64) if data.task == "classification" else np.zeros(len(rows), np.int64)
-    axes = (0, *range(2, data.inputs.ndim))
-
-    def fold(train: np.ndarray, validation: np.ndarray) -> Fold:
-        seen = data.inputs[train]
-        return Fold(train, validation, seen.mean(axes, keepdims=True)[0], seen.std(axes, keepdims=True)[0])
-
-    parts = tuple(fold(*part) for part in folded(rows, groups, folds, seed))
-    return replace(data, folds=parts, whole=fold(rows, rows[:0]))
-
-
-def spread(one: Member, seeds: int, folds: int) -> list[Member]:
-    """One trial's members."""
-    return [Member(one.number, one.settings, r, f) for r in range(seeds) for f in range(folds)]
 
 
 def ends(data: Dataset, members: list[Member]) -> dict[tuple[int, int, int], Ended]:
@@ -185,6 +166,12 @@ class TestMembers:
         for x, _ in feed.epoch(1, 40, 0, [(0, 0), (0, 1), (0, 2)]):
             assert x.mean((1, 2, 3, 4)) == pytest.approx([0.0] * 3, abs=0.02)
             assert x.std((1, 2, 3, 4)) == pytest.approx([1.0] * 3, abs=0.02)
+
+    def test_a_seed_begins_the_same_in_each_trial_and_fold_and_another_seed_differently(self) -> None:
+        one = member().settings
+        members = [Member(0, one), Member(1, one), Member(0, one, fold=1), Member(0, one, replicate=1)]
+        first, *others = (next(begin(each, Problem((6,), 3, 0))) for each in members)
+        assert [torch.equal(first, other) for other in others] == [True, True, False]
 
     def test_seeds_begin_and_go_on_differently(self) -> None:
         found = ends(blobs(), spread(member(dropout=0.5), 3, 1))
