@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test test-slow check bench faults clean
+.PHONY: install run test test-slow check bench pictures faults clean
 
 install: .venv/installed  ## the package, editable, with what its tests need, at pinned versions
 
@@ -31,6 +31,9 @@ faults: install  ## kill the search again and again: nothing may be lost
 
 bench: install  ## what a cohort gains over training one by one
 	$(BIN)/python experiments/bench_engine.py
+
+pictures: install  ## every comparison of docs/comparisons.md: tables, and pictures in docs/pictures
+	for each in inits optimizers regularizers skips rnn; do $(BIN)/python -m experiments.compare_$$each || exit 1; done
 
 clean:
 	rm -rf .venv
