@@ -1,6 +1,6 @@
 """How should weights begin, the deeper the net is? Gradients that vanish, gradients that explode, and what is learned.
 
-    python -m experiments.compare_inits        (SECONDS on one core; no network)
+    python -m experiments.compare_inits        (SECONDS of one core; no network)
 
 Nets of 5 to 50 layers of 64 units learn the digits by plain gradient descent, for 10 epochs in batches of 64. Before
 the first step, the gradient's norm in every layer is measured. Each net has the better one of two learning rates,
@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.comparison import (
-    CHANCE,
     COLOURS,
     MARKERS,
     Numbers,
@@ -26,9 +25,11 @@ from experiments.comparison import (
     at_their_best,
     canvas,
     digits,
+    guessing,
     legend,
     line,
     mean_error,
+    plain_numbers,
     present,
     probed,
     said,
@@ -122,17 +123,15 @@ def draw(nets: Nets) -> Figure:
             yscale="log",
             ylim=(1e-15, 1e15),
         )
-        below.axhline(CHANCE, color="grey", linestyle=":", zorder=0)
+        guessing(below)
         below.set(
             title=f"{activation}, after training",
             xlabel="hidden layers",
             ylabel="training loss",
             xscale="log",
-            xticks=depths,
-            xticklabels=depths,
             ylim=(-0.1, 3.0),
         )
-        below.minorticks_off()
+        plain_numbers(below.xaxis, depths)
     legend(figure, axes[0, 0], 3)
     return figure
 

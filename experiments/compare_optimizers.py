@@ -1,6 +1,6 @@
 """Which optimizer is fastest, when each has the learning rate that suits it? And when the net has begun badly?
 
-    python -m experiments.compare_optimizers        (SECONDS on one core; no network)
+    python -m experiments.compare_optimizers        (SECONDS of one core; no network)
 
 Tanh nets of 10 layers of 64 units learn the digits for 12 epochs in batches of 64: one that begins well (fan_normal),
 one whose gradients fade towards the inputs (uniform, up to 1/√width). Of nine learning rates, half a decade apart,
@@ -13,19 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.comparison import (
-    CHANCE,
     Row,
     Runs,
     best,
     canvas,
     digits,
+    guessing,
     legend,
     line,
     percent,
+    plain_numbers,
     present,
     said,
     trained,
@@ -77,8 +77,8 @@ def rows(races: Races) -> list[Row]:
     """For each optimizer: its best learning rate, its loss, how soon it was there, and its worth on other rows."""
     table: list[Row] = [("net", "optimizer", "lr", "training loss", f"epochs to {GOAL}", "validation accuracy")]
     for (beginning, name), runs in races.best.items():
-        soon = 1.0 + (runs.train_loss > GOAL).sum(1)
-        there = said(soon, 1) if (runs.train_loss[:, -1] <= GOAL).all() else "not all there"
+        reached = runs.train_loss <= GOAL
+        there = said(1.0 + reached.argmax(1), 1) if reached.any(1).all() else "not all there"
         loss, accuracy = said(runs.train_loss[:, -1], 4), percent(runs.accuracy[:, -1])
         table.append((beginning, name, str(runs.settings["lr"]), loss, there, accuracy))
     return table
@@ -95,18 +95,17 @@ def draw(races: Races) -> Figure:
             line(left, range(1, runs.train_loss.shape[1] + 1), runs.train_loss, number, name, marked=True)
             ends = np.stack([tried.train_loss[:, -1] for tried in tuning.values()], 1)
             line(right, list(tuning), ends, number, name, marked=True)
-        left.set(title=f"A net {beginning}: each optimizer at its best rate", xlabel="epoch", ylabel="training loss")
-        right.set(title="What other rates come to", xlabel="learning rate (a line ends where it diverges)")
+        left.set(title=f"{beginning.capitalize()}: each at its best rate", xlabel="epoch", ylabel="training loss")
+        right.set(
+            title=f"{beginning.capitalize()}: at other rates", xlabel="learning rate (a line ends where it diverges)"
+        )
         right.set(ylabel="training loss in the end", xscale="log")
-        _guessing(left)
-        _guessing(right)
+        for axes_of in (left, right):
+            axes_of.set_yscale("log")
+            plain_numbers(axes_of.yaxis)
+            guessing(axes_of)
     legend(figure, axes[0, 0], len(optimizers))
     return figure
-
-
-def _guessing(axes: Axes) -> None:
-    axes.set_yscale("log")
-    axes.axhline(CHANCE, color="grey", linestyle=":", zorder=0)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """With 100 labels only, what helps a net to be right about rows that it has not seen?
 
-    python -m experiments.compare_regularizers        (SECONDS on one core; no network)
+    python -m experiments.compare_regularizers        (SECONDS of one core; no network)
 
 A net of 2 layers of 128 units learns 100 digits, a hundred times over. Each technique has the strength with the lowest
 validation loss (300 rows), and is judged once on 797 test rows that chose nothing. That is done on 12 draws of the 100
@@ -10,7 +10,7 @@ and the 300; techniques are compared on the same draw, from the same initial wei
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,23 +24,19 @@ from experiments.comparison import (
     Runs,
     best,
     canvas,
-    digits,
+    few,
     legend,
-    line,
     mean_error,
+    on_test_rows,
     percent,
     present,
     said,
     trained,
 )
-from hpsearch.data import Dataset, Fold
-from hpsearch.data.scale import scaling
-from hpsearch.data.split import split
 from hpsearch.engine.feed import Feed
 from hpsearch.space import Value
 
-LABELS, VALIDATION, TEST = 100, 300, 797
-DRAWS = 12
+LABELS, DRAWS = 100, 12
 PLAIN, EARLY = "none", "early stopping"
 TECHNIQUES: dict[str, list[dict[str, Value]]] = {
     PLAIN: [{}],
@@ -75,7 +71,7 @@ def measure(
     techniques: Mapping[str, Sequence[dict[str, Value]]] = TECHNIQUES, draws: int = DRAWS, epochs: int = 100
 ) -> dict[str, Judged]:
     """Tune the strengths on validation rows, judge the best on test rows; read the plain net where it is best, too."""
-    data, seeds = few(draws), range(draws)
+    data, seeds = few(LABELS, draws), range(draws)
     points = {
         (name, i): {**NET, "epochs": epochs, **point}
         for name, grid in techniques.items()
@@ -91,24 +87,6 @@ def measure(
 def _final(runs: Runs) -> float:
     """The mean loss on rows that are not trained on."""
     return float(runs.loss[:, -1].mean())
-
-
-def few(draws: int) -> Dataset:
-    """The digits with a fold for each draw of its few labelled rows; the test rows are the same for all."""
-    data = digits()
-    classes = data.targets.astype(np.int64)
-    rest, _, test = split(classes, 0, TEST, seed=0)
-    folds = []
-    for draw in range(draws):
-        found, judging, _ = split(classes[rest], VALIDATION, len(rest) - LABELS - VALIDATION, seed=draw)
-        train = rest[found]
-        folds.append(Fold(train, rest[judging], *scaling(data.inputs, train, "standard")))
-    return replace(data, folds=tuple(folds), test=test)
-
-
-def on_test_rows(data: Dataset) -> Dataset:
-    """The same data, where trainings are watched on the test rows."""
-    return replace(data, folds=tuple(replace(fold, validation=data.test) for fold in data.folds))
 
 
 def rows(judged: Mapping[str, Judged]) -> list[Row]:
@@ -132,21 +110,16 @@ def draw(judged: Mapping[str, Judged]) -> Figure:
     plain = judged[PLAIN]
     for number, (name, one) in enumerate(judged.items()):
         if name == EARLY:
-            curves.plot(
-                1 + np.mean(one.stops),
-                one.loss.mean(),
-                MARKERS[number],
-                color=COLOURS[number],
-                label=name,
-                markersize=11,
-            )
+            at, style = [1.0 + np.mean(one.stops)], {"marker": MARKERS[number], "markersize": 11, "linestyle": ""}
+            curves.plot(at, one.loss.mean(), color=COLOURS[number], label=name, **style)
         else:
-            line(curves, range(1, one.runs.loss.shape[1] + 1), one.runs.loss, number, name)
+            mean = one.runs.loss.mean(0)
+            curves.plot(range(1, 1 + len(mean)), mean, color=COLOURS[number], label=name)
         if one is not plain:
             _draw_gain(losses, one.loss - plain.loss, number)
             _draw_gain(accuracies, 100 * (one.accuracy - plain.accuracy), number)
-    plain_end = mean_error(plain.loss)[0]
-    curves.set(title="Learning 100 digits", xlabel="epoch", ylabel="test loss", ylim=(0.6 * plain_end, 2.2 * plain_end))
+    end = float(plain.loss.mean())
+    curves.set(title="Learning 100 digits", xlabel="epoch", ylabel="test loss", ylim=(0.85 * end, 1.25 * end))
     losses.set(title="Test loss\nagainst the plain net", xlabel="difference (left is better)")
     accuracies.set(title="Test accuracy\nagainst the plain net", xlabel="difference in points (right is better)")
     names = [name for name in judged if name != PLAIN]

@@ -1,6 +1,6 @@
 """Does a recurrent net remember further back when its recurrent weights begin as the identity?
 
-    python -m experiments.compare_rnn        (SECONDS on one core; no network)
+    python -m experiments.compare_rnn        (SECONDS of one core; no network)
 
 The same digits are read in 8 steps (row by row), in 16, 32 or 64 (pixel by pixel), so that what matters lies further
 and further back. Nets of 32 units learn them with Adam, gradients cut at norm 1, for 15 epochs in batches of 64. Each
@@ -16,15 +16,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.comparison import (
-    CHANCE,
     Row,
     Runs,
     at_their_best,
     canvas,
     digits,
+    guessing,
     legend,
     line,
     percent,
+    plain_numbers,
     present,
     said,
 )
@@ -102,10 +103,10 @@ def draw(nets: Nets) -> Figure:
         ends = np.stack([100 * nets[name, length].accuracy[:, -1] for length in lengths], 1)
         line(right, lengths, ends, number, name, marked=True)
     left.set(title=f"A digit in {lengths[-1]} steps", xlabel="epoch", ylabel="training loss", ylim=(0, 2.5))
-    left.axhline(CHANCE, color="grey", linestyle=":", zorder=0)
+    guessing(left)
     right.set(title="The longer the sequence", xlabel="steps in which a digit is read", ylabel="validation accuracy, %")
-    right.set(xscale="log", xticks=lengths, xticklabels=lengths)
-    right.minorticks_off()
+    right.set(xscale="log")
+    plain_numbers(right.xaxis, lengths)
     legend(figure, left, 4)
     return figure
 

@@ -1,6 +1,6 @@
 """Do 50 layers learn, plain, with residual connections, and with highways?
 
-    python -m experiments.compare_skips        (SECONDS on one core; no network)
+    python -m experiments.compare_skips        (SECONDS of one core; no network)
 
 Tanh nets of 5 to 50 layers of 32 units learn the digits with Adam, for 10 epochs in batches of 64. Each kind has the
 best of three learning rates and two scales of the initial weights at each depth, chosen on 2 seeds and measured on 8
@@ -15,15 +15,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.comparison import (
-    CHANCE,
     Row,
     Runs,
     at_their_best,
     canvas,
     digits,
+    guessing,
     legend,
     line,
     percent,
+    plain_numbers,
     present,
     said,
 )
@@ -81,10 +82,11 @@ def draw(nets: Nets) -> Figure:
         ends = np.stack([nets[name, depth].train_loss[:, -1] for depth in depths], 1)
         line(right, depths, ends, number, name, marked=True)
     left.set(title=f"{depths[-1]} layers learn", xlabel="epoch", ylabel="training loss", ylim=(0, 2.5))
-    left.axhline(CHANCE, color="grey", linestyle=":", zorder=0)
+    guessing(left)
     right.set(title="What each depth comes to", xlabel="hidden layers", ylabel="training loss after the last epoch")
-    right.set(xscale="log", yscale="log", xticks=depths, xticklabels=depths)
-    right.minorticks_off()
+    right.set(xscale="log", yscale="log")
+    plain_numbers(right.xaxis, depths)
+    plain_numbers(right.yaxis)
     legend(figure, left, len(SKIPS))
     return figure
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,11 +18,15 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from hpsearch.data import Dataset, DataSpec
+from hpsearch.data import Dataset, DataSpec, Fold
 from hpsearch.data.prepare import prepare
+from hpsearch.data.scale import scaling
+from hpsearch.data.split import split
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.health import probes
 from hpsearch.engine.plan import Member, cohorts
@@ -64,6 +68,23 @@ class Runs:
 def digits() -> Dataset:
     """Scikit-learn's digits, 8x8 images: four fifths to train on, one to validate."""
     return prepare(DataSpec("digits", test=0.0))
+
+
+def few(labels: int, draws: int) -> Dataset:
+    """The digits with a fold for each draw of so many labelled rows and 300 to validate on; one test split for all."""
+    data = digits()
+    classes = data.targets.astype(np.int64)
+    rest, _, test = split(classes, 0, 797, seed=0)
+    folds = []
+    for draw in range(draws):
+        found, judging, _ = split(classes[rest], 300, len(rest) - labels - 300, seed=draw)
+        folds.append(Fold(rest[found], rest[judging], *scaling(data.inputs, rest[found], "standard")))
+    return replace(data, folds=tuple(folds), test=test)
+
+
+def on_test_rows(data: Dataset) -> Dataset:
+    """The same data, with trainings watched on the test rows."""
+    return replace(data, folds=tuple(replace(fold, validation=data.test) for fold in data.folds))
 
 
 def trained(feed: Feed, contestants: Mapping[Label, Params], seeds: Sequence[int]) -> dict[Label, Runs]:
@@ -195,6 +216,18 @@ def line(axes: Axes, x: Sequence[float], values: Numbers, number: int, label: st
     axes.fill_between(x, mean - error, mean + error, color=colour, alpha=0.2, linewidth=0)
 
 
+def guessing(axes: Axes) -> None:
+    """A dotted line at the loss of one who guesses."""
+    axes.axhline(CHANCE, color="grey", linestyle=":", zorder=0)
+
+
+def plain_numbers(axis: Axis, ticks: Sequence[float] = ()) -> None:
+    """Label a logarithmic axis with plain numbers: these, or 1, 2 and 5 of each decade."""
+    axis.set_major_locator(FixedLocator(ticks) if ticks else LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
+
+
 def legend(figure: Figure, axes: Axes, columns: int) -> None:
     """One for all panels, below them."""
     handles, labels = axes.get_legend_handles_labels()
@@ -216,8 +249,8 @@ def present(
 ) -> None:
     """Measure, print the table, and draw the picture for the docs."""
     torch.set_num_threads(1)  # nets as small as these gain nothing from more
-    start = time.perf_counter()
+    start = time.process_time()
     result = measure()
     print(table(rows(result)))
     save(draw(result), PICTURES / f"{name}.svg")
-    print(f"\n{time.perf_counter() - start:.0f} s on one core; docs/pictures/{name}.svg is drawn")
+    print(f"\n{time.process_time() - start:.0f} s of one core; docs/pictures/{name}.svg is drawn")
