@@ -1,6 +1,6 @@
 """How should weights begin, the deeper the net is? Gradients that vanish, gradients that explode, and what is learned.
 
-    python -m experiments.compare_inits        (SECONDS of one core; no network)
+    python -m experiments.compare_inits        (about 140 s of one core; no network)
 
 Nets of 5 to 50 layers of 64 units learn the digits by plain gradient descent, for 10 epochs in batches of 64. Before
 the first step, the gradient's norm in every layer is measured. Each net has the better one of two learning rates,

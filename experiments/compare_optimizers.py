@@ -1,6 +1,6 @@
 """Which optimizer is fastest, when each has the learning rate that suits it? And when the net has begun badly?
 
-    python -m experiments.compare_optimizers        (SECONDS of one core; no network)
+    python -m experiments.compare_optimizers        (about 90 s of one core; no network)
 
 Tanh nets of 10 layers of 64 units learn the digits for 12 epochs in batches of 64: one that begins well (fan_normal),
 one whose gradients fade towards the inputs (uniform, up to 1/√width). Of nine learning rates, half a decade apart,

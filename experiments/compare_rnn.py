@@ -1,6 +1,6 @@
 """Does a recurrent net remember further back when its recurrent weights begin as the identity?
 
-    python -m experiments.compare_rnn        (SECONDS of one core; no network)
+    python -m experiments.compare_rnn        (about 260 s of one core; no network)
 
 The same digits are read in 8 steps (row by row), in 16, 32 or 64 (pixel by pixel), so that what matters lies further
 and further back. Nets of 32 units learn them with Adam, gradients cut at norm 1, for 15 epochs in batches of 64. Each

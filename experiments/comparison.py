@@ -147,8 +147,8 @@ def _runs(settings: Params, curves: Sequence[Sequence[Epoch]]) -> Runs:
     epochs = int(complete(settings)["epochs"])
     diverged = Epoch(0, 0, math.inf, math.inf, 0.0)
     rows = [[*curve, *[diverged] * (epochs - len(curve))] for curve in curves]
-    names = ("train_loss", "loss", "metric")
-    return Runs(settings, *(np.array([[getattr(epoch, name) for epoch in row] for row in rows]) for name in names))
+    found = (np.array([[getattr(at, name) for at in row] for row in rows]) for name in ("train_loss", "loss", "metric"))
+    return Runs(settings, *(np.nan_to_num(values, nan=np.inf, posinf=np.inf) for values in found))
 
 
 # --- saying
