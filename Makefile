@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test test-slow check bench bench-engine faults clean
+.PHONY: install run test test-slow check bench bench-engine pictures faults clean
 
 install: .venv/installed  ## the package, editable, with what its tests need, at pinned versions
 
@@ -37,6 +37,9 @@ bench-engine: .venv/bench  ## speed on one core, against Optuna with a plain PyT
 .venv/bench: .venv/installed  ## the peers
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	touch $@
+
+pictures: install  ## every comparison of docs/comparisons.md: tables, and pictures in docs/pictures
+	for each in inits optimizers regularizers skips rnn bayesian; do $(BIN)/python -m experiments.compare_$$each || exit 1; done
 
 clean:
 	rm -rf .venv

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 _ENGINE = "tests/test_engine.py::Test"
 _TECHNIQUES = "tests/test_techniques.py::Test"
+_BAYESIAN = "tests/test_bayesian.py::"
 _FOLDS = "tests/test_folds.py::Test"
 _DATA = "tests/test_data.py::test_"
 _DIAGNOSE = "tests/test_diagnose.py::Test"
@@ -43,14 +44,14 @@ FAULTS: tuple[Fault, ...] = (
     # how weights begin
     fault(
         "init fan_normal", "no gain, and the fan in alone", "engine/inits.py",
-        "return _normal(slot, noise) * math.sqrt(_variance(slot, settings))",
+        "return _normal(slot, noise) * math.sqrt(variance(slot, settings))",
         "return _normal(slot, noise) * math.sqrt(1.0 / slot.fan_in)",
         f"{_TECHNIQUES}Inits::test_the_fans_set_the_variance",
         f"{_TECHNIQUES}Inits::test_the_signal_keeps_its_size_through_30_layers[relu-fan_normal]",
     ),
     fault(
         "init fan_uniform", "its range for its deviation", "engine/inits.py",
-        "math.sqrt(3.0 * _variance(slot, settings))", "math.sqrt(_variance(slot, settings))",
+        "math.sqrt(3.0 * variance(slot, settings))", "math.sqrt(variance(slot, settings))",
         f"{_TECHNIQUES}Inits::test_the_fans_set_the_variance",
         f"{_TECHNIQUES}Inits::test_the_signal_keeps_its_size_through_30_layers[tanh-fan_uniform]",
     ),
@@ -252,15 +253,56 @@ FAULTS: tuple[Fault, ...] = (
         f"{_TECHNIQUES}Penalties::test_dropconnect_drops_connections_and_keeps_the_mean_input",
         f"{_TECHNIQUES}Penalties::test_every_net_drops_in_training_and_none_in_evaluation[dropconnect-lstm]",
     ),
+    # distributions of nets
+    fault(
+        "bayesian none", "answers with thinned nets", "engine/bayesian.py",
+        'return array.outputs\n', 'return sampled(array, feed)\n',
+        f"{_BAYESIAN}TestAnswers::test_one_net_answers_with_all_of_its_units",
+    ),
+    fault(
+        "bayesian variational", "a prior as heavy as for one row", "engine/variational.py",
+        "alpha=1.0 / self._rows", "alpha=1.0",
+        f"{_BAYESIAN}TestLinearGaussian::test_variational_finds_the_posterior_as_near_as_independent_weights_can",
+    ),
+    fault(
+        "bayesian variational", "the sums of a layer without noise", "engine/net.py",
+        "(dense(x.square(), sigma.square(), None) + _TINY).sqrt()", "0.0",
+        f"{_BAYESIAN}TestLinearGaussian::test_variational_finds_the_posterior_as_near_as_independent_weights_can",
+    ),
+    fault(
+        "bayesian variational", "padding has a spread", "engine/variational.py",
+        "s[k][tuple(slice(side) for side in slot.shape)] =", "s[k] =",
+        f"{_BAYESIAN}test_a_member_answers_the_same_alone_and_in_company[sigmoid-variational]",
+    ),
+    fault(
+        "bayesian mc_dropout", "a net for each row", "engine/net.py",
+        'rows = 1 if self._sampled else int(self.settings["batch_size"])', 'rows = int(self.settings["batch_size"])',
+        f"{_BAYESIAN}TestAnswers::test_every_way_learns[classes-mc_dropout]",
+    ),
+    fault(
+        "bayesian mc_dropout", "the mean of logarithms", "engine/bayesian.py",
+        "answers.log_softmax(3).logsumexp(0)", "answers.log_softmax(3).mean(0)",
+        f"{_BAYESIAN}TestAnswers::test_sampled_classes_are_the_mean_of_probabilities",
+    ),
+    fault(
+        "bayesian laplace", "no prior", "engine/bayesian.py",
+        "+ self.tau.view(-1, 1, 1)", "+ 1e-3",
+        f"{_BAYESIAN}TestLinearGaussian::test_laplace_is_the_posterior_itself_of_the_output_layer",
+    ),
+    fault(
+        "bayesian laplace", "what all outputs share counts", "engine/bayesian.py",
+        "Q = Q - Q.mean(1, keepdim=True)", "Q = Q + 0.0",
+        f"{_BAYESIAN}TestAnswers::test_what_all_outputs_share_makes_laplace_no_less_sure",
+    ),
     # norms
     fault(
         "norm batch", "evaluated by its batch", "engine/net.py",
-        "if self.noise is None or counted == 1:", "if counted == 1:",
+        "trains = self.noise is not None and not self._sampled", "trains = True",
         f"{_TECHNIQUES}Norms::test_batch_norm_is_evaluated_with_what_training_has_seen",
     ),
     fault(
         "norm batch", "a batch of one by its own spread", "engine/net.py",
-        "if self.noise is None or counted == 1:", "if self.noise is None:",
+        "learns = trains and z.numel() > len(mean)", "learns = trains and z.numel() > 0",
         f"{_TECHNIQUES}Norms::test_a_batch_of_one_is_normalised_by_what_training_has_seen",
     ),
     fault(
@@ -376,7 +418,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "model rnn", "answers from its first state", "engine/models/rnn.py",
-        'return net.dense("output", states[-1])', 'return net.dense("output", states[0])',
+        "return net.output(states[-1])", "return net.output(states[0])",
         f"{_TECHNIQUES}Recurrence::test_each_cell_is_the_one_that_torch_has",
         f"{_ENGINE}Forward::test_the_gradient_reaches_every_weight[gru-{{}}]",
     ),
@@ -412,7 +454,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "task regression", "R2 without the targets' variance", "engine/feed.py",
-        "1.0 - loss / self._variance(rows, counts)", "1.0 - loss",
+        "1.0 - loss / self._variance(array, name)", "1.0 - loss",
         f"{_ENGINE}Training::test_scores_agree_with_scikit_learn_on_numbers",
         f"{_ENGINE}Training::test_scores_of_a_split_agree_with_scikit_learns_from_the_raw_data_on[diabetes]",
     ),

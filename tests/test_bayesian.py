@@ -103,6 +103,17 @@ class TestAnswers:
         x, _ = feed.batch(torch.arange(20), [0])
         torch.testing.assert_close(predict(x)[:, :5], predict(x[:5]), rtol=1e-12, atol=1e-12)
 
+    @pytest.mark.parametrize("name", ["variational", "mc_dropout"])
+    def test_sampled_classes_are_the_mean_of_probabilities(self, name: str) -> None:
+        feed = Feed(blobs(), "cpu", F64)
+        array = begun(feed, [member(bayesian=name, prior_scale=2.0, dropout=0.5)], 0)
+        learn(array, feed, 1)
+        x, _ = feed.batch(torch.arange(20), [0])
+        noise = array.noise("networks", passes=NETWORKS)
+        each = torch.stack([array.outputs(x, noise, sampled=True).softmax(2) for _ in range(NETWORKS)])
+        torch.testing.assert_close(sampled(array, feed)(x).softmax(2), each.mean(0), rtol=1e-9, atol=0)
+        assert each.std(0).mean() > 1e-3
+
     @pytest.mark.parametrize("name", ["variational", "mc_dropout", "laplace"])
     def test_they_are_less_sure_far_from_the_data(self, name: str) -> None:
         feed = Feed(blobs(), "cpu", F64)
@@ -124,6 +135,12 @@ class TestAnswers:
         result = ended[0].result
         assert isinstance(result, Done)
         assert result.metric > 0.8
+
+    def test_one_net_answers_with_all_of_its_units(self) -> None:
+        feed = Feed(blobs(), "cpu", F64)
+        array = begun(feed, [member(dropout=0.5)], 0)
+        x, _ = feed.batch(torch.arange(20), [0])
+        assert torch.equal(BAYESIAN.load("none")(array, feed)(x), array.outputs(x))
 
     def test_what_all_outputs_share_makes_laplace_no_less_sure(self) -> None:
         feed = Feed(blobs(), "cpu", F64)

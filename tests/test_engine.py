@@ -18,6 +18,7 @@ from torch import nn
 from hpsearch.data import DataSpec, Ints
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.array import Array, Problem, begin
+from hpsearch.engine.cost import Cost
 from hpsearch.engine.feed import Feed, Split
 from hpsearch.engine.optimizers import Coefficients, states
 from hpsearch.engine.plan import Member
@@ -380,6 +381,9 @@ def reference_weights(
     return [weight.detach() for weight in weights]
 
 
+COST = Cost(flops_before=0, steps_before=0, flops=1, steps=4)
+
+
 class TestTraining:
     def test_it_ends_after_patience_epochs_without_a_better_loss(self) -> None:
         ended, _ = run(blobs(), [member(lr=1e-30, optimizer="sgd", epochs=50, patience=3)])
@@ -388,7 +392,7 @@ class TestTraining:
         assert (result.best_epoch, result.epochs) == (1, 4)
 
     def test_patience_is_counted_from_the_best_epoch(self) -> None:
-        run = Run(member(epochs=99, patience=3), flops=1, first_loss=1.0)
+        run = Run(member(epochs=99, patience=3), COST, first_loss=1.0)
         losses = [3.0, 2.0, 2.5, 2.4, 1.9, 2.0, 1.9, 1.95]
         actives = []
         for epoch, loss in enumerate(losses, 1):
@@ -435,10 +439,10 @@ class TestTraining:
     def test_diverged_is_not_a_number_or_ten_times_the_training_loss_at_first(
         self, train_loss: float, loss: float, diverged: bool
     ) -> None:
-        run = Run(member(epochs=9), flops=1, first_loss=2.0)
+        run = Run(member(epochs=9), COST, first_loss=2.0)
         assert run.learns(Epoch(0, 1, train_loss, loss, 0.5), "loss") is not diverged
         assert run.active is not diverged
-        assert isinstance(run.result(4), Failed if diverged else Done)
+        assert isinstance(run.result(), Failed if diverged else Done)
 
     def test_the_first_loss_is_that_before_the_first_step(self) -> None:
         data = blobs()

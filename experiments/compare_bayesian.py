@@ -1,0 +1,189 @@
+"""With 100, 200 or 400 labels, is a distribution of nets worth more than one net?
+
+    python -m experiments.compare_bayesian        (SECONDS on one core; no network)
+
+From each of 10 draws of the labelled digits, every kind of net is searched for in the same way: the same 8 random
+configurations (Bayesian nets have the width of their prior besides), judged by cross-validation over 5 folds of the
+labelled rows; the best is trained once more on all of them, for the median of its best epochs, and judged once on
+1,397 test rows. Kinds are compared on the same draw, in pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from statistics import fmean, median
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from scipy.stats import ttest_rel
+from torch import Tensor
+
+from experiments.comparison import COLOURS, MARKERS, Numbers, Row, canvas, digits, legend, mean_error, present, said
+from hpsearch.data import Dataset, Fold, Ints
+from hpsearch.data.scale import scaling
+from hpsearch.data.split import folded, split
+from hpsearch.engine.feed import Feed
+from hpsearch.engine.plan import Member, cohorts
+from hpsearch.engine.settings import BAYESIAN, complete
+from hpsearch.engine.train import Ended, begun, learn, train
+from hpsearch.space import Params, Value
+from hpsearch.trial import Done
+
+LABELS, TEST = (100, 200, 400), 1397
+DRAWS, CONFIGURATIONS, FOLDS = 10, 8, 5
+EPOCHS = 50
+KINDS = {"none": "one net", "mc_dropout": "MC dropout", "variational": "variational", "laplace": "Laplace"}
+_BINS = 15  # of confidence, for the calibration error
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """On the test rows, for each draw: the mean negative log-likelihood, the calibration error, the accuracy."""
+
+    nll: Numbers
+    ece: Numbers
+    accuracy: Numbers
+
+
+Found = Mapping[tuple[str, int], Judged]
+"""By kind and number of labels."""
+
+
+def configurations(kind: str, number: int) -> list[Params]:
+    """Points drawn at random, for every kind the same but for what it alone has."""
+    draw, own = Random(0), Random(1)
+    found: list[Params] = []
+    for _ in range(number):
+        point: dict[str, Value] = {
+            "lr": 10 ** draw.uniform(-3, -1.7),
+            "depth": draw.choice([1, 2]),
+            "activation": draw.choice(["relu", "tanh"]),
+            "dropout": draw.uniform(0.05, 0.5),
+            "l2": 10 ** draw.uniform(-5, -2),
+            "prior_scale": 10 ** own.uniform(-1, 1),
+            "bayesian": kind,
+            "width": 64,
+            "batch_size": 20,
+            "epochs": EPOCHS,
+            "patience": 20,
+        }
+        found.append(complete(point))
+    return found
+
+
+def measure(sizes: Sequence[int] = LABELS, draws: int = DRAWS, number: int = CONFIGURATIONS) -> Found:
+    """Search for each kind with each number of labels, and judge what was found."""
+    data = digits()
+    return {
+        (kind, labels): searched(data, labels, draws, configurations(kind, number))
+        for labels in sizes
+        for kind in BAYESIAN
+    }
+
+
+def searched(data: Dataset, labels: int, draws: int, points: Sequence[Params]) -> Judged:
+    """The best of the points by cross-validation, for each draw by itself, on the test rows."""
+    classes = data.targets.astype(np.int64)
+    rest, _, test = split(classes, 0, TEST, seed=0)
+    drawn = [rest[split(classes[rest], 0, len(rest) - labels, seed=draw)[0]] for draw in range(draws)]
+    inner = [_fold(data, *parts) for rows in drawn for parts in folded(rows, classes, FOLDS, seed=0)]
+    feed = Feed(replace(data, folds=tuple(inner)), "cpu")
+    results: dict[tuple[int, int], list[Done]] = {}
+    for members in _cohorts(feed, points, [(p, 0, f) for p in range(len(points)) for f in range(len(inner))]):
+        for event in train(feed, members, "loss", seed=0):
+            if isinstance(event, Ended) and isinstance(event.result, Done):
+                results.setdefault((event.member.fold // FOLDS, event.member.number), []).append(event.result)
+    winners, epochs = [], []
+    for draw in range(draws):
+        whole = {p: ended for (d, p), ended in results.items() if d == draw and len(ended) == FOLDS}
+        winner = min(whole, key=lambda p: fmean(result.loss for result in whole[p]))
+        winners.append((winner, 0, draw))
+        epochs.append(round(median(result.best_epoch for result in whole[winner])))
+    outer = Feed(replace(data, folds=tuple(_fold(data, rows, test) for rows in drawn), test=test), "cpu")
+    answers = {
+        fold: answer
+        for members in _cohorts(outer, points, winners)
+        for fold, answer in _refitted(outer, members, epochs)
+    }
+    y = torch.from_numpy(classes[test])
+    return Judged(*(np.array(each) for each in zip(*(_judged(answers[draw], y) for draw in range(draws)), strict=True)))
+
+
+def _fold(data: Dataset, train: Ints, validation: Ints) -> Fold:
+    return Fold(train, validation, *scaling(data.inputs, train, "unit"))
+
+
+def _cohorts(feed: Feed, points: Sequence[Params], wanted: Sequence[tuple[int, int, int]]) -> Iterator[list[Member]]:
+    """Members (point, replicate, fold) that train together."""
+    settings = [points[p] for p, _, _ in wanted]
+    for positions in cohorts(settings, feed.data.shape, feed.data.outputs, "cpu"):
+        yield [Member(wanted[k][0], settings[k], *wanted[k][1:]) for k in positions]
+
+
+def _refitted(feed: Feed, members: Sequence[Member], epochs: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+    """Each member's fold, and the log-probabilities of the test rows after as many epochs as the fold is to have."""
+    array = begun(feed, members, seed=0)
+    for epoch in range(1, 1 + max(epochs[member.fold] for member in members)):
+        learn(array, feed, epoch)
+        ready = [k for k, member in enumerate(array.members) if epochs[member.fold] == epoch]
+        if ready:
+            with torch.inference_mode():
+                predict = BAYESIAN.load(str(array.settings["bayesian"]))(array, feed)
+                said = torch.cat([outputs for outputs, _, _ in feed.answers(array, "test", predict)], 1)
+            for k in ready:
+                yield array.members[k].fold, said[k].double().log_softmax(1)
+
+
+def _judged(answer: Tensor, y: Tensor) -> tuple[float, float, float]:
+    """Negative log-likelihood, expected calibration error and accuracy of log-probabilities [rows, classes]."""
+    confidence, guess = answer.exp().max(1)
+    right = (guess == y).double()
+    bins = (confidence * _BINS).long().clamp_max(_BINS - 1)
+    gaps = torch.zeros(_BINS, dtype=torch.float64).scatter_add_(0, bins, right - confidence)
+    nll = -answer.gather(1, y.unsqueeze(1)).mean()
+    return float(nll), float(gaps.abs().sum() / len(y)), float(right.mean())
+
+
+def rows(found: Found) -> list[Row]:
+    """For each number of labels and kind: the figures, and the paired t test of its difference to one net."""
+    table: list[Row] = [("labels", "net", "test NLL", "- one net", "p", "ECE", "- one net", "p", "accuracy")]
+    for (kind, labels), judged in found.items():
+        one = found["none", labels]
+        cells = [str(labels), KINDS[kind]]
+        for mine, its in ((judged.nll, one.nll), (judged.ece, one.ece)):
+            cells += [
+                said(mine),
+                *(("", "") if kind == "none" else (said(mine - its), f"{ttest_rel(mine, its).pvalue:.3f}")),
+            ]
+        table.append((*cells, said(judged.accuracy)))
+    return table
+
+
+def draw(found: Found) -> Figure:
+    """How each kind differs from one net, by the number of labels."""
+    figure, axes = canvas(2)
+    sizes = sorted({labels for _, labels in found})
+    for axis, name, title in zip(
+        axes[0], ("nll", "ece"), ("Negative log-likelihood", "Calibration error"), strict=True
+    ):
+        axis.axhline(0.0, color="grey", linestyle=":")
+        for number, (kind, label) in enumerate(KINDS.items()):
+            if kind == "none":
+                continue
+            gains = [mean_error(getattr(found[kind, n], name) - getattr(found["none", n], name)) for n in sizes]
+            x = [k + 0.12 * (number - 2) for k in range(len(sizes))]
+            axis.errorbar(
+                x, [g[0] for g in gains], yerr=[g[1] for g in gains],
+                fmt=MARKERS[number], color=COLOURS[number], capsize=4, label=label,
+            )  # fmt: skip
+        axis.set_xticks(range(len(sizes)), [str(n) for n in sizes])
+        axis.set(title=f"{title} on test rows", xlabel="labels", ylabel="difference to one net (lower is better)")
+    legend(figure, axes[0][0], 3)
+    return figure
+
+
+if __name__ == "__main__":
+    present("bayesian", measure, rows, draw)

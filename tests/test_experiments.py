@@ -1,0 +1,81 @@
+"""The comparisons of docs/comparisons.md in small: what is said there of each technique can be seen again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from experiments import compare_inits, compare_optimizers, compare_regularizers, compare_rnn, compare_skips
+from experiments.comparison import Row, save, table
+
+pytestmark = pytest.mark.slow
+
+TUNING, SEEDS = range(3, 5), range(3)
+
+
+def end(losses: np.ndarray) -> float:
+    return float(losses[:, -1].mean())
+
+
+def drawn(figure: Figure, path: Path) -> bytes:
+    save(figure, path)
+    return path.read_bytes()
+
+
+def check(rows: Sequence[Row], contestants: int, figure: Figure, again: Figure, folder: Path) -> None:
+    """A table with a row for each contestant, and a picture that comes out the same again."""
+    assert len(table(rows).splitlines()) == 1 + contestants
+    picture = drawn(figure, folder / "one.svg")
+    assert b"</svg>" in picture
+    assert picture == drawn(again, folder / "two.svg")
+
+
+def test_gradients_vanish_or_explode_and_orthogonal_weights_keep_them(tmp_path: Path) -> None:
+    nets = compare_inits.measure(("tanh",), (5, 20), TUNING, SEEDS, epochs=4)
+    first = {
+        name: float((norms[:, 0] / norms[:, -1]).mean())
+        for (_, name, depth), norms in nets.gradients.items()
+        if depth == 20
+    }
+    assert first["normal, deviation 0.01"] < 1e-15
+    assert first["uniform, up to 1/√width"] < 1e-3
+    assert 0.3 < first["orthogonal"] < 3
+    assert first["normal, deviation 0.3"] > 10
+    assert end(nets.runs["tanh", "orthogonal", 20].train_loss) < 1.0 < 2.2
+    assert end(nets.runs["tanh", "normal, deviation 0.01", 20].train_loss) > 2.2
+    check(compare_inits.rows(nets), len(nets.runs), compare_inits.draw(nets), compare_inits.draw(nets), tmp_path)
+
+
+def test_a_net_that_has_begun_badly_is_learned_by_adam_and_not_by_plain_descent(tmp_path: Path) -> None:
+    races = compare_optimizers.measure(("sgd", "adam"), (1e-3, 1e-2, 1e-1), TUNING, SEEDS, epochs=6)
+    sgd, adam = (races.best["begun badly", name] for name in ("sgd", "adam"))
+    assert end(adam.train_loss) < 0.7 * end(sgd.train_loss)
+    figures = compare_optimizers.draw(races), compare_optimizers.draw(races)
+    check(compare_optimizers.rows(races), len(races.best), *figures, tmp_path)
+
+
+def test_weight_decay_gains_on_100_labels(tmp_path: Path) -> None:
+    names = ("none", "L2", "batch norm")
+    judged = compare_regularizers.measure({name: compare_regularizers.TECHNIQUES[name] for name in names}, 6, epochs=60)
+    gains = judged["none"].loss - judged["L2"].loss
+    assert gains.mean() > 2 * gains.std(ddof=1) / np.sqrt(len(gains))
+    figures = compare_regularizers.draw(judged), compare_regularizers.draw(judged)
+    check(compare_regularizers.rows(judged), len(judged), *figures, tmp_path)
+
+
+def test_skips_train_what_is_too_deep_without(tmp_path: Path) -> None:
+    nets = compare_skips.measure((5, 50), (0.003,), TUNING, SEEDS, epochs=5)
+    plain, residual, highway = (end(nets[name, 50].train_loss) for name in ("plain", "residual", "highway"))
+    assert residual < 0.7 * plain
+    assert highway < 0.9 * plain
+    check(compare_skips.rows(nets), len(nets), compare_skips.draw(nets), compare_skips.draw(nets), tmp_path)
+
+
+def test_an_identity_remembers_further_back_than_normal_weights(tmp_path: Path) -> None:
+    nets = compare_rnn.measure(("relu, normal", "relu, identity"), (8, 32), TUNING, SEEDS, epochs=6)
+    assert end(nets["relu, identity", 32].train_loss) < end(nets["relu, normal", 32].train_loss)
+    check(compare_rnn.rows(nets), len(nets), compare_rnn.draw(nets), compare_rnn.draw(nets), tmp_path)
