@@ -1,6 +1,6 @@
 """With 100 labels only, what helps a net to be right about rows that it has not seen?
 
-    python -m experiments.compare_regularizers        (about 90 s of one core; no network)
+    python -m experiments.compare_regularizers        (about 80 s of one core; no network)
 
 A net of 2 layers of 128 units learns 100 digits, a hundred times over. Each technique has the strength with the lowest
 validation loss (300 rows), and is judged once on 797 test rows that chose nothing. That is done on 12 draws of the 100

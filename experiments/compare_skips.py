@@ -1,6 +1,6 @@
 """Do 50 layers learn, plain, with residual connections, and with highways?
 
-    python -m experiments.compare_skips        (about 60 s of one core; no network)
+    python -m experiments.compare_skips        (about 50 s of one core; no network)
 
 Tanh nets of 5 to 50 layers of 32 units learn the digits with Adam, for 10 epochs in batches of 64. Each kind has the
 best of three learning rates and two scales of the initial weights at each depth, chosen on 2 seeds and measured on 8

@@ -35,6 +35,8 @@ from hpsearch.engine.train import Ended, train
 from hpsearch.space import Params
 from hpsearch.trial import Epoch, Probe
 
+torch.set_num_threads(1)  # nets as small as these gain nothing from more
+
 Label = TypeVar("Label")
 Result = TypeVar("Result")
 Numbers = NDArray[np.float64]
@@ -248,7 +250,6 @@ def present(
     draw: Callable[[Result], Figure],
 ) -> None:
     """Measure, print the table, and draw the picture for the docs."""
-    torch.set_num_threads(1)  # nets as small as these gain nothing from more
     start = time.process_time()
     result = measure()
     print(table(rows(result)))

@@ -45,7 +45,7 @@ def test_gradients_vanish_or_explode_and_orthogonal_weights_keep_them(tmp_path: 
     assert first["uniform, up to 1/√width"] < 1e-3
     assert 0.3 < first["orthogonal"] < 3
     assert first["normal, deviation 0.3"] > 10
-    assert end(nets.runs["tanh", "orthogonal", 20].train_loss) < 1.0 < 2.2
+    assert end(nets.runs["tanh", "orthogonal", 20].train_loss) < 1.0
     assert end(nets.runs["tanh", "normal, deviation 0.01", 20].train_loss) > 2.2
     check(compare_inits.rows(nets), len(nets.runs), compare_inits.draw(nets), compare_inits.draw(nets), tmp_path)
 
@@ -76,6 +76,6 @@ def test_skips_train_what_is_too_deep_without(tmp_path: Path) -> None:
 
 
 def test_an_identity_remembers_further_back_than_normal_weights(tmp_path: Path) -> None:
-    nets = compare_rnn.measure(("relu, normal", "relu, identity"), (8, 32), TUNING, SEEDS, epochs=6)
-    assert end(nets["relu, identity", 32].train_loss) < end(nets["relu, normal", 32].train_loss)
+    nets = compare_rnn.measure(("relu, normal", "relu, identity"), (64,), TUNING, SEEDS, epochs=8)
+    assert end(nets["relu, identity", 64].train_loss) < 0.9 * end(nets["relu, normal", 64].train_loss)
     check(compare_rnn.rows(nets), len(nets), compare_rnn.draw(nets), compare_rnn.draw(nets), tmp_path)
