@@ -5,7 +5,7 @@
 From each of 10 draws of the labelled digits, every kind of net is searched for in the same way: the same 8 random
 configurations (Bayesian nets have the width of their prior besides), judged by cross-validation over 5 folds of the
 labelled rows; the best is trained once more on all of them, for the median of its best epochs, and judged once on
-1,397 test rows. Kinds are compared on the same draw, in pairs.
+797 test rows. Kinds are compared on the same draw, in pairs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,22 @@ from matplotlib.figure import Figure
 from scipy.stats import ttest_rel
 from torch import Tensor
 
-from experiments.comparison import COLOURS, MARKERS, Numbers, Row, canvas, digits, legend, mean_error, present, said
-from hpsearch.data import Dataset, Fold, Ints
+from experiments.comparison import (
+    COLOURS,
+    MARKERS,
+    Numbers,
+    Row,
+    canvas,
+    few,
+    legend,
+    mean_error,
+    on_test_rows,
+    present,
+    said,
+)
+from hpsearch.data import Dataset, Fold
 from hpsearch.data.scale import scaling
-from hpsearch.data.split import folded, split
+from hpsearch.data.split import folded
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Member, cohorts
 from hpsearch.engine.settings import BAYESIAN, complete
@@ -32,7 +44,7 @@ from hpsearch.engine.train import Ended, begun, learn, train
 from hpsearch.space import Params, Value
 from hpsearch.trial import Done
 
-LABELS, TEST = (100, 200, 400), 1397
+LABELS = (100, 200, 400)
 DRAWS, CONFIGURATIONS, FOLDS = 10, 8, 5
 EPOCHS = 50
 KINDS = {"none": "one net", "mc_dropout": "MC dropout", "variational": "variational", "laplace": "Laplace"}
@@ -76,20 +88,21 @@ def configurations(kind: str, number: int) -> list[Params]:
 
 def measure(sizes: Sequence[int] = LABELS, draws: int = DRAWS, number: int = CONFIGURATIONS) -> Found:
     """Search for each kind with each number of labels, and judge what was found."""
-    data = digits()
     return {
-        (kind, labels): searched(data, labels, draws, configurations(kind, number))
+        (kind, labels): searched(few(labels, draws), configurations(kind, number))
         for labels in sizes
         for kind in BAYESIAN
     }
 
 
-def searched(data: Dataset, labels: int, draws: int, points: Sequence[Params]) -> Judged:
-    """The best of the points by cross-validation, for each draw by itself, on the test rows."""
-    classes = data.targets.astype(np.int64)
-    rest, _, test = split(classes, 0, TEST, seed=0)
-    drawn = [rest[split(classes[rest], 0, len(rest) - labels, seed=draw)[0]] for draw in range(draws)]
-    inner = [_fold(data, *parts) for rows in drawn for parts in folded(rows, classes, FOLDS, seed=0)]
+def searched(data: Dataset, points: Sequence[Params]) -> Judged:
+    """The best of the points by cross-validation in the labelled rows of each draw, on the test rows."""
+    classes, draws = data.targets.astype(np.int64), len(data.folds)
+    inner = [
+        Fold(*parts, *scaling(data.inputs, parts[0], "standard"))
+        for draw in data.folds
+        for parts in folded(draw.train, classes, FOLDS, seed=0)
+    ]
     feed = Feed(replace(data, folds=tuple(inner)), "cpu")
     results: dict[tuple[int, int], list[Done]] = {}
     for members in _cohorts(feed, points, [(p, 0, f) for p in range(len(points)) for f in range(len(inner))]):
@@ -102,18 +115,14 @@ def searched(data: Dataset, labels: int, draws: int, points: Sequence[Params]) -
         winner = min(whole, key=lambda p: fmean(result.loss for result in whole[p]))
         winners.append((winner, 0, draw))
         epochs.append(round(median(result.best_epoch for result in whole[winner])))
-    outer = Feed(replace(data, folds=tuple(_fold(data, rows, test) for rows in drawn), test=test), "cpu")
+    outer = Feed(on_test_rows(data), "cpu")
     answers = {
         fold: answer
         for members in _cohorts(outer, points, winners)
         for fold, answer in _refitted(outer, members, epochs)
     }
-    y = torch.from_numpy(classes[test])
+    y = torch.from_numpy(classes[data.test])
     return Judged(*(np.array(each) for each in zip(*(_judged(answers[draw], y) for draw in range(draws)), strict=True)))
-
-
-def _fold(data: Dataset, train: Ints, validation: Ints) -> Fold:
-    return Fold(train, validation, *scaling(data.inputs, train, "unit"))
 
 
 def _cohorts(feed: Feed, points: Sequence[Params], wanted: Sequence[tuple[int, int, int]]) -> Iterator[list[Member]]:

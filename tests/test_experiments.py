@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from experiments import compare_inits, compare_optimizers, compare_regularizers, compare_rnn, compare_skips
+from experiments import (
+    compare_bayesian,
+    compare_inits,
+    compare_optimizers,
+    compare_regularizers,
+    compare_rnn,
+    compare_skips,
+)
 from experiments.comparison import Row, save, table
 
 pytestmark = pytest.mark.slow
@@ -79,3 +86,15 @@ def test_an_identity_remembers_further_back_than_normal_weights(tmp_path: Path) 
     nets = compare_rnn.measure(("relu, normal", "relu, identity"), (64,), TUNING, SEEDS, epochs=8)
     assert end(nets["relu, identity", 64].train_loss) < 0.9 * end(nets["relu, normal", 64].train_loss)
     check(compare_rnn.rows(nets), len(nets), compare_rnn.draw(nets), compare_rnn.draw(nets), tmp_path)
+
+
+def test_bayesian_nets_are_searched_and_tested_in_pairs_with_one_net(tmp_path: Path) -> None:
+    found = compare_bayesian.measure((100,), draws=3, number=2)
+    assert {kind for kind, _ in found} == set(compare_bayesian.KINDS)
+    for judged in found.values():
+        assert (judged.nll < 1.2).all()  # guessing has 2.3
+        assert ((judged.ece > 0) & (judged.ece < 0.4)).all()
+        assert (judged.accuracy > 0.75).all()
+    check(
+        compare_bayesian.rows(found), len(found), compare_bayesian.draw(found), compare_bayesian.draw(found), tmp_path
+    )
