@@ -84,7 +84,15 @@ class TestFigures:
 
     @pytest.mark.parametrize(
         ("seconds", "text"),
-        [(0.42, "0.4 s"), (12.3, "12 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
+        [
+            (0.42, "0.42 s"),
+            (0.012, "0.012 s"),
+            (9.96, "10 s"),
+            (12.3, "12 s"),
+            (59.6, "1 min 00 s"),
+            (200, "3 min 20 s"),
+            (7500, "2 h 05 min"),
+        ],
     )
     def test_a_span_of_time_is_written_for_people(self, seconds: float, text: str) -> None:
         assert figures.duration(seconds) == text

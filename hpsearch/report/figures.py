@@ -73,7 +73,7 @@ def settings(params: Params, digits: int) -> str:
 def duration(seconds: float) -> str:
     """A span of time for people: 0.4 s, 12 s, 3 min 20 s, 2 h 05 min."""
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.2g} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -99,7 +99,9 @@ def outcome(result: Done | Failed, history: History, subject: Subject) -> str:
     (metric,) = subject.worth([result.metric])
     best = "  best so far" if result.loss == history.done[0][1].loss else ""
     epochs = f"best epoch {result.best_epoch} of {result.epochs}"
-    return f"loss {result.loss:.{_DIGITS}g}, {subject.metric} {metric}, {epochs}, {result.seconds:.2g} s{best}"
+    return (
+        f"loss {result.loss:.{_DIGITS}g}, {subject.metric} {metric}, {epochs}, {figures.duration(result.seconds)}{best}"
+    )
 
 
 @dataclass
