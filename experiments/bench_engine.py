@@ -286,7 +286,7 @@ def members(repeats: int) -> None:
         "five folds": partial(cohort, folded, [Member(0, settings, fold=fold) for fold in range(5)]),
         "twenty seeds": partial(cohort, held_out, [Member(0, settings, replicate) for replicate in range(20)]),
     }
-    found = medians(sides, repeats)
+    found = medians(sides, 3 * repeats)  # they are short
     costs = ", ".join(f"{name} {found[name]:.2f} s ({found[name] / found['one']:.2f} times)" for name in [*sides][1:])
     say(f"digits, 2 x 64, batches of 32, 30 epochs:   one training {found['one']:.2f} s, {costs}")
 
