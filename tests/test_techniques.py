@@ -158,6 +158,18 @@ class TestActivations:
         assert slopes
         assert all(float(slope) != 0.25 for slope in slopes)
 
+    def test_every_member_has_slopes_of_its_own_even_where_all_begin_at_0(self) -> None:
+        members = [member(k, model="resnet", activation="prelu", slope=0.0, channels=4) for k in range(2)]
+        array = array_of(members, inputs=(1, 8, 8), outputs=2)
+        for view, slot in zip(array.weights.views, array.layout, strict=True):
+            if slot.role == "slope":
+                view[1] = 0.5
+        x = torch.randn(5, 1, 8, 8, dtype=F64)
+        alone = array_of(members[1:], inputs=(1, 8, 8), outputs=2)
+        for mine, its in zip(alone.weights.views, array.weights.views, strict=True):
+            mine[0] = its[1]
+        torch.testing.assert_close(array.outputs(x)[1], alone.outputs(x)[0])
+
     def test_padding_does_not_learn_where_zero_does_not_go_to_zero(self) -> None:
         members = [member(k, width=w, depth=2, epochs=5, activation="sigmoid", lr=0.05) for k, w in enumerate([4, 9])]
         together, _ = run(blobs(), members, dtype=F64)
@@ -561,6 +573,11 @@ class TestPretraining:
         restored = torch.tanh((h * kept[0]) @ W.T + b) @ W
         array.net.begin(array.noise("test"))
         assert float(_Coder(array, layer).step(x)) == pytest.approx(float((restored - h).square().mean()))
+
+    def test_connections_are_dropped_for_the_task_alone(self) -> None:
+        feed = Feed(blobs(), "cpu", F64)
+        one, dropping = (member(depth=3, pretrain="layerwise", dropconnect=rate) for rate in (0.0, 0.5))
+        assert torch.equal(begun(feed, [one], 0).weights.flat, begun(feed, [dropping], 0).weights.flat)
 
     def test_weights_are_as_they_were_drawn_where_there_is_none(self) -> None:
         feed = Feed(blobs(), "cpu", F64)

@@ -18,6 +18,7 @@ from torch import Tensor
 from hpsearch.engine.array import Array
 from hpsearch.engine.draws import LEVELS
 from hpsearch.engine.feed import Feed
+from hpsearch.engine.net import dense
 from hpsearch.engine.optimizers import Coefficients, adam
 from hpsearch.engine.settings import PRETRAINING_EPOCHS
 
@@ -93,5 +94,7 @@ class _Coder:
         with torch.no_grad():
             h = x if x.dim() == 3 else x.unsqueeze(0).expand(len(self._array.members), -1, -1)
             for layer in range(self._layer):
-                h = net.activate(f"hidden{layer}", net.dense(f"hidden{layer}", h))
+                name = f"hidden{layer}"
+                # not `net.dense`: the layers before are whole, whatever the task's training drops
+                h = net.activate(name, dense(h, net.weights[f"{name}.weight"], net.weights[f"{name}.bias"]))
         return h
