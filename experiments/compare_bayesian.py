@@ -1,6 +1,6 @@
 """With 100, 200 or 400 labels, is a distribution of nets worth more than one net?
 
-    python -m experiments.compare_bayesian        (SECONDS on one core; no network)
+    python -m experiments.compare_bayesian        (400 s on one core; no network)
 
 From each of 10 draws of the labelled digits, every kind of net is searched for in the same way: the same 8 random
 configurations (Bayesian nets have the width of their prior besides), judged by cross-validation over 5 folds of the
