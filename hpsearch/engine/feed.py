@@ -140,7 +140,7 @@ class Feed:
             for outputs, y, count in self.answers(array, name, predict):
                 loss += (self.losses(outputs, y) * count).sum(1)
                 if self.classifies:
-                    right += ((outputs.argmax(2) == y) * count).sum(1)
+                    right += ((outputs.contiguous().argmax(2) == y) * count).sum(1)
                 total += count.sum(-1)
             loss /= total
             metric = right / total if self.classifies else 1.0 - loss / self._variance(array, name)
