@@ -15,10 +15,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from hpsearch.engine.affine import dense
 from hpsearch.engine.array import Array
 from hpsearch.engine.draws import LEVELS
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.net import dense
 from hpsearch.engine.optimizers import Coefficients, adam
 from hpsearch.engine.settings import PRETRAINING_EPOCHS
 
