@@ -356,7 +356,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "derivatives", "of gelu by its value", "engine/activations.py",
-        "gelu_backward(d, z)", "gelu_backward(d, a)",
+        "gelu_backward.grad_input(d, z,", "gelu_backward.grad_input(d, a,",
         f"{_TECHNIQUES}Chains::test_the_gradient_by_hand_is_that_of_autograd",
     ),
     fault(

@@ -1,7 +1,7 @@
 """The non-linearities, each `(z, slope) -> a` of any shape; only the leaky ones use the slope, which broadcasts.
 
-`DERIVATIVES` holds for each (but prelu, which learns its slope) `(d, z, a, slope) -> the derivative by z` of
-what has the derivative d by a.
+`DERIVATIVES` holds for each (but prelu, which learns its slope) `(d, z, a, slope, out) -> out`: the derivative
+by z of what has the derivative d by a, written into `out`, which may be d itself.
 """
 
 from __future__ import annotations
@@ -43,10 +43,11 @@ def gelu(z: Tensor, slope: Tensor) -> Tensor:
     return F.gelu(z)
 
 
-DERIVATIVES: Mapping[str, Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]] = {
-    "relu": lambda d, z, a, slope: torch.ops.aten.threshold_backward(d, a, 0),
-    "leaky_relu": lambda d, z, a, slope: torch.where(z > 0, d, slope * d),
-    "tanh": lambda d, z, a, slope: torch.ops.aten.tanh_backward(d, a),
-    "sigmoid": lambda d, z, a, slope: torch.ops.aten.sigmoid_backward(d, a),
-    "gelu": lambda d, z, a, slope: torch.ops.aten.gelu_backward(d, z),
+_aten = torch.ops.aten
+DERIVATIVES: Mapping[str, Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]] = {
+    "relu": lambda d, z, a, slope, out: _aten.threshold_backward.grad_input(d, a, 0, grad_input=out),
+    "leaky_relu": lambda d, z, a, slope, out: torch.where(z > 0, d, slope * d, out=out),
+    "tanh": lambda d, z, a, slope, out: _aten.tanh_backward.grad_input(d, a, grad_input=out),
+    "sigmoid": lambda d, z, a, slope, out: _aten.sigmoid_backward.grad_input(d, a, grad_input=out),
+    "gelu": lambda d, z, a, slope, out: _aten.gelu_backward.grad_input(d, z, grad_input=out),
 }

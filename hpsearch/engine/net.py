@@ -28,7 +28,7 @@ _TINY = 1e-16  # a variance that is as good as none
 _MOMENTUM = 0.1  # of batch norm's running statistics
 
 Function = Callable[[Tensor, Tensor], Tensor]
-Derivative = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+Derivative = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 class Net:
@@ -227,12 +227,13 @@ class Net:
         return a
 
     def derive(self, d: Tensor, z: Tensor, a: Tensor) -> Tensor:
-        """The derivative by `z` [K, B, units] of what has the derivative `d` by `a` = activate(z)."""
+        """The derivative by `z` [K, B, units] of what has the derivative `d` by `a` = activate(z); `d` is used up."""
         slope = self._slope.view(-1, 1, 1)
         found: Tensor | None = None
         for _, derivative, mine in self._functions:
             assert derivative is not None
-            its = derivative(d, z, a, slope)
+            # a buffer less is one that need not go through the cache
+            its = derivative(d, z, a, slope, d if len(self._functions) == 1 else torch.empty_like(d))
             found = its if found is None else torch.where(_spread(mine, z), its, found)
         assert found is not None
         return found
