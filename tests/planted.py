@@ -44,14 +44,14 @@ FAULTS: tuple[Fault, ...] = (
     # how weights begin
     fault(
         "init fan_normal", "no gain, and the fan in alone", "engine/inits.py",
-        "return _normal(slot, noise) * math.sqrt(variance(slot, settings))",
+        "return _normal(slot, noise) * math.sqrt(_variance(slot, settings))",
         "return _normal(slot, noise) * math.sqrt(1.0 / slot.fan_in)",
         f"{_TECHNIQUES}Inits::test_the_fans_set_the_variance",
         f"{_TECHNIQUES}Inits::test_the_signal_keeps_its_size_through_30_layers[relu-fan_normal]",
     ),
     fault(
         "init fan_uniform", "its range for its deviation", "engine/inits.py",
-        "math.sqrt(3.0 * variance(slot, settings))", "math.sqrt(variance(slot, settings))",
+        "math.sqrt(3.0 * _variance(slot, settings))", "math.sqrt(_variance(slot, settings))",
         f"{_TECHNIQUES}Inits::test_the_fans_set_the_variance",
         f"{_TECHNIQUES}Inits::test_the_signal_keeps_its_size_through_30_layers[tanh-fan_uniform]",
     ),
@@ -271,7 +271,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "bayesian variational", "padding has a spread", "engine/variational.py",
-        "s[k][tuple(slice(side) for side in slot.shape)] =", "s[k] =",
+        "corner(s[k], slot.shape).fill_(", "s[k].fill_(",
         f"{_BAYESIAN}test_a_member_answers_the_same_alone_and_in_company[sigmoid-variational]",
     ),
     fault(

@@ -20,7 +20,7 @@ from hpsearch.engine.plan import Member, bucketed, padded
 from hpsearch.engine.schedules import warmed
 from hpsearch.engine.settings import INITS, MODELS, OPTIMIZERS, SCHEDULES
 from hpsearch.engine.shapes import WEIGHTS, Role, Slot, slots
-from hpsearch.engine.stack import Stack
+from hpsearch.engine.stack import Stack, corner
 from hpsearch.engine.variational import Prior
 from hpsearch.space import Params
 
@@ -116,7 +116,7 @@ class Array:
         self._momentum = self.weights.filled(_column(settings, "momentum", flat))
         limits = _column(settings, "clip_norm", flat)
         self._limits = torch.where(limits > 0, limits, torch.inf) if limits.any() else None
-        self.inside = self._masked(settings)
+        self.inside = self._masked(own)
         self._groups = tuple(self._grouped(settings))
 
     def _anchored(self) -> Stack | None:
@@ -141,20 +141,21 @@ class Array:
             drawn={slot.name: slot.shape for slot in slots(bucketed(self.settings), p.inputs, p.outputs)},
         )
 
-    def _masked(self, settings: Sequence[Params]) -> Stack | None:
+    def _masked(self, own: Sequence[Sequence[Slot]]) -> Stack | None:
         """1 inside the members' true shapes and 0 in their padding, where padding would learn without it.
 
         It would where an activation or a variational layer makes something of 0, and where layer norm's sums run
         over it.
         """
         learns = self._prior is not None or any(
-            one["activation"] in _NOT_FROM_ZERO or one["norm"] == "layer" for one in settings
+            member.settings["activation"] in _NOT_FROM_ZERO or member.settings["norm"] == "layer"
+            for member in self.members
         )
-        if not learns or len(settings) == 1:
+        if not learns or len(own) == 1:
             return None
         inside = self.weights.empty()
-        for position, one in enumerate(settings):
-            for view, slot in zip(inside.views, slots(one, self.problem.inputs, self.problem.outputs), strict=True):
+        for position, its in enumerate(own):
+            for view, slot in zip(inside.views, its, strict=True):
                 corner(view[position], slot.shape).fill_(1.0)
         return inside
 
@@ -262,11 +263,6 @@ def begin(member: Member, problem: Problem) -> Iterator[Tensor]:
         else:
             noise = generator("cpu", problem.seed, "init", member.replicate, index, *slot.shape)
             yield (init if slot.role == "recurrent" else inward)(slot, settings, noise) * scale
-
-
-def corner(stacked: Tensor, shape: Sequence[int]) -> Tensor:
-    """The part of a padded weight that a member of this true shape uses."""
-    return stacked[tuple(slice(0, side) for side in shape)]
 
 
 _SHARED = ("optimizer", "beta1", "beta2", "eps", "schedule", "warmup", "step_every", "step_factor")

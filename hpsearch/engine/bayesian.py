@@ -26,7 +26,7 @@ from torch import Tensor
 
 from hpsearch.engine.array import Array
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.inits import variance
+from hpsearch.engine.inits import prior_deviation
 from hpsearch.engine.plan import Member
 from hpsearch.engine.settings import NETWORKS
 from hpsearch.engine.shapes import Slot, slots
@@ -88,9 +88,7 @@ def fitted(array: Array, feed: Feed) -> Posterior:
     a, g = a.clamp_min(0.0), g.clamp_min(0.0)
     if feed.classifies:  # what all outputs have in common changes no probability, and no row says anything of it
         Q = Q - Q.mean(1, keepdim=True)
-    deviations = [
-        float(m.settings["prior_scale"]) * math.sqrt(variance(_output(array, m), m.settings)) for m in array.members
-    ]
+    deviations = [prior_deviation(_output(array, member), member.settings) for member in array.members]
     return Posterior(a, U, g, Q, a.new_tensor(deviations).pow(-2))
 
 

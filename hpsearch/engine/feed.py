@@ -132,9 +132,7 @@ class Feed:
 
     def score(self, array: Array, name: Split) -> tuple[list[float], list[float]]:
         """Each member's mean loss and its accuracy or R2 on a split."""
-        loss, right, total = (
-            torch.zeros(len(array.members), device=self.like.device, dtype=torch.float64) for _ in "lrt"
-        )
+        loss, right, total = torch.zeros((3, len(array.members)), device=self.like.device, dtype=torch.float64)
         with torch.inference_mode():
             predict = BAYESIAN.load(str(array.settings["bayesian"]))(array, self)
             for outputs, y, count in self.answers(array, name, predict):

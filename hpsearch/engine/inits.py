@@ -29,11 +29,16 @@ def gain(slot: Slot, settings: Params) -> float:
     return 2.0 / (1.0 + float(settings.get("slope", 0.0)) ** 2)
 
 
-def variance(slot: Slot, settings: Params) -> float:
+def _variance(slot: Slot, settings: Params) -> float:
     """He's gain / fan_in before a rectifier; Glorot's 2 / (fan_in + fan_out) elsewhere."""
     if slot.role != "output" and settings["activation"] in _RECTIFIERS:
         return gain(slot, settings) / slot.fan_in
     return 2.0 / (slot.fan_in + slot.fan_out)
+
+
+def prior_deviation(slot: Slot, settings: Params) -> float:
+    """Of a Bayesian net's weights: `prior_scale`, in units of what the fans ask for."""
+    return float(settings["prior_scale"]) * math.sqrt(_variance(slot, settings))
 
 
 def _normal(slot: Slot, noise: torch.Generator) -> Tensor:
@@ -56,12 +61,12 @@ def normal(slot: Slot, settings: Params, noise: torch.Generator) -> Tensor:
 
 def fan_normal(slot: Slot, settings: Params, noise: torch.Generator) -> Tensor:
     """Normal, with the variance that the fans ask for."""
-    return _normal(slot, noise) * math.sqrt(variance(slot, settings))
+    return _normal(slot, noise) * math.sqrt(_variance(slot, settings))
 
 
 def fan_uniform(slot: Slot, settings: Params, noise: torch.Generator) -> Tensor:
     """Uniform in [-b, b], b = sqrt(3 variance)."""
-    return _uniform(slot, noise) * math.sqrt(3.0 * variance(slot, settings))
+    return _uniform(slot, noise) * math.sqrt(3.0 * _variance(slot, settings))
 
 
 def orthogonal(slot: Slot, settings: Params, noise: torch.Generator) -> Tensor:

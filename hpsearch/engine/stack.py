@@ -63,3 +63,8 @@ class Stack:
         if end - start == self.members:
             return [self.flat]
         return [view[start:end] for view in self.views]
+
+
+def corner(stacked: Tensor, shape: Sequence[int]) -> Tensor:
+    """The part of a padded weight that a member of this true shape uses."""
+    return stacked[tuple(slice(0, side) for side in shape)]

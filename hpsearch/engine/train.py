@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from hpsearch.engine.array import Array, Problem, corner
+from hpsearch.engine.array import Array, Problem
 from hpsearch.engine.cost import Cost
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Member, Objective
 from hpsearch.engine.settings import PRETRAINING
 from hpsearch.engine.shapes import slots
-from hpsearch.engine.stack import Stack
+from hpsearch.engine.stack import Stack, corner
 from hpsearch.trial import Done, Epoch, Failed, Result
 
 _DIVERGED = 10.0  # times the loss before the first step

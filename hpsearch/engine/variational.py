@@ -13,16 +13,15 @@ drawn from N(mu h, sigma^2 h^2) in each row (Kingma, Salimans & Welling 2015, eq
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from hpsearch.engine.inits import variance
+from hpsearch.engine.inits import prior_deviation
 from hpsearch.engine.plan import Member
 from hpsearch.engine.shapes import NOISE, Slot, spread_of
-from hpsearch.engine.stack import Stack
+from hpsearch.engine.stack import Stack, corner
 
 
 class Prior:
@@ -40,10 +39,9 @@ class Prior:
             name: torch.zeros_like(weights.views[mu]) for name, (mu, _) in self._pairs.items()
         }
         for k, (member, slots) in enumerate(zip(members, own, strict=True)):
-            scale = float(member.settings["prior_scale"])
             for name, s in self.deviations.items():
                 slot = slots[index[name]]
-                s[k][tuple(slice(side) for side in slot.shape)] = scale * math.sqrt(variance(slot, member.settings))
+                corner(s[k], slot.shape).fill_(prior_deviation(slot, member.settings))
         self._precisions = {name: torch.where(s > 0, s.pow(-2), 0.0) for name, s in self.deviations.items()}
 
     def penalise(self, gradient: Stack, weights: Stack) -> None:
