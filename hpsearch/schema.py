@@ -87,7 +87,7 @@ class SearchKeys(_Section):
     rounds: int = Field(1, ge=1, le=100_000, description="a whole number of rounds, 1 or more")
     guided: bool | None = Field(None, description="true or false")
     confirm: bool | None = Field(None, description="true or false")
-    surrogate: Literal[SURROGATES] = Field(SURROGATES[0], description=" or ".join(SURROGATES))  # type: ignore[valid-type]
+    surrogate: Literal[tuple(SURROGATES)] = Field("gp", description=" or ".join(SURROGATES))  # type: ignore[valid-type]
 
 
 class ParameterKeys(_Section):

@@ -10,11 +10,15 @@ from functools import cache, cached_property, lru_cache
 from random import Random
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hpsearch.errors import Problem, SpecError
 from hpsearch.expression import Expression
 
 T = TypeVar("T")
 Value = bool | int | float | str
+Units = NDArray[np.float64]
 Params = Mapping[str, Value]
 """A point of the space: the values of its *active* parameters, by name."""
 
@@ -33,6 +37,10 @@ class Parameter(Protocol):
     def width(self) -> int:
         """How many coordinates of the unit cube it fills."""
 
+    @property
+    def middle(self) -> tuple[float, ...]:
+        """Where it stands while it is not active."""
+
     def __contains__(self, value: object) -> bool: ...
 
     def encode(self, value: Value) -> tuple[float, ...]:
@@ -46,6 +54,15 @@ class Parameter(Protocol):
 
         One point of a number is its middle; a choice always gives all.
         """
+
+    def snap(self, units: Units) -> Units:
+        """`encode` of `decode` of each row of places [n, width]."""
+
+    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
+        """Another place for each row: of a number, a normal step of deviation `spread` away; of a choice, any."""
+
+    def features(self, units: Units) -> Units:
+        """What a model measures distances by, of each row of places [n, width]."""
 
     def values(self) -> Sequence[Value] | None:
         """Every value in order, not listed where they are many; None where they cannot be counted."""
@@ -75,6 +92,10 @@ class Real:
     def width(self) -> int:
         return 1
 
+    @property
+    def middle(self) -> tuple[float, ...]:
+        return (0.5,)
+
     def __contains__(self, value: object) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
             return False
@@ -89,6 +110,15 @@ class Real:
         if self.step is not None:
             return _cell(self._steps, unit[0])
         return _value(unit[0], self.low, self.high, self.log)
+
+    def snap(self, units: Units) -> Units:
+        return units if self.step is None else _snapped(units, len(self._steps))
+
+    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
+        return _stepped(units, spread, None if self.step is None else len(self._steps), rng)
+
+    def features(self, units: Units) -> Units:
+        return units
 
     def grid(self, points: int) -> Sequence[float]:
         if self.step is not None:
@@ -165,6 +195,10 @@ class Integer:
     def width(self) -> int:
         return 1
 
+    @property
+    def middle(self) -> tuple[float, ...]:
+        return (0.5,)
+
     def __contains__(self, value: object) -> bool:
         if isinstance(value, bool) or not isinstance(value, int):
             return False
@@ -180,6 +214,19 @@ class Integer:
         if self.log:
             return min(max(round(_value(unit[0], self.low - 0.5, self.high + 0.5, log=True)), self.low), self.high)
         return _cell(self.values(), unit[0])
+
+    def snap(self, units: Units) -> Units:
+        if not self.log:
+            return _snapped(units, len(self.values()))
+        low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
+        values = np.clip(np.round(np.exp(low + units * (high - low))), self.low, self.high)
+        return (np.log(values) - low) / (high - low)
+
+    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
+        return _stepped(units, spread, None if self.log else len(self.values()), rng)
+
+    def features(self, units: Units) -> Units:
+        return units
 
     def grid(self, points: int) -> Sequence[int]:
         if not self.log:
@@ -220,6 +267,10 @@ class Choice:
     def width(self) -> int:
         return len(self.options)
 
+    @property
+    def middle(self) -> tuple[float, ...]:
+        return (1.0 / self.width,) * self.width
+
     def __contains__(self, value: object) -> bool:
         return any(value == option and isinstance(value, bool) == isinstance(option, bool) for option in self.options)
 
@@ -228,6 +279,17 @@ class Choice:
 
     def decode(self, unit: Sequence[float]) -> Value:
         return self.options[max(range(len(self.options)), key=unit.__getitem__)]
+
+    def snap(self, units: Units) -> Units:
+        return np.eye(self.width)[units.argmax(axis=1)]
+
+    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
+        other = units.argmax(axis=1) + rng.integers(1, max(self.width, 2), len(units))
+        return np.eye(self.width)[other % self.width]
+
+    def features(self, units: Units) -> Units:
+        """Two different values are at distance 1."""
+        return units * math.sqrt(0.5)
 
     def grid(self, points: int) -> Sequence[Value]:
         return self.options
@@ -328,6 +390,20 @@ def _value(unit: float, low: float, high: float, log: bool) -> float:
     return min(max(value, low), high)  # exp(log(x)) may overshoot by one ulp
 
 
+def _snapped(units: Units, cells: int) -> Units:
+    """The middles of the cells in which places lie."""
+    return (np.minimum(np.floor(units * cells), cells - 1) + 0.5) / cells
+
+
+def _stepped(units: Units, spread: float, cells: int | None, rng: np.random.Generator) -> Units:
+    """A normal step away, folded back into [0, 1] at its ends; of so many cells, at least into the next one."""
+    step = spread * rng.standard_normal(units.shape)
+    if cells is not None:
+        step = np.where(np.abs(step) < 1.0 / cells, np.copysign(1.0 / cells, step), step)
+    folded = np.abs(units + step) % 2.0
+    return np.where(folded > 1.0, 2.0 - folded, folded)
+
+
 def _cell(values: Sequence[T], unit: float) -> T:
     """The value in whose cell of [0, 1] a place lies: all cells have one size."""
     return values[min(int(unit * len(values)), len(values) - 1)]
@@ -346,6 +422,7 @@ def _thinned(values: Sequence[T], points: int) -> tuple[T, ...]:
 
 
 _MOST_DRAWS = 10_000
+_SAME = 1e-9  # places closer than this are one
 
 
 @dataclass(frozen=True)
@@ -393,7 +470,7 @@ class Space:
         """The point's place in [0, 1]^width; an inactive parameter stands in the middle."""
         place: list[float] = []
         for name, parameter in self.parameters.items():
-            place += parameter.encode(params[name]) if name in params else (0.5,) * parameter.width
+            place += parameter.encode(params[name]) if name in params else parameter.middle
         return tuple(place)
 
     def decode(self, unit: Sequence[float]) -> Params:
@@ -405,6 +482,50 @@ class Space:
                 params[name] = parameter.decode(unit[start : start + parameter.width])
             start += parameter.width
         return params
+
+    def snap(self, units: Units) -> Units:
+        """`encode` of `decode` of each row of places [n, width]."""
+        snapped = np.empty_like(units)
+        for name, columns in self.columns.items():
+            parameter = self.parameters[name]
+            snapped[:, columns] = parameter.snap(units[:, columns])
+            for parent, allowed in self.conditions.get(name, {}).items():
+                here = snapped[:, self.columns[parent]]
+                places = np.array([self.parameters[parent].encode(value) for value in allowed])
+                holds = (np.abs(here[:, None, :] - places[None]) < _SAME).all(-1).any(-1)
+                snapped[~holds, columns] = parameter.middle
+        return snapped
+
+    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
+        """For each row another place: one parameter has moved, or about half of them have.
+
+        What a move makes active is drawn afresh.
+        """
+        moved = self.snap(units)
+        few = rng.random(len(units)) < 0.5
+        one = rng.integers(len(self.columns), size=len(units))
+        for k, (name, columns) in enumerate(self.columns.items()):
+            parameter, here = self.parameters[name], units[:, columns]
+            idle = (np.abs(here - np.array(parameter.middle)) < _SAME).all(-1) if name in self.conditions else None
+            moves = np.where(few, one == k, rng.random(len(units)) < 0.5)
+            moved[moves, columns] = parameter.near(here[moves], spread, rng)
+            if idle is not None:
+                moved[idle, columns] = rng.random((int(idle.sum()), parameter.width))
+        return self.snap(moved)
+
+    def features(self, units: Units) -> Units:
+        """What a model measures distances by, of each row of snapped places; the columns are those of `columns`."""
+        parts = [self.parameters[name].features(units[:, at]) for name, at in self.columns.items()]
+        return np.concatenate(parts, axis=1) if parts else units
+
+    @cached_property
+    def columns(self) -> Mapping[str, slice]:
+        """The coordinates of the unit cube that each parameter fills."""
+        found, start = {}, 0
+        for name, parameter in self.parameters.items():
+            found[name] = slice(start, start + parameter.width)
+            start += parameter.width
+        return found
 
     def sample(self, rng: Random) -> Params:
         """A point drawn uniformly, on each parameter's own scale, from those that the constraints allow.

@@ -5,9 +5,14 @@ from __future__ import annotations
 from random import Random
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hpsearch.registry import Registry
 from hpsearch.space import Space
 from hpsearch.trial import History, Suggestion
+
+Array = NDArray[np.float64]
 
 
 class Strategy(Protocol):
@@ -31,4 +36,21 @@ STRATEGIES = Registry(
     },
 )
 
-SURROGATES = ("gp",)
+
+class Model(Protocol):
+    """What a surrogate makes of the trials: a mixture of parts, each with an opinion of its own on every place."""
+
+    @property
+    def noise(self) -> float:
+        """The variance of one run's score."""
+
+    def predict(self, F: Array) -> tuple[Array, Array]:
+        """Mean and deviation, [parts, n] each, of the score without noise at places of these features [n, P]."""
+
+    def believing(self, F: Array) -> Model:
+        """The model as if each part had been right about these places."""
+
+
+SURROGATES = Registry("surrogate", {"gp": "hpsearch.strategies.gp:fit"})
+"""Each is `fit(blocks, F, y, m) -> Model`: from features [n, P], whose `blocks` have a length scale each, and scores y,
+which are means of m runs. The same arguments give the same model."""

@@ -1,15 +1,15 @@
-"""Bayesian optimisation: a Gaussian process on scikit-optimize's parts, and expected improvement.
+"""Bayesian optimisation: train next where a model of the loss expects the largest improvement.
 
 Notation
-    D         coordinates of the unit cube; numbers fill one, a choice one per value
-    X, y      the places of the trials that ended, and their scores: losses, shifted, scaled, the worst cut down
-    Z         the places of trials that are still running; they are believed to give what the model expects
-    mu, s     mean and standard deviation that the model gives a place
-    l         length scales of the kernel, one per coordinate
-    f*        the lowest mu among the places in X
+    U         [n, width] places in the unit cube; their features are what a model measures distances by
+    y, m      scores of the trials that ended (their losses, shifted, scaled, the worst cut down), and how many
+              runs each is the mean of
+    mu, s     [parts, n] mean and deviation that each part of the model gives a place
+    best      [parts] the lowest mu among the trials
+    p         the chance that a training succeeds
 
-Sources: Snoek, Larochelle & Adams 2012; Ginsbourger, Le Riche & Carraro 2010 (the believer, for Z);
-Hvarfner, Hellsten & Nardi 2024 (a prior on l that grows with sqrt(D)).
+Sources: Snoek, Larochelle & Adams 2012; Ginsbourger, Le Riche & Carraro 2010 (the believer, for pending trials);
+Gelbart, Snoek & Adams 2014 (EI times p).
 """
 
 from __future__ import annotations
@@ -20,103 +20,159 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from random import Random
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
-from skopt.acquisition import gaussian_ei
-from skopt.learning import GaussianProcessRegressor
-from skopt.learning.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
+from scipy.special import log_ndtr
 from threadpoolctl import threadpool_limits
 
-from hpsearch.space import Params, Space, point_key
-from hpsearch.strategies.random import around, unseen
-from hpsearch.trial import Done, History, New, Trial
-
-Array = NDArray[np.float64]
-Places = tuple[tuple[float, ...], ...]
-Objective = Callable[..., tuple[float, Array]]
+from hpsearch.space import Space, Units, point_key
+from hpsearch.strategies import SURROGATES, Model
+from hpsearch.strategies.acquisition import Array, log_improvement
+from hpsearch.strategies.random import unseen
+from hpsearch.trial import Done, Failed, History, New, Trial
 
 _FIRST = 10  # random trials before the model is asked, at most
 _SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
-_DRAWN = 1_000  # candidates from the whole space, at most
-_DRAWS = 10_000  # draws for them: a constraint may leave few
-_MOVED = 250  # candidates near the best
-_PARENTS = 5
 _CUT = 2.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
-# Of the scores' variance: first guess and bounds of what is noise. Without the upper one, the fit explains a
-# dozen scattered losses by noise alone, and the search goes on at random.
-_NOISE = (0.01, (1e-6, 0.1))
-# Of a length scale over sqrt(D): median and deviation of its logarithm in the (log-normal) prior. Without one, a dozen
-# trials may say that a parameter does not matter at all, and the search stays where it happens to be.
-_LENGTH = (0.5, 0.6)
-_SPREADS = (0.15, 0.05, 0.01)  # of candidates around their parents, in the unit cube
+_DRAWN = 700  # candidates from the whole space
+_DRAWS = 10_000  # draws for them: a constraint may leave few
+_NEAR = 300  # candidates near the best trials
+_PARENTS = 5
+_ROUNDS = (0.2, 0.07, 0.02)  # then, in each, more near the best candidates: how near, in the unit cube
+_BEST, _CHILDREN = 10, 12
+
+Acquisition = Callable[[Units], Array]
 
 
 @dataclass(frozen=True, slots=True)
 class Bayes:
-    """Asks for the point from which a Gaussian process expects the largest improvement."""
+    """Asks for the point from which a model expects the largest improvement."""
 
     surrogate: str = "gp"
 
     def ask(self, space: Space, history: History, rng: Random) -> New | None:
         """A random point while little is known, then the candidate of the largest expected improvement."""
-        first = min(_FIRST, space.width + 2)
-        if len(history) < first or len(history.done) < 3:
-            params = unseen(space, history.keys, rng)
-            return New(params, "random") if params is not None else None
-        candidates = propose(space, history, rng)
-        if not candidates:
-            return None
-        ei, count = improvement(space, history, candidates)
-        best = int(np.argmax(ei))
-        return New(candidates[best], f"expected improvement {ei[best]:.2g} ({count} trials)")
+        if len(history) < min(_FIRST, len(space.parameters) + 2) or len(history.done) < 3:
+            return _drawn(space, history, rng)
+        with _repeatable():
+            beliefs = Beliefs.of(space, history, self.surrogate)
+            U = search(space, history, beliefs.improvement, np.random.default_rng(rng.getrandbits(64)))
+            values = beliefs.improvement(U)
+        for at in np.argsort(-values, kind="stable"):
+            params = space.decode(U[at].tolist())
+            if point_key(params) not in history.keys and space.allows(params):
+                ei = math.exp(values[at])
+                why = f"expected improvement {ei:.2g} ({len(history.done)} trials)"
+                return New(params, why, ei / math.sqrt(beliefs.model.noise))
+        return _drawn(space, history, rng)
+
+
+def _drawn(space: Space, history: History, rng: Random) -> New | None:
+    params = unseen(space, history.keys, rng)
+    return New(params, "random") if params is not None else None
 
 
 @contextmanager
 def _repeatable() -> Iterator[None]:
-    """One thread, since the model's numbers change with their count; and none of its warnings.
-
-    A length scale at its bound only says that the parameter hardly matters, and a variance below 0 by a
-    rounding error is 0.
-    """
+    """One thread, since the model's numbers change with their count; and none of its warnings."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def propose(space: Space, history: History, rng: Random) -> list[Params]:
-    """Points not asked for before: from the whole space, and around the best trials."""
-    parents = [trial.params for trial, _ in history.done[:_PARENTS]]
-    draws = (space.decode([rng.random() for _ in range(space.width)]) for _ in range(_DRAWS))
-    drawn = list(islice(filter(space.allows, draws), _DRAWN))
-    moved = [around(parents, space, rng.choice(_SPREADS), rng) for _ in range(_MOVED)]
-    new = {point_key(params): params for params in (*drawn, *moved) if params is not None}
-    candidates = [params for key, params in new.items() if key not in history.keys]
-    if not candidates and (last := unseen(space, history.keys, rng)) is not None:
-        return [last]
-    return candidates
+def search(space: Space, history: History, value: Acquisition, rng: np.random.Generator) -> Units:
+    """Candidates [n, width]: from the whole space, near the best trials, and near the best of these, ever nearer."""
+    parents = np.array([space.encode(trial.params) for trial, _ in history.done[:_PARENTS]])
+    U = np.concatenate([_allowed(space, rng), space.near(parents[rng.integers(len(parents), size=_NEAR)], 0.1, rng)])
+    values = value(U)
+    for spread in _ROUNDS:
+        best = U[np.argsort(-values, kind="stable")[:_BEST]]
+        more = space.near(np.repeat(best, _CHILDREN, axis=0), spread, rng)
+        U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
+    return U
 
 
-@_repeatable()
-def improvement(space: Space, history: History, candidates: Sequence[Params]) -> tuple[Array, int]:
-    """The expected improvement at each candidate, and how many trials the model has seen."""
-    y = scores([result.loss for _, result in history.done]).tolist()
-    score_of = {trial.number: score for (trial, _), score in zip(history.done, y, strict=True)}
-    seen = chosen(history.done)
-    X = _places(space, [trial.params for trial, _ in seen])
-    Z = _places(space, [trial.params for trial in history.pending])
-    known = tuple(score_of[trial.number] for trial, _ in seen)
-    model = fit(X, known)
-    if Z:
-        believed = model.predict(np.array(Z))
-        X, known = (*X, *Z), (*known, *believed)
-        model = given(model.kernel_, model.alpha, X, known)
-    best = float(model.predict(np.array(X)).min())
-    ei: Array = gaussian_ei(np.array(_places(space, candidates)), model, y_opt=best)
-    return ei, len(seen)
+def _allowed(space: Space, rng: np.random.Generator) -> Units:
+    """Places from the whole space; where a constraint leaves few, as many as are found."""
+    if not space.constraints:
+        return space.snap(rng.random((_DRAWN, space.width)))
+    U = space.snap(rng.random((_DRAWS, space.width)))
+    found: list[int] = []
+    for at in range(_DRAWS):
+        if space.allows(space.decode(U[at].tolist())):
+            found.append(at)
+            if len(found) == _DRAWN:
+                break
+    return U[found]
+
+
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """What is believed of a space: a model of the score, one of failure (None while nothing has failed)."""
+
+    space: Space
+    model: Model
+    best: Array
+    failure: Model | None
+
+    @classmethod
+    def of(cls, space: Space, history: History, surrogate: str) -> Beliefs:
+        """From the trials that ended; of those that are pending, the model believes its own mean."""
+        y = scores([result.loss for _, result in history.done])
+        score_of = {trial.number: score for (trial, _), score in zip(history.done, y.tolist(), strict=True)}
+        seen = sorted((trial for trial, _ in chosen(history.done)), key=lambda trial: trial.number)
+        F = _features(space, seen)
+        runs = [len(history.runs[trial.number]) for trial in seen]
+        model = _fit(surrogate, space, F, [score_of[trial.number] for trial in seen], runs)
+        best = model.predict(F)[0].min(axis=1)
+        if history.pending:
+            model = model.believing(_features(space, history.pending))
+        return cls(space, model, best, _failure(space, history))
+
+    def improvement(self, U: Units) -> Array:
+        """[n] log of the expected improvement times the chance of success, at snapped places."""
+        F = self.space.features(U)
+        value = log_improvement(*self.model.predict(F), self.best)
+        return value if self.failure is None else value + log_success(self.failure, F)
+
+
+def _features(space: Space, trials: Sequence[Trial]) -> Array:
+    return space.features(np.array([space.encode(trial.params) for trial in trials]))
+
+
+def _fit(surrogate: str, space: Space, F: Array, y: Sequence[float], m: Sequence[int]) -> Model:
+    edges = tuple((block.start, block.stop) for block in space.columns.values())
+    return _fitted(surrogate, edges, F.tobytes(), tuple(y), tuple(m))
+
+
+@lru_cache(maxsize=2)  # the questions of a wave have the same results: one model of scores, one of failures
+def _fitted(
+    surrogate: str, edges: tuple[tuple[int, int], ...], F: bytes, y: tuple[float, ...], m: tuple[int, ...]
+) -> Model:
+    blocks = [slice(*edge) for edge in edges]
+    features = np.frombuffer(F).reshape(len(y), -1)
+    model: Model = SURROGATES.load(surrogate)(blocks, features, np.array(y), np.array(m, dtype=float))
+    return model
+
+
+_FAILED, _DONE = 1.0, -1.0
+
+
+def _failure(space: Space, history: History) -> Model | None:
+    """A model that is above 0 where trials failed, and below where they did not."""
+    ended = [trial for trial in history.trials if trial.of is None and trial.number in history.results]
+    labels = [_FAILED if isinstance(history.results[t.number], Failed) else _DONE for t in ended][-_SEEN:]
+    if len(set(labels)) < 2:
+        return None
+    return _fit("gp", space, _features(space, ended[-_SEEN:]), labels, [1] * len(labels))
+
+
+def log_success(failure: Model, F: Array) -> Array:
+    """[n] log of the chance that trainings succeed, from a model of failure."""
+    mu, s = failure.predict(F)
+    p: Array = log_ndtr(-mu / np.sqrt(s * s + failure.noise))
+    return np.logaddexp.reduce(p, axis=0) - math.log(len(mu))
 
 
 def chosen(done: Sequence[tuple[Trial, Done]]) -> Sequence[tuple[Trial, Done]]:
@@ -126,10 +182,6 @@ def chosen(done: Sequence[tuple[Trial, Done]]) -> Sequence[tuple[Trial, Done]]:
     best, others = done[: _SEEN // 2], done[_SEEN // 2 :]
     latest = sorted(others, key=lambda pair: pair[0].number)[len(best) - _SEEN :]
     return (*best, *latest)
-
-
-def _places(space: Space, points: Sequence[Params]) -> Places:
-    return tuple(space.encode(params) for params in points)
 
 
 def scores(losses: Sequence[float]) -> Array:
@@ -144,34 +196,3 @@ def scores(losses: Sequence[float]) -> Array:
     y = y / (np.abs(y).max() or 1.0)
     spread = y.std()
     return np.asarray((y - y.mean()) / (spread or 1.0), dtype=np.float64)
-
-
-@lru_cache(maxsize=1)  # the questions of a wave have the same results
-def fit(X: Places, y: tuple[float, ...]) -> GaussianProcessRegressor:
-    """A Gaussian process with a Matern-5/2 kernel of one length scale per coordinate, and noise, all fitted."""
-    D = len(X[0])
-    root = math.sqrt(D)
-    usual, spread = _LENGTH[0] * root, _LENGTH[1]
-    matern = Matern(length_scale=np.full(D, usual), length_scale_bounds=(0.05 * root, 20.0 * root), nu=2.5)
-    kernel = ConstantKernel(1.0, (0.05, 20.0)) * matern + WhiteKernel(*_NOISE)
-
-    def descend(objective: Objective, theta: Array, bounds: Array) -> tuple[Array, float]:
-        """Minimise - log p(y | theta) - log p(l); theta holds logarithms: of the variance, of each l, of the noise."""
-
-        def posterior(theta: Array) -> tuple[float, Array]:
-            value, gradient = objective(theta, eval_gradient=True)
-            z = (theta[1 : 1 + D] - math.log(usual)) / spread
-            return value + 0.5 * float(z @ z), gradient + np.concatenate([[0.0], z / spread, [0.0]])
-
-        found = minimize(posterior, theta, method="L-BFGS-B", jac=True, bounds=bounds)
-        return found.x, found.fun
-
-    model = GaussianProcessRegressor(kernel=kernel, optimizer=descend, normalize_y=True, n_restarts_optimizer=0)
-    fitted = model.fit(np.array(X), np.array(y)).kernel_
-    return given(fitted.k1, fitted.k2.noise_level, X, y)
-
-
-def given(kernel: Kernel, noise: float, X: Places, y: tuple[float, ...]) -> GaussianProcessRegressor:
-    """The process with this kernel, given y at X; `s` is that of the losses themselves, without the noise."""
-    model = GaussianProcessRegressor(kernel=kernel, alpha=noise, optimizer=None, normalize_y=True)
-    return model.fit(np.array(X), np.array(y))

@@ -1,0 +1,181 @@
+"""A Gaussian process with one length scale per parameter, averaged over what the data leave open about them.
+
+Notation
+    X         [n, P] features of the trials that ended; `groups` says which columns belong to one length scale
+    y, m      [n] their scores, of mean 0 and deviation 1, and of how many runs each is the mean
+    r         distance: r^2 = sum over groups g of |x_g - x'_g|^2 / l_g^2
+    k         covariance: v (1 + sqrt5 r + 5 r^2 / 3) exp(-sqrt5 r), Matern-5/2                                 (1)
+    l, v, w   length scales, variance, noise of one run; t = log (l, v, w)
+    K         k(X, X) + diag(w / m) = L L^T,  a = K^-1 y                                                        (2)
+    mu, s     k(x, X) a, and sqrt(v - |L^-1 k(X, x)|^2)                                                         (3)
+
+Sources: Rasmussen & Williams 2006 (2.25, 2.26, 5.9); Hvarfner, Hellsten & Nardi 2024 (a prior on l that grows with
+sqrt(D)); Snoek, Larochelle & Adams 2012 (the average over t).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_solve, solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.optimize import minimize
+
+Array = NDArray[np.float64]
+Groups = Sequence[slice]
+
+_ROOT5 = math.sqrt(5.0)
+# Median and deviation of the logarithm in the log-normal priors.
+LENGTH = (0.3, 1.0)  # of l / sqrt(D)
+VARIANCE = (1.0, 0.7)
+NOISE = (0.01, 1.5)
+_BOUNDS = ((0.02, 30.0), (0.05, 20.0), (1e-6, 0.5))  # of l / sqrt(D), v, w
+_JITTER = 1e-8  # of a variance
+_SMALLEST = 1e-12  # variance
+_STEP = 0.05  # of the differences that give the curvature
+_FLATTEST = 0.2
+SAMPLES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A Gaussian process whose t is known, given y at X."""
+
+    groups: Groups
+    t: Array
+    X: Array
+    y: Array
+    L: Array
+    a: Array
+
+    @classmethod
+    def given(cls, groups: Groups, t: Array, X: Array, y: Array, m: Array) -> Process:
+        """Equation (2)."""
+        K = covariance(groups, t, X, X)
+        K.flat[:: len(X) + 1] += math.exp(t[-1]) / m + _JITTER
+        L, _ = dpotrf(K, lower=1, clean=1, overwrite_a=1)
+        return cls(groups, t, X, y, L, cho_solve((L, True), y, check_finite=False))
+
+    def predict(self, Z: Array) -> tuple[Array, Array]:
+        """Mean and deviation of the score without noise at places; equation (3)."""
+        k = covariance(self.groups, self.t, self.X, Z)
+        h = solve_triangular(self.L, k, lower=True, check_finite=False)
+        variance = math.exp(self.t[-2]) - np.einsum("ij,ij->j", h, h)
+        return self.a @ k, np.sqrt(np.maximum(variance, _SMALLEST))
+
+    def believing(self, Z: Array, m: Array) -> Process:
+        """Given what it expects at more places, too."""
+        X, y = np.concatenate([self.X, Z]), np.concatenate([self.y, self.predict(Z)[0]])
+        return Process.given(self.groups, self.t, X, y, m)
+
+
+def scaled(groups: Groups, t: Array, X: Array) -> Array:
+    """X in units of the length scales."""
+    l = np.empty(X.shape[1])
+    for group, log in zip(groups, t, strict=False):
+        l[group] = math.exp(log)
+    return X / l
+
+
+def covariance(groups: Groups, t: Array, X: Array, Z: Array) -> Array:
+    """Equation (1)."""
+    A, B = scaled(groups, t, X), scaled(groups, t, Z)
+    r2 = np.einsum("ij,ij->i", A, A)[:, None] + np.einsum("ij,ij->i", B, B)[None, :] - 2.0 * (A @ B.T)
+    r = _ROOT5 * np.sqrt(np.maximum(r2, 0.0))
+    return math.exp(t[-2]) * (1.0 + r + r * r / 3.0) * np.exp(-r)
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Processes of several t, which are equally probable."""
+
+    parts: tuple[Process, ...]
+    m: Array
+
+    @property
+    def noise(self) -> float:
+        """Of one run: a variance, in units of y."""
+        return fmean(math.exp(part.t[-1]) for part in self.parts)
+
+    def predict(self, Z: Array) -> tuple[Array, Array]:
+        """[parts, n] mean and deviation."""
+        found = [part.predict(Z) for part in self.parts]
+        return np.array([mu for mu, _ in found]), np.array([s for _, s in found])
+
+    def believing(self, Z: Array) -> Mixture:
+        """Each part given, at more places, what it expects there."""
+        m = np.concatenate([self.m, np.ones(len(Z))])
+        return Mixture(tuple(part.believing(Z, m) for part in self.parts), m)
+
+
+def fit(groups: Groups, X: Array, y: Array, m: Array) -> Mixture:
+    """The most probable t, and draws around it."""
+    posterior = Posterior(groups, X, y, m)
+    best = posterior.climb()
+    ts = [best, *posterior.around(best, SAMPLES - 1)]
+    return Mixture(tuple(Process.given(groups, t, X, y, m) for t in ts), m)
+
+
+class Posterior:
+    """The probability of t: - log p(y | t) - log p(t), and its gradient."""
+
+    def __init__(self, groups: Groups, X: Array, y: Array, m: Array) -> None:
+        D, root = len(groups), math.sqrt(len(groups))
+        self.y, self.m, self.D = y, m, D
+        squares = [np.square(X[:, None, g] - X[None, :, g]).sum(-1) for g in groups]
+        self.squares = np.array(squares).reshape(D, -1)  # [D, n n]
+        medians = [LENGTH[0] * root] * D + [VARIANCE[0], NOISE[0]]
+        self.center = np.log(medians)
+        self.spread = np.array([LENGTH[1]] * D + [VARIANCE[1], NOISE[1]])
+        scales = [root] * D + [1.0, 1.0]
+        limits = [_BOUNDS[0]] * D + list(_BOUNDS[1:])
+        self.bounds = [(math.log(low * s), math.log(high * s)) for (low, high), s in zip(limits, scales, strict=True)]
+
+    def __call__(self, t: Array) -> tuple[float, Array]:
+        n, D = len(self.y), self.D
+        inverse = np.exp(-2.0 * t[:D])
+        r = _ROOT5 * np.sqrt(inverse @ self.squares).reshape(n, n)
+        v, w = math.exp(t[D]), math.exp(t[D + 1])
+        e = v * np.exp(-r)
+        k = e * (1.0 + r + r * r / 3.0)
+        K = k.copy()
+        K.flat[:: n + 1] += w / self.m + _JITTER
+        L, fault = dpotrf(K, lower=1, clean=1, overwrite_a=1)
+        z = (t - self.center) / self.spread
+        if fault:
+            return 1e10, z / self.spread
+        W, _ = dpotri(L, lower=1)
+        W += np.tril(W, -1).T
+        a = W @ self.y
+        value = 0.5 * float(self.y @ a) + float(np.log(L.diagonal()).sum()) + 0.5 * float(z @ z)
+        W -= np.outer(a, a)  # twice the derivative by K
+        slope = np.empty(D + 2)
+        slope[:D] = (self.squares @ (W * e * (1.0 + r)).ravel()) * inverse * (5.0 / 6.0)
+        slope[D] = 0.5 * float((W * k).sum())
+        slope[D + 1] = 0.5 * w * float((W.diagonal() / self.m).sum())
+        return value, slope + z / self.spread
+
+    def climb(self) -> Array:
+        """The most probable t, from the priors' medians."""
+        found = minimize(self, self.center, method="L-BFGS-B", jac=True, bounds=self.bounds, options={"maxiter": 60})
+        best: Array = found.x
+        return best
+
+    def around(self, best: Array, samples: int) -> list[Array]:
+        """Draws from the normal distribution whose curvature is that at the best t."""
+        slope, size = self(best)[1], len(best)
+        H = np.empty((size, size))
+        for i, (_, high) in enumerate(self.bounds):
+            moved = best.copy()
+            moved[i] += _STEP if best[i] + _STEP < high else -_STEP
+            H[i] = (self(moved)[1] - slope) / (moved[i] - best[i])
+        curvature, directions = np.linalg.eigh((H + H.T) / 2)
+        z = np.random.default_rng(len(self.y)).standard_normal((samples, size))
+        # the priors alone have a curvature of 1 / spread^2: less is an error of the differences
+        ts = best + z / np.sqrt(np.maximum(curvature, _FLATTEST)) @ directions.T
+        return list(np.clip(ts, *np.array(self.bounds).T))
