@@ -1,3 +1,19 @@
 """hpsearch: hyperparameter search for deep networks, with the training engine on board."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hpsearch.registry import resolve
+
+if TYPE_CHECKING:
+    from hpsearch.minimum import minimize as minimize
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """`hpsearch.minimize`, loaded when it is first used: the command line's help loads nothing heavy."""
+    if name == "minimize":
+        return resolve("hpsearch.minimum:minimize")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,10 +11,16 @@ from hpsearch.engine.settings import NEEDS, SETTINGS, complete, default
 from hpsearch.mistakes import Mistakes, flow, written
 from hpsearch.relations import Parts
 from hpsearch.schema import Keys, ParameterKeys, unknown_key
-from hpsearch.space import Choice, Parameter, Params, Space, Value, exact
+from hpsearch.space import Anything, Choice, Domain, Parameter, Params, Space, Value, exact
 
 _MOST_STEPS = 10**9
 _LEAST = 1e-6  # where a log range is told to begin that would contain 0
+
+
+def free(keys: Keys, mistakes: Mistakes) -> Parts:
+    """What `parameters:` says, where any name is allowed and stands for anything."""
+    searched = {name: _parameter(name, entry, Anything(), mistakes) for name, entry in keys.parameters.items()}
+    return Parts(keys, {}, {name: found for name, found in searched.items() if found}, mistakes, needs={}, excludes=())
 
 
 def settings(keys: Keys, mistakes: Mistakes) -> Parts:
@@ -34,7 +40,7 @@ def settings(keys: Keys, mistakes: Mistakes) -> Parts:
             message = f"'{name}' is fixed under 'train:' already"
             mistakes.add("E043", message, path, key=True, help="keep one of the two")
         elif entry.value is None:
-            if found := _parameter(name, entry, mistakes):
+            if found := _parameter(name, entry, SETTINGS[name].domain, mistakes):
                 searched[name] = found
         else:
             _excludes(entry, "value", path, mistakes)
@@ -51,9 +57,9 @@ def _is_setting(path: tuple[str, ...], mistakes: Mistakes) -> bool:
     return False
 
 
-def _fits(name: str, value: object, path: Path, mistakes: Mistakes) -> bool:
-    """Whether a setting may have this value; noted where not."""
-    domain = SETTINGS[name].domain
+def _fits(name: str, value: object, path: Path, mistakes: Mistakes, domain: Domain | None = None) -> bool:
+    """Whether a setting, or what stands for something of another domain, may have this value; noted where not."""
+    domain = domain or SETTINGS[name].domain
     if value in domain:
         return True
     hint = ""
@@ -75,26 +81,26 @@ def _excludes(entry: ParameterKeys, key: str, path: Path, mistakes: Mistakes) ->
             return
 
 
-def _parameter(name: str, entry: ParameterKeys, mistakes: Mistakes) -> Parameter | None:
+def _parameter(name: str, entry: ParameterKeys, domain: Domain, mistakes: Mistakes) -> Parameter | None:
     """What is searched; None where it cannot be told."""
     path = ("parameters", name)
     if entry.values is not None:
         _excludes(entry, "values", path, mistakes)
-        return _choice(name, entry.values, (*path, "values"), mistakes)
+        return _choice(name, entry.values, domain, (*path, "values"), mistakes)
     if entry.min is None or entry.max is None:
         missing = [end for end in ("min", "max") if getattr(entry, end) is None]
         message = f"'{name}' has no {' and no '.join(missing)}"
         help = "such as  {min: 1e-4, max: 1e-1, log: true}  or  {values: [16, 32]}"
         mistakes.add("E013", message, path, key=True, help=help)
         return None
-    return _number(name, entry, entry.min, entry.max, mistakes)
+    return _number(name, entry, entry.min, entry.max, domain, mistakes)
 
 
-def _choice(name: str, values: Sequence[Value], path: Path, mistakes: Mistakes) -> Parameter | None:
+def _choice(name: str, values: Sequence[Value], domain: Domain, path: Path, mistakes: Mistakes) -> Parameter | None:
     options: dict[Value, None] = {}
     for index, value in enumerate(values):
-        if _fits(name, value, (*path, index), mistakes):
-            option = SETTINGS[name].domain.nearest(value)
+        if _fits(name, value, (*path, index), mistakes, domain):
+            option = domain.nearest(value)
             if option in options:
                 message = f"{written(value)} stands in '{name}' twice"
                 mistakes.add("E033", message, (*path, index), help="leave one out")
@@ -102,8 +108,10 @@ def _choice(name: str, values: Sequence[Value], path: Path, mistakes: Mistakes) 
     return None if mistakes.within(path) else Choice(tuple(options))
 
 
-def _number(name: str, entry: ParameterKeys, low: float, high: float, mistakes: Mistakes) -> Parameter | None:
-    path, domain = ("parameters", name), SETTINGS[name].domain
+def _number(
+    name: str, entry: ParameterKeys, low: float, high: float, domain: Domain, mistakes: Mistakes
+) -> Parameter | None:
+    path = ("parameters", name)
     if not domain.ordered:
         help = f"write  values: [...]  with some of {', '.join(map(str, domain.grid(1)))}"
         mistakes.add("E024", f"'{name}' is no number, so it has no min and max", path, key=True, help=help)
@@ -113,19 +121,20 @@ def _number(name: str, entry: ParameterKeys, low: float, high: float, mistakes: 
         help = f"a log range cannot contain 0; try  min: {written(_LEAST if _LEAST in domain else 1)}"
         mistakes.add("E031", message, (*path, "min"), help=help)
     else:
-        _fits(name, low, (*path, "min"), mistakes)
-    if _fits(name, high, (*path, "max"), mistakes) and low > high:
+        _fits(name, low, (*path, "min"), mistakes, domain)
+    if _fits(name, high, (*path, "max"), mistakes, domain) and low > high:
         message = f"'{name}' has min {written(low)} above max {written(high)}"
         help = f"swap them:  min: {written(high)}, max: {written(low)}"
         mistakes.add("E021", message, (*path, "min"), help=help)
     if not mistakes.within(path) and entry.step is not None:
-        _step(name, entry.step, low, high, entry.log, mistakes)
+        _step(name, entry, domain, mistakes)
     return None if mistakes.within(path) else domain.narrowed(low, high, entry.log, entry.step, entry.points)
 
 
-def _step(name: str, step: float, low: float, high: float, log: bool, mistakes: Mistakes) -> None:
-    path, whole = ("parameters", name, "step"), "whole number" in SETTINGS[name].domain.describe()
-    if log:
+def _step(name: str, entry: ParameterKeys, domain: Domain, mistakes: Mistakes) -> None:
+    path, whole = ("parameters", name, "step"), "whole number" in domain.describe()
+    step, low, high = entry.step or 0, entry.min or 0, entry.max or 0
+    if entry.log:
         help = "write the values out:  values: [16, 32, 64]"
         mistakes.add("E032", f"'{name}' has both log and step", path, key=True, help=help)
     elif not 0 < step < math.inf or (whole and not isinstance(step, int)):

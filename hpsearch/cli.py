@@ -114,8 +114,14 @@ def grid(**given: Any) -> int:
     return _run("hpsearch.commands.search:search", "grid", given)
 
 
+_confirming = _flag(
+    "--confirm/--no-confirm", default=None, help="Run the best again in the end.  [default: from 40 trials on]"
+)
+
+
 @cli.command()
 @_searching
+@_confirming
 @_flag("--rounds", type=_COUNT, metavar="T", help="Draw in T rounds.  [default: 1]")
 @_flag("--guided/--no-guided", default=None, help="Draw later rounds around the best so far.  [default: with --rounds]")
 def random(**given: Any) -> int:
@@ -125,6 +131,7 @@ def random(**given: Any) -> int:
 
 @cli.command()
 @_searching
+@_confirming
 @_flag("--surrogate", type=click.Choice(["gp"]), help="The model of the loss.  [default: gp]")
 def bayes(**given: Any) -> int:
     """Let a model of the loss choose what to train next."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from hpsearch.document import Path
 from hpsearch.engine.settings import EXCLUDES, NEEDS, SETTINGS, default
@@ -24,6 +24,8 @@ class Parts:
     fixed: Params
     parameters: Mapping[str, Parameter]
     mistakes: Mistakes
+    needs: Mapping[str, Mapping[str, Collection[Value]]] = field(default_factory=lambda: NEEDS)
+    excludes: Sequence[tuple[tuple[str, Value], tuple[str, Value]]] = EXCLUDES
 
     def lost(self, name: str) -> bool:
         """Whether the file says something of a setting that a mistake keeps from being known."""
@@ -55,7 +57,7 @@ def space(parts: Parts) -> Space:
 
 def _exclusions(parts: Parts) -> Iterator[Expression]:
     """Constraints that keep apart what does not go together; a mistake where nothing else is possible."""
-    for (name, value), (other, its) in EXCLUDES:
+    for (name, value), (other, its) in parts.excludes:
         if name not in parts.parameters and other not in parts.parameters:
             if parts.fixed.get(name) == value and parts.fixed.get(other) == its:
                 section = "train" if other in parts.keys.train else "parameters"
@@ -68,7 +70,7 @@ def _exclusions(parts: Parts) -> Iterator[Expression]:
 def _needed(name: str, parts: Parts) -> dict[str, tuple[Value, ...]]:
     """The values of other settings with which this one is used; a mistake where there are none."""
     conditions = {}
-    for parent, users in NEEDS.get(name, {}).items():
+    for parent, users in parts.needs.get(name, {}).items():
         if parent in parts.parameters:
             possible = tuple(parts.parameters[parent].values() or ())
         elif parts.lost(parent):

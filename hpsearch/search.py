@@ -9,10 +9,10 @@ from math import isfinite
 from random import Random
 
 from hpsearch.runners import Crashed, Finished, Runner, Work
-from hpsearch.space import Params, Space, point_key
+from hpsearch.space import Space, point_key
 from hpsearch.store import Store
 from hpsearch.strategies import Strategy
-from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Result, Trial
+from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Repeat, Result, Suggestion, Trial
 
 _POLL = 0.2  # seconds between looks at the signals
 
@@ -21,7 +21,7 @@ _POLL = 0.2  # seconds between looks at the signals
 class Search:
     """What the loop needs to know. The trials of `opening` are asked for before the strategy is.
 
-    `cohorts` splits a wave of points into those that train together; `work` makes a cohort a runner's work.
+    `cohorts` splits a wave into those that train together; `work` makes a cohort a runner's work.
     `budget` is the total of trials, or None for all that the strategy has.
     """
 
@@ -32,7 +32,7 @@ class Search:
     wave: int
     seed: int
     time_weight: float
-    cohorts: Callable[[Sequence[Params]], Sequence[Sequence[int]]]
+    cohorts: Callable[[Sequence[Trial]], Sequence[Sequence[int]]]
     work: Callable[[Cohort], Work]
 
 
@@ -108,17 +108,22 @@ def ask_wave(search: Search, history: History) -> tuple[Trial, ...]:
     known = history.weighed(search.time_weight)
     trials: list[Trial] = []
     for _ in range(left):
-        new = _ask(search, known)
-        if new is None:
-            break
-        trials.append(Trial(len(known), new.params, new.why, number, cohort))
-        known = known.asked(trials[-1:])
-    groups = search.cohorts([trial.params for trial in trials])
+        match _ask(search, known):
+            case New() as new:
+                trial = Trial(len(known), new.params, new.why, number, cohort, promise=new.promise)
+            case Repeat(of, why):
+                runs = known.runs[of]
+                trial = Trial(len(known), runs[0].params, why, number, cohort, of, len(runs))
+            case _:
+                break
+        trials.append(trial)
+        known = known.asked([trial])
+    groups = search.cohorts(trials)
     member_of = {position: cohort + k for k, group in enumerate(groups) for position in group}
     return tuple(replace(trial, cohort=member_of[position]) for position, trial in enumerate(trials))
 
 
-def _ask(search: Search, history: History) -> New | None:
+def _ask(search: Search, history: History) -> Suggestion | None:
     for new in search.opening:
         if point_key(new.params) not in history.keys:
             return new

@@ -250,6 +250,50 @@ class Choice:
         return "one of " + ", ".join(str(option) for option in self.options)
 
 
+class Domain(Protocol):
+    """What a name may stand for: the whole of which a parameter searches a part."""
+
+    ordered: ClassVar[bool]
+
+    def __contains__(self, value: object) -> bool: ...
+
+    def nearest(self, value: Value) -> Value: ...
+
+    def grid(self, points: int) -> Sequence[Value]: ...
+
+    def narrowed(self, low: float, high: float, log: bool, step: float | None, points: int | None) -> Parameter: ...
+
+    def describe(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """The domain of a name of which nothing is known: any number, word or truth."""
+
+    ordered: ClassVar[bool] = True
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, bool | str) or (isinstance(value, int | float) and math.isfinite(value))
+
+    def nearest(self, value: Value) -> Value:
+        """The value itself."""
+        return value
+
+    def grid(self, points: int) -> Sequence[Value]:
+        """No value is better known than another."""
+        return ()
+
+    def narrowed(self, low: float, high: float, log: bool, step: float | None, points: int | None) -> Parameter:
+        """Whole numbers where both ends and the step are."""
+        if all(isinstance(number, int) for number in (low, high, step or 1)):
+            return Integer(int(low), int(high), log, int(step or 1), points)
+        return Real(float(low) + 0.0, float(high) + 0.0, log, step, points)
+
+    def describe(self) -> str:
+        """What values it takes, in words."""
+        return "a number, a word, true or false"
+
+
 def exact(number: float) -> Fraction:
     """The number that a person has written."""
     return Fraction(number if isinstance(number, int) else repr(float(number)))

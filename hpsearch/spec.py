@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.build import nearest, settings, trials
+from hpsearch.build import free, nearest, settings, trials
 from hpsearch.data import DataSpec
 from hpsearch.document import Document, read
 from hpsearch.engine.settings import NEEDS, complete
+from hpsearch.errors import Place
 from hpsearch.mistakes import Mistakes
 from hpsearch.relations import space
 from hpsearch.schema import DataKeys, SearchKeys, validate
@@ -72,6 +73,25 @@ def parse(
     if mistakes.problems:
         raise mistakes.error()
     return Spec(keys.name or _name(data.source), data, parts.fixed, searched, picked, keys.search)
+
+
+def free_space(parameters: Mapping[str, object], constraints: Sequence[str] = ()) -> Space:
+    """A search space of any names, given as `parameters:` and `constraints:` of a file are.
+
+    Raises:
+        SpecError: with every mistake that was found.
+    """
+    place = Place("parameters", 0, 0)
+    document = Document("parameters", {}, values={(): place})
+    for path, value in [(("data", "source"), "none"), (("constraints",), list(constraints))]:
+        document.override(path, value, "constraints")
+    for name, entry in parameters.items():
+        document.override(("parameters", str(name)), deepcopy(entry), "parameters")
+    mistakes = Mistakes(document)
+    searched = space(free(validate(mistakes), mistakes))
+    if mistakes.problems:
+        raise mistakes.error()
+    return searched
 
 
 def _fix(document: Document, name: str, value: object) -> None:

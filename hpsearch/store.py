@@ -21,7 +21,7 @@ FILE = "study.db"
 _LOCK = "study.lock"
 _HALF = "study.db.new"
 _APPLICATION = 0x68707331  # "hps1"
-_VERSION = 2
+_VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE study (
@@ -34,11 +34,12 @@ CREATE TABLE study (
 CREATE TABLE trial (
     number INTEGER PRIMARY KEY CHECK (number >= 0),
     wave INTEGER NOT NULL, cohort INTEGER NOT NULL, params TEXT NOT NULL, why TEXT NOT NULL,
+    of INTEGER REFERENCES trial CHECK (of < number), replicate INTEGER NOT NULL, promise REAL,
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed')),
     loss REAL CHECK (abs(loss) <= 1.7976931348623157e308), metric REAL, seconds REAL CHECK (seconds >= 0),
     flops REAL, steps INTEGER, epochs INTEGER, best_epoch INTEGER, loss_se REAL, reason TEXT,
     CHECK ((state = 'done') = (loss IS NOT NULL AND seconds IS NOT NULL AND flops IS NOT NULL)),
-    CHECK ((state = 'failed') = (reason IS NOT NULL))
+    CHECK ((state = 'failed') = (reason IS NOT NULL)), CHECK ((of IS NULL) = (replicate = 0))
 ) STRICT;
 CREATE TABLE epoch (
     number INTEGER NOT NULL REFERENCES trial, epoch INTEGER NOT NULL,
@@ -187,8 +188,9 @@ class Store:
         """Write down a wave before any of it is run."""
         with self._transaction() as run:
             for t in trials:
-                values = (t.number, t.wave, t.cohort, json.dumps(dict(t.params)), t.why)
-                run("INSERT INTO trial (number, wave, cohort, params, why) VALUES (?, ?, ?, ?, ?)", values)
+                values = {name: getattr(t, name) for name in _ASKED} | {"params": json.dumps(dict(t.params))}
+                marks = ", ".join("?" for _ in values)
+                run(f"INSERT INTO trial ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))
 
     def told(self, results: Mapping[int, Result]) -> None:
         """Write down what became of a cohort. A trial that has a result keeps it."""
@@ -262,6 +264,7 @@ def _refuse_full(folder: Path) -> None:
         raise CannotWrite(Problem("E173", f"the folder {folder} is not empty", help=help))
 
 
+_ASKED = tuple(field.name for field in fields(Trial))
 _FIGURES = ("loss", "metric", "seconds", "flops", "steps", "epochs", "best_epoch", "loss_se")
 """The columns of a trial that are fields of Done."""
 
@@ -331,11 +334,11 @@ def _study(connection: sqlite3.Connection) -> Study:
         replicates.setdefault(row[0], []).append(Replicate(row[1], row[2], row[3], _number(row[4]), row[5]))
     trials: list[Trial] = []
     results: dict[int, Result] = {}
-    columns = f"number, params, why, wave, cohort, state, reason, {', '.join(_FIGURES)}"
-    for number, params, why, wave, cohort, state, reason, *figures in connection.execute(
-        f"SELECT {columns} FROM trial ORDER BY number"
-    ):
-        trials.append(Trial(number, json.loads(params), why, wave, cohort))
+    columns = ", ".join((*_ASKED, "state", "reason", *_FIGURES))
+    for row in connection.execute(f"SELECT {columns} FROM trial ORDER BY number"):
+        number, params, *rest = row[: len(_ASKED)]
+        trials.append(Trial(number, json.loads(params), *rest))
+        state, reason, *figures = row[len(_ASKED) :]
         known = dict(zip(_FIGURES, figures, strict=True))
         known["metric"] = _number(known["metric"])
         curve = tuple(curves.get(number, ()))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import log10
-from statistics import median
+from math import log10, sqrt
+from statistics import fmean, median, stdev
 
 from hpsearch.space import Params, Value, point_key
 
@@ -24,21 +24,48 @@ def nominal_seconds(flops: float, steps: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class New:
-    """A strategy's suggestion: train these params. `why` says in a few words what made it choose them."""
+    """A strategy's suggestion: train these params. `why` says in a few words what made it choose them.
+
+    `promise` is the improvement that a model expects of the best there is left, in standard deviations of a loss's
+    noise; None where no model was asked.
+    """
 
     params: Params
+    why: str
+    promise: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A strategy's suggestion: train the trial of this number once more, from other seeds and on another split."""
+
+    number: int
     why: str
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """A strategy's answer where it has nothing to suggest before what is pending has ended."""
+
+
+Suggestion = New | Repeat | Wait
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
-    """One training that was asked for. `wave` and `cohort` say with whom it was asked and is trained."""
+    """One training that was asked for. `wave` and `cohort` say with whom it was asked and is trained.
+
+    One that repeats another says `of` which number, and is its `replicate` 1, 2, ...
+    """
 
     number: int
     params: Params
     why: str
     wave: int
     cohort: int
+    of: int | None = None
+    replicate: int = 0
+    promise: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +167,48 @@ class Failed:
 Result = Done | Failed
 
 
+def averaged(first: Done, trained: Sequence[Replicate]) -> Done:
+    """The result of a trial that was trained several times: means, and the standard error of the loss."""
+    losses = [one.loss for one in trained]
+    return replace(
+        first,
+        loss=fmean(losses),
+        loss_se=stdev(losses) / sqrt(len(losses)),
+        metric=fmean(one.metric for one in trained),
+        best_epoch=round(median(one.best_epoch for one in trained)),
+        replicates=tuple(trained),
+    )
+
+
+def together(runs: Sequence[Trial], results: Mapping[int, Result]) -> Result | None:
+    """What a trial and those that repeat it have come to; None while the first has no result.
+
+    Failed where one of them has. The prices are those of one run, in the mean.
+    """
+    if runs[0].number not in results:
+        return None
+    ended = [(run, results[run.number]) for run in runs if run.number in results]
+    failed = next((result for _, result in ended if isinstance(result, Failed)), None)
+    done = [(run, result) for run, result in ended if isinstance(result, Done)]
+    if failed or len(done) == 1:
+        return failed or done[0][1]
+    merged = averaged(done[0][1], [one for run, result in done for one in _replicates(run, result)])
+    return replace(
+        merged,
+        seconds=fmean(result.seconds for _, result in done),
+        flops=fmean(result.flops for _, result in done),
+        steps=round(fmean(result.steps for _, result in done)),
+    )
+
+
+def _replicates(run: Trial, result: Done) -> Sequence[Replicate]:
+    """A run's trainings; those of the k-th repetition are numbered after those of the ones before."""
+    if not result.replicates:
+        return [Replicate(run.replicate, 0, result.loss, result.metric, result.best_epoch)]
+    seeds = 1 + max(one.replicate for one in result.replicates)
+    return [replace(one, replicate=run.replicate * seeds + one.replicate) for one in result.replicates]
+
+
 @dataclass(frozen=True)
 class History:
     """All that is known: the trials in number order, and the results of those that ended."""
@@ -168,9 +237,22 @@ class History:
 
     @cached_property
     def done(self) -> tuple[tuple[Trial, Done], ...]:
-        """The trials that have a loss, best first (the earlier one where they are equal)."""
-        pairs = [(t, r) for t in self.trials if isinstance(r := self.results.get(t.number), Done)]
-        return tuple(sorted(pairs, key=lambda pair: (pair[1].loss, pair[0].number)))
+        """The trials that have a loss, best first (the earlier one where they are equal).
+
+        One that was repeated stands here once, with its number and the mean over all its runs; it has failed if one
+        of them has.
+        """
+        pairs = [(runs[0], together(runs, self.results)) for runs in self.runs.values()]
+        found = [(trial, result) for trial, result in pairs if isinstance(result, Done)]
+        return tuple(sorted(found, key=lambda pair: (pair[1].loss, pair[0].number)))
+
+    @cached_property
+    def runs(self) -> Mapping[int, Sequence[Trial]]:
+        """Each trial's runs: itself, and those that repeat it, by its number."""
+        found: dict[int, list[Trial]] = {}
+        for trial in self.trials:
+            found.setdefault(trial.number if trial.of is None else trial.of, []).append(trial)
+        return found
 
     @cached_property
     def pending(self) -> tuple[Trial, ...]:
@@ -191,8 +273,27 @@ class History:
             return self
         prices = {trial.number: max(getattr(result, by), _SHORTEST) for trial, result in self.done}
         middle = median(prices.values())
-        scored = {
-            trial.number: replace(result, loss=result.loss + time_weight * log10(prices[trial.number] / middle))
-            for trial, result in self.done
-        }
-        return self.told(scored)
+        return self.told(
+            {
+                run.number: replace(result, loss=result.loss + time_weight * log10(prices[number] / middle))
+                for number in prices
+                for run in self.runs[number]
+                if isinstance(result := self.results.get(run.number), Done)
+            }
+        )
+
+    @cached_property
+    def contenders(self) -> tuple[tuple[Trial, Done], ...]:
+        """The trials among which the best is, best first: those that were run most often.
+
+        A loss that was the lowest of many is lower than what it stands for; one that was measured again is not.
+        """
+        if self.exact:
+            return self.done
+        most = max((len(self.runs[trial.number]) for trial, _ in self.done), default=1)
+        return tuple(pair for pair in self.done if len(self.runs[pair[0].number]) == most)
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether every trial that was run again gave the very same loss (so with none that was)."""
+        return not any(result.loss_se for trial, result in self.done if len(self.runs[trial.number]) > 1)

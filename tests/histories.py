@@ -8,7 +8,7 @@ from random import Random
 from hpsearch.expression import Expression
 from hpsearch.space import Choice, Integer, Params, Real, Space
 from hpsearch.strategies import Strategy
-from hpsearch.trial import Done, Failed, History, Result, Trial
+from hpsearch.trial import Done, Failed, History, New, Result, Trial
 
 MIXED = Space(
     {
@@ -63,7 +63,7 @@ def play(
         for _ in range(min(wave, trials - len(history))):
             number = len(history)
             new = strategy.ask(space, history, Random(f"{seed}/{number}"))
-            if new is None:
+            if not isinstance(new, New):
                 break
             asked.append(Trial(number, new.params, new.why, number // wave, number))
             history = history.asked(asked[-1:])

@@ -500,7 +500,7 @@ FAULTS: tuple[Fault, ...] = (
         f"{_FOLDS}Members::test_each_fold_is_scored_on_its_own_rows_on_numbers",
     ),
     fault(
-        "folds", "a standard deviation for the standard error", "engine/replicates.py",
+        "folds", "a standard deviation for the standard error", "trial.py",
         "loss_se=stdev(losses) / sqrt(len(losses))", "loss_se=stdev(losses)",
         f"{_FOLDS}Trials::test_a_trials_loss_is_the_mean_of_its_runs_with_its_standard_error",
     ),

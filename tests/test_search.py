@@ -20,7 +20,7 @@ from hpsearch.store import Store, read
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.grid import Grid
 from hpsearch.strategies.random import RandomSearch
-from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Result
+from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Result, Trial
 from tests.histories import CUBE, MIXED, done, loss_of, sampled
 from tests.studies import create
 
@@ -79,15 +79,15 @@ class Here:
         return [work.key for work in self.running]
 
 
-def singly(points: Sequence[Params]) -> Sequence[Sequence[int]]:
+def singly(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
     """Every trial trains alone."""
-    return [[position] for position in range(len(points))]
+    return [[position] for position in range(len(trials))]
 
 
-def by_side(points: Sequence[Params]) -> Sequence[Sequence[int]]:
+def by_side(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
     """Trials train together that lie on the same side of the cube."""
-    left = [position for position, params in enumerate(points) if float(params["x"]) < 0.5]
-    right = [position for position in range(len(points)) if position not in left]
+    left = [position for position, trial in enumerate(trials) if float(trial.params["x"]) < 0.5]
+    right = [position for position in range(len(trials)) if position not in left]
     return [group for group in (left, right) if group]
 
 

@@ -19,7 +19,7 @@ from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.bayes import Bayes, chosen, improvement, scores
 from hpsearch.strategies.grid import Grid
 from hpsearch.strategies.random import RandomSearch
-from hpsearch.trial import Failed, History, Result, Trial
+from hpsearch.trial import Failed, History, New, Result, Trial
 from tests.histories import CUBE, MIXED, done, every_third_fails, loss_of, of_points, play, sampled
 
 # Every registered strategy with its defaults, and some with more.
@@ -188,7 +188,7 @@ class TestRandom:
 
         def distances(strategy: Strategy) -> list[float]:
             news = (strategy.ask(CUBE, history, Random(n)) for n in range(2000))
-            return [math.dist(CUBE.encode(new.params), CUBE.encode(best)) for new in news if new]
+            return [math.dist(CUBE.encode(new.params), CUBE.encode(best)) for new in news if isinstance(new, New)]
 
         # A distance in the cube is in [0, sqrt 3], so its deviation is at most sqrt(3)/2 (Popoviciu), and that of a
         # difference of two means of 2,000 at most 0.027. Without guidance the means would be equal: five times that
@@ -207,7 +207,9 @@ class TestRandom:
         def spread(round: int) -> float:
             history = of_points([{"x": 0.5, "y": 0.5, "z": 0.5}] * (10 * round), {0: done(0.1)})
             news = [RandomSearch(10, guided=True).ask(CUBE, history, Random(n)) for n in range(300)]
-            return mean(abs(float(new.params["x"]) - 0.5) for new in news if new and new.why != "random")
+            return mean(
+                abs(float(new.params["x"]) - 0.5) for new in news if isinstance(new, New) and new.why != "random"
+            )
 
         # each is the mean of over 200 moves of half-normal size (0.2 and 0.072, half of them 0): 0.08 and 0.029,
         # with errors of at most 0.2 / sqrt(200) = 0.014

@@ -13,7 +13,7 @@ from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.schema import Keys
 from hpsearch.spec import Override
 
-_SEARCH = ("time", "seed", "seeds", "time_weight", "points", "rounds", "guided", "surrogate")
+_SEARCH = ("time", "seed", "seeds", "time_weight", "points", "rounds", "guided", "surrogate", "confirm")
 SMOKE_ROWS = 256
 _SMOKE_TRIALS = 3
 

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from hpsearch.search import Search, Stop, Told
 from hpsearch.search import run as run_search
 from hpsearch.space import Params
 from hpsearch.store import Look, Meta, Session, Store, Study
-from hpsearch.trial import Cohort, History
+from hpsearch.trial import Cohort, History, Trial
 
 WEIGHTS = "weights"
 _KEPT = 5  # trials whose weights are kept, the best ones
@@ -126,18 +126,30 @@ def _search(plan: Plan, data: Dataset, folder: Path, meta: Meta) -> Search:
 
     seeds, folds = plan.spec.search.seeds, len(data.folds)
 
-    def group(points: Sequence[Params]) -> Sequence[Sequence[int]]:
-        settings = [plan.spec.settings(params) for params in points]
-        return cohorts(settings, data.shape, data.outputs, meta.device, seeds * folds)
+    def group(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
+        alike: dict[int, list[int]] = {}
+        for position, trial in enumerate(trials):
+            alike.setdefault(trial.replicate, []).append(position)
+        return [
+            [positions[one] for one in cohort]
+            for positions in alike.values()
+            for cohort in cohorts(
+                [plan.spec.settings(trials[p].params) for p in positions],
+                data.shape,
+                data.outputs,
+                meta.device,
+                seeds * folds,
+            )
+        ]
 
     def work(cohort: Cohort) -> Work:
         members = [
-            Member(trial.number, plan.spec.settings(trial.params), replicate, fold)
+            Member(trial.number, plan.spec.settings(trial.params), trial.replicate * seeds + seed, fold)
             for trial in cohort.trials
-            for replicate in range(seeds)
+            for seed in range(seeds)
             for fold in range(folds)
         ]
-        job = _job(plan, members, folder, meta.device)
+        job = _job(plan, members, folder, meta.device, draw=cohort.trials[0].replicate)
         return Work(cohort.number, "hpsearch.engine.jobs:train_cohort", job)
 
     return Search(
@@ -153,9 +165,11 @@ def _search(plan: Plan, data: Dataset, folder: Path, meta: Meta) -> Search:
     )
 
 
-def _job(plan: Plan, members: Sequence[Member], folder: Path, device: str, epochs: int = 0) -> Job:
+def _job(plan: Plan, members: Sequence[Member], folder: Path, device: str, epochs: int = 0, draw: int = 0) -> Job:
     keys = plan.spec.search
-    return Job(tuple(members), plan.spec.data, keys.metric, keys.seed, device, folder / WEIGHTS, epochs)
+    return Job(
+        tuple(members), replace(plan.spec.data, draw=draw), keys.metric, keys.seed, device, folder / WEIGHTS, epochs
+    )
 
 
 def _exit(study: Study, stop: Stop) -> int:
@@ -186,11 +200,11 @@ def _signals(stop: Stop) -> Iterator[None]:
 
 
 def _prune(folder: Path, history: History) -> None:
-    """Keep the weights of the best trials only."""
-    kept = {f"{trial.number}.safetensors" for trial, _ in history.done[:_KEPT]}
-    ended = {f"{trial.number}.safetensors" for trial, _ in history.done}
-    for name in ended - kept:
-        (folder / name).unlink(missing_ok=True)
+    """Keep the weights of the best trials only: of their first run, and of all that were run again."""
+    again = [number for number, runs in history.runs.items() if len(runs) > 1]
+    kept = {*(trial.number for trial, _ in history.done[:_KEPT]), *again}
+    for number in history.results.keys() - kept:
+        (folder / f"{number}.safetensors").unlink(missing_ok=True)
 
 
 def _log(path: Path, text: str) -> None:

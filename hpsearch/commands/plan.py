@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from hpsearch.data import Dataset
 from hpsearch.errors import Problem, SpecError
+from hpsearch.schema import SearchKeys
 from hpsearch.space import Params, Value
 from hpsearch.spec import Spec
 from hpsearch.strategies import STRATEGIES, Strategy
+from hpsearch.strategies.confirm import Confirmed
 from hpsearch.trial import New
 
 _ROUNDS = 5  # of a guided random search that does not say how many
+_CONFIRMED = 40  # trials from which on the last of them measure the best again
 _WAVES = {"bayes": 4}
 _WAVE = 64
 
@@ -57,19 +60,8 @@ class Plan:
 
     def build(self, budget: int | None) -> tuple[Strategy, int]:
         """The strategy, and how many trials it is asked for at a time."""
-        keys = self.spec.search
-        rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
-        guided = rounds > 1 if keys.guided is None else keys.guided
-        per_round = -(-(budget or 1) // rounds)
-        options: Mapping[str, Mapping[str, object]] = {
-            "manual": {"trials": tuple(self.trials)},
-            "grid": {"points": keys.points},
-            "random": {"round": per_round, "guided": guided},
-            "bayes": {"surrogate": keys.surrogate},
-        }
-        strategy: Strategy = STRATEGIES.load(self.strategy)(**options[self.strategy])
-        in_rounds = self.strategy == "random" and rounds > 1
-        return strategy, keys.wave or (per_round if in_rounds else _WAVES.get(self.strategy, _WAVE))
+        default = any(new.why == "default" for new in self.opening)
+        return build(self.strategy, self.spec.search, budget, default, tuple(self.trials))
 
     def objective(self, loss: float, metric: float) -> float:
         """What is optimised, of a loss and a metric."""
@@ -96,3 +88,31 @@ class Plan:
         searched = self.spec.space.parameters.get(name)
         picked = (searched.values() or ()) if searched else (params.get(name) for params in self.trials)
         return {self.spec.settings({})[name], *picked}
+
+
+def build(
+    name: str, keys: SearchKeys, budget: int | None, default: bool, trials: Sequence[Params] = ()
+) -> tuple[Strategy, int]:
+    """A strategy as `search:` describes it, and how many trials it is asked for at a time.
+
+    `default` says whether there is a trial of default settings; `trials` are a manual search's.
+    """
+    rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
+    guided = rounds > 1 if keys.guided is None else keys.guided
+    per_round = -(-(budget or 1) // rounds)
+    options: Mapping[str, Mapping[str, object]] = {
+        "manual": {"trials": tuple(trials)},
+        "grid": {"points": keys.points},
+        "random": {"round": per_round, "guided": guided},
+        "bayes": {"surrogate": keys.surrogate},
+    }
+    strategy: Strategy = STRATEGIES.load(name)(**options[name])
+    if budget is not None and _confirms(name, keys, budget):
+        strategy = Confirmed.within(strategy, budget, default)
+    in_rounds = name == "random" and rounds > 1
+    return strategy, keys.wave or (per_round if in_rounds else _WAVES.get(name, _WAVE))
+
+
+def _confirms(name: str, keys: SearchKeys, budget: int) -> bool:
+    """Whether the best trials are run again in the end."""
+    return keys.confirm if keys.confirm is not None else name in ("random", "bayes") and budget >= _CONFIRMED

@@ -41,6 +41,7 @@ class DataSpec:
     `test=None` means 0.2, or that file. With `folds`, all rows but the test split's validate once each, and no share
     does. With `column`, that column of the source says which part each row belongs to. `rows` keeps only so many rows
     of training and validation together, and at most so many of the test split (the smoke run), drawn by `split_seed`.
+    Each `draw` splits all rows but the test split's anew, in the same sizes; not where a column says what is what.
     """
 
     source: str
@@ -54,6 +55,7 @@ class DataSpec:
     scale: Scale = "standard"
     folder: Path = Path()
     rows: int | None = None
+    draw: int = 0
 
     @property
     def path(self) -> Path:

@@ -56,10 +56,12 @@ def prepare(spec: DataSpec) -> Dataset:
         center, spread = 0.0, 1.0
     else:
         values, classes = regression_values(raw), ()
-        parts = _split(raw, np.zeros(len(values), dtype=np.int64), spec)
+        groups = np.zeros(len(values), dtype=np.int64)
+        parts = _split(raw, groups, spec)
         # folds are judged in one unit, so it is measured on all of their rows
         measured = parts.folds[0][0] if len(parts.folds) == 1 else parts.pool
         targets, center, spread = _standardised(values, measured)
+    parts = _redrawn(parts, groups, spec)  # losses of all draws are in one unit
     nothing = parts.test[:0]
     rows = [row for fold in parts.folds for row in fold]
     return Dataset(
@@ -164,6 +166,21 @@ def _folds(groups: Ints, folds: int, has_test: bool, spec: DataSpec) -> Split:
     if len(pool) < folds:
         raise SpecError(Problem("E076", f"{len(pool)} rows are too few for {folds} folds: each needs one"))
     return Split(folded(pool, groups, folds, spec.split_seed), tested)
+
+
+def _redrawn(parts: Split, groups: Ints, spec: DataSpec) -> Split:
+    """Another draw of the rows that are not the test's."""
+    if spec.draw == 0 or spec.column is not None:
+        return parts
+    seed = spec.split_seed + (spec.draw << 64)  # beyond any seed of a person
+    if spec.folds is not None:
+        return Split(folded(parts.pool, groups, spec.folds, seed), parts.test)
+    ((_, judged),) = parts.folds
+    kinds, inside = np.unique(groups[parts.pool], return_inverse=True)
+    if len(judged) > len(inside) - 2 * len(kinds):  # too few rows for a draw that leaves some of each class
+        return parts
+    train, judged = (parts.pool[rows] for rows in set_aside(inside, len(judged), seed))
+    return Split([(train, judged)], parts.test)
 
 
 def _by_column(raw: Raw, spec: DataSpec) -> Split:

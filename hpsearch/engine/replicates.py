@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import sqrt
-from statistics import fmean, median, stdev
+from statistics import fmean
 
 from hpsearch.engine.plan import Member
 from hpsearch.engine.train import Ended, Reached
-from hpsearch.trial import Done, Epoch, Failed, Replicate, Result
+from hpsearch.trial import Done, Epoch, Failed, Replicate, Result, averaged
 
 Stream = tuple[int, int]
 
@@ -76,17 +75,11 @@ class _Trial:
                 return Failed(result.reason + which, seconds, curve)
         done = [(member, result) for member, result in results if isinstance(result, Done)]
         runs = [Replicate(m.replicate, m.fold, r.loss, r.metric, r.best_epoch) for m, r in done]
-        losses = [run.loss for run in runs]
         return replace(
-            done[0][1],
-            loss=fmean(losses),
-            metric=fmean(run.metric for run in runs),
-            loss_se=stdev(losses) / sqrt(len(losses)),
+            averaged(done[0][1], runs),
             seconds=seconds,
             flops=sum(result.flops for _, result in done),
             steps=sum(result.steps for _, result in done),
             epochs=max(result.epochs for _, result in done),
-            best_epoch=round(median(run.best_epoch for run in runs)),
             curve=curve,
-            replicates=tuple(runs),
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from hpsearch.space import Params
 from hpsearch.store import Look, Meta, Study
-from hpsearch.trial import Done, Failed, Replicate, Trial
+from hpsearch.trial import Done, Failed, Replicate, Trial, together
 
 SCHEMA_VERSION = 1
 
@@ -19,7 +19,8 @@ SCHEMA_VERSION = 1
 class Row:
     """One trial. `score` orders the board (the loss, unless time has a weight); `star`: on the Pareto front.
 
-    `loss_se` is the standard error of the loss, which one training does not have.
+    `loss_se` is the standard error of the loss, which one training does not have; `first_loss` is what the first run
+    of a trial promised that was run again.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Row:
     why: str
     cohort: int
     loss: float | None = None
+    first_loss: float | None = None
     metric: float | None = None
     loss_se: float | None = None
     score: float | None = None
@@ -81,7 +83,9 @@ def board(study: Study, time_weight: float | None = None, by: str = "cost") -> B
     weight = study.meta.time_weight if time_weight is None else time_weight
     scores = {t.number: r.loss for t, r in study.history.weighed(weight, by).done}
     stars = pareto((r.loss, getattr(r, by), t.number) for t, r in study.history.done)
-    rows = [_row(trial, study, scores, stars) for trial in study.history.trials]
+    runs = study.history.runs
+    contenders = {trial.number for trial, _ in study.history.contenders}
+    rows = [_row(runs[trial.number], study, scores, stars) for trial in study.history.trials if trial.of is None]
     ended = sorted((row for row in rows if row.score is not None), key=lambda row: (row.score, row.number))
     rest = [row for row in rows if row.score is None]
     return Board(
@@ -89,8 +93,10 @@ def board(study: Study, time_weight: float | None = None, by: str = "cost") -> B
         data=json.loads(study.meta.data),
         time_weight=weight,
         rows=(*ended, *rest),
-        best=min(ended, key=lambda row: (row.loss, row.number), default=None),
-        winner=_winner(ended, by),
+        best=min(
+            (row for row in ended if row.number in contenders), key=lambda row: (row.loss, row.number), default=None
+        ),
+        winner=_winner([row for row in ended if row.number in contenders], by),
         default=next((row for row in rows if row.why == "default"), None),
         looks=study.looks,
         wall_seconds=sum(session.wall_seconds for session in study.sessions),
@@ -118,14 +124,17 @@ def pareto(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
     return frozenset(front)
 
 
-def _row(trial: Trial, study: Study, scores: Mapping[int, float], stars: frozenset[int]) -> Row:
+def _row(runs: Sequence[Trial], study: Study, scores: Mapping[int, float], stars: frozenset[int]) -> Row:
+    trial = runs[0]
     row = Row(trial.number, "pending", trial.params, trial.why, trial.cohort)
-    match study.history.results.get(trial.number):
+    first = study.history.results.get(trial.number)
+    match together(runs, study.history.results):
         case Done() as done:
             return replace(
                 row,
                 state="done",
                 loss=done.loss,
+                first_loss=first.loss if isinstance(first, Done) else None,
                 metric=figure(done.metric),
                 loss_se=done.loss_se,
                 score=scores[trial.number],
@@ -186,16 +195,17 @@ def _pick(row: Row | None, *names: str) -> dict[str, Any] | None:
 def canonical(study: Study) -> str:
     """The rows that are the same for any number of workers and any interruption, one a line.
 
-    Number, params, state, epochs, loss (as hex), FLOPs, ordered by loss, then number.
+    Number and replicate, params, state, epochs, loss (as hex), FLOPs, ordered by loss, then number.
     """
     lines = []
     for trial in study.history.trials:
         result = study.history.results.get(trial.number)
         params = json.dumps(dict(trial.params), sort_keys=True)
+        name = f"{trial.number if trial.of is None else trial.of}.{trial.replicate} {params}"
         if isinstance(result, Done):
             facts = f"done {result.epochs} {result.loss.hex()} {result.flops.hex()}"
-            lines.append((result.loss, trial.number, f"{trial.number} {params} {facts}"))
+            lines.append((result.loss, trial.number, f"{name} {facts}"))
         else:
             state = "pending" if result is None else "failed"
-            lines.append((float("inf"), trial.number, f"{trial.number} {params} {state}"))
+            lines.append((float("inf"), trial.number, f"{name} {state}"))
     return "\n".join(line for _, _, line in sorted(lines))

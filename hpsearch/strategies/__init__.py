@@ -7,7 +7,7 @@ from typing import Protocol
 
 from hpsearch.registry import Registry
 from hpsearch.space import Space
-from hpsearch.trial import History, New
+from hpsearch.trial import History, Suggestion
 
 
 class Strategy(Protocol):
@@ -17,8 +17,8 @@ class Strategy(Protocol):
     what makes an interrupted search go on exactly. Trials without a result count as pending.
     """
 
-    def ask(self, space: Space, history: History, rng: Random) -> New | None:
-        """The next trial; None where the space holds nothing new."""
+    def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
+        """The next trial; None where there is nothing left to ask for."""
 
 
 STRATEGIES = Registry(
