@@ -240,6 +240,8 @@ def ours(meter: Meter, options: Mapping[str, Any]) -> Params | None:
     unit = meter.task.unit
     limits = {"budget": meter.budget} if unit is None else {"budget": MOST, "time": meter.budget * unit}
     found = hpsearch.minimize(meter, meter.task.parameters, seed=meter.seed, **limits, **options)
+    if len(found.trials) != len(meter.losses):  # what an objective raises is a failed trial for hpsearch
+        raise RuntimeError(found.trials[-1].reason)
     return found.best.params if found.best else None
 
 
@@ -533,7 +535,8 @@ def main() -> None:
     missing = [job for job in dict.fromkeys(peers_last) if kept.find(job) is None]
     for number, found in enumerate(performed(missing, given.jobs), 1):
         kept.save(found)
-        print(f"\r{number}/{len(missing)} runs ", end="", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(f"\r{number}/{len(missing)} runs ", end="", file=sys.stderr, flush=True)
     for (group, budget), jobs in wanted.items():
         what = "median trainings' seconds" if group == "cost" else "trials"
         print(f"\n{group}, {budget} {what}, variant {given.variant}", *report(kept, jobs), sep="\n\n", flush=True)
