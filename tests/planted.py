@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hpsearch.engine.settings import OPTIMIZERS
+from tests.problems import NETS
+from tests.test_pause import KINDS
+
 _ENGINE = "tests/test_engine.py::Test"
 _TECHNIQUES = "tests/test_techniques.py::Test"
 _BAYESIAN = "tests/test_bayesian.py::"
 _FOLDS = "tests/test_folds.py::Test"
 _DATA = "tests/test_data.py::test_"
 _DIAGNOSE = "tests/test_diagnose.py::Test"
+_PAUSE = "tests/test_pause.py::Test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -506,7 +511,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "folds", "one that stopped counts as it ended", "engine/replicates.py",
-        "return curve[result.best_epoch - 1] if isinstance(result, Done) else curve[-1]", "return curve[-1]",
+        "else self.ended[stream].best or curve[-1]", "else curve[-1]",
         f"{_FOLDS}Trials::test_a_trials_epoch_is_the_mean_over_its_runs_and_those_that_stopped_count_at_their_best",
     ),
     fault(
@@ -516,7 +521,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "patience", "counted from the start", "engine/train.py",
-        "seen.epoch - self.best_epoch < patience", "seen.epoch < patience",
+        "seen.epoch - self.at.epoch < patience", "seen.epoch < patience",
         f"{_ENGINE}Training::test_patience_is_counted_from_the_best_epoch",
         f"{_ENGINE}Training::test_it_ends_after_patience_epochs_without_a_better_loss",
     ),
@@ -527,7 +532,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "patience", "the weights of the last epoch", "engine/train.py",
-        "else trimmed(best, position, array)", "else trimmed(array.weights, position, array)",
+        "result, trimmed(best, position, array)", "result, trimmed(array.weights, position, array)",
         f"{_ENGINE}Training::test_the_weights_are_those_of_the_best_epoch",
     ),
     # schedules
@@ -628,5 +633,129 @@ FAULTS: tuple[Fault, ...] = (
         "bytes", "become floats in memory", "engine/feed.py",
         "self._bytes = inputs.dtype == torch.uint8", "self._bytes = False",
         f"{_ENGINE}Training::test_bytes_stay_bytes_in_memory",
+    ),
+    fault(
+        "pauses", "weights begin anew", "engine/array.py",
+        'return {"weights": self.weights, **{', "return {**{",
+        *(f"{_PAUSE}GoingOn::test_every_net_goes_on_as_if_it_had_not_stopped[{net}]" for net in NETS),
+        *(f"{_PAUSE}GoingOn::test_so_does_all_else_that_a_member_may_hold[{kind}]" for kind in KINDS),
+        *(f"{_PAUSE}GoingOn::test_the_company_may_change_at_each_pause[{kind}]" for kind in (*NETS, *KINDS)),
+        f"{_PAUSE}GoingOn::test_others_that_end_meanwhile_are_no_hindrance",
+        f"{_PAUSE}GoingOn::test_alone_it_goes_on_to_the_last_bit",
+        f"{_PAUSE}Files::test_another_process_goes_on_with_the_same_bits",
+    ),
+    fault(
+        "pauses", "optimizers begin anew", "engine/array.py",
+        "memory = self._states[: states(rule)]", "memory = self._states[:0]",
+        *(
+            f"{_PAUSE}GoingOn::test_optimizers_remember{where}[{name}]"
+            for where in ("", "_in_other_company")
+            for name in OPTIMIZERS
+            if name != "sgd"
+        ),
+    ),
+    fault(
+        "pauses", "steps are counted anew", "engine/array.py",
+        "self.step_number = members[0].start * problem.steps", "self.step_number = 0",
+        *(f"{_PAUSE}GoingOn::test_optimizers_remember[{name}]" for name in OPTIMIZERS),
+        f"{_PAUSE}GoingOn::test_so_does_all_else_that_a_member_may_hold[step]",
+    ),
+    fault(
+        "pauses", "the best weights are forgotten", "engine/checkpoint.py",
+        'in {"best": best, **array.parts(position)}.items():', "in array.parts(position).items():",
+        f"{_PAUSE}Results::test_the_best_weights_from_before_a_pause_are_kept[loss]",
+        f"{_PAUSE}Results::test_the_best_weights_from_before_a_pause_are_kept[accuracy]",
+    ),
+    fault(
+        "pauses", "the best epoch is forgotten", "engine/train.py",
+        "pause.first_loss, pause.best, pause.at, pause.active)", "pause.first_loss, active=pause.active)",
+        f"{_PAUSE}Results::test_the_best_weights_from_before_a_pause_are_kept[loss]",
+        f"{_PAUSE}Results::test_patience_counts_on_across_a_pause",
+        f"{_PAUSE}Results::test_one_that_is_over_comes_to_the_same_again_at_no_cost",
+        f"{_PAUSE}Trials::test_a_trial_of_several_members_goes_on_as_one",
+    ),
+    fault(
+        "pauses", "the first loss is forgotten", "engine/train.py",
+        "pause.epochs, pause.first_loss, pause.best,", "pause.epochs, math.nan, pause.best,",
+        f"{_PAUSE}Results::test_one_that_diverges_fails_in_whichever_leg",
+        f"{_PAUSE}Results::test_a_loss_is_compared_with_that_before_the_first_step_not_before_the_leg",
+    ),
+    fault(
+        "pauses", "those that are over go on", "engine/train.py",
+        "if pause is None or pause.active:", "if True:",
+        f"{_PAUSE}Results::test_one_that_is_over_comes_to_the_same_again_at_no_cost",
+        f"{_PAUSE}Trials::test_a_trial_of_several_members_goes_on_as_one",
+    ),
+    fault(
+        "pauses", "a pause takes one that is over for one that is not", "engine/train.py",
+        "self.best, self.at, self.active, tensors)", "self.best, self.at, True, tensors)",
+        f"{_PAUSE}Results::test_one_that_stops_before_the_rung_or_at_it_is_over[2-3]",
+        f"{_PAUSE}Results::test_one_that_stops_before_the_rung_or_at_it_is_over[4-5]",
+    ),
+    fault(
+        "pauses", "at the end, too", "engine/plan.py",
+        'return self.end < int(self.settings["epochs"])', "return True",
+        f"{_PAUSE}Results::test_a_whole_training_leaves_nothing_to_go_on_with",
+    ),
+    fault(
+        "pauses", "pre-training is done again", "engine/train.py",
+        "if not members[0].start:", "if True:",
+        f"{_PAUSE}GoingOn::test_pre_training_comes_before_the_first_epoch_alone",
+    ),
+    fault(
+        "pauses", "pre-training is paid for in each leg", "engine/cost.py",
+        "(0 if start else self.flops_before)", "self.flops_before",
+        f"{_PAUSE}Results::test_a_leg_tells_the_best_of_all_epochs_and_what_it_took_itself",
+    ),
+    fault(
+        "pauses", "a leg pays for those before", "engine/cost.py",
+        "return (epochs - start) * self.steps +", "return epochs * self.steps +",
+        f"{_PAUSE}Results::test_a_leg_tells_the_best_of_all_epochs_and_what_it_took_itself",
+        f"{_PAUSE}Trials::test_a_trial_of_several_members_goes_on_as_one",
+    ),
+    fault(
+        "pauses", "members of different legs train together", "engine/train.py",
+        "((start, end),) = {(member.start, member.end) for member in members}",
+        "start, end = members[0].start, members[0].end",
+        f"{_PAUSE}GoingOn::test_members_of_different_legs_are_refused",
+    ),
+    fault(
+        "pauses", "cohorts are blind to legs", "engine/plan.py",
+        "(key(one), apart and apart[position])", "key(one)",
+        f"{_PAUSE}Trials::test_legs_are_apart_in_cohorts",
+    ),
+    fault(
+        "pauses", "a leg writes over what it began from", "engine/plan.py",
+        'return f"{self.name}.{epoch}.pause.safetensors"', 'return f"{self.name}.pause.safetensors"',
+        f"{_PAUSE}Files::test_a_leg_that_is_broken_off_is_done_again",
+    ),
+    fault(
+        "pauses", "in the file after the result is given", "engine/jobs.py",
+        """            if isinstance(event, Ended) and event.pause:
+                write_pause(job.folder / event.member.pause_file(event.member.end), event.pause)
+            yield event
+""",
+        """            yield event
+            if isinstance(event, Ended) and event.pause:
+                write_pause(job.folder / event.member.pause_file(event.member.end), event.pause)
+""",
+        f"{_PAUSE}Files::test_pauses_are_on_disk_before_the_results",
+    ),
+    fault(
+        "pauses", "numbers are rounded", "engine/checkpoint.py",
+        'json.dumps({**known, "at": asdict(pause.at)})',
+        'json.dumps({**known, "best": float(f"{pause.best:.6g}"), "at": asdict(pause.at)})',
+        f"{_PAUSE}GoingOn::test_what_is_written_is_read_to_the_last_bit",
+    ),
+    fault(
+        "pauses", "whoever has lost patience may go on", "engine/plan.py",
+        "any(upto - run.best_epoch < patience for", "any(upto - run.best_epoch <= patience for",
+        f"{_PAUSE}Results::test_what_may_go_on_follows_from_the_result[3-2-1-False]",
+        f"{_PAUSE}Results::test_one_that_stops_before_the_rung_or_at_it_is_over[4-5]",
+    ),
+    fault(
+        "pauses", "a trial's epochs are counted anew", "engine/replicates.py",
+        "self.members[0].start + len(self.curve) + 1, *means", "len(self.curve) + 1, *means",
+        f"{_PAUSE}Trials::test_a_trial_of_several_members_goes_on_as_one",
     ),
 )  # fmt: skip

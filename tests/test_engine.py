@@ -399,7 +399,7 @@ class TestTraining:
             run.learns(Epoch(0, epoch, 1.0, loss, 0.5), "loss")
             actives.append(run.active)
         assert actives == [True] * 7 + [False]
-        assert (run.best, run.best_epoch) == (1.9, 5)
+        assert (run.best, run.at.epoch) == (1.9, 5)
 
     def test_patience_0_never_ends_early(self) -> None:
         ended, _ = run(blobs(), [member(lr=1e-30, optimizer="sgd", epochs=20, patience=0)])

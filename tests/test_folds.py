@@ -231,9 +231,9 @@ class TestTrials:
         first, second = (Member(7, {}, r) for r in range(2))
         events: list[Reached | Ended] = [
             *((first, Epoch(7, e, 1.0, loss, 0.5)) for e, loss in ((1, 4.0), (2, 2.0), (3, 3.0))),
-            Ended(first, done(loss=2.0, best_epoch=2, epochs=3), {}),
+            Ended(first, done(loss=2.0, best_epoch=2, epochs=3), {}, Epoch(7, 2, 1.0, 2.0, 0.5)),
             *((second, Epoch(7, e, 1.0, loss, 0.5)) for e, loss in ((1, 8.0), (2, 6.0), (3, 4.0), (4, 0.0))),
-            Ended(second, done(loss=0.0, best_epoch=4, epochs=4), {}),
+            Ended(second, done(loss=0.0, best_epoch=4, epochs=4), {}, Epoch(7, 4, 1.0, 0.0, 0.5)),
         ]
         found = list(joined([first, second], iter(events)))
         assert [(e.epoch, e.loss) for e in found if isinstance(e, Epoch)] == [(1, 6.0), (2, 4.0), (3, 3.5), (4, 1.0)]

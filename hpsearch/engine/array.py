@@ -7,7 +7,7 @@ gradient is masked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -85,7 +85,7 @@ class Array:
         for position, member in enumerate(self.members):
             for index, value in enumerate(begin(member, problem)):
                 corner(self.weights.views[index][position], value.shape).copy_(value)
-        self.step_number = 0
+        self.step_number = members[0].start * problem.steps
         self._begun = self._anchored()
         self._states = (self.weights.empty(), self.weights.empty())
         self._prepare()
@@ -181,6 +181,12 @@ class Array:
                 gradient=self.gradient.slices(start, end),
                 state=tuple(stack.slices(start, end) for stack in self._states[: states(step)]),
             )
+
+    def parts(self, position: int) -> Mapping[str, Stack]:
+        """All that steps change of a member, by name: its weights, and what its optimizer remembers."""
+        rule = OPTIMIZERS.load(str(self.members[position].settings["optimizer"]))
+        memory = self._states[: states(rule)]
+        return {"weights": self.weights, **{f"state{index}": stack for index, stack in enumerate(memory)}}
 
     @property
     def widest(self) -> int:

@@ -32,13 +32,13 @@ class Cost:
         before = trained * sum(_restored(layer, int(settings["width"]), math.prod(inputs)) for layer in range(layers))
         return cls(PRETRAINING_EPOCHS * before, PRETRAINING_EPOCHS * steps * layers, rows * forward, steps)
 
-    def flops_after(self, epochs: int) -> float:
-        """Of so many epochs, in all."""
-        return float(self.flops_before + epochs * self.flops)
+    def flops_after(self, epochs: int, start: int = 0) -> float:
+        """Of all up to this epoch; or of the epochs after `start` alone, when pre-training is past."""
+        return float((epochs - start) * self.flops + (0 if start else self.flops_before))
 
-    def steps_after(self, epochs: int) -> int:
-        """The optimizer's, in all."""
-        return self.steps_before + epochs * self.steps
+    def steps_after(self, epochs: int, start: int = 0) -> int:
+        """The optimizer's, likewise."""
+        return (epochs - start) * self.steps + (0 if start else self.steps_before)
 
 
 def _answers(settings: Params) -> int:

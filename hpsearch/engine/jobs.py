@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file, save
-from torch import Tensor
+from safetensors.torch import load_file
 
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.array import Array, Problem
+from hpsearch.engine.checkpoint import fill, read_pause, trimmed, write, write_pause
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.health import probes
 from hpsearch.engine.plan import Checkup, Job, Member, arrays
 from hpsearch.engine.replicates import joined
-from hpsearch.engine.train import Ended, Reached, begun, learn, train, trimmed
+from hpsearch.engine.train import Ended, Reached, begun, learn, train
 from hpsearch.trial import Epoch, Probe, Result
 
 
 def train_cohort(job: Job) -> Iterator[Epoch | tuple[int, Result]]:
-    """Train the members; the best weights of each trial are on disk before its result is given."""
+    """Train the members; what a result speaks of, weights and pauses, is on disk before it is given."""
     feed = _feed(job.data, job.device)
     for event in joined(job.members, _trained(feed, job)):
         if isinstance(event, Ended):
             if event.weights:
-                _write(job.folder / f"{event.member.number}.safetensors", event.weights)
+                write(job.folder / f"{event.member.number}.safetensors", event.weights)
             yield event.member.number, event.result
         else:
             yield event
@@ -36,7 +35,11 @@ def train_cohort(job: Job) -> Iterator[Epoch | tuple[int, Result]]:
 
 def _trained(feed: Feed, job: Job) -> Iterator[Reached | Ended]:
     for members in arrays(job.members, feed.data.shape, feed.data.outputs, job.device):
-        yield from train(feed, members, job.objective, job.seed)
+        pauses = {m.name: read_pause(job.folder / m.pause_file(m.start)) for m in members if m.start}
+        for event in train(feed, members, job.objective, job.seed, pauses):
+            if isinstance(event, Ended) and event.pause:
+                write_pause(job.folder / event.member.pause_file(event.member.end), event.pause)
+            yield event
 
 
 def score_test(job: Job) -> Iterator[tuple[float, float]]:
@@ -52,7 +55,7 @@ def score_test(job: Job) -> Iterator[tuple[float, float]]:
         array = begun(feed, [member], job.seed)
         for epoch in range(1, job.epochs + 1):
             learn(array, feed, epoch)
-        _write(job.folder / f"{member.number}.safetensors", trimmed(array.weights, 0, array))
+        write(job.folder / f"{member.number}.safetensors", trimmed(array.weights, 0, array))
     losses, metrics = feed.score(array, "test")
     yield losses[0], metrics[0]
 
@@ -65,19 +68,8 @@ def diagnose(checkup: Checkup) -> Iterator[Probe]:
 def load(member: Member, feed: Feed, seed: int, folder: Path) -> Array:
     """A cohort of one, with the weights that its training left."""
     array = Array([member], Problem(feed.data.shape, feed.data.outputs, seed), feed.like)
-    weights = load_file(folder / f"{member.number}.safetensors")
-    with torch.no_grad():
-        for view, slot in zip(array.weights.views, array.layout, strict=True):
-            view[0].copy_(weights[slot.name])
+    fill(array.weights, 0, array, load_file(folder / f"{member.number}.safetensors"))
     return array
-
-
-def _write(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Old or new, never half."""
-    path.parent.mkdir(exist_ok=True)
-    half = path.with_suffix(".tmp")
-    half.write_bytes(save(dict(weights)))
-    half.replace(path)
 
 
 @lru_cache(maxsize=1)  # a worker trains many cohorts on the same data

@@ -5,7 +5,7 @@ Nothing here may look at a clock or at who is free: the cohorts are a function o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 from hpsearch.data import DataSpec
 from hpsearch.engine.shapes import size, slots
 from hpsearch.space import Params, Value
+from hpsearch.trial import Done, Result
 
 T = TypeVar("T")
 Objective = Literal["loss", "accuracy", "r2"]
@@ -23,24 +24,53 @@ class Member:
     """One training of a cohort: the trial's number and all of its settings.
 
     A trial may be trained several times: in each `replicate` from seeds of its own, on each `fold` of the data.
+    It may be trained in legs: this one goes on after `start` epochs and pauses after `upto` (None: it goes to the
+    end). Schedules go by the setting `epochs`, whatever the leg.
     """
 
     number: int
     settings: Mapping[str, Value]
     replicate: int = 0
     fold: int = 0
+    start: int = 0
+    upto: int | None = None
 
     @property
     def stream(self) -> tuple[int, int]:
         """What says in which order it sees which rows."""
         return self.replicate, self.fold
 
+    @property
+    def name(self) -> str:
+        """Its own among all members of a study, in every leg."""
+        return f"{self.number}.{self.replicate}.{self.fold}"
+
+    @property
+    def end(self) -> int:
+        """The last epoch of this leg."""
+        horizon = int(self.settings["epochs"])
+        return horizon if self.upto is None else min(self.upto, horizon)
+
+    @property
+    def pauses(self) -> bool:
+        """Whether the training has epochs after this leg."""
+        return self.end < int(self.settings["epochs"])
+
+    def pause_file(self, epoch: int) -> str:
+        """The name of what it leaves where it pauses after this epoch.
+
+        A leg reads one file and writes another: where it is broken off, it can be done again.
+        """
+        return f"{self.name}.{epoch}.pause.safetensors"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A cohort as the engine takes it. Best weights are left in `folder` as `<number>.safetensors`.
+    """A cohort as the engine takes it: members of one leg. Best weights are left in `folder` as `<number>.safetensors`.
 
-    Of a trial of several members these are the first one's. `epochs` says for how many a winner is trained again.
+    Of a trial of several members these are the first one's. A leg that pauses leaves each member's `pause_file`
+    there, too, for the next one; who needs it no more removes it. `epochs` says for how many a winner is trained
+    again.
     """
 
     members: tuple[Member, ...]
@@ -95,21 +125,34 @@ def capacity(settings: Params, inputs: tuple[int, ...], outputs: int, device: st
 
 
 def cohorts(
-    settings: Sequence[Mapping[str, Value]], inputs: tuple[int, ...], outputs: int, device: str, runs: int = 1
+    settings: Sequence[Mapping[str, Value]],
+    inputs: tuple[int, ...],
+    outputs: int,
+    device: str,
+    runs: int = 1,
+    apart: Sequence[Hashable] | None = None,
 ) -> list[list[int]]:
     """Split a wave, given as each trial's complete settings, into cohorts (lists of positions in it).
 
     Trials with the same key train together in their order; where they are too many, in even shares. A trial's
-    own members, `runs` of them, are never parted.
+    own members, `runs` of them, are never parted. `apart` has for each trial what else must be equal: its leg.
     """
-    groups: dict[tuple[Value | None, ...], list[int]] = {}
+    groups: dict[Hashable, list[int]] = {}
     for position, one in enumerate(settings):
-        groups.setdefault(key(one), []).append(position)
+        groups.setdefault((key(one), apart and apart[position]), []).append(position)
     split = []
     for positions in groups.values():
         most = capacity(padded([settings[p] for p in positions]), inputs, outputs, device)
         split += shared(positions, max(1, most // runs))
     return split
+
+
+def can_go_on(settings: Params, upto: int, result: Result) -> bool:
+    """Whether a trial with this result of a leg up to this epoch is only paused: one of its members, at least."""
+    if not isinstance(result, Done) or upto >= int(settings["epochs"]):
+        return False
+    patience = int(settings["patience"])
+    return patience == 0 or any(upto - run.best_epoch < patience for run in result.replicates or (result,))
 
 
 def arrays(members: Sequence[Member], inputs: tuple[int, ...], outputs: int, device: str) -> list[list[Member]]:

@@ -51,19 +51,17 @@ class _Trial:
     def epochs(self) -> Iterator[Epoch]:
         """Those that all members have reached now, or stopped before."""
         going = [m.stream for m in self.members if m.stream not in self.ended]
-        reached = min((len(self.curves.get(s, ())) for s in going), default=max(map(len, self.curves.values())))
+        longest = max(map(len, self.curves.values()), default=0)
+        reached = min((len(self.curves.get(s, ())) for s in going), default=longest)
         while len(self.curve) < reached:
-            at = [self._at(member.stream, len(self.curve) + 1) for member in self.members]
+            at = [self._at(member.stream, len(self.curve)) for member in self.members]
             means = (fmean(getattr(one, name) for one in at) for name in ("train_loss", "loss", "metric"))
-            self.curve.append(Epoch(self.members[0].number, len(self.curve) + 1, *means))
+            self.curve.append(Epoch(self.members[0].number, self.members[0].start + len(self.curve) + 1, *means))
             yield self.curve[-1]
 
-    def _at(self, stream: Stream, epoch: int) -> Epoch:
-        curve = self.curves[stream]
-        if epoch <= len(curve):
-            return curve[epoch - 1]
-        result = self.ended[stream].result
-        return curve[result.best_epoch - 1] if isinstance(result, Done) else curve[-1]
+    def _at(self, stream: Stream, index: int) -> Epoch:
+        curve = self.curves.get(stream, [])
+        return curve[index] if index < len(curve) else self.ended[stream].best or curve[-1]
 
     def result(self) -> Result:
         """Failed where one member has failed, or all of them together."""
