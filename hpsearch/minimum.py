@@ -93,7 +93,9 @@ def minimize(
             result = _called(objective, trial)
             spent += result.seconds
             history = history.told({trial.number: result})
-    return _minimum(history.weighed(keys.time_weight, "seconds"), history)
+    ranked = asks.ranked(space, history.weighed(keys.time_weight, "seconds"))
+    best = _best(history, ranked[0]) if ranked else None
+    return Minimum(best, tuple(_evaluation(trial, history.results[trial.number]) for trial in history.trials))
 
 
 def _called(objective: Objective, trial: Trial) -> Result:
@@ -109,13 +111,9 @@ def _called(objective: Objective, trial: Trial) -> Result:
     return Done(loss, math.nan, seconds, 0.0, 0, 0, 0)
 
 
-def _minimum(judged: History, history: History) -> Minimum:
-    best = None
-    if judged.contenders:
-        chosen = judged.contenders[0][0]
-        result = next(result for trial, result in history.done if trial.number == chosen.number)
-        best = Best(dict(chosen.params), result.loss, result.loss_se)
-    return Minimum(best, tuple(_evaluation(trial, history.results[trial.number]) for trial in history.trials))
+def _best(history: History, chosen: Trial) -> Best:
+    result = next(result for trial, result in history.done if trial.number == chosen.number)
+    return Best(dict(chosen.params), result.loss, result.loss_se)
 
 
 def _evaluation(trial: Trial, result: Result) -> Evaluation:

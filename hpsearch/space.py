@@ -61,9 +61,6 @@ class Parameter(Protocol):
     def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
         """Another place for each row: of a number, a normal step of deviation `spread` away; of a choice, any."""
 
-    def features(self, units: Units) -> Units:
-        """What a model measures distances by, of each row of places [n, width]."""
-
     def values(self) -> Sequence[Value] | None:
         """Every value in order, not listed where they are many; None where they cannot be counted."""
 
@@ -116,9 +113,6 @@ class Real:
 
     def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
         return _stepped(units, spread, None if self.step is None else len(self._steps), rng)
-
-    def features(self, units: Units) -> Units:
-        return units
 
     def grid(self, points: int) -> Sequence[float]:
         if self.step is not None:
@@ -225,9 +219,6 @@ class Integer:
     def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
         return _stepped(units, spread, None if self.log else len(self.values()), rng)
 
-    def features(self, units: Units) -> Units:
-        return units
-
     def grid(self, points: int) -> Sequence[int]:
         if not self.log:
             return _thinned(self.values(), points)
@@ -286,10 +277,6 @@ class Choice:
     def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
         other = units.argmax(axis=1) + rng.integers(1, max(self.width, 2), len(units))
         return np.eye(self.width)[other % self.width]
-
-    def features(self, units: Units) -> Units:
-        """Two different values are at distance 1."""
-        return units * math.sqrt(0.5)
 
     def grid(self, points: int) -> Sequence[Value]:
         return self.options
@@ -512,11 +499,6 @@ class Space:
             if idle is not None:
                 moved[idle, columns] = rng.random((int(idle.sum()), parameter.width))
         return self.snap(moved)
-
-    def features(self, units: Units) -> Units:
-        """What a model measures distances by, of each row of snapped places; the columns are those of `columns`."""
-        parts = [self.parameters[name].features(units[:, at]) for name, at in self.columns.items()]
-        return np.concatenate(parts, axis=1) if parts else units
 
     @cached_property
     def columns(self) -> Mapping[str, slice]:

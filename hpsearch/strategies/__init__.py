@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.registry import Registry
 from hpsearch.space import Space
-from hpsearch.trial import History, Suggestion
+from hpsearch.trial import History, Suggestion, Trial
 
 Array = NDArray[np.float64]
 
@@ -24,6 +25,9 @@ class Strategy(Protocol):
 
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
         """The next trial; None where there is nothing left to ask for."""
+
+    def ranked(self, space: Space, history: History) -> Sequence[Trial]:
+        """The trials that succeeded, the best first, as far as this strategy can tell merit from luck."""
 
 
 STRATEGIES = Registry(
@@ -44,13 +48,21 @@ class Model(Protocol):
     def noise(self) -> float:
         """The variance of one run's score."""
 
-    def predict(self, F: Array) -> tuple[Array, Array]:
-        """Mean and deviation, [parts, n] each, of the score without noise at places of these features [n, P]."""
+    def predict(self, U: Array) -> tuple[Array, Array]:
+        """Mean and deviation, [parts, n] each, of the score without noise at places [n, width] of the unit cube."""
 
-    def believing(self, F: Array) -> Model:
-        """The model as if each part had been right about these places."""
+    def believing(self, U: Array) -> Model:
+        """The model as if it had been right about these places."""
 
 
-SURROGATES = Registry("surrogate", {"gp": "hpsearch.strategies.gp:fit"})
-"""Each is `fit(blocks, F, y, m) -> Model`: from features [n, P], whose `blocks` have a length scale each, and scores y,
-which are means of m runs. The same arguments give the same model."""
+@runtime_checkable
+class Climber(Model, Protocol):
+    """A model with a gradient."""
+
+    def climb(self, U: Array, best: Array) -> Array:
+        """Places up the gradient of the expected improvement, one for each [n, width]; not all are points."""
+
+
+SURROGATES = Registry("surrogate", {"gp": "hpsearch.strategies.gp:fit", "ann": "hpsearch.strategies.ann:fit"})
+"""Each is `fit(groups, U, y, m) -> Model`: from places [n, width], scores y of mean 0 and deviation 1, and how many runs
+each is the mean of; `groups` are the columns of each parameter. The same arguments give the same model."""

@@ -1,7 +1,7 @@
 """Bayesian optimisation: train next where a model of the loss expects the largest improvement.
 
 Notation
-    U         [n, width] places in the unit cube; their features are what a model measures distances by
+    U         [n, width] places in the unit cube
     y, m      scores of the trials that ended (their losses, shifted, scaled, the worst cut down), and how many
               runs each is the mean of
     mu, s     [parts, n] mean and deviation that each part of the model gives a place
@@ -33,6 +33,7 @@ from hpsearch.strategies.random import unseen
 from hpsearch.trial import Done, Failed, History, New, Trial
 
 _FIRST = 10  # random trials before the model is asked, at most
+_LEAST = 3  # of them must have succeeded
 _SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
 _CUT = 2.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
 _DRAWN = 700  # candidates from the whole space
@@ -53,7 +54,7 @@ class Bayes:
 
     def ask(self, space: Space, history: History, rng: Random) -> New | None:
         """A random point while little is known, then the candidate of the largest expected improvement."""
-        if len(history) < min(_FIRST, len(space.parameters) + 2) or len(history.done) < 3:
+        if len(history) < min(_FIRST, len(space.parameters) + 2) or len(history.done) < _LEAST:
             return _drawn(space, history, rng)
         with _repeatable():
             beliefs = Beliefs.of(space, history, self.surrogate)
@@ -66,6 +67,16 @@ class Bayes:
                 why = f"expected improvement {ei:.2g} ({len(history.done)} trials)"
                 return New(params, why, ei / math.sqrt(beliefs.model.noise))
         return _drawn(space, history, rng)
+
+    def ranked(self, space: Space, history: History) -> Sequence[Trial]:
+        """The lowest mean of the model first, which knows of luck; the rest as they are, where it has not seen all."""
+        if len(history.done) < _LEAST:
+            return [trial for trial, _ in history.done]
+        seen = [trial for trial, _ in chosen(history.done)]
+        with _repeatable():
+            mu = _model(space, history, self.surrogate).predict(_places(space, seen))[0].mean(axis=0)
+        order = np.argsort(mu, kind="stable").tolist()
+        return [seen[at] for at in order]
 
 
 def _drawn(space: Space, history: History, rng: Random) -> New | None:
@@ -119,40 +130,43 @@ class Beliefs:
     @classmethod
     def of(cls, space: Space, history: History, surrogate: str) -> Beliefs:
         """From the trials that ended; of those that are pending, the model believes its own mean."""
-        y = scores([result.loss for _, result in history.done])
-        score_of = {trial.number: score for (trial, _), score in zip(history.done, y.tolist(), strict=True)}
-        seen = sorted((trial for trial, _ in chosen(history.done)), key=lambda trial: trial.number)
-        F = _features(space, seen)
-        runs = [len(history.runs[trial.number]) for trial in seen]
-        model = _fit(surrogate, space, F, [score_of[trial.number] for trial in seen], runs)
-        best = model.predict(F)[0].min(axis=1)
+        model = _model(space, history, surrogate)
+        seen = [trial for trial, _ in chosen(history.done)]
+        best = model.predict(_places(space, seen))[0].min(axis=1)
         if history.pending:
-            model = model.believing(_features(space, history.pending))
+            model = model.believing(_places(space, history.pending))
         return cls(space, model, best, _failure(space, history))
 
     def improvement(self, U: Units) -> Array:
         """[n] log of the expected improvement times the chance of success, at snapped places."""
-        F = self.space.features(U)
-        value = log_improvement(*self.model.predict(F), self.best)
-        return value if self.failure is None else value + log_success(self.failure, F)
+        value = log_improvement(*self.model.predict(U), self.best)
+        return value if self.failure is None else value + log_success(self.failure, U)
 
 
-def _features(space: Space, trials: Sequence[Trial]) -> Array:
-    return space.features(np.array([space.encode(trial.params) for trial in trials]))
+def _model(space: Space, history: History, surrogate: str) -> Model:
+    """A model of the trials' scores."""
+    y = scores([result.loss for _, result in history.done])
+    score_of = {trial.number: score for (trial, _), score in zip(history.done, y.tolist(), strict=True)}
+    seen = sorted((trial for trial, _ in chosen(history.done)), key=lambda trial: trial.number)
+    runs = [len(history.runs[trial.number]) for trial in seen]
+    return _fit(surrogate, space, _places(space, seen), [score_of[trial.number] for trial in seen], runs)
 
 
-def _fit(surrogate: str, space: Space, F: Array, y: Sequence[float], m: Sequence[int]) -> Model:
+def _places(space: Space, trials: Sequence[Trial]) -> Array:
+    return np.array([space.encode(trial.params) for trial in trials])
+
+
+def _fit(surrogate: str, space: Space, U: Array, y: Sequence[float], m: Sequence[int]) -> Model:
     edges = tuple((block.start, block.stop) for block in space.columns.values())
-    return _fitted(surrogate, edges, F.tobytes(), tuple(y), tuple(m))
+    return _fitted(surrogate, edges, U.tobytes(), tuple(y), tuple(m))
 
 
 @lru_cache(maxsize=2)  # the questions of a wave have the same results: one model of scores, one of failures
 def _fitted(
-    surrogate: str, edges: tuple[tuple[int, int], ...], F: bytes, y: tuple[float, ...], m: tuple[int, ...]
+    surrogate: str, edges: tuple[tuple[int, int], ...], U: bytes, y: tuple[float, ...], m: tuple[int, ...]
 ) -> Model:
     blocks = [slice(*edge) for edge in edges]
-    features = np.frombuffer(F).reshape(len(y), -1)
-    model: Model = SURROGATES.load(surrogate)(blocks, features, np.array(y), np.array(m, dtype=float))
+    model: Model = SURROGATES.load(surrogate)(blocks, np.frombuffer(U).reshape(len(y), -1), np.array(y), np.array(m, dtype=float))
     return model
 
 
@@ -165,14 +179,15 @@ def _failure(space: Space, history: History) -> Model | None:
     labels = [_FAILED if isinstance(history.results[t.number], Failed) else _DONE for t in ended][-_SEEN:]
     if len(set(labels)) < 2:
         return None
-    return _fit("gp", space, _features(space, ended[-_SEEN:]), labels, [1] * len(labels))
+    return _fit("gp", space, _places(space, ended[-_SEEN:]), labels, [1] * len(labels))
 
 
-def log_success(failure: Model, F: Array) -> Array:
+def log_success(failure: Model, U: Array) -> Array:
     """[n] log of the chance that trainings succeed, from a model of failure."""
-    mu, s = failure.predict(F)
-    p: Array = log_ndtr(-mu / np.sqrt(s * s + failure.noise))
-    return np.logaddexp.reduce(p, axis=0) - math.log(len(mu))
+    mu, s = failure.predict(U)
+    p = log_ndtr(-mu / np.sqrt(s * s + failure.noise))
+    mean: Array = np.logaddexp.reduce(p, axis=0) - math.log(len(mu))
+    return mean
 
 
 def chosen(done: Sequence[tuple[Trial, Done]]) -> Sequence[tuple[Trial, Done]]:

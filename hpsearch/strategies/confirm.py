@@ -8,7 +8,7 @@ from random import Random
 
 from hpsearch.space import Space
 from hpsearch.strategies import Strategy
-from hpsearch.trial import Done, History, Repeat, Suggestion, Trial, Wait
+from hpsearch.trial import History, Repeat, Suggestion, Trial, Wait
 
 FINALISTS = 3
 _SHARE = 0.15  # of a budget
@@ -16,7 +16,7 @@ _SHARE = 0.15  # of a budget
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """Asks `strategy` until `trials` are there, then runs the best three again, and the default, `rounds` times each.
+    """Asks `strategy` until `trials` are there, then runs its best three again, and the default, `rounds` times each.
 
     In a round all have the same new seeds and the same new split, so that they can be compared. Those whose
     repetition failed are not run again. Where the first repetition gives the very same loss, there is no noise: the
@@ -37,24 +37,31 @@ class Confirmed:
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
         """The strategy's next trial; after the last, one of the finalists again."""
         firsts = [trial for trial in history.trials if trial.of is None]
-        searching = len(firsts) < self.trials or (history.exact and len(firsts) < len(history))
-        if searching and (new := self.strategy.ask(space, history, rng)) is not None:
+        repeated = len(history) - len(firsts)
+        if (len(firsts) < self.trials or (repeated and history.exact)) and (
+            new := self.strategy.ask(space, history, rng)
+        ) is not None:
             return new
-        repeats = [(trial, len(history.runs[trial.number]) - 1) for trial in finalists(history, firsts)]
+        if any(trial.of is None for trial in history.pending):
+            return Wait()
+        repeats = [(trial, len(history.runs[trial.number]) - 1) for trial in self._finalists(space, history)]
         done = min((count for _, count in repeats), default=self.rounds)
         if done >= self.rounds:
             return None
-        if any(trial.of is None for trial in history.pending):
-            return Wait()
         trial = next(trial for trial, count in repeats if count == done)
         return Repeat(trial.number, f"confirm, round {done + 1} of {self.rounds}")
 
+    def ranked(self, space: Space, history: History) -> Sequence[Trial]:
+        """The strategy's own order; once there are repetitions, the lowest mean of those that were run most often."""
+        if any(trial.of is not None for trial in history.trials) and not history.exact:
+            return [trial for trial, _ in history.contenders]
+        return self.strategy.ranked(space, history)
 
-def finalists(history: History, firsts: Sequence[Trial]) -> Sequence[Trial]:
-    """The default, if it succeeded, and the three others of the lowest losses at first sight; the best first."""
-    losses = {
-        trial.number: found.loss for trial in firsts if isinstance(found := history.results.get(trial.number), Done)
-    }
-    order = sorted((trial for trial in firsts if trial.number in losses), key=lambda trial: losses[trial.number])
-    best = [trial for trial in order if trial.why != "default"][:FINALISTS]
-    return [trial for trial in order if trial in best or trial.why == "default"]
+    def _finalists(self, space: Space, history: History) -> Sequence[Trial]:
+        """The default, if it succeeded, and the three others that rank highest by their first runs."""
+        first = History(
+            tuple(trial for trial in history.trials if trial.of is None),
+            {number: result for number, result in history.results.items() if history.trials[number].of is None},
+        )
+        best = [trial for trial in self.strategy.ranked(space, first) if trial.why != "default"][:FINALISTS]
+        return [*best, *(trial for trial, _ in first.done if trial.why == "default")]

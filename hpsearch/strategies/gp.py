@@ -1,9 +1,9 @@
 """A Gaussian process with one length scale per parameter, averaged over what the data leave open about them.
 
 Notation
-    X         [n, P] features of the trials that ended; `groups` says which columns belong to one length scale
+    X         [n, P] places of the trials that ended; `groups` says which columns have one length scale: a parameter's
     y, m      [n] their scores, of mean 0 and deviation 1, and of how many runs each is the mean
-    r         distance: r^2 = sum over groups g of |x_g - x'_g|^2 / l_g^2
+    r         distance: r^2 = sum over groups g of |x_g - x'_g|^2 / l_g^2, which is 1 / l_g^2 for two choices
     k         covariance: v (1 + sqrt5 r + 5 r^2 / 3) exp(-sqrt5 r), Matern-5/2                                 (1)
     l, v, w   length scales, variance, noise of one run; t = log (l, v, w)
     K         k(X, X) + diag(w / m) = L L^T,  a = K^-1 y                                                        (2)
@@ -31,7 +31,7 @@ Groups = Sequence[slice]
 
 _ROOT5 = math.sqrt(5.0)
 # Median and deviation of the logarithm in the log-normal priors.
-LENGTH = (0.3, 1.0)  # of l / sqrt(D)
+LENGTH = (0.5, 1.0)  # of l / sqrt(D)
 VARIANCE = (1.0, 0.7)
 NOISE = (0.01, 1.5)
 _BOUNDS = ((0.02, 30.0), (0.05, 20.0), (1e-6, 0.5))  # of l / sqrt(D), v, w
@@ -76,10 +76,16 @@ class Process:
 
 def scaled(groups: Groups, t: Array, X: Array) -> Array:
     """X in units of the length scales."""
-    l = np.empty(X.shape[1])
-    for group, log in zip(groups, t, strict=False):
-        l[group] = math.exp(log)
-    return X / l
+    lengths = np.empty(X.shape[1])
+    for group, log in zip(groups, t[:-2], strict=True):
+        lengths[group] = math.exp(log) * math.sqrt(_apart(group))
+    scaled: Array = X / lengths
+    return scaled
+
+
+def _apart(group: slice) -> int:
+    """The squared distance of two values that count as 1 apart: of two choices, which differ in two coordinates, 2."""
+    return 1 if group.stop - group.start == 1 else 2
 
 
 def covariance(groups: Groups, t: Array, X: Array, Z: Array) -> Array:
@@ -127,7 +133,7 @@ class Posterior:
     def __init__(self, groups: Groups, X: Array, y: Array, m: Array) -> None:
         D, root = len(groups), math.sqrt(len(groups))
         self.y, self.m, self.D = y, m, D
-        squares = [np.square(X[:, None, g] - X[None, :, g]).sum(-1) for g in groups]
+        squares = [np.square(X[:, None, g] - X[None, :, g]).sum(-1) / _apart(g) for g in groups]
         self.squares = np.array(squares).reshape(D, -1)  # [D, n n]
         medians = [LENGTH[0] * root] * D + [VARIANCE[0], NOISE[0]]
         self.center = np.log(medians)
@@ -137,6 +143,7 @@ class Posterior:
         self.bounds = [(math.log(low * s), math.log(high * s)) for (low, high), s in zip(limits, scales, strict=True)]
 
     def __call__(self, t: Array) -> tuple[float, Array]:
+        """The value at t, and its gradient; Rasmussen & Williams (5.9)."""
         n, D = len(self.y), self.D
         inverse = np.exp(-2.0 * t[:D])
         r = _ROOT5 * np.sqrt(inverse @ self.squares).reshape(n, n)

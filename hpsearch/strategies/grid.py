@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from hpsearch.space import Space
-from hpsearch.trial import History, New
+from hpsearch.trial import History, New, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,7 @@ class Grid:
         last = history.trials[-1].params if history.trials else None
         point = next(space.walk(space.ticks(self.points), after=last), None)
         return New(point, "grid") if point is not None else None
+
+    def ranked(self, space: Space, history: History) -> Sequence[Trial]:
+        """The lowest loss first."""
+        return [trial for trial, _ in history.done]

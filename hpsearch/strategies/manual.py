@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from hpsearch.space import Params, Space
-from hpsearch.trial import History, New
+from hpsearch.trial import History, New, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,7 @@ class Manual:
         """The next of the list."""
         number = len(history)
         return New(self.trials[number], "hand-picked") if number < len(self.trials) else None
+
+    def ranked(self, space: Space, history: History) -> Sequence[Trial]:
+        """The lowest loss first."""
+        return [trial for trial, _ in history.done]

@@ -6,12 +6,14 @@ Sources: Bergstra & Bengio 2012; the guided rounds are a local search from the e
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
+import numpy as np
+
 from hpsearch.space import Params, Space, point_key
-from hpsearch.trial import History, New
+from hpsearch.trial import History, New, Trial
 
 _FRESH = 0.25  # the share of a guided round that is drawn from the whole space: never 0
 _SPREAD = (0.2, 0.03)  # of a guided draw around its parent, in the unit cube: first, and at last
@@ -36,12 +38,16 @@ class RandomSearch:
         round = len(history) // self.round
         if self.guided and round and elite and rng.random() >= _FRESH:
             spread = max(_SPREAD[0] * 0.6 ** (round - 1), _SPREAD[1])
-            for _ in range(_TRIES):
-                params = around(elite, space, spread, rng)
-                if params is not None and point_key(params) not in seen:
-                    return New(params, f"near the best {len(elite)}")
+            near = around(elite, space, spread, np.random.default_rng(rng.getrandbits(64)), _TRIES)
+            params = next((params for params in near if point_key(params) not in seen), None)
+            if params is not None:
+                return New(params, f"near the best {len(elite)}")
         params = unseen(space, seen, rng)
         return New(params, "random") if params is not None else None
+
+    def ranked(self, space: Space, history: History) -> Sequence[Trial]:
+        """The lowest loss first."""
+        return [trial for trial, _ in history.done]
 
 
 def unseen(space: Space, seen: Collection[object], rng: Random) -> Params | None:
@@ -56,26 +62,11 @@ def unseen(space: Space, seen: Collection[object], rng: Random) -> Params | None
     return rng.choice(left) if left else None
 
 
-def around(elite: Sequence[Params], space: Space, spread: float, rng: Random) -> Params | None:
-    """A point near one of the elite (best first, the better the likelier); None where a constraint forbids it.
-
-    About half of the parameters move, at least one; the values that a move makes active are drawn afresh.
-    """
-    parent = rng.choices(elite, weights=range(len(elite), 0, -1))[0]
-    names = list(space.parameters)
-    moved = {name for name in names if rng.random() < 0.5} or {rng.choice(names)}
-    unit: list[float] = []
-    for name, parameter in space.parameters.items():
-        if name not in parent:
-            unit += [rng.random() for _ in range(parameter.width)]
-        else:
-            place = parameter.encode(parent[name])
-            unit += [_reflected(u + rng.gauss(0, spread)) for u in place] if name in moved else place
-    params = space.decode(unit)
-    return params if space.allows(params) else None
-
-
-def _reflected(u: float) -> float:
-    """Folded back into [0, 1] at its ends."""
-    u = abs(u) % 2.0
-    return 2.0 - u if u > 1.0 else u
+def around(
+    elite: Sequence[Params], space: Space, spread: float, rng: np.random.Generator, draws: int
+) -> Iterator[Params]:
+    """Points near the elite (best first, the better the likelier), as many as a constraint allows of so many draws."""
+    weights = np.arange(len(elite), 0, -1) / (len(elite) * (len(elite) + 1) / 2)
+    parents = np.array([space.encode(params) for params in elite])[rng.choice(len(elite), draws, p=weights)]
+    points = (space.decode(unit) for unit in space.near(parents, spread, rng).tolist())
+    return filter(space.allows, points)
