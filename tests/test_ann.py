@@ -99,6 +99,8 @@ def test_a_climb_never_ends_below_its_start_nor_outside_the_cube() -> None:
     gain = log_ei(smooth(), ends, -1.0) - log_ei(smooth(), starts, -1.0)
     assert gain.min() >= -1e-9
     assert np.median(gain) > 1.0
+    again = smooth().climb(ends, best=-1.0, steps=3)  # from a top, the first steps go down
+    assert (log_ei(smooth(), again, -1.0) - log_ei(smooth(), ends, -1.0)).min() >= -1e-9
 
 
 def test_the_same_question_has_the_same_answer_whatever_was_drawn_before() -> None:

@@ -13,7 +13,7 @@ Notation
     m         the mean of w
     s         the nets' own deviations of the score, without noise, are multiplied by this
     mu, v     mean and variance of the score at a place, without the noise, of the mixture of all nets
-    psi       what makes the mixture's covariance of two places psi(x) psi(x')'
+    psi       what makes psi(x) psi(x')' the mixture's covariance of two places
 
 Sources: MacKay 1992 (the evidence: eq. 1-3); Snoek et al. 2015 (the output layer, tanh, a bowl as prior mean: here its
 squares are inputs); Pearce, Leibfried & Brintrup 2020 (nets that begin apart disagree where there is no data); Krogh &
@@ -165,7 +165,7 @@ def evidence(phi: Tensor, y: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]
         m = beta * c / (alpha + beta * eigenvalues)
         error = total - 2.0 * (m * c).sum(1, keepdim=True) + (eigenvalues * m.square()).sum(1, keepdim=True)
         gamma = (beta * eigenvalues / (alpha + beta * eigenvalues)).sum(1, keepdim=True)  # (1)
-        alpha = (gamma / m.square().sum(1, keepdim=True)).nan_to_num(1.0).clamp(*_ALPHA)  # (2)
+        alpha = (gamma / m.square().sum(1, keepdim=True)).clamp(*_ALPHA)  # (2)
         beta = ((N - gamma) / error.clamp_min(1e-12)).clamp(*_BETA)  # (3)
     precision = alpha + beta * eigenvalues
     m = torch.einsum("khj,kj->kh", V, beta * c / precision)
@@ -175,12 +175,12 @@ def evidence(phi: Tensor, y: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]
 def log_improvement(mu: Tensor, sd: Tensor, best: float) -> Tensor:
     """log E[max(best - score, 0)]: log(sd h(u)), h(u) = N(u) + u P(u), u = (best - mu) / sd; even where h is 0."""
     u = (best - mu) / sd
-    near, far = u.clamp_min(-1.0), u.clamp(-1e6, -1.0)  # where a branch is not used, its slope must be finite
+    # below -1e5 the bracket is less than its rounding, and nothing beside u^2; what is not used needs finite slopes too
+    near, far = u.clamp_min(-1.0), u.clamp(-1e5, -1.0)
     normal = torch.exp(-0.5 * near.square()) / math.sqrt(2.0 * math.pi)
     h = torch.log(normal + near * torch.special.ndtr(near))
-    # h = N(u) (1 - |u| sqrt(pi / 2) erfcx(|u| / sqrt(2))); for large |u| the bracket is 1 / u^2, less than its rounding
+    # h = N(u) (1 - |u| sqrt(pi / 2) erfcx(|u| / sqrt(2)))
     bracket = 1.0 + math.sqrt(math.pi / 2.0) * far * torch.special.erfcx(-far / math.sqrt(2.0))
-    bracket = torch.where(far > -1e3, bracket.clamp_min(1e-300), far.pow(-2))
     tail = torch.log(bracket) - 0.5 * u.square() - 0.5 * math.log(2.0 * math.pi)
     return torch.log(sd) + torch.where(u > -1.0, h, tail)
 
