@@ -1,0 +1,44 @@
+"""What a search has learned, as a table to learn from: a row for each trial that ended, with its place and its score.
+
+    hpsearch random experiments/digits.yaml --budget 150 --study runs/seen
+    python -m experiments.surrogate_table runs/seen experiments/surrogate.csv
+    hpsearch bayes experiments/tune_surrogate.yaml
+
+The columns are what the nets of hpsearch/strategies/ann.py are given: coordinates from -1 to 1, and their squares.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from hpsearch.spec import parse
+from hpsearch.store import Study, read
+from hpsearch.strategies.bayes import scores
+
+
+def rows(study: Study) -> list[list[float]]:
+    """Coordinates, squares and score of each trial, in order of their losses."""
+    meta = study.meta
+    flags = [(tuple(path), value, source) for path, value, source in json.loads(meta.overrides)]
+    space = parse(meta.config, meta.file, Path(meta.folder), flags, meta.rows).space
+    z = 2.0 * np.array([space.encode(trial.params) for trial, _ in study.history.done]) - 1.0
+    y = scores([result.loss for _, result in study.history.done])
+    found: list[list[float]] = np.column_stack([z, z**2 - 0.5, y]).tolist()
+    return found
+
+
+def write(study: Study, path: Path) -> None:
+    """The table as a CSV file."""
+    table = rows(study)
+    names = [f"{kind}{k}" for kind in ("z", "square") for k in range((len(table[0]) - 1) // 2)]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([[*names, "score"], *table])
+
+
+if __name__ == "__main__":
+    write(read(Path(sys.argv[1])), Path(sys.argv[2]))

@@ -1,0 +1,184 @@
+"""The neural surrogate: what it says of scores, and where it would go."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from hpsearch.engine.ensemble import ensemble
+from hpsearch.strategies.ann import Array, Model, evidence, fit, log_improvement
+
+
+def places(rows: int, coordinates: int = 2, seed: int = 0) -> Array:
+    return np.random.default_rng(seed).random((rows, coordinates))
+
+
+def wave(X: Array) -> Array:
+    """A smooth score, of mean 0 and deviation 1 or so."""
+    result: Array = 1.4 * np.sin(4.0 * X[:, 0]) * np.cos(3.0 * X[:, 1])
+    return result
+
+
+@cache
+def smooth() -> Model:
+    """Of 40 scores without noise."""
+    X = places(40)
+    return fit(X, wave(X), np.ones(40), seed=0)
+
+
+def log_ei(model: Model, X: Array, best: float) -> Array:
+    mu, sd = (torch.from_numpy(part) for part in model.predict(X))
+    result: Array = log_improvement(mu, sd, best).numpy()
+    return result
+
+
+def test_it_goes_through_scores_without_noise() -> None:
+    mu, _ = smooth().predict(places(40))
+    assert np.abs(mu - wave(places(40))).max() < 0.1
+    assert smooth().noise < 0.05**2
+
+
+def test_it_knows_scores_that_it_was_not_shown_as_well_as_it_says() -> None:
+    new = places(500, seed=1)
+    mu, sd = smooth().predict(new)
+    error = wave(new) - mu
+    assert np.sqrt(np.mean(error**2)) < 0.1
+    assert 0.3 < np.sqrt(np.mean(error**2 / (sd**2 + smooth().noise))) < 3.0
+
+
+def test_it_knows_less_far_from_all_trials() -> None:
+    X = places(30) * 0.4
+    _, sd = fit(X, wave(X), np.ones(30), seed=0).predict(np.array([[0.2, 0.2], [0.6, 0.6], [1.0, 1.0]]))
+    assert 3.0 * sd[0] < sd[1] < sd[2]
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.4])
+def test_it_learns_how_noisy_an_evaluation_is(noise: float) -> None:
+    X = places(150)
+    y = wave(X) + noise * np.random.default_rng(1).standard_normal(150)
+    # the deviation of 150 draws is known to 1 / sqrt(300) = 6 %; the nets take some noise for score, or the reverse
+    assert math.sqrt(fit(X, y, np.ones(150), seed=0).noise) == pytest.approx(noise, rel=0.35)
+
+
+def test_a_mean_of_many_evaluations_weighs_more_than_one() -> None:
+    X = np.repeat(places(20), 2, axis=0)
+    y = wave(X) + np.tile([1.0, -1.0], 20)
+    upper = fit(X, y, np.tile([20.0, 1.0], 20), seed=0).predict(places(20))[0]
+    lower = fit(X, y, np.tile([1.0, 20.0], 20), seed=0).predict(places(20))[0]
+    # (20 - 1) / (20 + 1) = 0.90 of the way from the middle to the heavier one, were the two all that is known
+    assert 0.5 < np.mean(upper - wave(places(20))) < 1.1
+    assert 0.5 < np.mean(wave(places(20)) - lower) < 1.1
+
+
+def test_a_trial_that_is_believed_moves_no_mean_and_leaves_less_to_learn_there() -> None:
+    Z, X = np.array([[0.5, 0.5], [0.95, 0.05]]), places(50, seed=2)
+    believing = smooth().believing(Z)
+    assert np.array_equal(believing.predict(X)[0], smooth().predict(X)[0])
+    before, after = smooth().predict(np.vstack([Z, X]))[1], believing.predict(np.vstack([Z, X]))[1]
+    assert (after <= before * (1 + 1e-9)).all()
+    # one evaluation says 1 / (1 / v + 1 / noise) of the variance v, another one near by says more
+    bound = before[:2] ** 2 * smooth().noise / (before[:2] ** 2 + smooth().noise)
+    assert (after[:2] ** 2 <= bound * (1 + 1e-6)).all()
+
+
+def test_trials_are_believed_one_after_the_other_as_all_together() -> None:
+    Z, X = places(3, seed=3), places(50, seed=2)
+    together, one_by_one = smooth().believing(Z), smooth().believing(Z[:1]).believing(Z[1:])
+    np.testing.assert_allclose(together.predict(X)[1], one_by_one.predict(X)[1], rtol=1e-6)
+
+
+def test_a_climb_never_ends_below_its_start_nor_outside_the_cube() -> None:
+    starts = np.vstack([places(16, seed=4), [[0.0, 1.0], [1.0, 1.0]]])
+    ends = smooth().climb(starts, best=-1.0)
+    assert ends.min() >= 0.0
+    assert ends.max() <= 1.0
+    gain = log_ei(smooth(), ends, -1.0) - log_ei(smooth(), starts, -1.0)
+    assert gain.min() >= -1e-9
+    assert np.median(gain) > 1.0
+    again = smooth().climb(ends, best=-1.0, steps=3)  # from a top, the first steps go down
+    assert (log_ei(smooth(), again, -1.0) - log_ei(smooth(), ends, -1.0)).min() >= -1e-9
+
+
+def test_the_same_question_has_the_same_answer_whatever_was_drawn_before() -> None:
+    X = places(25)
+    first = fit(X, wave(X), np.ones(25), seed=5)
+    torch.rand(3), np.random.default_rng().random(3)
+    second, other = (fit(X, wave(X), np.ones(25), seed=seed) for seed in (5, 6))
+    for mine, its in zip(first.predict(places(9)), second.predict(places(9)), strict=True):
+        assert np.array_equal(mine, its)
+    assert np.array_equal(first.climb(places(4), 0.0), second.climb(places(4), 0.0))
+    assert not np.array_equal(first.predict(places(9))[0], other.predict(places(9))[0])
+
+
+@pytest.mark.parametrize("rows", [2, 3, 9])
+def test_a_few_trials_are_enough(rows: int) -> None:
+    X = places(rows)
+    y = (wave(X) - wave(X).mean()) / wave(X).std()
+    mu, sd = fit(X, y, np.ones(rows), seed=0).believing(X[:1]).predict(places(20))
+    assert np.isfinite(mu).all()
+    assert (sd > 0).all()
+
+
+def test_scores_that_are_all_one_are_no_difficulty() -> None:
+    mu, sd = fit(places(12), np.zeros(12), np.ones(12), seed=0).predict(places(20))
+    assert np.abs(mu).max() < 0.05
+    assert np.isfinite(sd).all()
+
+
+def test_the_evidence_finds_both_precisions() -> None:
+    rng = np.random.default_rng(0)
+    phi = torch.from_numpy(rng.standard_normal((1, 4000, 50)))
+    w = torch.from_numpy(0.5 * rng.standard_normal(50))
+    y = phi[0] @ w + torch.from_numpy(0.2 * rng.standard_normal(4000))
+    m, root, beta = evidence(phi, y, torch.ones(1, 4000, dtype=torch.float64))
+    assert float(beta) == pytest.approx(25.0, rel=0.1)  # a variance of 4,000 draws is known to 2.2 %
+    # the posterior's covariance, by the book
+    alpha = 49.0 / float(m.square().sum())  # gamma is 50, or a little less
+    A = alpha * torch.eye(50, dtype=torch.float64) + beta * phi[0].T @ phi[0]
+    np.testing.assert_allclose(root[0] @ root[0].T, torch.linalg.inv(A), rtol=1e-2, atol=1e-9)
+    np.testing.assert_allclose(m[0], beta * torch.linalg.solve(A, phi[0].T @ y), rtol=1e-3, atol=1e-6)
+
+
+def test_the_improvement_s_logarithm_and_its_slope_are_finite_and_rise_everywhere() -> None:
+    u = torch.cat([-torch.logspace(12, -6, 400), torch.logspace(-6, 3, 200)]).double().requires_grad_()
+    value = log_improvement(-u, torch.ones_like(u), 0.0)
+    (slope,) = torch.autograd.grad(value.sum(), u)
+    assert torch.isfinite(value).all()
+    assert torch.isfinite(slope).all()
+    assert (slope > 0).all()
+    assert (value.diff() > 0).all()
+
+
+def test_the_improvement_is_the_mean_over_draws() -> None:
+    draws = 0.3 + 0.5 * torch.randn(1_000_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    mean = (0.1 - draws).clamp_min(0.0)
+    found = log_improvement(torch.tensor([0.3]).double(), torch.tensor([0.5]).double(), 0.1).exp()
+    assert abs(float(found) - float(mean.mean())) < 5 * float(mean.std()) / 1000  # five standard errors
+
+
+def test_a_row_of_weight_0_teaches_a_net_nothing() -> None:
+    x, weights = torch.from_numpy(places(10)), torch.ones(2, 10, dtype=torch.float64)
+    weights[0, :3] = 0.0
+    y = torch.from_numpy(wave(places(10)))
+    changed = torch.cat([y[:3] + 1.0, y[3:]])
+    settings = {"width": 8, "lr": 0.01, "epochs": 20}
+    # as many epochs as there are, so that what is left out cannot say when to end
+    first, second = (ensemble(x, target, weights, settings, 0, least=20).features(x) for target in (y, changed))
+    assert torch.equal(first[0], second[0])
+    assert not torch.equal(first[1], second[1])
+
+
+def test_nets_end_where_they_miss_least_what_they_have_not_seen() -> None:
+    x = torch.from_numpy(places(40))
+    y = torch.from_numpy(np.random.default_rng(1).standard_normal(40))  # nothing but noise
+    weights = (torch.arange(40) % 2 == torch.arange(2).unsqueeze(1)).double()
+    settings = {"width": 8, "lr": 0.01}
+    early, at_once, late = (
+        ensemble(x, y, weights, {**settings, "epochs": epochs}, 0, least).features(x)
+        for epochs, least in ((2000, 0), (0, 0), (2000, 2000))
+    )
+    assert (early - at_once).abs().mean() < 0.5 * (late - at_once).abs().mean()
