@@ -272,11 +272,13 @@ class Choice:
         return self.options[max(range(len(self.options)), key=unit.__getitem__)]
 
     def snap(self, units: Units) -> Units:
-        return np.eye(self.width)[units.argmax(axis=1)]
+        snapped: Units = np.eye(self.width)[units.argmax(axis=1)]
+        return snapped
 
     def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
         other = units.argmax(axis=1) + rng.integers(1, max(self.width, 2), len(units))
-        return np.eye(self.width)[other % self.width]
+        places: Units = np.eye(self.width)[other % self.width]
+        return places
 
     def grid(self, points: int) -> Sequence[Value]:
         return self.options

@@ -138,7 +138,7 @@ class TestWaves:
     def test_inside_a_wave_earlier_questions_count_as_pending(self) -> None:
         seen: list[tuple[int, int]] = []
 
-        class Spy:
+        class Spy(RandomSearch):
             def ask(self, space: object, history: History, rng: object) -> New:
                 seen.append((len(history), len(history.pending)))
                 return New({"x": len(history)}, "")
@@ -164,7 +164,7 @@ class TestWaves:
         assert not {point_key(t.params) for t in ours} & {point_key(t.params) for t in other}
 
     def test_a_strategy_sees_losses_with_the_weight_of_time(self) -> None:
-        class Spy:
+        class Spy(RandomSearch):
             def ask(self, space: object, history: History, rng: object) -> None:
                 best.append(history.done[0][0].number)
 

@@ -64,5 +64,5 @@ class Climber(Model, Protocol):
 
 
 SURROGATES = Registry("surrogate", {"gp": "hpsearch.strategies.gp:fit", "ann": "hpsearch.strategies.ann:fit"})
-"""Each is `fit(groups, U, y, m) -> Model`: from places [n, width], scores y of mean 0 and deviation 1, and how many runs
-each is the mean of; `groups` are the columns of each parameter. The same arguments give the same model."""
+"""Each is `fit(groups, U, y, m) -> Model`: from places [n, width], scores y of mean 0 and deviation 1, and how many
+runs each is the mean of; `groups` are the columns of each parameter. The same arguments give the same model."""

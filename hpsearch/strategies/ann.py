@@ -23,7 +23,7 @@ Vedelsby 1995 (each leaves something out); Ament et al. 2023 (the logarithm of t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,6 +48,7 @@ _BETA = (1.0, 1e4)
 _ROUNDS = 50  # of the evidence's fixed point
 _SCALES = torch.linspace(0.0, 2.0, 41, dtype=torch.float64).exp()  # what s may be: from 1 to 7.4
 _RATE = 0.02  # of a step uphill, in the unit cube
+_STEPS = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,10 +64,10 @@ class Model:
     """What the trials that are believed take away, [q, M (H + 2)]: the variance (psi held')^2."""
 
     def predict(self, X: Array) -> tuple[Array, Array]:
-        """Mean and deviation of the score without its noise at places [m, D]."""
+        """Mean and deviation of the score without its noise at places [m, D]: of one part, [1, m]."""
         with _alone(), torch.no_grad():
             mu, sd = self._moments(torch.from_numpy(X))
-            return mu.numpy(), sd.numpy()
+            return mu.numpy()[None], sd.numpy()[None]
 
     def believing(self, Z: Array) -> Model:
         """The same nets after one evaluation at each place in Z [q, D] has given what they expect.
@@ -80,7 +81,7 @@ class Model:
             L = torch.linalg.cholesky(free @ psi.T + noise)
             return replace(self, held=torch.cat([self.held, torch.linalg.solve_triangular(L, free, upper=False)]))
 
-    def climb(self, starts: Array, best: float, steps: int = 50) -> Array:
+    def climb(self, starts: Array, best: Array) -> Array:
         """The best places on the way up from each start [k, D]: of the expected improvement over `best`.
 
         Places stay in the cube, but need not be points of the space: between the values of a choice there is none.
@@ -89,9 +90,9 @@ class Model:
             x = torch.from_numpy(starts).clone()
             top, found = x.new_full((len(x),), -torch.inf), x.clone()
             a, b = torch.zeros_like(x), torch.zeros_like(x)
-            for t in range(1, steps + 2):
+            for t in range(1, _STEPS + 2):
                 x.requires_grad_()
-                log_ei = log_improvement(*self._moments(x), best)
+                log_ei = log_improvement(*self._moments(x), float(best[0]))
                 (g,) = torch.autograd.grad(log_ei.sum(), x)
                 x, log_ei = x.detach(), log_ei.detach()
                 better = log_ei > top
@@ -120,18 +121,19 @@ class Model:
         return means.mean(0), v.clamp_min(1e-18).sqrt()
 
 
-def fit(X: Array, y: Array, runs: Array, seed: int) -> Model:
+def fit(groups: Sequence[slice], X: Array, y: Array, runs: Array) -> Model:
     """The surrogate of scores `y` [n], of mean 0 and deviation 1, at places `X` [n, D] of the unit cube; n >= 2.
 
-    `runs` [n] says how many evaluations each score is the mean of.
+    `runs` [n] says how many evaluations each score is the mean of. Which columns belong to a parameter, the nets need
+    not know.
     """
     with _alone(), torch.no_grad():
         x, t, r = _inputs(torch.from_numpy(X)), torch.from_numpy(y), torch.from_numpy(runs)
         n = len(t)
-        net = torch.from_numpy(np.random.default_rng(seed).permutation(n) % _MEMBERS)  # the one that leaves it out
+        net = torch.from_numpy(np.random.default_rng(n).permutation(n) % _MEMBERS)  # the one that leaves it out
         left_out = net == torch.arange(_MEMBERS).unsqueeze(1)
     with _alone():
-        nets = _ensemble(x, t, r * ~left_out, {**_NETS, "l2": _L2 / n}, seed, _LEAST)
+        nets = _ensemble(x, t, r * ~left_out, {**_NETS, "l2": _L2 / n}, 0, _LEAST)
     with _alone(), torch.no_grad():
         phi = nets.features(x)
         m, root, beta = evidence(phi, t, r * ~left_out)

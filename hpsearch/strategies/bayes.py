@@ -27,7 +27,7 @@ from scipy.special import log_ndtr
 from threadpoolctl import threadpool_limits
 
 from hpsearch.space import Space, Units, point_key
-from hpsearch.strategies import SURROGATES, Model
+from hpsearch.strategies import SURROGATES, Climber, Model
 from hpsearch.strategies.acquisition import Array, log_improvement
 from hpsearch.strategies.random import unseen
 from hpsearch.trial import Done, Failed, History, New, Trial
@@ -42,6 +42,7 @@ _NEAR = 300  # candidates near the best trials
 _PARENTS = 5
 _ROUNDS = (0.2, 0.07, 0.02)  # then, in each, more near the best candidates: how near, in the unit cube
 _BEST, _CHILDREN = 10, 12
+_CLIMBERS = 16  # candidates that go up the model's gradient, where it has one
 
 Acquisition = Callable[[Units], Array]
 
@@ -58,8 +59,11 @@ class Bayes:
             return _drawn(space, history, rng)
         with _repeatable():
             beliefs = Beliefs.of(space, history, self.surrogate)
-            U = search(space, history, beliefs.improvement, np.random.default_rng(rng.getrandbits(64)))
-            values = beliefs.improvement(U)
+            U, values = search(space, history, beliefs.improvement, np.random.default_rng(rng.getrandbits(64)))
+            if isinstance(beliefs.model, Climber):
+                best = U[np.argsort(-values, kind="stable")[:_CLIMBERS]]
+                higher = space.snap(beliefs.model.climb(best, beliefs.best))
+                U, values = np.concatenate([U, higher]), np.concatenate([values, beliefs.improvement(higher)])
         for at in np.argsort(-values, kind="stable"):
             params = space.decode(U[at].tolist())
             if point_key(params) not in history.keys and space.allows(params):
@@ -92,8 +96,9 @@ def _repeatable() -> Iterator[None]:
         yield
 
 
-def search(space: Space, history: History, value: Acquisition, rng: np.random.Generator) -> Units:
-    """Candidates [n, width]: from the whole space, near the best trials, and near the best of these, ever nearer."""
+def search(space: Space, history: History, value: Acquisition, rng: np.random.Generator) -> tuple[Units, Array]:
+    """Candidates [n, width] and their values: from the whole space, near the best trials, and ever nearer to the best
+    of these."""
     parents = np.array([space.encode(trial.params) for trial, _ in history.done[:_PARENTS]])
     U = np.concatenate([_allowed(space, rng), space.near(parents[rng.integers(len(parents), size=_NEAR)], 0.1, rng)])
     values = value(U)
@@ -101,7 +106,7 @@ def search(space: Space, history: History, value: Acquisition, rng: np.random.Ge
         best = U[np.argsort(-values, kind="stable")[:_BEST]]
         more = space.near(np.repeat(best, _CHILDREN, axis=0), spread, rng)
         U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
-    return U
+    return U, values
 
 
 def _allowed(space: Space, rng: np.random.Generator) -> Units:
@@ -131,10 +136,11 @@ class Beliefs:
     def of(cls, space: Space, history: History, surrogate: str) -> Beliefs:
         """From the trials that ended; of those that are pending, the model believes its own mean."""
         model = _model(space, history, surrogate)
-        seen = [trial for trial, _ in chosen(history.done)]
-        best = model.predict(_places(space, seen))[0].min(axis=1)
+        places = _places(space, [trial for trial, _ in chosen(history.done)])
         if history.pending:
-            model = model.believing(_places(space, history.pending))
+            pending = _places(space, history.pending)
+            model, places = model.believing(pending), np.concatenate([places, pending])
+        best = model.predict(places)[0].min(axis=1)
         return cls(space, model, best, _failure(space, history))
 
     def improvement(self, U: Units) -> Array:
@@ -166,7 +172,9 @@ def _fitted(
     surrogate: str, edges: tuple[tuple[int, int], ...], U: bytes, y: tuple[float, ...], m: tuple[int, ...]
 ) -> Model:
     blocks = [slice(*edge) for edge in edges]
-    model: Model = SURROGATES.load(surrogate)(blocks, np.frombuffer(U).reshape(len(y), -1), np.array(y), np.array(m, dtype=float))
+    model: Model = SURROGATES.load(surrogate)(
+        blocks, np.frombuffer(U).reshape(len(y), -1), np.array(y), np.array(m, dtype=float)
+    )
     return model
 
 

@@ -93,7 +93,8 @@ def covariance(groups: Groups, t: Array, X: Array, Z: Array) -> Array:
     A, B = scaled(groups, t, X), scaled(groups, t, Z)
     r2 = np.einsum("ij,ij->i", A, A)[:, None] + np.einsum("ij,ij->i", B, B)[None, :] - 2.0 * (A @ B.T)
     r = _ROOT5 * np.sqrt(np.maximum(r2, 0.0))
-    return math.exp(t[-2]) * (1.0 + r + r * r / 3.0) * np.exp(-r)
+    k: Array = math.exp(t[-2]) * (1.0 + r + r * r / 3.0) * np.exp(-r)
+    return k
 
 
 @dataclass(frozen=True, slots=True)
