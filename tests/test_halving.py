@@ -21,7 +21,7 @@ def test_rungs_are_a_third_of_the_next_one_and_no_two_are_the_same(R: int, found
 
 @given(st.integers(1, 10_000), st.integers(2, 5))
 def test_a_bracket_ends_with_one_whole_training(R: int, eta: int) -> None:
-    plan = bracket(R, eta)
+    plan = bracket(rungs(R, eta), eta)
     assert plan[-1] == (1, R)
     assert plan[0][1] >= 1
     assert all(many == eta * few and early < late for (many, early), (few, late) in pairwise(plan))
@@ -31,7 +31,7 @@ def test_a_bracket_ends_with_one_whole_training(R: int, eta: int) -> None:
 def test_a_bracket_costs_about_three_whole_trainings(R: int) -> None:
     # 27 (1/27) + 9 (1/9 - 1/27) + 3 (1/3 - 1/9) + 1 (1 - 1/3) = 3.0; rungs are rounded by up to half an epoch
     before, cost = 0, 0
-    for trials, rung in bracket(R):
+    for trials, rung in bracket(rungs(R)):
         cost, before = cost + trials * (rung - before), rung
     assert cost / R == pytest.approx(3.0, abs=0.35)
 

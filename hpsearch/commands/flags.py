@@ -13,7 +13,7 @@ from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.schema import Keys
 from hpsearch.spec import Override
 
-_SEARCH = ("time", "seed", "seeds", "time_weight", "points", "rounds", "guided", "surrogate", "confirm")
+_SEARCH = ("time", "seed", "seeds", "time_weight", "points", "rounds", "guided", "surrogate", "halving", "confirm")
 SMOKE_ROWS = 256
 _SMOKE_TRIALS = 3
 
@@ -44,6 +44,7 @@ def overrides(given: Mapping[str, Any]) -> Iterator[Override]:
     if given["smoke"]:
         budget = min(budget or _SMOKE_TRIALS, _SMOKE_TRIALS)
         yield ("train", "epochs"), 1, "--smoke"
+        yield ("search", "halving"), False, "--smoke"
     elif given["epochs"] is not None:
         yield ("train", "epochs"), given["epochs"], f"--epochs {given['epochs']}"
     if budget is not None:

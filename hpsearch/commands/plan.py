@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hpsearch.data import Dataset
 from hpsearch.errors import Problem, SpecError
@@ -12,7 +14,8 @@ from hpsearch.space import Params, Value
 from hpsearch.spec import Spec
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.confirm import Confirmed
-from hpsearch.trial import New
+from hpsearch.strategies.halving import Halving, bracket, brackets, going
+from hpsearch.trial import History, New
 
 _ROUNDS = 5  # of a guided random search that does not say how many
 _CONFIRMED = 40  # trials from which on the last of them measure the best again
@@ -61,7 +64,30 @@ class Plan:
     def build(self, budget: int | None) -> tuple[Strategy, int]:
         """The strategy, and how many trials it is asked for at a time."""
         default = any(new.why == "default" for new in self.opening)
-        return build(self.strategy, self.spec.search, budget, default, tuple(self.trials))
+        return build(self.strategy, self.spec.search, budget, default, tuple(self.trials), self.epochs)
+
+    @property
+    def epochs(self) -> int:
+        """In what a budget counts: the epochs of a whole training where trials may be dropped before, else 1."""
+        return int(self.spec.settings({})["epochs"]) if self.spec.search.halving else 1
+
+    def halved(self, budget: int) -> str:
+        """What a budget is enough for, where trials may be dropped."""
+        strategy, _ = self.build(budget)
+        halving = strategy.strategy if isinstance(strategy, Confirmed) else strategy
+        assert isinstance(halving, Halving)
+        R = halving.epochs
+        found = Counter(bracket(one) for one in brackets(R, (halving.budget - len(self.opening)) * R))
+        texts = [
+            f"{count} x ({', '.join(f'{trials} to epoch {rung}' for trials, rung in one)})"
+            for one, count in found.items()
+        ]
+        trials = sum(count * one[0][0] for one, count in found.items()) + len(self.opening)
+        return f"halving: a budget of {budget} whole trainings is {trials:,} trials: {', '.join(texts)}"
+
+    def going(self, history: History) -> Mapping[int, int]:
+        """The trials that may go on, and after which epoch."""
+        return going(history, self.epochs) if self.spec.search.halving else {}
 
     def objective(self, loss: float, metric: float) -> float:
         """What is optimised, of a loss and a metric."""
@@ -91,11 +117,12 @@ class Plan:
 
 
 def build(
-    name: str, keys: SearchKeys, budget: int | None, default: bool, trials: Sequence[Params] = ()
+    name: str, keys: SearchKeys, budget: int | None, default: bool, trials: Sequence[Params] = (), epochs: int = 0
 ) -> tuple[Strategy, int]:
     """A strategy as `search:` describes it, and how many trials it is asked for at a time.
 
-    `default` says whether there is a trial of default settings; `trials` are a manual search's.
+    `default` says whether there is a trial of default settings; `trials` are a manual search's; a training has at most
+    so many `epochs`.
     """
     rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
     guided = rounds > 1 if keys.guided is None else keys.guided
@@ -107,10 +134,22 @@ def build(
         "bayes": {"surrogate": keys.surrogate},
     }
     strategy: Strategy = STRATEGIES.load(name)(**options[name])
-    if budget is not None and _confirms(name, keys, budget):
-        strategy = Confirmed.within(strategy, budget, default)
+    confirmed = Confirmed.within(strategy, budget, default) if budget and _confirms(name, keys, budget) else None
+    if keys.halving:
+        _check_halving(name, epochs)
+        halving = Halving(strategy, epochs, confirmed.trials if confirmed else budget or 0)
+        # how much there is to search, it knows itself
+        return replace(confirmed, strategy=halving, trials=sys.maxsize) if confirmed else halving, keys.wave or _WAVE
     in_rounds = name == "random" and rounds > 1
-    return strategy, keys.wave or (per_round if in_rounds else _WAVES.get(name, _WAVE))
+    return confirmed or strategy, keys.wave or (per_round if in_rounds else _WAVES.get(name, _WAVE))
+
+
+def _check_halving(name: str, epochs: int) -> None:
+    if name not in ("random", "bayes"):
+        message = f"halving drops trials that random and bayes ask for, and this is {name}"
+        raise SpecError(Problem("E034", message, help="leave search: halving out"))
+    if not epochs:
+        raise SpecError(Problem("E034", "halving drops trainings, and a function has none", help="leave halving out"))
 
 
 def _confirms(name: str, keys: SearchKeys, budget: int) -> bool:

@@ -85,6 +85,8 @@ def _budget(plan: Plan, given: Mapping[str, Any]) -> int | None:
         return min(budget or len(plan.trials), len(plan.trials))
     if budget is None and not given["quiet"]:
         notes.print(f"no budget given: {_USUAL} trials (--budget N for another number)")
+    if plan.spec.search.halving and not given["quiet"]:
+        notes.print(plan.halved(budget or _USUAL), soft_wrap=True)
     return budget or _USUAL
 
 
