@@ -2,15 +2,15 @@
 
     make bench-halving      (or: python -m experiments.bench_halving [digits mnist] [--seeds N])
 
-The target is the lowest validation loss of 50 whole random trainings by hpsearch, of the same seed. `reached` is the time
-until a network had it: for hpsearch, when the result is committed; for Optuna, when the epoch ends. `all` is the time of
-the whole budget (Optuna's: until the target, or --most times the time of the 50). A target that was not reached counts
-as the time of `all`. Reading the data and starting Python come before. Everything else is in it.
+The target is the lowest validation loss of 50 whole random trainings by hpsearch, of the same seed. `s` is the time
+until a network had it, and `reached` in how many seeds one did: for hpsearch, when the result is committed; for Optuna,
+when the epoch ends. `all s` is the time of the whole budget of 50 (Optuna's: until the target, or --most times as long
+as the 50). A target that was not reached counts as reached then. Reading the data and starting Python come before.
 
-Same for all: rows and split, network, space (that of peers/peer_optuna.py), He's initialisation, Adam with L2, the number
-of epochs, one thread. hpsearch has its early stopping (patience 8); Optuna's pruner ends hopeless trainings. The plain
-loop holds the data in memory: no DataLoader. Lines are medians over seeds; a ratio is that of each seed to its 50 whole
-random trainings: to the time that all of them took, and to the time until the best of them was there.
+Same for all: rows and split, network, space (that of peers/peer_optuna.py), He's initialisation, Adam with L2, the
+number of epochs, one thread. hpsearch has its early stopping (patience 8); Optuna's pruner ends hopeless trainings. The
+plain loop holds the data in memory: no DataLoader. Figures are medians over seeds; the ratios are of each seed's `s` to
+its 50 whole random trainings: to the time of all of them, and to the time until the best of them was there.
 """
 
 from __future__ import annotations
@@ -116,6 +116,7 @@ def searched(task: Task, strategy: str, seed: int, halving: bool) -> Course:
 def warm(search: Search) -> tuple[str, Job]:
     """Work that makes the worker read the data."""
     work = search.work(Cohort(0, (Trial(0, search.opening[0].params, "", 0, 0),)))
+    assert isinstance(work.argument, Job)
     member = work.argument.members[0]
     return work.call, replace(work.argument, members=(replace(member, settings={**member.settings, "epochs": 1}),))
 
@@ -149,9 +150,9 @@ def by_hand(task: Task, seed: int, target: float, most: float) -> Course:
         for epoch in range(task.epochs):
             net.train()
             order = torch.randperm(len(X))
-            for at in order.split(batch):
+            for at in torch.split(order, batch):
                 optimizer.zero_grad()
-                nn.functional.cross_entropy(net(X[at]), y[at]).backward()
+                torch.autograd.backward(nn.functional.cross_entropy(net(X[at]), y[at]))
                 optimizer.step()
             net.eval()
             with torch.no_grad():

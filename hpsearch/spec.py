@@ -152,8 +152,8 @@ def _halving(keys: Keys, mistakes: Mistakes) -> None:
     if isinstance(epochs, int) and epochs < LEAST:
         message = f"{epochs} epochs are too few to drop trials on their way"
         mistakes.add("E034", message, ("train", "epochs"), help=f"halving takes {LEAST} or more")
-    for name in ("rounds", "guided"):
-        if getattr(keys.search, name) not in (None, False, 1):
+    for name, given in (("rounds", keys.search.rounds > 1), ("guided", keys.search.guided)):
+        if given:
             message = f"'{name}' has no meaning beside halving, which draws in brackets"
             mistakes.add("E034", message, ("search", name), key=True, help="leave one of the two out")
 

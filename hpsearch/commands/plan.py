@@ -21,6 +21,7 @@ _ROUNDS = 5  # of a guided random search that does not say how many
 _CONFIRMED = 40  # trials from which on the last of them measure the best again
 _WAVES = {"bayes": 4}
 _WAVE = 64
+_WAVE_OF_BRACKETS = 128  # all that go side by side, and what somebody has picked
 
 # What a manual search without trials runs.
 _PRESETS: Sequence[Params] = (
@@ -139,7 +140,9 @@ def build(
         _check_halving(name, epochs)
         halving = Halving(strategy, epochs, confirmed.trials if confirmed else budget or 0)
         # how much there is to search, it knows itself
-        return replace(confirmed, strategy=halving, trials=sys.maxsize) if confirmed else halving, keys.wave or _WAVE
+        return replace(
+            confirmed, strategy=halving, trials=sys.maxsize
+        ) if confirmed else halving, keys.wave or _WAVE_OF_BRACKETS
     in_rounds = name == "random" and rounds > 1
     return confirmed or strategy, keys.wave or (per_round if in_rounds else _WAVES.get(name, _WAVE))
 

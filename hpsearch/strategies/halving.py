@@ -5,6 +5,7 @@ Notation
     eta       how many trials compete for one place at a rung, and how many times as many epochs a place brings
     rung      the epoch at which trials pause to be compared
     bracket   trials that begin together and compete, to the last one
+    round     brackets that go side by side: the more trials there are at a rung, the fuller are the engine's arrays
 
 Sources: Jamieson & Talwalkar 2016; Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar 2018; Falkner, Klein & Hutter 2018
 (the model sees the results of one rung).
@@ -23,6 +24,7 @@ from hpsearch.trial import Continue, Done, Failed, History, New, Result, Suggest
 
 ETA = 3
 LEAST = 3  # epochs of a whole training: with fewer there is nothing to halve
+SIDE = 3  # brackets of a round
 _RUNGS = 4  # R/27, R/9, R/3 and R: an earlier one says little of the end
 
 
@@ -92,11 +94,11 @@ class Bracket:
     def next(self, history: History) -> Continue | Wait | None:
         """Who goes on; None where one has gone to the end."""
         going, places = [trial.number for trial in self.trials], len(self.trials)
-        for rung, upto in pairwise((*self.rungs, None)):
+        for rung, upto in pairwise((*self.rungs, 0)):
             legs = [leg for number in going for leg in history.legs[number] if leg.upto == rung]
             if any(leg.number not in history.results for leg in legs):
                 return Wait()
-            if upto is None:
+            if not upto:
                 break
             at = {number: result for number in going if (result := reached(history, number, rung)) is not None}
             kinds = {trial.number: comparable(trial.params, rung) for trial in self.trials}
@@ -131,16 +133,18 @@ def begun(history: History, R: int) -> Sequence[Bracket]:
     return found
 
 
+def latest(found: Sequence[Bracket]) -> Sequence[Bracket]:
+    """The brackets of the last round."""
+    return found[(len(found) - 1) // SIDE * SIDE :] if found else ()
+
+
 def going(history: History, R: int) -> Mapping[int, int]:
-    """The trials of the bracket that is under way, and the epoch after which each has a result; 0 where it has none."""
-    last = next(reversed(begun(history, R)), None)
-    if last is None or (last.full and last.next(history) is None):
-        return {}
+    """The trials of brackets under way, and the epoch after which each has a result; 0 where it has none."""
+    under_way = [one for one in latest(begun(history, R)) if not one.full or one.next(history) is not None]
+    legs = {trial.number: history.legs[trial.number] for one in under_way for trial in one.trials}
     return {
-        trial.number: max(
-            (leg.upto or 0 for leg in history.legs[trial.number] if leg.number in history.results), default=0
-        )
-        for trial in last.trials
+        number: max((leg.upto or 0 for leg in its if leg.number in history.results), default=0)
+        for number, its in legs.items()
     }
 
 
@@ -157,17 +161,16 @@ class Halving:
     budget: int
 
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
-        """Who goes on; where that is said, a newcomer."""
+        """A newcomer until the round is full, then who goes on at each rung."""
         found = begun(history, self.epochs)
-        last = found[-1] if found else None
-        if last and last.full and (suggestion := last.next(history)) is not None:
-            return suggestion
-        mine = last.rungs if last and not last.full else fitting(self.epochs, self._left(history, found))
-        shown = seen(history, rungs(self.epochs), enough=len(space.parameters) + 1)
-        new = self.strategy.ask(space, shown, rng) if mine else None
-        if isinstance(new, New):
-            return replace(new, upto=mine[0])
-        return last.next(history) if last else None  # the space may have no more than these
+        round = latest(found)
+        full = len(round) == SIDE and round[-1].full
+        if not full and (new := self._newcomer(space, history, found, rng)) is not None:
+            return new
+        suggestions = [suggestion for one in round if (suggestion := one.next(history)) is not None]
+        if suggestions:
+            return next((one for one in suggestions if isinstance(one, Continue)), suggestions[0])
+        return self._newcomer(space, history, found, rng) if full else None
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
         """Those that went to their end as the strategy ranks them, then the others, who came furthest first."""
@@ -177,10 +180,18 @@ class Halving:
         others = [pair for pair in history.done if pair[1].paused]
         return [*first, *(trial for trial, result in sorted(others, key=lambda pair: -pair[1].epochs))]
 
-    def _left(self, history: History, found: Sequence[Bracket]) -> int:
-        """The epochs that are left for brackets."""
-        picked = sum(trial.of is None and trial.upto is None for trial in history.trials)
-        return (self.budget - picked) * self.epochs - sum(price(one.rungs) for one in found)
+    def _newcomer(self, space: Space, history: History, found: Sequence[Bracket], rng: Random) -> New | None:
+        """One for the bracket that is not full, or for another; None where budget or space have no more."""
+        if found and not found[-1].full:
+            mine = found[-1].rungs
+        else:
+            picked = sum(trial.of is None and trial.upto is None for trial in history.trials)
+            mine = fitting(self.epochs, (self.budget - picked) * self.epochs - sum(price(one.rungs) for one in found))
+        if not mine:
+            return None
+        shown = seen(history, rungs(self.epochs), enough=len(space.parameters) + 1)
+        new = self.strategy.ask(space, shown, rng)
+        return replace(new, upto=mine[0]) if isinstance(new, New) else None
 
 
 def seen(history: History, rungs: Sequence[int], enough: int) -> History:
