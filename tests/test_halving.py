@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from math import log10
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -184,7 +186,7 @@ class TestBrackets:
             runner = Here(lambda cohort: engine(cohort, lambda trial: 2 if trial.params == best.params else None))
             history = played(other, runner, **halved(3))
         assert [trial.upto for trial in history.legs[best.number]] == [1, 3]
-        assert len(shape(history)[2]) == 2  # of three places one is taken
+        assert [len(wave) for wave in shape(history)] == [27, 9, 2]  # it takes one of three places, and then the last
         assert [done.epochs for trial, done in history.done if trial.number == best.number] == [2]
 
     def test_one_that_fails_on_its_way_has_failed_and_the_others_go_on(self, store: Store) -> None:
@@ -206,6 +208,27 @@ class TestBrackets:
     def test_the_weight_of_time_keeps_the_order_at_a_rung(self, store: Store) -> None:
         history = played(store, **halved(3), time_weight=0.5)
         assert shape(history) == [[(0, 1)] * 27, [(1, 3)] * 9, [(3, 10)] * 3, [(10, 30)]]
+
+    def test_a_leg_costs_what_all_legs_so_far_have_cost(self, store: Store) -> None:
+        history = played(store, **halved(3))
+        best = history.contenders[0][0].number
+        prices = {number: result.cost for number, result in history.ended.items() if isinstance(result, Done)}
+        weighed = history.weighed(0.5)
+        spent = 0.0
+        for leg in history.legs[best]:
+            before, after = history.results[leg.number], weighed.results[leg.number]
+            assert isinstance(before, Done)
+            assert isinstance(after, Done)
+            spent += before.cost
+            assert after.loss == pytest.approx(before.loss + 0.5 * log10(spent / median(prices.values())))
+
+    def test_the_loop_asks_for_nothing_beyond_the_budget(self, store: Store) -> None:
+        class Greedy:
+            def ask(self, space: object, history: History, rng: object) -> New:
+                return New({"x": len(history) / 100, "y": 0.5, "z": 0.5}, "", upto=20)
+
+        history = played(store, **{**halved(3), "strategy": Greedy()})
+        assert spent(history, R) == 80  # of 90
 
 
 class TestKinds:
@@ -313,8 +336,7 @@ class TestConfirmed:
         again = [trial for trial in history.trials if trial.replicate]
         assert [(trial.start, trial.upto) for trial in again] == [(0, None)] * 3
         assert spent(history, R) <= 20 * R
-        first = {trial.number for trial, result in History(history.trials, history.results).whole}
-        assert {trial.of for trial in again} <= first
+        assert {trial.of for trial in again} <= {trial.run for trial in history.trials if trial.upto == R}
         assert {trial.number for trial, _ in history.contenders} == {trial.of for trial in again}
 
 
