@@ -286,6 +286,8 @@ class TestTrials:
         data = in_folds(blobs())
         one = member(epochs=14, lr=0.15, patience=2, optimizer="momentum")
         members = spread(one, 2, 3)
+        ends = leg(data, members, 0, None, tmp_path)
+        members.sort(key=lambda m: ends[m.name].result.epochs)  # type: ignore[union-attr]  # the first stops first
         its = [e for e in joined(members, train(Feed(data, "cpu", F64), members, "loss", 0)) if isinstance(e, Ended)]
         (at_once,) = its
         stops = sorted(e.result.epochs for e in leg(data, members, 0, None, tmp_path).values())  # type: ignore[union-attr]
