@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hpsearch.data import Dataset
+from hpsearch.engine.plan import Bill, bill
 from hpsearch.errors import Problem, SpecError
 from hpsearch.schema import SearchKeys
-from hpsearch.space import Params, Value
+from hpsearch.space import Params, Value, point_key
 from hpsearch.spec import Spec
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.confirm import Confirmed, UntilConverged
@@ -132,3 +137,21 @@ def _confirms(name: str, keys: SearchKeys, budget: int | None, seconds: float | 
         return keys.confirm
     enough = seconds is not None if budget is None else budget >= _CONFIRMED
     return enough and name in ("random", "bayes")
+
+
+def prices(spec: Spec, data: Dataset, device: str) -> Price:
+    """What trainings of a study cost, known before they run."""
+    runs = spec.search.seeds * len(data.folds)
+    bills: dict[object, Bill] = {}
+
+    def of(params: Params) -> Bill:
+        name = point_key(params)
+        if name not in bills:
+            bills[name] = bill(spec.settings(params), data, device, runs)
+        return bills[name]
+
+    def price(params: Sequence[Params], company: Sequence[Params]) -> NDArray[np.float64]:
+        present = Counter(of(one).key for one in company)
+        return np.array([of(one).seconds(present) for one in params])
+
+    return price

@@ -22,10 +22,10 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import log_ndtr
 
-from hpsearch.space import Space, Units
+from hpsearch.space import Params, Space, Units
 from hpsearch.strategies import SURROGATES, Array, Model
 from hpsearch.strategies.acquisition import log_improvement
-from hpsearch.trial import Done, Failed, History, Trial
+from hpsearch.trial import Done, Failed, History, New, Trial
 
 LEAST = 3  # trials that must have succeeded
 _SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
@@ -40,6 +40,7 @@ class Beliefs:
     model: Model
     best: Array
     failure: Model | None
+    trials: int
 
     @classmethod
     def of(cls, space: Space, history: History, surrogate: str) -> Beliefs:
@@ -50,12 +51,17 @@ class Beliefs:
             pending = places(space, history.pending)
             model, seen = model.believing(pending), np.concatenate([seen, pending])
         best = model.predict(seen)[0].min(axis=1)
-        return cls(space, model, best, _failure(space, history))
+        return cls(space, model, best, _failure(space, history), len(history.done))
 
     def improvement(self, U: Units) -> Array:
         """[n] log of the expected improvement times the chance of success, at snapped places."""
         value = log_improvement(*self.model.predict(U), self.best)
         return value if self.failure is None else value + log_success(self.failure, U)
+
+    def new(self, params: Params) -> New:
+        """A suggestion, with what is expected of it."""
+        ei = math.exp(float(self.improvement(np.array([self.space.encode(params)]))[0]))
+        return New(params, f"expected improvement {ei:.2g} ({self.trials} trials)", ei / math.sqrt(self.model.noise))
 
 
 def model_of(space: Space, history: History, surrogate: str) -> Model:

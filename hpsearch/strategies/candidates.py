@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from hpsearch.space import Space, Units
+from hpsearch.space import Params, Space, Units, point_key
 from hpsearch.strategies import Array
+from hpsearch.trial import History
 
 _DRAWN = 700  # from the whole space
 _DRAWS = 10_000  # draws for them: a constraint may leave few
@@ -49,6 +50,16 @@ def mates(space: Space, company: Units, rng: np.random.Generator) -> Units:
         kept = rng.random(len(U)) < 0.5
         other[kept, columns] = U[kept, columns]
     return space.snap(other)
+
+
+def unknown(space: Space, history: History, U: Units) -> Iterator[Params]:
+    """The points at snapped places that nobody has asked for, each once, in order."""
+    known = set(history.keys)
+    for unit in U.tolist():
+        params = space.decode(unit)
+        if (key := point_key(params)) not in known and space.allows(params):
+            known.add(key)
+            yield params
 
 
 def _allowed(space: Space, rng: np.random.Generator) -> Units:
