@@ -34,7 +34,7 @@ def test_the_likelihood_is_that_of_the_normal_distribution() -> None:
     def log_p(t: np.ndarray) -> float:
         K = np.array([[kernel(t, a, b) for b in X] for a in X]) + (math.exp(t[4]) / m + 1e-8) * np.eye(30)
         prior = -0.5 * (((t - posterior.center) / posterior.spread) ** 2).sum()
-        return float(multivariate_normal(np.zeros(30), K).logpdf(Y)) + prior
+        return float(multivariate_normal(np.zeros(30), K).logpdf(Y) + prior)
 
     # up to what does not depend on t
     assert posterior(other)[0] - posterior(t)[0] == pytest.approx(log_p(t) - log_p(other), rel=1e-6)

@@ -12,6 +12,7 @@ from hpsearch.commands.plan import Plan
 from hpsearch.commands.studies import find_study
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
+from hpsearch.search import spent
 from hpsearch.spec import parse
 from hpsearch.store import Store
 
@@ -19,9 +20,13 @@ from hpsearch.store import Store
 def resume(given: Mapping[str, Any]) -> int:
     """Go on where the study stands. Returns the exit code."""
     with Store.open(find_study(given["study"])) as store:
-        meta, asked = store.study().meta, len(store.study().history)
+        meta, history = store.study().meta, store.study().history
         flags = [(tuple(path), value, source) for path, value, source in json.loads(meta.overrides)]
         budget = given["budget"] if given["budget"] is not None else meta.budget
+        if given["time"] is not None:
+            flags.append((("search", "time"), given["time"], f"--time {given['time']}"))
+        plan = Plan(meta.strategy, parse(meta.config, meta.file, Path(meta.folder), flags, meta.rows))
+        asked = -(-spent(history, plan.epochs) // plan.epochs)
         if budget is not None and budget < asked:
             raise SpecError(
                 Problem(
@@ -30,9 +35,6 @@ def resume(given: Mapping[str, Any]) -> int:
                     help="a budget is a total",
                 )
             )
-        if given["time"] is not None:
-            flags.append((("search", "time"), given["time"], f"--time {given['time']}"))
-        plan = Plan(meta.strategy, parse(meta.config, meta.file, Path(meta.folder), flags, meta.rows))
         run = Run.of({**given, "threads": meta.threads, "device": meta.device})
         with run.runner() as runner:
             data = prepare(plan.spec.data)

@@ -15,7 +15,6 @@ from hpsearch.engine.cost import Bill as Bill
 from hpsearch.engine.cost import Cost
 from hpsearch.engine.shapes import size, slots
 from hpsearch.space import Params, Value
-from hpsearch.trial import Done, Result
 
 T = TypeVar("T")
 Objective = Literal["loss", "accuracy", "r2"]
@@ -147,14 +146,6 @@ def cohorts(
         most = capacity(padded([settings[p] for p in positions]), inputs, outputs, device)
         split += shared(positions, max(1, most // runs))
     return split
-
-
-def can_go_on(settings: Params, upto: int, result: Result) -> bool:
-    """Whether a trial with this result of a leg up to this epoch is only paused: one of its members, at least."""
-    if not isinstance(result, Done) or upto >= int(settings["epochs"]):
-        return False
-    patience = int(settings["patience"])
-    return patience == 0 or any(upto - run.best_epoch < patience for run in result.replicates or (result,))
 
 
 def arrays(members: Sequence[Member], inputs: tuple[int, ...], outputs: int, device: str) -> list[list[Member]]:

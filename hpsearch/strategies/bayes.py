@@ -14,10 +14,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hpsearch.space import Params, Space, Units
-from hpsearch.strategies import Array, Climber
+from hpsearch.strategies import Array, Climber, Price
 from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places
 from hpsearch.strategies.candidates import mates, search, unknown
-from hpsearch.strategies.cost import Costs, Price, dearness, front, log_volume
+from hpsearch.strategies.cost import Costs, dearness, front, log_volume
 from hpsearch.strategies.random import unseen
 from hpsearch.trial import History, New, Trial, Wait
 

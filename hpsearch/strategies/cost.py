@@ -14,25 +14,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from hpsearch.space import Params, Space, Units
-from hpsearch.strategies import Array, Model
+from hpsearch.strategies import Array, Model, Price
 from hpsearch.strategies.acquisition import log_improvement
 from hpsearch.trial import Done, History, Trial
 
 _TRAININGS = 30  # that there should be room for: what takes no larger part of what is left costs nothing
 _RIDGE = 1e-2
 _LEAST = 1e-6  # seconds
-
-
-class Price(Protocol):
-    """What trainings cost, known before they run."""
-
-    def __call__(self, params: Sequence[Params], company: Sequence[Params]) -> Array:
-        """[n] nominal seconds that each of the params alone would add to a wave in which `company` is trained."""
 
 
 @dataclass(frozen=True, slots=True)
