@@ -132,7 +132,7 @@ def random(**given: Any) -> int:
 @cli.command()
 @_searching
 @_confirming
-@_flag("--surrogate", type=click.Choice(["gp"]), help="The model of the loss.  [default: gp]")
+@_flag("--surrogate", type=click.Choice(["gp", "ann"]), help="The model of the loss; ann: nets.  [default: gp]")
 def bayes(**given: Any) -> int:
     """Let a model of the loss choose what to train next."""
     return _run("hpsearch.commands.search:search", "bayes", given)

@@ -175,7 +175,7 @@ def evidence(phi: Tensor, y: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 
 def log_improvement(mu: Tensor, sd: Tensor, best: float) -> Tensor:
-    """log E[max(best - score, 0)]: log(sd h(u)), h(u) = N(u) + u P(u), u = (best - mu) / sd; even where h is 0."""
+    """That of acquisition.py, of one part, for a gradient: log(sd h(u)), h(u) = N(u) + u P(u), u = (best - mu) / sd."""
     u = (best - mu) / sd
     # below -1e5 the bracket is less than its rounding, and nothing beside u^2; what is not used needs finite slopes too
     near, far = u.clamp_min(-1.0), u.clamp(-1e5, -1.0)
