@@ -27,22 +27,22 @@ from scipy.special import log_ndtr
 from threadpoolctl import threadpool_limits
 
 from hpsearch.space import Space, Units, point_key
-from hpsearch.strategies import SURROGATES, Climber, Model
+from hpsearch.strategies import SURROGATES, Model
 from hpsearch.strategies.acquisition import Array, log_improvement
 from hpsearch.strategies.random import unseen
 from hpsearch.trial import Done, Failed, History, New, Trial
 
 _FIRST = 10  # random trials before the model is asked, at most
-_LEAST = 3  # of them must have succeeded
+LEAST = 3  # of them must have succeeded
 _SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
 _CUT = 2.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
+_SHRUNK = 8.0  # losses are divided by this: their sums cannot overflow
 _DRAWN = 700  # candidates from the whole space
 _DRAWS = 10_000  # draws for them: a constraint may leave few
 _NEAR = 300  # candidates near the best trials
 _PARENTS = 5
 _ROUNDS = (0.2, 0.07, 0.02)  # then, in each, more near the best candidates: how near, in the unit cube
 _BEST, _CHILDREN = 10, 12
-_CLIMBERS = 16  # candidates that go up the model's gradient, where it has one
 
 Acquisition = Callable[[Units], Array]
 
@@ -55,15 +55,11 @@ class Bayes:
 
     def ask(self, space: Space, history: History, rng: Random) -> New | None:
         """A random point while little is known, then the candidate of the largest expected improvement."""
-        if len(history) < min(_FIRST, len(space.parameters) + 2) or len(history.done) < _LEAST:
+        if len(history) < first(space) or len(history.done) < LEAST:
             return _drawn(space, history, rng)
-        with _repeatable():
+        with repeatable():
             beliefs = Beliefs.of(space, history, self.surrogate)
             U, values = search(space, history, beliefs.improvement, np.random.default_rng(rng.getrandbits(64)))
-            if isinstance(beliefs.model, Climber):
-                best = U[np.argsort(-values, kind="stable")[:_CLIMBERS]]
-                higher = space.snap(beliefs.model.climb(best, beliefs.best))
-                U, values = np.concatenate([U, higher]), np.concatenate([values, beliefs.improvement(higher)])
         for at in np.argsort(-values, kind="stable"):
             params = space.decode(U[at].tolist())
             if point_key(params) not in history.keys and space.allows(params):
@@ -74,13 +70,18 @@ class Bayes:
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
         """The lowest mean of the model first, which knows of luck; the rest as they are, where it has not seen all."""
-        if len(history.done) < _LEAST:
+        if len(history.done) < LEAST:
             return [trial for trial, _ in history.done]
         seen = [trial for trial, _ in chosen(history.done)]
-        with _repeatable():
-            mu = _model(space, history, self.surrogate).predict(_places(space, seen))[0].mean(axis=0)
+        with repeatable():
+            mu = model_of(space, history, self.surrogate).predict(places(space, seen))[0].mean(axis=0)
         order = np.argsort(mu, kind="stable").tolist()
         return [seen[at] for at in order]
+
+
+def first(space: Space) -> int:
+    """How many trials are random before a model is asked."""
+    return min(_FIRST, len(space.parameters) + 2)
 
 
 def _drawn(space: Space, history: History, rng: Random) -> New | None:
@@ -89,7 +90,7 @@ def _drawn(space: Space, history: History, rng: Random) -> New | None:
 
 
 @contextmanager
-def _repeatable() -> Iterator[None]:
+def repeatable() -> Iterator[None]:
     """One thread, since the model's numbers change with their count; and none of its warnings."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -135,12 +136,12 @@ class Beliefs:
     @classmethod
     def of(cls, space: Space, history: History, surrogate: str) -> Beliefs:
         """From the trials that ended; of those that are pending, the model believes its own mean."""
-        model = _model(space, history, surrogate)
-        places = _places(space, [trial for trial, _ in chosen(history.done)])
+        model = model_of(space, history, surrogate)
+        U = places(space, [trial for trial, _ in chosen(history.done)])
         if history.pending:
-            pending = _places(space, history.pending)
-            model, places = model.believing(pending), np.concatenate([places, pending])
-        best = model.predict(places)[0].min(axis=1)
+            pending = places(space, history.pending)
+            model, U = model.believing(pending), np.concatenate([U, pending])
+        best = model.predict(U)[0].min(axis=1)
         return cls(space, model, best, _failure(space, history))
 
     def improvement(self, U: Units) -> Array:
@@ -149,16 +150,17 @@ class Beliefs:
         return value if self.failure is None else value + log_success(self.failure, U)
 
 
-def _model(space: Space, history: History, surrogate: str) -> Model:
+def model_of(space: Space, history: History, surrogate: str) -> Model:
     """A model of the trials' scores."""
     y = scores([result.loss for _, result in history.done])
     score_of = {trial.number: score for (trial, _), score in zip(history.done, y.tolist(), strict=True)}
     seen = sorted((trial for trial, _ in chosen(history.done)), key=lambda trial: trial.number)
     runs = [len(history.runs[trial.number]) for trial in seen]
-    return _fit(surrogate, space, _places(space, seen), [score_of[trial.number] for trial in seen], runs)
+    return _fit(surrogate, space, places(space, seen), [score_of[trial.number] for trial in seen], runs)
 
 
-def _places(space: Space, trials: Sequence[Trial]) -> Array:
+def places(space: Space, trials: Sequence[Trial]) -> Array:
+    """[n, width]"""
     return np.array([space.encode(trial.params) for trial in trials])
 
 
@@ -187,7 +189,7 @@ def _failure(space: Space, history: History) -> Model | None:
     labels = [_FAILED if isinstance(history.results[t.number], Failed) else _DONE for t in ended][-_SEEN:]
     if len(set(labels)) < 2:
         return None
-    return _fit("gp", space, _places(space, ended[-_SEEN:]), labels, [1] * len(labels))
+    return _fit("gp", space, places(space, ended[-_SEEN:]), labels, [1] * len(labels))
 
 
 def log_success(failure: Model, U: Array) -> Array:
@@ -207,15 +209,35 @@ def chosen(done: Sequence[tuple[Trial, Done]]) -> Sequence[tuple[Trial, Done]]:
     return (*best, *latest)
 
 
-def scores(losses: Sequence[float]) -> Array:
-    """The losses in units of their deviation from their mean, those far above the median cut down.
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What makes scores of losses: in units of their deviation from their mean, those far above the median cut down.
 
     How bad a bad loss is says nothing about the best ones, and a heavy tail would flatten them. (Ranks cut it as
     well, but they spread losses that are almost equal: the search would go on among those for ever.)
     """
-    y = np.array(losses) / 8  # the sums below cannot overflow
-    middle = np.median(y)
-    y = np.minimum(y, middle + _CUT * (middle - y.min()))
-    y = y / (np.abs(y).max() or 1.0)
-    spread = y.std()
-    return np.asarray((y - y.mean()) / (spread or 1.0), dtype=np.float64)
+
+    top: float
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, losses: Sequence[float]) -> Scale:
+        """That of these losses, whose scores have mean 0 and deviation 1."""
+        y = np.array(losses) / _SHRUNK
+        middle = np.median(y)
+        top = float(middle + _CUT * (middle - y.min()))
+        y = np.minimum(y, top)
+        unit = np.abs(y).max() or 1.0
+        y = y / unit
+        return cls(top, float(y.mean() * unit), float((y.std() or 1.0) * unit))
+
+    def scores(self, losses: Sequence[float]) -> Array:
+        """Of any losses."""
+        y = np.minimum(np.array(losses) / _SHRUNK, self.top)
+        return np.asarray((y - self.mean) / self.deviation, dtype=np.float64)
+
+
+def scores(losses: Sequence[float]) -> Array:
+    """Of the losses from which the scale is."""
+    return Scale.of(losses).scores(losses)
