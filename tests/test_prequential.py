@@ -11,7 +11,7 @@ import pytest
 
 from hpsearch.space import Real, Space
 from hpsearch.strategies import SURROGATES, Model
-from hpsearch.strategies.bayes import Scale, model_of, places, scores
+from hpsearch.strategies.beliefs import Scale, model_of, places, scores
 from hpsearch.strategies.prequential import foretold, one_step_ahead
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.trial import Done, Failed, History, Trial

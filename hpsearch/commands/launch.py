@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.commands import console
-from hpsearch.commands.plan import Plan
+from hpsearch.commands.plan import Plan, prices
 from hpsearch.data import Dataset
 from hpsearch.engine.plan import Job, Member, cohorts
 from hpsearch.errors import EXIT_INTERRUPTED, EXIT_NO_WINNER, EXIT_OK, EXIT_TERMINATED, Problem, SpecError
@@ -94,7 +94,7 @@ def call(runner: Runner, function: str, argument: object, stop: Stop | None = No
 def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) -> int:
     """Search, look at the test split with the winner, print the board. Returns the exit code."""
     meta, began = store.study().meta, time.monotonic()
-    search = _search(plan, data, store.folder, meta)
+    search = _search(plan, data, store.folder, meta, run)
     limit = plan.spec.search.time
     stop = Stop(deadline=run.started + limit if limit else float("inf"))
     with _signals(stop), run.view(_subject(plan, data, meta)) as view:
@@ -120,10 +120,11 @@ def _subject(plan: Plan, data: Dataset, meta: Meta) -> Subject:
     return Subject(f"{meta.name}: {plan.strategy}, seed {meta.seed}", meta.budget, metric, epochs)
 
 
-def _search(plan: Plan, data: Dataset, folder: Path, meta: Meta) -> Search:
+def _search(plan: Plan, data: Dataset, folder: Path, meta: Meta, run: Run) -> Search:
     """What the loop asks for, with the engine behind it."""
-    strategy, wave = plan.build(meta.budget)
-
+    limit = plan.spec.search.time
+    seconds = limit * run.workers if limit else None
+    strategy, wave = plan.build(meta.budget, prices(plan.spec, data, meta.device), seconds)
     seeds, folds = plan.spec.search.seeds, len(data.folds)
 
     def group(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
