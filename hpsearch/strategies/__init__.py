@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,14 +60,6 @@ class Model(Protocol):
 
     def believing(self, U: Array) -> Model:
         """The model as if it had been right about these places."""
-
-
-@runtime_checkable
-class Climber(Model, Protocol):
-    """A model with a gradient."""
-
-    def climb(self, U: Array, best: Array) -> Array:
-        """Places up the gradient of the expected improvement, one for each [n, width]; not all are points."""
 
 
 SURROGATES = Registry("surrogate", {"gp": "hpsearch.strategies.gp:fit", "ann": "hpsearch.strategies.ann:fit"})

@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hpsearch.space import Params, Space, Units
-from hpsearch.strategies import Array, Climber, Price
+from hpsearch.strategies import Array, Price
 from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places
 from hpsearch.strategies.candidates import mates, search, unknown
 from hpsearch.strategies.cost import Costs, dearness, front, log_volume
@@ -44,13 +44,13 @@ class Bayes:
 
     def ask(self, space: Space, history: History, rng: Random) -> New | Wait | None:
         """A random point while little is known, then the candidate of the largest value."""
-        first = min(_FIRST if self.seconds is None else _FIRST_OF_TIME, len(space.parameters) + 2)
-        if len(history) >= first and len(history.done) >= LEAST:
-            with _repeatable():
+        least = first(space, _FIRST if self.seconds is None else _FIRST_OF_TIME)
+        if len(history) >= least and len(history.done) >= LEAST:
+            with repeatable():
                 answer = self._expected(space, history, np.random.default_rng(rng.getrandbits(64)))
             if answer is not None:
                 return answer
-        elif self._fills and history.pending and len(history) >= first:
+        elif self._fills and history.pending and len(history) >= least:
             return Wait()
         params = unseen(space, history.keys, rng)
         return New(params, "random") if params is not None else None
@@ -63,15 +63,12 @@ class Bayes:
     def _expected(self, space: Space, history: History, rng: np.random.Generator) -> New | Wait | None:
         """The best of many candidates; None where all have been asked for."""
         beliefs = Beliefs.of(space, history, self.surrogate)
-        climb = None
-        if isinstance(model := beliefs.model, Climber):
-            climb = lambda U: model.climb(U, beliefs.best)  # noqa: E731
         parents = places(space, [trial for trial, _ in history.done[:_PARENTS]])
         if self.seconds is None and not self.pareto:
-            U = search(space, parents, beliefs.improvement, climb, rng)
+            U = search(space, parents, beliefs.improvement, rng)
             return next((beliefs.new(params) for params in unknown(space, history, U)), None)
         worth = Worth.of(self, space, history, beliefs)
-        U = search(space, parents, worth, climb, rng)
+        U = search(space, parents, worth, rng)
         near = mates(space, places(space, history.pending), rng)
         few = [*islice(unknown(space, history, U), _PRICED), *unknown(space, history, near)]
         if not few:
@@ -87,9 +84,14 @@ class Bayes:
         if len(history.done) < LEAST:
             return [trial for trial, _ in history.done]
         seen = [trial for trial, _ in chosen(history.done)]
-        with _repeatable():
+        with repeatable():
             mu = model_of(space, history, self.surrogate).predict(places(space, seen))[0].mean(axis=0)
         return [seen[at] for at in np.argsort(mu, kind="stable").tolist()]
+
+
+def first(space: Space, most: int = _FIRST) -> int:
+    """How many trials are random before a model is asked."""
+    return min(most, len(space.parameters) + 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Worth:
 
 
 @contextmanager
-def _repeatable() -> Iterator[None]:
+def repeatable() -> Iterator[None]:
     """One thread, since the model's numbers change with their count; and none of its warnings."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")

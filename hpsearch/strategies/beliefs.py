@@ -30,6 +30,7 @@ from hpsearch.trial import Done, Failed, History, New, Trial
 LEAST = 3  # trials that must have succeeded
 _SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
 _CUT = 2.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
+_SHRUNK = 8.0  # losses are divided by this: their sums cannot overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +124,35 @@ def chosen(done: Sequence[tuple[Trial, Done]]) -> Sequence[tuple[Trial, Done]]:
     return (*best, *latest)
 
 
-def scores(losses: Sequence[float]) -> Array:
-    """The losses in units of their deviation from their mean, those far above the median cut down.
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What makes scores of losses: in units of their deviation from their mean, those far above the median cut down.
 
     How bad a bad loss is says nothing about the best ones, and a heavy tail would flatten them. (Ranks cut it as
     well, but they spread losses that are almost equal: the search would go on among those for ever.)
     """
-    y = np.array(losses) / 8  # the sums below cannot overflow
-    middle = np.median(y)
-    y = np.minimum(y, middle + _CUT * (middle - y.min()))
-    y = y / (np.abs(y).max() or 1.0)
-    spread = y.std()
-    return np.asarray((y - y.mean()) / (spread or 1.0), dtype=np.float64)
+
+    top: float
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, losses: Sequence[float]) -> Scale:
+        """That of these losses, whose scores have mean 0 and deviation 1."""
+        y = np.array(losses) / _SHRUNK
+        middle = np.median(y)
+        top = float(middle + _CUT * (middle - y.min()))
+        y = np.minimum(y, top)
+        unit = np.abs(y).max() or 1.0
+        y = y / unit
+        return cls(top, float(y.mean() * unit), float((y.std() or 1.0) * unit))
+
+    def scores(self, losses: Sequence[float]) -> Array:
+        """Of any losses."""
+        y = np.minimum(np.array(losses) / _SHRUNK, self.top)
+        return np.asarray((y - self.mean) / self.deviation, dtype=np.float64)
+
+
+def scores(losses: Sequence[float]) -> Array:
+    """Of the losses from which the scale is."""
+    return Scale.of(losses).scores(losses)
