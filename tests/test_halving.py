@@ -331,7 +331,7 @@ class TestHistory:
 class TestConfirmed:
     def test_the_best_are_run_again_whole_and_inside_the_budget(self, store: Store) -> None:
         keys = SearchKeys(budget=20, halving=True, confirm=True)
-        strategy, wave = build("random", keys, 20, default=False, epochs=R)
+        strategy, wave = build("random", keys, 20, None, None, default=False, epochs=R)
         history = played(store, **{**halved(20), "strategy": strategy, "wave": wave})
         again = [trial for trial in history.trials if trial.replicate]
         assert [(trial.start, trial.upto) for trial in again] == [(0, None)] * 3
@@ -372,7 +372,7 @@ class TestRefused:
     @pytest.mark.parametrize("name", ["grid", "manual"])
     def test_it_is_for_searches_that_draw(self, name: str) -> None:
         with pytest.raises(SpecError, match="E034"):
-            build(name, SearchKeys(halving=True), 5, default=False, epochs=R)
+            build(name, SearchKeys(halving=True), 5, None, None, default=False, epochs=R)
 
     def test_a_function_has_no_epochs(self) -> None:
         with pytest.raises(SpecError, match="E034"):

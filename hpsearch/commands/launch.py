@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.commands import console
-from hpsearch.commands.plan import Plan
+from hpsearch.commands.plan import Plan, prices
 from hpsearch.data import Dataset
 from hpsearch.engine.plan import Job, Member, cohorts
 from hpsearch.errors import EXIT_INTERRUPTED, EXIT_NO_WINNER, EXIT_OK, EXIT_TERMINATED, Problem, SpecError
@@ -95,8 +95,8 @@ def call(runner: Runner, function: str, argument: object, stop: Stop | None = No
 def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) -> int:
     """Search, look at the test split with the winner, print the board. Returns the exit code."""
     meta, began = store.study().meta, time.monotonic()
-    search = planned(plan, data, store.folder, meta)
     limit = plan.spec.search.time
+    search = planned(plan, data, store.folder, meta, limit * run.workers if limit else None)
     stop = Stop(deadline=run.started + limit if limit else float("inf"))
     with _signals(stop), run.view(_subject(plan, data, meta)) as view:
         for event in run_search(search, store, runner, stop):
@@ -122,10 +122,9 @@ def _subject(plan: Plan, data: Dataset, meta: Meta) -> Subject:
     return Subject(title, meta.budget, metric, epochs, whole=plan.epochs)
 
 
-def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta) -> Search:
-    """What the loop asks for, with the engine behind it."""
-    strategy, wave = plan.build(meta.budget)
-
+def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, seconds: float | None = None) -> Search:
+    """What the loop asks for, with the engine behind it; `seconds` may be spent on trainings in all."""
+    strategy, wave = plan.build(meta.budget, prices(plan.spec, data, meta.device), seconds)
     seeds, folds = plan.spec.search.seeds, len(data.folds)
 
     def group(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:

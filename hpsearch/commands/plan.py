@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hpsearch.data import Dataset
+from hpsearch.engine.plan import Bill, bill
 from hpsearch.errors import Problem, SpecError
 from hpsearch.schema import SearchKeys
-from hpsearch.space import Params, Value
+from hpsearch.space import Params, Value, point_key
 from hpsearch.spec import Spec
-from hpsearch.strategies import STRATEGIES, Strategy
-from hpsearch.strategies.confirm import Confirmed
+from hpsearch.strategies import STRATEGIES, Price, Strategy
+from hpsearch.strategies.confirm import Confirmed, UntilConverged
 from hpsearch.strategies.halving import Halving, bracket, brackets, going
 from hpsearch.trial import History, New
 
@@ -62,10 +65,13 @@ class Plan:
         first = [New(default, "default")] if default is not None else []
         return [*first, *(New(params, "hand-picked") for params in self.spec.trials)]
 
-    def build(self, budget: int | None) -> tuple[Strategy, int]:
-        """The strategy, and how many trials it is asked for at a time."""
+    def build(
+        self, budget: int | None, price: Price | None = None, seconds: float | None = None
+    ) -> tuple[Strategy, int]:
+        """The strategy, and how many trials it is asked for at a time; `seconds` may be spent on trainings in all."""
         default = any(new.why == "default" for new in self.opening)
-        return build(self.strategy, self.spec.search, budget, default, tuple(self.trials), self.epochs)
+        keys, trials = self.spec.search, tuple(self.trials)
+        return build(self.strategy, keys, budget, seconds, price, default, trials, self.epochs)
 
     @property
     def epochs(self) -> int:
@@ -118,12 +124,19 @@ class Plan:
 
 
 def build(
-    name: str, keys: SearchKeys, budget: int | None, default: bool, trials: Sequence[Params] = (), epochs: int = 0
+    name: str,
+    keys: SearchKeys,
+    budget: int | None,
+    seconds: float | None,
+    price: Price | None,
+    default: bool,
+    trials: Sequence[Params] = (),
+    epochs: int = 0,
 ) -> tuple[Strategy, int]:
     """A strategy as `search:` describes it, and how many trials it is asked for at a time.
 
-    `default` says whether there is a trial of default settings; `trials` are a manual search's; a training has at most
-    so many `epochs`.
+    `seconds` may be spent on trainings in all, whose `price` is known before they run; `default` says whether there
+    is a trial of default settings; `trials` are a manual search's; a training has at most so many `epochs`.
     """
     rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
     guided = rounds > 1 if keys.guided is None else keys.guided
@@ -132,19 +145,26 @@ def build(
         "manual": {"trials": tuple(trials)},
         "grid": {"points": keys.points},
         "random": {"round": per_round, "guided": guided},
-        "bayes": {"surrogate": keys.surrogate},
+        "bayes": {"surrogate": keys.surrogate, "price": price, "seconds": seconds, "pareto": keys.pareto},
     }
     strategy: Strategy = STRATEGIES.load(name)(**options[name])
-    confirmed = Confirmed.within(strategy, budget, default) if budget and _confirms(name, keys, budget) else None
+    if keys.until_converged:
+        strategy = UntilConverged(strategy)
+    confirmed = None
+    if _confirms(name, keys, budget, seconds):
+        confirmed = Confirmed.within(strategy, budget, seconds, default)
+    in_rounds = name == "random" and rounds > 1
+    fills = name == "bayes" and seconds is not None and price is not None
+    wave = per_round if in_rounds else _WAVE if fills else _WAVES.get(name, _WAVE)
     if keys.halving:
         _check_halving(name, epochs)
-        halving = Halving(strategy, epochs, confirmed.trials if confirmed else budget or 0)
+        whole = (confirmed and confirmed.trials) or budget or 0
+        halving = Halving(strategy, epochs, whole)
         # how much there is to search, it knows itself
-        return replace(
-            confirmed, strategy=halving, trials=sys.maxsize
-        ) if confirmed else halving, keys.wave or _WAVE_OF_BRACKETS
-    in_rounds = name == "random" and rounds > 1
-    return confirmed or strategy, keys.wave or (per_round if in_rounds else _WAVES.get(name, _WAVE))
+        strategy, wave = replace(confirmed, strategy=halving, trials=None) if confirmed else halving, _WAVE_OF_BRACKETS
+    elif confirmed:
+        strategy = confirmed
+    return strategy, keys.wave or wave
 
 
 def _check_halving(name: str, epochs: int) -> None:
@@ -155,6 +175,27 @@ def _check_halving(name: str, epochs: int) -> None:
         raise SpecError(Problem("E034", "halving drops trainings, and a function has none", help="leave halving out"))
 
 
-def _confirms(name: str, keys: SearchKeys, budget: int) -> bool:
+def _confirms(name: str, keys: SearchKeys, budget: int | None, seconds: float | None) -> bool:
     """Whether the best trials are run again in the end."""
-    return keys.confirm if keys.confirm is not None else name in ("random", "bayes") and budget >= _CONFIRMED
+    if keys.confirm is not None:
+        return keys.confirm
+    enough = seconds is not None if budget is None else budget >= _CONFIRMED
+    return enough and name in ("random", "bayes")
+
+
+def prices(spec: Spec, data: Dataset, device: str) -> Price:
+    """What trainings of a study cost, known before they run."""
+    runs = spec.search.seeds * len(data.folds)
+    bills: dict[object, Bill] = {}
+
+    def of(params: Params) -> Bill:
+        name = point_key(params)
+        if name not in bills:
+            bills[name] = bill(spec.settings(params), data, device, runs)
+        return bills[name]
+
+    def price(params: Sequence[Params], company: Sequence[Params]) -> NDArray[np.float64]:
+        present = Counter(of(one).key for one in company)
+        return np.array([of(one).seconds(present) for one in params])
+
+    return price

@@ -1,221 +1,151 @@
-"""Bayesian optimisation: train next where a model of the loss expects the largest improvement.
-
-Notation
-    U         [n, width] places in the unit cube
-    y, m      scores of the trials that ended (their losses, shifted, scaled, the worst cut down), and how many
-              runs each is the mean of
-    mu, s     [parts, n] mean and deviation that each part of the model gives a place
-    best      [parts] the lowest mu among the trials
-    p         the chance that a training succeeds
-
-Sources: Snoek, Larochelle & Adams 2012; Ginsbourger, Le Riche & Carraro 2010 (the believer, for pending trials);
-Gelbart, Snoek & Adams 2014 (EI times p).
-"""
+"""Bayesian optimisation: train next where a model of the loss expects the largest improvement."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import islice
 from random import Random
 
 import numpy as np
-from scipy.special import log_ndtr
 from threadpoolctl import threadpool_limits
 
-from hpsearch.space import Space, Units, point_key
-from hpsearch.strategies import SURROGATES, Climber, Model
-from hpsearch.strategies.acquisition import Array, log_improvement
+from hpsearch.space import Params, Space, Units
+from hpsearch.strategies import Array, Price
+from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places
+from hpsearch.strategies.candidates import mates, search, unknown
+from hpsearch.strategies.cost import Costs, dearness, front, log_volume
 from hpsearch.strategies.random import unseen
-from hpsearch.trial import Done, Failed, History, New, Trial
+from hpsearch.trial import History, New, Trial, Wait
 
 _FIRST = 10  # random trials before the model is asked, at most
-_LEAST = 3  # of them must have succeeded
-_SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
-_CUT = 2.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
-_DRAWN = 700  # candidates from the whole space
-_DRAWS = 10_000  # draws for them: a constraint may leave few
-_NEAR = 300  # candidates near the best trials
+_FIRST_OF_TIME = 4  # and where each costs a part of what there is
 _PARENTS = 5
-_ROUNDS = (0.2, 0.07, 0.02)  # then, in each, more near the best candidates: how near, in the unit cube
-_BEST, _CHILDREN = 10, 12
-_CLIMBERS = 16  # candidates that go up the model's gradient, where it has one
-
-Acquisition = Callable[[Units], Array]
+_PRICED = 100  # candidates whose price is asked for
+_INSTANT = 1e-9  # seconds: nothing has a logarithm of 0
 
 
 @dataclass(frozen=True, slots=True)
 class Bayes:
-    """Asks for the point from which a model expects the largest improvement."""
+    """Asks for the point from which a model expects the largest improvement.
+
+    With `seconds` to spend in all, what is dear must promise more, and what does not fit any more is not asked for.
+    Where trainings have a `price`, a wave then goes on as long as one more of its members is worth its seconds. With
+    `pareto`, it is the growth of what the front of loss and seconds dominates that counts.
+    """
 
     surrogate: str = "gp"
+    price: Price | None = None
+    seconds: float | None = None
+    pareto: bool = False
 
-    def ask(self, space: Space, history: History, rng: Random) -> New | None:
-        """A random point while little is known, then the candidate of the largest expected improvement."""
-        if len(history) < min(_FIRST, len(space.parameters) + 2) or len(history.done) < _LEAST:
-            return _drawn(space, history, rng)
-        with _repeatable():
-            beliefs = Beliefs.of(space, history, self.surrogate)
-            U, values = search(space, history, beliefs.improvement, np.random.default_rng(rng.getrandbits(64)))
-            if isinstance(beliefs.model, Climber):
-                best = U[np.argsort(-values, kind="stable")[:_CLIMBERS]]
-                higher = space.snap(beliefs.model.climb(best, beliefs.best))
-                U, values = np.concatenate([U, higher]), np.concatenate([values, beliefs.improvement(higher)])
-        for at in np.argsort(-values, kind="stable"):
-            params = space.decode(U[at].tolist())
-            if point_key(params) not in history.keys and space.allows(params):
-                ei = math.exp(values[at])
-                why = f"expected improvement {ei:.2g} ({len(history.done)} trials)"
-                return New(params, why, ei / math.sqrt(beliefs.model.noise))
-        return _drawn(space, history, rng)
+    def ask(self, space: Space, history: History, rng: Random) -> New | Wait | None:
+        """A random point while little is known, then the candidate of the largest value."""
+        least = first(space, _FIRST if self.seconds is None else _FIRST_OF_TIME)
+        if len(history) >= least and len(history.done) >= LEAST:
+            with repeatable():
+                answer = self._expected(space, history, np.random.default_rng(rng.getrandbits(64)))
+            if answer is not None:
+                return answer
+        elif self._fills and history.pending and len(history) >= least:
+            return Wait()
+        params = unseen(space, history.keys, rng)
+        return New(params, "random") if params is not None else None
+
+    @property
+    def _fills(self) -> bool:
+        """Whether a wave is as large as is worth its seconds."""
+        return self.seconds is not None and self.price is not None
+
+    def _expected(self, space: Space, history: History, rng: np.random.Generator) -> New | Wait | None:
+        """The best of many candidates; None where all have been asked for."""
+        beliefs = Beliefs.of(space, history, self.surrogate)
+        parents = places(space, [trial for trial, _ in history.done[:_PARENTS]])
+        if self.seconds is None and not self.pareto:
+            U = search(space, parents, beliefs.improvement, rng)
+            return next((beliefs.new(params) for params in unknown(space, history, U)), None)
+        worth = Worth.of(self, space, history, beliefs)
+        U = search(space, parents, worth, rng)
+        near = mates(space, places(space, history.pending), rng)
+        few = [*islice(unknown(space, history, U), _PRICED), *unknown(space, history, near)]
+        if not few:
+            return None
+        values = worth.exactly(few)
+        if values.max() == -math.inf:
+            return Wait()  # nothing fits into what is left
+        new = beliefs.new(few[int(values.argmax())])
+        return Wait() if self._fills and worth.is_enough(new) else new
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
-        """The lowest mean of the model first, which knows of luck; the rest as they are, where it has not seen all."""
-        if len(history.done) < _LEAST:
+        """The lowest mean of the model first, which knows of luck; of a great many trials, those that it sees."""
+        if len(history.done) < LEAST:
             return [trial for trial, _ in history.done]
         seen = [trial for trial, _ in chosen(history.done)]
-        with _repeatable():
-            mu = _model(space, history, self.surrogate).predict(_places(space, seen))[0].mean(axis=0)
-        order = np.argsort(mu, kind="stable").tolist()
-        return [seen[at] for at in order]
+        with repeatable():
+            mu = model_of(space, history, self.surrogate).predict(places(space, seen))[0].mean(axis=0)
+        return [seen[at] for at in np.argsort(mu, kind="stable").tolist()]
 
 
-def _drawn(space: Space, history: History, rng: Random) -> New | None:
-    params = unseen(space, history.keys, rng)
-    return New(params, "random") if params is not None else None
+def first(space: Space, most: int = _FIRST) -> int:
+    """How many trials are random before a model is asked."""
+    return min(most, len(space.parameters) + 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a place is worth, where seconds count: its improvement, less where it takes a large part of what is `left`,
+    or how much the front grows (`steps`: its log seconds and scores). What does not fit any more is worth nothing.
+    """
+
+    beliefs: Beliefs
+    costs: Costs
+    pending: tuple[Trial, ...]
+    left: float
+    steps: tuple[Array, Array] | None
+
+    @classmethod
+    def of(cls, search: Bayes, space: Space, history: History, beliefs: Beliefs) -> Worth:
+        """As the search stands."""
+        costs = Costs.of(space, history, search.price)
+        left = math.inf
+        if search.seconds is not None:
+            spent = sum(result.seconds for result in history.results.values())
+            left = search.seconds - spent - costs.pending(history.pending)
+        steps = front(space, history, beliefs.model, costs) if search.pareto else None
+        return cls(beliefs, costs, history.pending, left, steps)
+
+    def __call__(self, U: Units) -> Array:
+        """[n] at snapped places, by seconds that are learned from the trials."""
+        return self._value(U, self.costs.expected(U))
+
+    def exactly(self, points: Sequence[Params]) -> Array:
+        """[n] at points, by what they add to their wave; where that has begun, it is the improvement per second."""
+        log_c = self.costs.added(points, [trial.params for trial in self.pending])
+        U = np.array([self.costs.space.encode(params) for params in points])
+        joins = self.costs.price is not None and self.pending and self.steps is None
+        value = self.beliefs.improvement(U) - log_c if joins else self._value(U, log_c)
+        fits = log_c + self.costs.error < math.log(max(self.left, _INSTANT))
+        return np.where(fits, value, -np.inf)
+
+    def _value(self, U: Units, log_c: Array) -> Array:
+        if self.steps is not None:
+            return log_volume(*self.beliefs.model.predict(U), log_c, *self.steps)
+        return self.beliefs.improvement(U) - dearness(log_c, self.left)
+
+    def is_enough(self, new: New) -> bool:
+        """Whether the wave has more improvement per second as it is than the new member would bring it."""
+        promised = sum(trial.promise or 0.0 for trial in self.pending)
+        seconds = self.costs.pending(self.pending)
+        added = math.exp(self.costs.added([new.params], [trial.params for trial in self.pending])[0])
+        return bool(self.pending) and (new.promise or 0.0) * seconds < promised * added
 
 
 @contextmanager
-def _repeatable() -> Iterator[None]:
+def repeatable() -> Iterator[None]:
     """One thread, since the model's numbers change with their count; and none of its warnings."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def search(space: Space, history: History, value: Acquisition, rng: np.random.Generator) -> tuple[Units, Array]:
-    """Candidates [n, width] and their values: from the whole space, near the best trials, and ever nearer to the best
-    of these."""
-    parents = np.array([space.encode(trial.params) for trial, _ in history.done[:_PARENTS]])
-    U = np.concatenate([_allowed(space, rng), space.near(parents[rng.integers(len(parents), size=_NEAR)], 0.1, rng)])
-    values = value(U)
-    for spread in _ROUNDS:
-        best = U[np.argsort(-values, kind="stable")[:_BEST]]
-        more = space.near(np.repeat(best, _CHILDREN, axis=0), spread, rng)
-        U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
-    return U, values
-
-
-def _allowed(space: Space, rng: np.random.Generator) -> Units:
-    """Places from the whole space; where a constraint leaves few, as many as are found."""
-    if not space.constraints:
-        return space.snap(rng.random((_DRAWN, space.width)))
-    U = space.snap(rng.random((_DRAWS, space.width)))
-    found: list[int] = []
-    for at in range(_DRAWS):
-        if space.allows(space.decode(U[at].tolist())):
-            found.append(at)
-            if len(found) == _DRAWN:
-                break
-    return U[found]
-
-
-@dataclass(frozen=True, slots=True)
-class Beliefs:
-    """What is believed of a space: a model of the score, one of failure (None while nothing has failed)."""
-
-    space: Space
-    model: Model
-    best: Array
-    failure: Model | None
-
-    @classmethod
-    def of(cls, space: Space, history: History, surrogate: str) -> Beliefs:
-        """From the trials that ended; of those that are pending, the model believes its own mean."""
-        model = _model(space, history, surrogate)
-        places = _places(space, [trial for trial, _ in chosen(history.done)])
-        if history.pending:
-            pending = _places(space, history.pending)
-            model, places = model.believing(pending), np.concatenate([places, pending])
-        best = model.predict(places)[0].min(axis=1)
-        return cls(space, model, best, _failure(space, history))
-
-    def improvement(self, U: Units) -> Array:
-        """[n] log of the expected improvement times the chance of success, at snapped places."""
-        value = log_improvement(*self.model.predict(U), self.best)
-        return value if self.failure is None else value + log_success(self.failure, U)
-
-
-def _model(space: Space, history: History, surrogate: str) -> Model:
-    """A model of the trials' scores."""
-    y = scores([result.loss for _, result in history.done])
-    score_of = {trial.number: score for (trial, _), score in zip(history.done, y.tolist(), strict=True)}
-    seen = sorted((trial for trial, _ in chosen(history.done)), key=lambda trial: trial.number)
-    runs = [len(history.runs[trial.number]) for trial in seen]
-    return _fit(surrogate, space, _places(space, seen), [score_of[trial.number] for trial in seen], runs)
-
-
-def _places(space: Space, trials: Sequence[Trial]) -> Array:
-    return np.array([space.encode(trial.params) for trial in trials])
-
-
-def _fit(surrogate: str, space: Space, U: Array, y: Sequence[float], m: Sequence[int]) -> Model:
-    edges = tuple((block.start, block.stop) for block in space.columns.values())
-    return _fitted(surrogate, edges, U.tobytes(), tuple(y), tuple(m))
-
-
-@lru_cache(maxsize=2)  # the questions of a wave have the same results: one model of scores, one of failures
-def _fitted(
-    surrogate: str, edges: tuple[tuple[int, int], ...], U: bytes, y: tuple[float, ...], m: tuple[int, ...]
-) -> Model:
-    blocks = [slice(*edge) for edge in edges]
-    model: Model = SURROGATES.load(surrogate)(
-        blocks, np.frombuffer(U).reshape(len(y), -1), np.array(y), np.array(m, dtype=float)
-    )
-    return model
-
-
-_FAILED, _DONE = 1.0, -1.0
-
-
-def _failure(space: Space, history: History) -> Model | None:
-    """A model that is above 0 where trials failed, and below where they did not."""
-    ended = [trial for trial in history.trials if trial.of is None and trial.number in history.results]
-    labels = [_FAILED if isinstance(history.results[t.number], Failed) else _DONE for t in ended][-_SEEN:]
-    if len(set(labels)) < 2:
-        return None
-    return _fit("gp", space, _places(space, ended[-_SEEN:]), labels, [1] * len(labels))
-
-
-def log_success(failure: Model, U: Array) -> Array:
-    """[n] log of the chance that trainings succeed, from a model of failure."""
-    mu, s = failure.predict(U)
-    p = log_ndtr(-mu / np.sqrt(s * s + failure.noise))
-    mean: Array = np.logaddexp.reduce(p, axis=0) - math.log(len(mu))
-    return mean
-
-
-def chosen(done: Sequence[tuple[Trial, Done]]) -> Sequence[tuple[Trial, Done]]:
-    """The trials that the model sees: all; where they are too many, half of them the best, half the latest others."""
-    if len(done) <= _SEEN:
-        return done
-    best, others = done[: _SEEN // 2], done[_SEEN // 2 :]
-    latest = sorted(others, key=lambda pair: pair[0].number)[len(best) - _SEEN :]
-    return (*best, *latest)
-
-
-def scores(losses: Sequence[float]) -> Array:
-    """The losses in units of their deviation from their mean, those far above the median cut down.
-
-    How bad a bad loss is says nothing about the best ones, and a heavy tail would flatten them. (Ranks cut it as
-    well, but they spread losses that are almost equal: the search would go on among those for ever.)
-    """
-    y = np.array(losses) / 8  # the sums below cannot overflow
-    middle = np.median(y)
-    y = np.minimum(y, middle + _CUT * (middle - y.min()))
-    y = y / (np.abs(y).max() or 1.0)
-    spread = y.std()
-    return np.asarray((y - y.mean()) / (spread or 1.0), dtype=np.float64)
