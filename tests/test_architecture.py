@@ -44,7 +44,13 @@ LAYERS: list[set[str]] = [
     {"commands"},
     {"minimum"},
 ]
-DOORS = {"hpsearch.engine.settings", "hpsearch.engine.plan", "hpsearch.data.prepare", "hpsearch.strategies.confirm"}
+DOORS = {
+    "hpsearch.engine.settings",
+    "hpsearch.engine.plan",
+    "hpsearch.data.prepare",
+    "hpsearch.strategies.confirm",
+    "hpsearch.strategies.outlook",
+}
 """The modules inside a folder that others may import; beside them, only the folder itself."""
 
 

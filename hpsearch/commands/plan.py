@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hpsearch.data import Dataset
 from hpsearch.errors import Problem, SpecError
 from hpsearch.schema import SearchKeys
 from hpsearch.space import Params, Value
-from hpsearch.spec import Spec
+from hpsearch.spec import Override, Spec, parse
+from hpsearch.store import Meta
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.confirm import Confirmed
 from hpsearch.trial import New
@@ -38,6 +41,12 @@ class Plan:
 
     strategy: str
     spec: Spec
+
+    @classmethod
+    def of(cls, meta: Meta, *more: Override) -> Plan:
+        """A study's, read again from the config that it keeps; `more` flags stand over its own."""
+        kept = [(tuple(path), value, source) for path, value, source in json.loads(meta.overrides)]
+        return cls(meta.strategy, parse(meta.config, meta.file, Path(meta.folder), [*kept, *more], meta.rows))
 
     @property
     def trials(self) -> Sequence[Params]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hpsearch.commands.launch import Run, finish
@@ -12,7 +11,6 @@ from hpsearch.commands.plan import Plan
 from hpsearch.commands.studies import find_study
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
-from hpsearch.spec import parse
 from hpsearch.store import Store
 
 
@@ -20,7 +18,6 @@ def resume(given: Mapping[str, Any]) -> int:
     """Go on where the study stands. Returns the exit code."""
     with Store.open(find_study(given["study"])) as store:
         meta, asked = store.study().meta, len(store.study().history)
-        flags = [(tuple(path), value, source) for path, value, source in json.loads(meta.overrides)]
         budget = given["budget"] if given["budget"] is not None else meta.budget
         if budget is not None and budget < asked:
             raise SpecError(
@@ -30,9 +27,9 @@ def resume(given: Mapping[str, Any]) -> int:
                     help="a budget is a total",
                 )
             )
-        if given["time"] is not None:
-            flags.append((("search", "time"), given["time"], f"--time {given['time']}"))
-        plan = Plan(meta.strategy, parse(meta.config, meta.file, Path(meta.folder), flags, meta.rows))
+        time = given["time"]
+        flags = [(("search", "time"), time, f"--time {time}")] if time is not None else []
+        plan = Plan.of(meta, *flags)
         run = Run.of({**given, "threads": meta.threads, "device": meta.device})
         with run.runner() as runner:
             data = prepare(plan.spec.data)

@@ -63,6 +63,14 @@ class Climber(Model, Protocol):
         """Places up the gradient of the expected improvement, one for each [n, width]; not all are points."""
 
 
+@runtime_checkable
+class Checkable(Model, Protocol):
+    """A model that knows, without another fit, what it would have expected of each trial without having seen it."""
+
+    def left_out(self) -> tuple[Array, Array]:
+        """Mean and deviation, [parts, n] each, of each trial's score, with its noise, given all the others."""
+
+
 SURROGATES = Registry("surrogate", {"gp": "hpsearch.strategies.gp:fit", "ann": "hpsearch.strategies.ann:fit"})
 """Each is `fit(groups, U, y, m) -> Model`: from places [n, width], scores y of mean 0 and deviation 1, and how many
 runs each is the mean of; `groups` are the columns of each parameter. The same arguments give the same model."""

@@ -57,7 +57,7 @@ class Bayes:
         """A random point while little is known, then the candidate of the largest expected improvement."""
         if len(history) < min(_FIRST, len(space.parameters) + 2) or len(history.done) < _LEAST:
             return _drawn(space, history, rng)
-        with _repeatable():
+        with repeatable():
             beliefs = Beliefs.of(space, history, self.surrogate)
             U, values = search(space, history, beliefs.improvement, np.random.default_rng(rng.getrandbits(64)))
             if isinstance(beliefs.model, Climber):
@@ -77,7 +77,7 @@ class Bayes:
         if len(history.done) < _LEAST:
             return [trial for trial, _ in history.done]
         seen = [trial for trial, _ in chosen(history.done)]
-        with _repeatable():
+        with repeatable():
             mu = _model(space, history, self.surrogate).predict(_places(space, seen))[0].mean(axis=0)
         order = np.argsort(mu, kind="stable").tolist()
         return [seen[at] for at in order]
@@ -89,7 +89,7 @@ def _drawn(space: Space, history: History, rng: Random) -> New | None:
 
 
 @contextmanager
-def _repeatable() -> Iterator[None]:
+def repeatable() -> Iterator[None]:
     """One thread, since the model's numbers change with their count; and none of its warnings."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -213,9 +213,15 @@ def scores(losses: Sequence[float]) -> Array:
     How bad a bad loss is says nothing about the best ones, and a heavy tail would flatten them. (Ranks cut it as
     well, but they spread losses that are almost equal: the search would go on among those for ever.)
     """
+    return scaled(losses)[0]
+
+
+def scaled(losses: Sequence[float]) -> tuple[Array, float, float]:
+    """The scores, and what takes one back to a loss (a loss that was cut, to what it counts as): shift and scale."""
     y = np.array(losses) / 8  # the sums below cannot overflow
     middle = np.median(y)
     y = np.minimum(y, middle + _CUT * (middle - y.min()))
-    y = y / (np.abs(y).max() or 1.0)
-    spread = y.std()
-    return np.asarray((y - y.mean()) / (spread or 1.0), dtype=np.float64)
+    largest = float(np.abs(y).max()) or 1.0
+    y = y / largest
+    mean, spread = float(y.mean()), float(y.std()) or 1.0
+    return np.asarray((y - mean) / spread, dtype=np.float64), 8 * largest * mean, 8 * largest * spread
