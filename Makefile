@@ -42,7 +42,7 @@ bench-search: .venv/bench  ## how good a search is, against Optuna, scikit-optim
 	touch $@
 
 pictures: install  ## every comparison of docs/comparisons.md: tables, and pictures in docs/pictures
-	for each in inits optimizers regularizers skips rnn bayesian; do $(BIN)/python -m experiments.compare_$$each || exit 1; done
+	for each in inits optimizers regularizers skips rnn bayesian search; do $(BIN)/python -m experiments.compare_$$each || exit 1; done
 
 clean:
 	rm -rf .venv

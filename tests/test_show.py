@@ -63,7 +63,9 @@ def points(trials: int) -> list[Params]:
 def study(trials: int = 12) -> Study:
     """Trial 2 is the best by its first run, and was run again (as trial `trials`), at a higher loss."""
     results: dict[int, Result] = {
-        number: replace(done(0.2 + loss_of(SPEC.space, params), flops=1e9 * (1 + number)), curve=curve(number, 2.0, 0.5, 0.4))
+        number: replace(
+            done(0.2 + loss_of(SPEC.space, params), flops=1e9 * (1 + number)), curve=curve(number, 2.0, 0.5, 0.4)
+        )
         for number, params in enumerate(points(trials))
     }
     results[1] = Failed("diverged: at once", 0.1, curve(1, math.nan))
@@ -237,7 +239,8 @@ class TestAxis:
     def test_ticks_are_few_and_inside(self, low: float, size: float, most: int) -> None:
         ticks = round_numbers(low, low + size, False, most)
         assert 1 <= len(ticks) <= most + 1
-        assert all(low - 1e-9 * abs(low) <= tick <= low + size + 1e-9 * abs(low + size) for tick in ticks)
+        rounding = 1e-9 * (abs(low) + size)
+        assert all(low - rounding <= tick <= low + size + rounding for tick in ticks)
 
     def test_far_apart_they_are_powers_of_ten(self) -> None:
         assert round_numbers(1e-4, 1e-1, True) == [1e-4, 1e-3, 1e-2, 1e-1]
