@@ -18,7 +18,7 @@ import numpy as np
 
 from hpsearch.spec import parse
 from hpsearch.store import Study, read
-from hpsearch.strategies.bayes import scores
+from hpsearch.strategies.beliefs import scores
 
 
 def rows(study: Study) -> list[list[float]]:

@@ -11,7 +11,7 @@ from hpsearch.engine.settings import NEEDS, SETTINGS, complete, default
 from hpsearch.mistakes import Mistakes, flow, written
 from hpsearch.relations import Parts
 from hpsearch.schema import Keys, ParameterKeys, unknown_key
-from hpsearch.space import Anything, Choice, Domain, Parameter, Params, Space, Value, exact
+from hpsearch.space import Anything, Domain, Parameter, Params, Space, Value, exact, listed
 
 _MOST_STEPS = 10**9
 _LEAST = 1e-6  # where a log range is told to begin that would contain 0
@@ -105,7 +105,7 @@ def _choice(name: str, values: Sequence[Value], domain: Domain, path: Path, mist
                 message = f"{written(value)} stands in '{name}' twice"
                 mistakes.add("E033", message, (*path, index), help="leave one out")
             options[option] = None
-    return None if mistakes.within(path) else Choice(tuple(options))
+    return None if mistakes.within(path) else listed(tuple(options))
 
 
 def _number(

@@ -134,6 +134,8 @@ def random(**given: Any) -> int:
 @_searching
 @_confirming
 @_flag("--surrogate", type=click.Choice(["gp"]), help="The model of the loss.  [default: gp]")
+@_flag("--pareto", is_flag=True, default=None, help="Search the front of loss and seconds.")
+@_flag("--until-converged", is_flag=True, default=None, help="Stop when more trials are not worth it.")
 def bayes(**given: Any) -> int:
     """Let a model of the loss choose what to train next."""
     return _run("hpsearch.commands.search:search", "bayes", given)

@@ -84,7 +84,7 @@ def minimize(
         wrong = error.errors(include_url=False, include_context=False)
         problems = (Problem("E020", f"'{'.'.join(map(str, one['loc']))}': {one['msg']}") for one in wrong)
         raise SpecError(*problems) from error
-    asks, wave = build(strategy, keys, budget, default=False)
+    asks, wave = build(strategy, keys, budget, time, None, default=False)
     plan = Search(asks, space, (), budget, wave, seed, keys.time_weight, _alone, _no_work)
     history, spent = History(), 0.0
     while (time is None or spent < time) and (trials := ask_wave(plan, history)):

@@ -109,7 +109,9 @@ class Real:
         return _value(unit[0], self.low, self.high, self.log)
 
     def snap(self, units: Units) -> Units:
-        return units if self.step is None else _snapped(units, len(self._steps))
+        if self.step is not None or self.low == self.high:
+            return _snapped(units, len(self.values() or ()))
+        return units
 
     def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
         return _stepped(units, spread, None if self.step is None else len(self._steps), rng)
@@ -301,6 +303,56 @@ class Choice:
         return "one of " + ", ".join(str(option) for option in self.options)
 
 
+@dataclass(frozen=True, slots=True)
+class Ordinal:
+    """One of a few numbers: in their order, each owns a cell of the unit interval."""
+
+    options: tuple[float, ...]
+    ordered: ClassVar[bool] = False
+
+    @property
+    def points(self) -> None:
+        return None
+
+    @property
+    def width(self) -> int:
+        return 1
+
+    @property
+    def middle(self) -> tuple[float, ...]:
+        return (0.5,)
+
+    def __contains__(self, value: object) -> bool:
+        return value in Choice(self.options)
+
+    def encode(self, value: Value) -> tuple[float, ...]:
+        return ((sorted(self.options).index(float(value)) + 0.5) / len(self.options),)
+
+    def decode(self, unit: Sequence[float]) -> Value:
+        return _cell(sorted(self.options), unit[0])
+
+    def snap(self, units: Units) -> Units:
+        return _snapped(units, len(self.options))
+
+    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
+        return _stepped(units, spread, len(self.options), rng)
+
+    def grid(self, points: int) -> Sequence[Value]:
+        return self.options
+
+    def values(self) -> Sequence[Value]:
+        return self.options
+
+    def nearest(self, value: Value) -> Value:
+        return Choice(self.options).nearest(value)
+
+    def narrowed(self, low: float, high: float, log: bool, step: float | None, points: int | None) -> Ordinal:
+        return self
+
+    def describe(self) -> str:
+        return Choice(self.options).describe()
+
+
 class Domain(Protocol):
     """What a name may stand for: the whole of which a parameter searches a part."""
 
@@ -343,6 +395,12 @@ class Anything:
     def describe(self) -> str:
         """What values it takes, in words."""
         return "a number, a word, true or false"
+
+
+def listed(options: tuple[Value, ...]) -> Parameter:
+    """One of these: in order, where they are three numbers or more."""
+    numbers = [one for one in options if isinstance(one, int | float) and not isinstance(one, bool)]
+    return Ordinal(tuple(numbers)) if len(numbers) == len(options) > 2 else Choice(options)
 
 
 def exact(number: float) -> Fraction:

@@ -295,5 +295,7 @@ class History:
 
     @cached_property
     def exact(self) -> bool:
-        """Whether every trial that was run again gave the very same loss (so with none that was)."""
-        return not any(result.loss_se for trial, result in self.done if len(self.runs[trial.number]) > 1)
+        """Whether trials were run again, and each gave the very same loss as before."""
+        errors = [result.loss_se for trial, result in self.done if len(self.runs[trial.number]) > 1]
+        ended = [error for error in errors if error is not None]
+        return bool(ended) and not any(ended)

@@ -32,7 +32,7 @@ from hpsearch.space import Choice, Integer, Params, Real, Space
 from hpsearch.spec import Spec, parse
 from hpsearch.store import Study
 from hpsearch.strategies import gp
-from hpsearch.strategies.bayes import scaled, scores
+from hpsearch.strategies.beliefs import scaled, scores
 from hpsearch.strategies.outlook import Outlook, Slice, outlook, usable
 from hpsearch.trial import Done, Epoch, Failed, History, Replicate, Result, Trial
 from tests.histories import CUBE, MIXED, done, loss_of, of_points, sampled

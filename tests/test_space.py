@@ -10,13 +10,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hpsearch.errors import SpecError
 from hpsearch.expression import Expression
-from hpsearch.space import Choice, Integer, Parameter, Params, Real, Space, Value, exact, point_key
+from hpsearch.space import Choice, Integer, Ordinal, Parameter, Params, Real, Space, Value, exact, listed, point_key
+from tests.histories import MIXED
 
 UNIT = st.floats(0.0, 1.0)
 EPS = 2.0**-52
@@ -53,8 +55,14 @@ def choices(draw: st.DrawFn) -> Choice:
     return Choice(tuple(draw(st.lists(mixed, min_size=1, max_size=8, unique=True))))
 
 
+@st.composite
+def ordinals(draw: st.DrawFn) -> Ordinal:
+    numbers = st.integers(-3, 3) | st.floats(-3, 3)
+    return Ordinal(tuple(draw(st.lists(numbers, min_size=3, max_size=8, unique=True))))
+
+
 NUMBERS = reals() | stepped() | integers()
-PARAMETERS = NUMBERS | choices()
+PARAMETERS = NUMBERS | choices() | ordinals()
 
 
 def rounding(parameter: Real) -> float:
@@ -86,6 +94,52 @@ def test_every_value_has_a_place_and_comes_back_from_it(parameter: Parameter, da
         assert abs(float(back) - float(value)) <= rounding(parameter)
     else:
         assert (back, type(back)) == (value, type(value))
+
+
+@settings(deadline=None)
+@given(PARAMETERS, st.integers(0, 2**32))
+def test_places_snap_to_those_of_their_values(parameter: Parameter, seed: int) -> None:
+    if isinstance(parameter, Real) and parameter.values() is None:  # a range of a few roundings has as many places
+        size = 1.0 if parameter.log else max(abs(parameter.low), abs(parameter.high))
+        length = math.log(parameter.high / parameter.low) if parameter.log else parameter.high - parameter.low
+        assume(length > 1e-4 * size)  # logarithms up to 70 are rounded at 1e-14, which is 1e-10 of that
+    units = np.random.default_rng(seed).random((5, parameter.width))
+    places = np.array([parameter.encode(parameter.decode(unit)) for unit in units.tolist()])
+    assert parameter.snap(units) == pytest.approx(places, abs=1e-9)
+
+
+@settings(deadline=None)
+@given(PARAMETERS, st.floats(0.001, 0.5), st.integers(0, 2**32))
+def test_a_step_away_is_another_place(parameter: Parameter, spread: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    units = parameter.snap(rng.random((5, parameter.width)))
+    moved = parameter.near(units, spread, rng)
+    assert ((moved >= 0) & (moved <= 1)).all()
+    if isinstance(parameter, Choice):
+        same = (parameter.snap(moved) == units).all(axis=1)
+        assert same.all() == (parameter.width == 1)
+        assert same.any() == (parameter.width == 1)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32))
+def test_what_is_not_active_is_snapped_and_moved_as_in_points(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    units = MIXED.snap(rng.random((20, MIXED.width)))
+    for places in (units, MIXED.near(units, 0.1, rng)):
+        points = [MIXED.decode(unit) for unit in places.tolist()]
+        assert places == pytest.approx(np.array([MIXED.encode(params) for params in points]), abs=1e-9)
+        assert all(("momentum" in params) == (params["optimizer"] == "momentum") for params in points)
+
+
+def test_every_other_point_that_is_near_differs_in_one_parameter() -> None:
+    rng = np.random.default_rng(0)
+    space = Space({name: Real(0.0, 1.0) for name in "abcdefgh"})
+    units = rng.random((1000, 8))
+    changed = (space.near(units, 0.1, rng) != units).sum(axis=1)
+    # half of all, and of the others those where one of eight moves: 8 / 256; five standard errors of a share of 1,000
+    share = 0.5 + 0.5 * 8 / 256
+    assert (changed == 1).mean() == pytest.approx(share, abs=5 * math.sqrt(share * (1 - share) / 1000))
 
 
 @settings(deadline=None)
@@ -143,6 +197,7 @@ def test_a_value_of_another_kind_or_beyond_the_range_does_not_belong(parameter: 
         (Integer(16, 64, step=16), 41, 48),
         (Integer(16, 64), 1, 16),
         (Choice((16, 32, 64)), 40, 32),
+        (Ordinal((64, 16, 32)), 40, 32),
         (Choice(("a", "b")), "b", "b"),
         (Choice(("a", "b")), "c", "a"),
         (Choice((True, False)), False, False),
@@ -510,3 +565,13 @@ def test_a_parameters_own_points_stand_over_those_of_the_grid() -> None:
 
 def test_a_point_has_one_name_whatever_the_order_of_its_parameters() -> None:
     assert point_key({"a": 1, "b": 2}) == point_key({"b": 2, "a": 1})
+
+
+@pytest.mark.parametrize(
+    ("options", "ordinal"),
+    [((1, 2, 3), True), ((0.1, 1, 0.01), True), ((1, 2), False), ((1, 2, "a"), False), ((1, True, 0.5), False)],
+)
+def test_three_numbers_or_more_have_an_order(options: tuple[Value, ...], ordinal: bool) -> None:
+    parameter = listed(options)
+    assert isinstance(parameter, Ordinal) == ordinal
+    assert parameter.grid(1) == options

@@ -26,7 +26,7 @@ from hpsearch.engine.settings import SETTINGS
 from hpsearch.errors import EXIT_OK, EXIT_USAGE, Place, Problem, SpecError
 from hpsearch.expression import Expression
 from hpsearch.schema import seconds
-from hpsearch.space import Choice, Integer, Parameter, Params, Real, Space, Value
+from hpsearch.space import Choice, Integer, Parameter, Params, Real, Space, Value, listed
 from hpsearch.spec import Spec, parse
 
 DATA = "data: {source: digits}\n"
@@ -705,7 +705,7 @@ def entries(draw: st.DrawFn, name: str) -> tuple[dict[str, object], Parameter | 
     domain = SETTINGS[name].domain
     if not domain.ordered:
         values = draw(st.lists(st.sampled_from(domain.grid(1)), min_size=1, unique=True))
-        return {"values": values}, Choice(tuple(values))
+        return {"values": values}, listed(tuple(values))
     whole = isinstance(domain, Integer)
     number = st.integers(1, 1000) if whole else st.sampled_from([1e-5, 0.001, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9])
     low, high = sorted((draw(number), draw(number)))
@@ -722,7 +722,7 @@ def entries(draw: st.DrawFn, name: str) -> tuple[dict[str, object], Parameter | 
             return {"min": low, "max": high, "step": step, **own}, domain.narrowed(low, high, False, step, points)
         case "values":
             values = draw(st.lists(number, min_size=1, max_size=5, unique=True))
-            return {"values": values}, Choice(tuple(values))
+            return {"values": values}, listed(tuple(values))
     return {"value": low}, low
 
 

@@ -16,7 +16,8 @@ import pytest
 from hpsearch.expression import Expression
 from hpsearch.space import Choice, Integer, Params, Real, Space, point_key
 from hpsearch.strategies import STRATEGIES, Strategy
-from hpsearch.strategies.bayes import Bayes, Beliefs, chosen, scores
+from hpsearch.strategies.bayes import Bayes
+from hpsearch.strategies.beliefs import Beliefs, chosen, scores
 from hpsearch.strategies.grid import Grid
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.trial import Failed, History, New, Result, Trial
@@ -284,7 +285,7 @@ class TestBayes:
     def test_goes_on_after_ten_thousand_trials(self) -> None:
         history = sampled(CUBE, 10_000)
         new = Bayes().ask(CUBE, history, Random(0))
-        assert new is not None
+        assert isinstance(new, New)
         assert point_key(new.params) not in history.keys
 
     def test_a_tight_constraint_does_not_hold_it_up(self) -> None:

@@ -13,7 +13,19 @@ from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.schema import Keys
 from hpsearch.spec import Override
 
-_SEARCH = ("time", "seed", "seeds", "time_weight", "points", "rounds", "guided", "surrogate", "confirm")
+_SEARCH = (
+    "time",
+    "seed",
+    "seeds",
+    "time_weight",
+    "points",
+    "rounds",
+    "guided",
+    "surrogate",
+    "pareto",
+    "until_converged",
+    "confirm",
+)
 SMOKE_ROWS = 256
 _SMOKE_TRIALS = 3
 

@@ -14,7 +14,8 @@ from hpsearch.space import Params, Value
 from hpsearch.spec import Override, Spec, parse
 from hpsearch.store import Meta
 from hpsearch.strategies import STRATEGIES, Strategy
-from hpsearch.strategies.confirm import Confirmed
+from hpsearch.strategies.confirm import Confirmed, UntilConverged
+from hpsearch.strategies.cost import Price
 from hpsearch.trial import New
 
 _ROUNDS = 5  # of a guided random search that does not say how many
@@ -67,10 +68,12 @@ class Plan:
         first = [New(default, "default")] if default is not None else []
         return [*first, *(New(params, "hand-picked") for params in self.spec.trials)]
 
-    def build(self, budget: int | None) -> tuple[Strategy, int]:
-        """The strategy, and how many trials it is asked for at a time."""
+    def build(
+        self, budget: int | None, price: Price | None = None, seconds: float | None = None
+    ) -> tuple[Strategy, int]:
+        """The strategy, and how many trials it is asked for at a time; `seconds` may be spent on trainings in all."""
         default = any(new.why == "default" for new in self.opening)
-        return build(self.strategy, self.spec.search, budget, default, tuple(self.trials))
+        return build(self.strategy, self.spec.search, budget, seconds, price, default, tuple(self.trials))
 
     def objective(self, loss: float, metric: float) -> float:
         """What is optimised, of a loss and a metric."""
@@ -100,11 +103,18 @@ class Plan:
 
 
 def build(
-    name: str, keys: SearchKeys, budget: int | None, default: bool, trials: Sequence[Params] = ()
+    name: str,
+    keys: SearchKeys,
+    budget: int | None,
+    seconds: float | None,
+    price: Price | None,
+    default: bool,
+    trials: Sequence[Params] = (),
 ) -> tuple[Strategy, int]:
     """A strategy as `search:` describes it, and how many trials it is asked for at a time.
 
-    `default` says whether there is a trial of default settings; `trials` are a manual search's.
+    `seconds` may be spent on trainings in all, whose `price` is known before they run; `default` says whether there
+    is a trial of default settings; `trials` are a manual search's.
     """
     rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
     guided = rounds > 1 if keys.guided is None else keys.guided
@@ -113,15 +123,21 @@ def build(
         "manual": {"trials": tuple(trials)},
         "grid": {"points": keys.points},
         "random": {"round": per_round, "guided": guided},
-        "bayes": {"surrogate": keys.surrogate},
+        "bayes": {"surrogate": keys.surrogate, "price": price, "seconds": seconds, "pareto": keys.pareto},
     }
     strategy: Strategy = STRATEGIES.load(name)(**options[name])
-    if budget is not None and _confirms(name, keys, budget):
-        strategy = Confirmed.within(strategy, budget, default)
+    if keys.until_converged:
+        strategy = UntilConverged(strategy)
+    if _confirms(name, keys, budget, seconds):
+        strategy = Confirmed.within(strategy, budget, seconds, default)
     in_rounds = name == "random" and rounds > 1
-    return strategy, keys.wave or (per_round if in_rounds else _WAVES.get(name, _WAVE))
+    fills = name == "bayes" and seconds is not None and price is not None
+    return strategy, keys.wave or (per_round if in_rounds else _WAVE if fills else _WAVES.get(name, _WAVE))
 
 
-def _confirms(name: str, keys: SearchKeys, budget: int) -> bool:
+def _confirms(name: str, keys: SearchKeys, budget: int | None, seconds: float | None) -> bool:
     """Whether the best trials are run again in the end."""
-    return keys.confirm if keys.confirm is not None else name in ("random", "bayes") and budget >= _CONFIRMED
+    if keys.confirm is not None:
+        return keys.confirm
+    enough = seconds is not None if budget is None else budget >= _CONFIRMED
+    return enough and name in ("random", "bayes")

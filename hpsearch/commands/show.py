@@ -19,7 +19,7 @@ from hpsearch.report.shown import outlook_page, sheet_page
 from hpsearch.report.view import board
 from hpsearch.spec import Spec
 from hpsearch.store import FILE, Study, read
-from hpsearch.strategies.outlook import LEAST, outlook, usable
+from hpsearch.strategies.outlook import NEEDED, outlook, usable
 
 
 def show(given: Mapping[str, Any]) -> int:
@@ -68,9 +68,9 @@ def _searched(study: Study, spec: Spec, folder: Path) -> view.Searched:
         raise SpecError(Problem("E097", message, help=f"one of its trials:  hpsearch show {place} 0"))
     history = study.history.weighed(study.meta.time_weight)
     ended = len(usable(spec.space, history).done)
-    if ended < LEAST:
-        message = f"a model takes {LEAST} trials that succeeded, and {study.meta.name} has {ended or 'none'}"
-        budget = max(study.meta.budget or 0, len(study.history)) + LEAST
+    if ended < NEEDED:
+        message = f"a model takes {NEEDED} trials that succeeded, and {study.meta.name} has {ended or 'none'}"
+        budget = max(study.meta.budget or 0, len(study.history)) + NEEDED
         help = f"more of them:  hpsearch resume {place} --budget {budget}"
         if outside := len(history.done) - ended:  # such as presets: others of the kind do not help
             message += f" in its space ({outside} outside of it)"

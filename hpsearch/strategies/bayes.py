@@ -1,227 +1,153 @@
-"""Bayesian optimisation: train next where a model of the loss expects the largest improvement.
-
-Notation
-    U         [n, width] places in the unit cube
-    y, m      scores of the trials that ended (their losses, shifted, scaled, the worst cut down), and how many
-              runs each is the mean of
-    mu, s     [parts, n] mean and deviation that each part of the model gives a place
-    best      [parts] the lowest mu among the trials
-    p         the chance that a training succeeds
-
-Sources: Snoek, Larochelle & Adams 2012; Ginsbourger, Le Riche & Carraro 2010 (the believer, for pending trials);
-Gelbart, Snoek & Adams 2014 (EI times p).
-"""
+"""Bayesian optimisation: train next where a model of the loss expects the largest improvement."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from random import Random
 
 import numpy as np
-from scipy.special import log_ndtr
 from threadpoolctl import threadpool_limits
 
 from hpsearch.space import Space, Units, point_key
-from hpsearch.strategies import SURROGATES, Climber, Model
-from hpsearch.strategies.acquisition import Array, log_improvement
+from hpsearch.strategies import Array, Climber
+from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places
+from hpsearch.strategies.candidates import mates, search
+from hpsearch.strategies.cost import Costs, Price, exponent, front, log_volume
 from hpsearch.strategies.random import unseen
-from hpsearch.trial import Done, Failed, History, New, Trial
+from hpsearch.trial import History, New, Trial, Wait
 
 _FIRST = 10  # random trials before the model is asked, at most
-_LEAST = 3  # of them must have succeeded
-_SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
-_CUT = 2.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
-_DRAWN = 700  # candidates from the whole space
-_DRAWS = 10_000  # draws for them: a constraint may leave few
-_NEAR = 300  # candidates near the best trials
+_FIRST_OF_TIME = 4  # and where each costs a part of what there is
 _PARENTS = 5
-_ROUNDS = (0.2, 0.07, 0.02)  # then, in each, more near the best candidates: how near, in the unit cube
-_BEST, _CHILDREN = 10, 12
-_CLIMBERS = 16  # candidates that go up the model's gradient, where it has one
-
-Acquisition = Callable[[Units], Array]
+_PRICED = 100  # candidates whose price is asked for
 
 
 @dataclass(frozen=True, slots=True)
 class Bayes:
-    """Asks for the point from which a model expects the largest improvement."""
+    """Asks for the point from which a model expects the largest improvement.
+
+    With `seconds` to spend in all, it is the improvement per second that counts, at first, and what does not fit any
+    more is not asked for. Where trainings have a `price`, a wave then goes on as long as one more of its members is
+    worth its seconds. With `pareto`, it is the growth of what the front of loss and seconds dominates that counts.
+    """
 
     surrogate: str = "gp"
+    price: Price | None = None
+    seconds: float | None = None
+    pareto: bool = False
 
-    def ask(self, space: Space, history: History, rng: Random) -> New | None:
-        """A random point while little is known, then the candidate of the largest expected improvement."""
-        if len(history) < min(_FIRST, len(space.parameters) + 2) or len(history.done) < _LEAST:
-            return _drawn(space, history, rng)
-        with repeatable():
-            beliefs = Beliefs.of(space, history, self.surrogate)
-            U, values = search(space, history, beliefs.improvement, np.random.default_rng(rng.getrandbits(64)))
-            if isinstance(beliefs.model, Climber):
-                best = U[np.argsort(-values, kind="stable")[:_CLIMBERS]]
-                higher = space.snap(beliefs.model.climb(best, beliefs.best))
-                U, values = np.concatenate([U, higher]), np.concatenate([values, beliefs.improvement(higher)])
-        for at in np.argsort(-values, kind="stable"):
-            params = space.decode(U[at].tolist())
+    def ask(self, space: Space, history: History, rng: Random) -> New | Wait | None:
+        """A random point while little is known, then the candidate of the largest value."""
+        first = min(_FIRST if self.seconds is None else _FIRST_OF_TIME, len(space.parameters) + 2)
+        if len(history) >= first and len(history.done) >= LEAST:
+            with _repeatable():
+                answer = self._expected(space, history, np.random.default_rng(rng.getrandbits(64)))
+            if answer is not None:
+                return answer
+        elif self._fills and history.pending and len(history) >= first:
+            return Wait()
+        params = unseen(space, history.keys, rng)
+        return New(params, "random") if params is not None else None
+
+    @property
+    def _fills(self) -> bool:
+        """Whether a wave is as large as is worth its seconds."""
+        return self.seconds is not None and self.price is not None
+
+    def _expected(self, space: Space, history: History, rng: np.random.Generator) -> New | Wait | None:
+        """The best of many candidates; None where all have been asked for."""
+        beliefs = Beliefs.of(space, history, self.surrogate)
+        climb = None
+        if isinstance(model := beliefs.model, Climber):
+            climb = lambda U: model.climb(U, beliefs.best)  # noqa: E731
+        parents = places(space, [trial for trial, _ in history.done[:_PARENTS]])
+        if self.seconds is None and not self.pareto:
+            U = search(space, parents, beliefs.improvement, climb, rng)
+            return self._first_new(space, history, beliefs, U)
+        worth = Worth.of(self, space, history, beliefs)
+        U = search(space, parents, worth, climb, rng)
+        U = np.concatenate([U[:_PRICED], mates(space, places(space, history.pending), rng)])
+        values = worth.exactly(U)
+        order = np.argsort(-values, kind="stable")
+        new = self._first_new(space, history, beliefs, U[order[np.isfinite(values[order])]])
+        if new is None:
+            return Wait()  # nothing fits into what is left
+        return Wait() if self._fills and worth.is_enough(new) else new
+
+    def _first_new(self, space: Space, history: History, beliefs: Beliefs, U: Units) -> New | None:
+        for unit in U.tolist():
+            params = space.decode(unit)
             if point_key(params) not in history.keys and space.allows(params):
-                ei = math.exp(values[at])
+                place = np.array([space.encode(params)])
+                ei = math.exp(float(beliefs.improvement(place)[0]))
                 why = f"expected improvement {ei:.2g} ({len(history.done)} trials)"
                 return New(params, why, ei / math.sqrt(beliefs.model.noise))
-        return _drawn(space, history, rng)
+        return None
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
-        """The lowest mean of the model first, which knows of luck; the rest as they are, where it has not seen all."""
-        if len(history.done) < _LEAST:
+        """The lowest mean of the model first, which knows of luck; of a great many trials, those that it sees."""
+        if len(history.done) < LEAST:
             return [trial for trial, _ in history.done]
         seen = [trial for trial, _ in chosen(history.done)]
-        with repeatable():
-            mu = _model(space, history, self.surrogate).predict(_places(space, seen))[0].mean(axis=0)
-        order = np.argsort(mu, kind="stable").tolist()
-        return [seen[at] for at in order]
+        with _repeatable():
+            mu = model_of(space, history, self.surrogate).predict(places(space, seen))[0].mean(axis=0)
+        return [seen[at] for at in np.argsort(mu, kind="stable").tolist()]
 
 
-def _drawn(space: Space, history: History, rng: Random) -> New | None:
-    params = unseen(space, history.keys, rng)
-    return New(params, "random") if params is not None else None
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a place is worth, where seconds count: its improvement less `a` times the logarithm of its seconds, or how
+    much the front grows (`steps`, its log seconds and scores). What takes longer than is `left` is worth nothing.
+    """
+
+    beliefs: Beliefs
+    costs: Costs
+    pending: tuple[Trial, ...]
+    a: float
+    left: float
+    steps: tuple[Array, Array] | None
+
+    @classmethod
+    def of(cls, search: Bayes, space: Space, history: History, beliefs: Beliefs) -> Worth:
+        """As the search stands."""
+        costs = Costs.of(space, history, search.price)
+        spent, a, left = sum(result.seconds for result in history.results.values()), 0.0, math.inf
+        if search.seconds is not None:
+            a = exponent(spent, search.seconds, len(history))
+            left = search.seconds - spent - costs.pending(history.pending)
+        steps = front(space, history, beliefs.model, costs) if search.pareto else None
+        return cls(beliefs, costs, history.pending, a, left, steps)
+
+    def __call__(self, U: Units) -> Array:
+        """[n] at snapped places, by seconds that are learned from the trials."""
+        return self._value(U, self.costs.expected(U))
+
+    def exactly(self, U: Units) -> Array:
+        """[n] at snapped places, by what they add to their wave."""
+        log_c = self.costs.added(U, [trial.params for trial in self.pending])
+        fits = log_c + self.costs.error < math.log(max(self.left, 1e-9))
+        return np.where(fits, self._value(U, log_c), -np.inf)
+
+    def _value(self, U: Units, log_c: Array) -> Array:
+        if self.steps is not None:
+            return log_volume(*self.beliefs.model.predict(U), log_c, *self.steps)
+        return self.beliefs.improvement(U) - self.a * log_c
+
+    def is_enough(self, new: New) -> bool:
+        """Whether the wave has more improvement per second as it is than the new member would bring it."""
+        promised = sum(trial.promise or 0.0 for trial in self.pending)
+        seconds = self.costs.pending(self.pending)
+        added = math.exp(float(self.costs.added_by(new.params, [trial.params for trial in self.pending])))
+        return bool(self.pending) and (new.promise or 0.0) * seconds < promised * added
 
 
 @contextmanager
-def repeatable() -> Iterator[None]:
+def _repeatable() -> Iterator[None]:
     """One thread, since the model's numbers change with their count; and none of its warnings."""
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def search(space: Space, history: History, value: Acquisition, rng: np.random.Generator) -> tuple[Units, Array]:
-    """Candidates [n, width] and their values: from the whole space, near the best trials, and ever nearer to the best
-    of these."""
-    parents = np.array([space.encode(trial.params) for trial, _ in history.done[:_PARENTS]])
-    U = np.concatenate([_allowed(space, rng), space.near(parents[rng.integers(len(parents), size=_NEAR)], 0.1, rng)])
-    values = value(U)
-    for spread in _ROUNDS:
-        best = U[np.argsort(-values, kind="stable")[:_BEST]]
-        more = space.near(np.repeat(best, _CHILDREN, axis=0), spread, rng)
-        U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
-    return U, values
-
-
-def _allowed(space: Space, rng: np.random.Generator) -> Units:
-    """Places from the whole space; where a constraint leaves few, as many as are found."""
-    if not space.constraints:
-        return space.snap(rng.random((_DRAWN, space.width)))
-    U = space.snap(rng.random((_DRAWS, space.width)))
-    found: list[int] = []
-    for at in range(_DRAWS):
-        if space.allows(space.decode(U[at].tolist())):
-            found.append(at)
-            if len(found) == _DRAWN:
-                break
-    return U[found]
-
-
-@dataclass(frozen=True, slots=True)
-class Beliefs:
-    """What is believed of a space: a model of the score, one of failure (None while nothing has failed)."""
-
-    space: Space
-    model: Model
-    best: Array
-    failure: Model | None
-
-    @classmethod
-    def of(cls, space: Space, history: History, surrogate: str) -> Beliefs:
-        """From the trials that ended; of those that are pending, the model believes its own mean."""
-        model = _model(space, history, surrogate)
-        places = _places(space, [trial for trial, _ in chosen(history.done)])
-        if history.pending:
-            pending = _places(space, history.pending)
-            model, places = model.believing(pending), np.concatenate([places, pending])
-        best = model.predict(places)[0].min(axis=1)
-        return cls(space, model, best, _failure(space, history))
-
-    def improvement(self, U: Units) -> Array:
-        """[n] log of the expected improvement times the chance of success, at snapped places."""
-        value = log_improvement(*self.model.predict(U), self.best)
-        return value if self.failure is None else value + log_success(self.failure, U)
-
-
-def _model(space: Space, history: History, surrogate: str) -> Model:
-    """A model of the trials' scores."""
-    y = scores([result.loss for _, result in history.done])
-    score_of = {trial.number: score for (trial, _), score in zip(history.done, y.tolist(), strict=True)}
-    seen = sorted((trial for trial, _ in chosen(history.done)), key=lambda trial: trial.number)
-    runs = [len(history.runs[trial.number]) for trial in seen]
-    return _fit(surrogate, space, _places(space, seen), [score_of[trial.number] for trial in seen], runs)
-
-
-def _places(space: Space, trials: Sequence[Trial]) -> Array:
-    return np.array([space.encode(trial.params) for trial in trials])
-
-
-def _fit(surrogate: str, space: Space, U: Array, y: Sequence[float], m: Sequence[int]) -> Model:
-    edges = tuple((block.start, block.stop) for block in space.columns.values())
-    return _fitted(surrogate, edges, U.tobytes(), tuple(y), tuple(m))
-
-
-@lru_cache(maxsize=2)  # the questions of a wave have the same results: one model of scores, one of failures
-def _fitted(
-    surrogate: str, edges: tuple[tuple[int, int], ...], U: bytes, y: tuple[float, ...], m: tuple[int, ...]
-) -> Model:
-    blocks = [slice(*edge) for edge in edges]
-    model: Model = SURROGATES.load(surrogate)(
-        blocks, np.frombuffer(U).reshape(len(y), -1), np.array(y), np.array(m, dtype=float)
-    )
-    return model
-
-
-_FAILED, _DONE = 1.0, -1.0
-
-
-def _failure(space: Space, history: History) -> Model | None:
-    """A model that is above 0 where trials failed, and below where they did not."""
-    ended = [trial for trial in history.trials if trial.of is None and trial.number in history.results]
-    labels = [_FAILED if isinstance(history.results[t.number], Failed) else _DONE for t in ended][-_SEEN:]
-    if len(set(labels)) < 2:
-        return None
-    return _fit("gp", space, _places(space, ended[-_SEEN:]), labels, [1] * len(labels))
-
-
-def log_success(failure: Model, U: Array) -> Array:
-    """[n] log of the chance that trainings succeed, from a model of failure."""
-    mu, s = failure.predict(U)
-    p = log_ndtr(-mu / np.sqrt(s * s + failure.noise))
-    mean: Array = np.logaddexp.reduce(p, axis=0) - math.log(len(mu))
-    return mean
-
-
-def chosen(done: Sequence[tuple[Trial, Done]]) -> Sequence[tuple[Trial, Done]]:
-    """The trials that the model sees: all; where they are too many, half of them the best, half the latest others."""
-    if len(done) <= _SEEN:
-        return done
-    best, others = done[: _SEEN // 2], done[_SEEN // 2 :]
-    latest = sorted(others, key=lambda pair: pair[0].number)[len(best) - _SEEN :]
-    return (*best, *latest)
-
-
-def scores(losses: Sequence[float]) -> Array:
-    """The losses in units of their deviation from their mean, those far above the median cut down.
-
-    How bad a bad loss is says nothing about the best ones, and a heavy tail would flatten them. (Ranks cut it as
-    well, but they spread losses that are almost equal: the search would go on among those for ever.)
-    """
-    return scaled(losses)[0]
-
-
-def scaled(losses: Sequence[float]) -> tuple[Array, float, float]:
-    """The scores, and what takes one back to a loss (a loss that was cut, to what it counts as): shift and scale."""
-    y = np.array(losses) / 8  # the sums below cannot overflow
-    middle = np.median(y)
-    y = np.minimum(y, middle + _CUT * (middle - y.min()))
-    largest = float(np.abs(y).max()) or 1.0
-    y = y / largest
-    mean, spread = float(y.mean()), float(y.std()) or 1.0
-    return np.asarray((y - mean) / spread, dtype=np.float64), 8 * largest * mean, 8 * largest * spread

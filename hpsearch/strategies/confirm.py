@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -11,36 +12,57 @@ from hpsearch.strategies import Strategy
 from hpsearch.trial import History, Repeat, Suggestion, Trial, Wait
 
 FINALISTS = 3
-_SHARE = 0.15  # of a budget
+_SHARE = 0.15  # of what may be spent
+_ROUNDS = 2  # where that is time
+_TIMES, _LITTLE = 5, 0.1  # deviations of the noise
+
+
+def converged(history: History) -> bool:
+    """Whether more trials are not worth it: five times running little was left to be expected of the best place."""
+    promises = [trial.promise for trial in history.trials if trial.promise is not None]
+    return len(promises) >= _TIMES and max(promises[-_TIMES:]) < _LITTLE
+
+
+@dataclass(frozen=True, slots=True)
+class UntilConverged:
+    """Asks `strategy` until more is not worth it."""
+
+    strategy: Strategy
+
+    def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
+        """What it asks for; None after the search has converged."""
+        return None if converged(history) else self.strategy.ask(space, history, rng)
+
+    def ranked(self, space: Space, history: History) -> Sequence[Trial]:
+        """As it ranks them."""
+        return self.strategy.ranked(space, history)
 
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """Asks `strategy` until `trials` are there, then runs its best three again, and the default, `rounds` times each.
+    """Asks `strategy` for `trials`, or until `seconds` are spent; then its best three, and the default, run again.
 
-    In a round all have the same new seeds and the same new split, so that they can be compared. Those whose
-    repetition failed are not run again. Where the first repetition gives the very same loss, there is no noise: the
-    search goes on instead.
+    There are so many `rounds`. In each all have the same new seeds and the same new split, so that they can be
+    compared. Those whose repetition failed are not run again. Where the first repetition gives the very same loss,
+    there is no noise: the search goes on instead.
     """
 
     strategy: Strategy
-    trials: int
+    trials: int | None
     rounds: int
+    seconds: float = math.inf
 
     @classmethod
-    def within(cls, strategy: Strategy, budget: int, default: bool) -> Confirmed:
-        """So that trials and repetitions fill the budget; `default`: there is a trial of default settings."""
+    def within(cls, strategy: Strategy, budget: int | None, seconds: float | None, default: bool) -> Confirmed:
+        """So that trials and repetitions fill what there is; `default`: there is a trial of default settings."""
         finalists = FINALISTS + default
-        rounds = max(1, round(_SHARE * budget / finalists))
-        return cls(strategy, max(1, budget - rounds * finalists), rounds)
+        rounds = _ROUNDS if budget is None else max(1, round(_SHARE * budget / finalists))
+        trials = None if budget is None else max(1, budget - rounds * finalists)
+        return cls(strategy, trials, rounds, math.inf if seconds is None else (1 - _SHARE) * seconds)
 
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
         """The strategy's next trial; after the last, one of the finalists again."""
-        firsts = [trial for trial in history.trials if trial.of is None]
-        repeated = len(history) - len(firsts)
-        if (len(firsts) < self.trials or (repeated and history.exact)) and (
-            new := self.strategy.ask(space, history, rng)
-        ) is not None:
+        if self._searches(history) and (new := self.strategy.ask(space, history, rng)) is not None:
             return new
         if any(trial.of is None for trial in history.pending):
             return Wait()
@@ -50,6 +72,13 @@ class Confirmed:
             return None
         trial = next(trial for trial, count in repeats if count == done)
         return Repeat(trial.number, f"confirm, round {done + 1} of {self.rounds}")
+
+    def _searches(self, history: History) -> bool:
+        if history.exact:
+            return True
+        trials = sum(trial.of is None for trial in history.trials)
+        spent = sum(result.seconds for result in history.results.values())
+        return (self.trials is None or trials < self.trials) and spent < self.seconds
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
         """The strategy's own order; once there are repetitions, the lowest mean of those that were run most often."""

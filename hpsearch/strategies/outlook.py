@@ -6,19 +6,21 @@ Any strategy's trials will do: the model is fitted to what is there.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from hpsearch.space import Params, Space, Value
-from hpsearch.strategies import Checkable
-from hpsearch.strategies.acquisition import Array
-from hpsearch.strategies.bayes import Beliefs, chosen, log_success, repeatable, scaled
+from hpsearch.strategies import Array, Checkable
+from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, log_success, scaled
 from hpsearch.trial import Done, History, Trial
 
-LEAST = 3
+NEEDED = LEAST
 """Trials that must have succeeded before there is anything to model."""
+
 _POINTS = 61  # of a number's slice
 
 
@@ -121,14 +123,15 @@ def usable(space: Space, history: History) -> History:
 
 
 def outlook(space: Space, history: History, surrogate: str, winner: int | None = None) -> Outlook:
-    """What a model makes of the trials; at least `LEAST` must be `usable` and have succeeded.
+    """What a model makes of the trials; at least `NEEDED` must be `usable` and have succeeded.
 
     The slices go through the trial with the number `winner`, or through the best one.
     """
     ended = usable(space, history)
     losses = [result.loss for _, result in ended.done]
     y, shift, scale = scaled(losses)
-    with repeatable():
+    with threadpool_limits(1), warnings.catch_warnings():  # as where a search asks
+        warnings.simplefilter("ignore")
         beliefs = Beliefs.of(space, ended, surrogate)
         anchor = next((trial for trial, _ in ended.done if trial.number == winner), ended.done[0][0])
         ranked = [anchor, *(trial for trial, _ in ended.done if trial is not anchor)]
@@ -184,7 +187,8 @@ def _placed(space: Space, name: str) -> Callable[[Value], float]:
     parameter = space.parameters[name]
     if parameter.ordered:
         return lambda value: parameter.encode(value)[0]
-    return lambda value: float(np.argmax(parameter.encode(value)))
+    options = list(parameter.values() or ())
+    return lambda value: float(options.index(value))
 
 
 def _point(trial: Trial, result: Done, name: str, place: Callable[[Value], float]) -> Point:

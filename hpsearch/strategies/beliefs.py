@@ -1,0 +1,137 @@
+"""What the trials so far make one believe of a space: how good a place is, and whether a training succeeds there.
+
+Notation
+    U         [n, width] places in the unit cube
+    y, m      scores of the trials that ended (their losses, shifted, scaled, the worst cut down), and how many
+              runs each is the mean of
+    mu, s     [parts, n] mean and deviation that each part of the model gives a place
+    best      [parts] the lowest mu among the trials
+    p         the chance that a training succeeds
+
+Sources: Snoek, Larochelle & Adams 2012; Ginsbourger, Le Riche & Carraro 2010 (the believer, for pending trials);
+Gelbart, Snoek & Adams 2014 (EI times p).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import log_ndtr
+
+from hpsearch.space import Space, Units
+from hpsearch.strategies import SURROGATES, Array, Model
+from hpsearch.strategies.acquisition import log_improvement
+from hpsearch.trial import Done, Failed, History, Trial
+
+LEAST = 3  # trials that must have succeeded
+_SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
+_CUT = 2.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
+
+
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """What is believed of a space: a model of the score, one of failure (None while nothing has failed)."""
+
+    space: Space
+    model: Model
+    best: Array
+    failure: Model | None
+
+    @classmethod
+    def of(cls, space: Space, history: History, surrogate: str) -> Beliefs:
+        """From the trials that ended; of those that are pending, the model believes its own mean."""
+        model = model_of(space, history, surrogate)
+        seen = places(space, [trial for trial, _ in chosen(history.done)])
+        if history.pending:
+            pending = places(space, history.pending)
+            model, seen = model.believing(pending), np.concatenate([seen, pending])
+        best = model.predict(seen)[0].min(axis=1)
+        return cls(space, model, best, _failure(space, history))
+
+    def improvement(self, U: Units) -> Array:
+        """[n] log of the expected improvement times the chance of success, at snapped places."""
+        value = log_improvement(*self.model.predict(U), self.best)
+        return value if self.failure is None else value + log_success(self.failure, U)
+
+
+def model_of(space: Space, history: History, surrogate: str) -> Model:
+    """A model of the trials' scores."""
+    y = scores([result.loss for _, result in history.done])
+    score_of = {trial.number: score for (trial, _), score in zip(history.done, y.tolist(), strict=True)}
+    seen = sorted((trial for trial, _ in chosen(history.done)), key=lambda trial: trial.number)
+    runs = [len(history.runs[trial.number]) for trial in seen]
+    return _fit(surrogate, space, places(space, seen), [score_of[trial.number] for trial in seen], runs)
+
+
+def places(space: Space, trials: Sequence[Trial]) -> Units:
+    """[n, width] where the trials are."""
+    return np.array([space.encode(trial.params) for trial in trials]).reshape(len(trials), space.width)
+
+
+def _fit(surrogate: str, space: Space, U: Array, y: Sequence[float], m: Sequence[int]) -> Model:
+    edges = tuple((block.start, block.stop) for block in space.columns.values())
+    return _fitted(surrogate, edges, U.tobytes(), tuple(y), tuple(m))
+
+
+@lru_cache(maxsize=2)  # the questions of a wave have the same results: one model of scores, one of failures
+def _fitted(
+    surrogate: str, edges: tuple[tuple[int, int], ...], U: bytes, y: tuple[float, ...], m: tuple[int, ...]
+) -> Model:
+    blocks = [slice(*edge) for edge in edges]
+    model: Model = SURROGATES.load(surrogate)(
+        blocks, np.frombuffer(U).reshape(len(y), -1), np.array(y), np.array(m, dtype=float)
+    )
+    return model
+
+
+_FAILED, _DONE = 1.0, -1.0
+
+
+def _failure(space: Space, history: History) -> Model | None:
+    """A model that is above 0 where trials failed, and below where they did not."""
+    ended = [trial for trial in history.trials if trial.of is None and trial.number in history.results]
+    labels = [_FAILED if isinstance(history.results[t.number], Failed) else _DONE for t in ended][-_SEEN:]
+    if len(set(labels)) < 2:
+        return None
+    return _fit("gp", space, places(space, ended[-_SEEN:]), labels, [1] * len(labels))
+
+
+def log_success(failure: Model, U: Array) -> Array:
+    """[n] log of the chance that trainings succeed, from a model of failure."""
+    mu, s = failure.predict(U)
+    p = log_ndtr(-mu / np.sqrt(s * s + failure.noise))
+    mean: Array = np.logaddexp.reduce(p, axis=0) - math.log(len(mu))
+    return mean
+
+
+def chosen(done: Sequence[tuple[Trial, Done]]) -> Sequence[tuple[Trial, Done]]:
+    """The trials that the model sees: all; where they are too many, half of them the best, half the latest others."""
+    if len(done) <= _SEEN:
+        return done
+    best, others = done[: _SEEN // 2], done[_SEEN // 2 :]
+    latest = sorted(others, key=lambda pair: pair[0].number)[len(best) - _SEEN :]
+    return (*best, *latest)
+
+
+def scores(losses: Sequence[float]) -> Array:
+    """The losses in units of their deviation from their mean, those far above the median cut down.
+
+    How bad a bad loss is says nothing about the best ones, and a heavy tail would flatten them. (Ranks cut it as
+    well, but they spread losses that are almost equal: the search would go on among those for ever.)
+    """
+    return scaled(losses)[0]
+
+
+def scaled(losses: Sequence[float]) -> tuple[Array, float, float]:
+    """The scores, and what takes one back to a loss (a loss that was cut, to what it counts as): shift and scale."""
+    y = np.array(losses) / 8  # the sums below cannot overflow
+    middle = np.median(y)
+    y = np.minimum(y, middle + _CUT * (middle - y.min()))
+    largest = float(np.abs(y).max()) or 1.0
+    y = y / largest
+    mean, spread = float(y.mean()), float(y.std()) or 1.0
+    return np.asarray((y - mean) / spread, dtype=np.float64), 8 * largest * mean, 8 * largest * spread

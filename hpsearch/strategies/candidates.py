@@ -1,0 +1,65 @@
+"""Where to look for the next trial: everywhere, near the best trials, and ever nearer to the most promising places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hpsearch.space import Space, Units
+from hpsearch.strategies import Array
+
+_DRAWN = 700  # from the whole space
+_DRAWS = 10_000  # draws for them: a constraint may leave few
+_NEAR = 300  # near the parents
+_ROUNDS = (0.2, 0.07, 0.02)  # then, in each, more near the best so far: how near, in the unit cube
+_BEST, _CHILDREN = 10, 12
+_CLIMBERS = 16  # that go up a gradient, where there is one
+_MATES = 100
+
+Acquisition = Callable[[Units], Array]
+
+
+def search(
+    space: Space, parents: Units, value: Acquisition, climb: Callable[[Units], Units] | None, rng: np.random.Generator
+) -> Units:
+    """Snapped places [n, width], the most valuable first; a constraint may forbid some."""
+    U = np.concatenate([_allowed(space, rng), space.near(parents[rng.integers(len(parents), size=_NEAR)], 0.1, rng)])
+    values = value(U)
+
+    def best(number: int) -> Units:
+        return U[np.argsort(-values, kind="stable")[:number]]
+
+    for spread in _ROUNDS:
+        more = space.near(np.repeat(best(_BEST), _CHILDREN, axis=0), spread, rng)
+        U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
+    if climb is not None:
+        more = space.snap(climb(best(_CLIMBERS)))
+        U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
+    return best(len(U))
+
+
+def mates(space: Space, company: Units, rng: np.random.Generator) -> Units:
+    """Places that have about half of their values in common with one of these."""
+    if not len(company):
+        return company
+    U = company[rng.integers(len(company), size=_MATES)]
+    other = rng.random(U.shape)
+    for columns in space.columns.values():
+        kept = rng.random(len(U)) < 0.5
+        other[kept, columns] = U[kept, columns]
+    return space.snap(other)
+
+
+def _allowed(space: Space, rng: np.random.Generator) -> Units:
+    """Places from the whole space; where a constraint leaves few, as many as are found."""
+    if not space.constraints:
+        return space.snap(rng.random((_DRAWN, space.width)))
+    U = space.snap(rng.random((_DRAWS, space.width)))
+    found: list[int] = []
+    for at in range(_DRAWS):
+        if space.allows(space.decode(U[at].tolist())):
+            found.append(at)
+            if len(found) == _DRAWN:
+                break
+    return U[found]
