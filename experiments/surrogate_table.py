@@ -4,7 +4,8 @@
     python -m experiments.surrogate_table runs/seen experiments/surrogate.csv
     hpsearch bayes experiments/tune_surrogate.yaml
 
-The columns are what the nets of hpsearch/strategies/ann.py are given: coordinates from -1 to 1, and their squares.
+The columns are what the nets of hpsearch/strategies/ann.py are given, but for the length scales: coordinates from -1 to
+1, and their squares.
 """
 
 from __future__ import annotations

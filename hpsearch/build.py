@@ -19,7 +19,13 @@ _LEAST = 1e-6  # where a log range is told to begin that would contain 0
 
 def free(keys: Keys, mistakes: Mistakes) -> Parts:
     """What `parameters:` says, where any name is allowed and stands for anything."""
-    searched = {name: _parameter(name, entry, Anything(), mistakes) for name, entry in keys.parameters.items()}
+    for name, entry in keys.parameters.items():
+        if entry.value is not None:
+            _excludes(entry, "value", ("parameters", name), mistakes)
+    searched = {
+        name: listed((entry.value,)) if entry.value is not None else _parameter(name, entry, Anything(), mistakes)
+        for name, entry in keys.parameters.items()
+    }
     return Parts(keys, {}, {name: found for name, found in searched.items() if found}, mistakes, needs={}, excludes=())
 
 

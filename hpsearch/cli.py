@@ -120,9 +120,17 @@ _confirming = _flag(
 )
 
 
+_halving = _flag(
+    "--halving/--no-halving",
+    default=None,
+    help="Stop most trials early; --budget N is then the work of N whole ones, in more trials.",
+)
+
+
 @cli.command()
 @_searching
 @_confirming
+@_halving
 @_flag("--rounds", type=_COUNT, metavar="T", help="Draw in T rounds.  [default: 1]")
 @_flag("--guided/--no-guided", default=None, help="Draw later rounds around the best so far.  [default: with --rounds]")
 def random(**given: Any) -> int:
@@ -133,7 +141,8 @@ def random(**given: Any) -> int:
 @cli.command()
 @_searching
 @_confirming
-@_flag("--surrogate", type=click.Choice(["gp"]), help="The model of the loss.  [default: gp]")
+@_halving
+@_flag("--surrogate", type=click.Choice(["gp", "ann"]), help="The model of the loss; ann: nets.  [default: gp]")
 @_flag("--pareto", is_flag=True, default=None, help="Search the front of loss and seconds.")
 @_flag("--until-converged", is_flag=True, default=None, help="Stop when more trials are not worth it.")
 def bayes(**given: Any) -> int:

@@ -86,6 +86,7 @@ class SearchKeys(_Section):
     points: int = Field(5, ge=1, le=1_000_000, description="a whole number of ticks, 1 or more")
     rounds: int = Field(1, ge=1, le=100_000, description="a whole number of rounds, 1 or more")
     guided: bool | None = Field(None, description="true or false")
+    halving: bool = Field(False, description="true or false")
     pareto: bool = Field(False, description="true or false")
     until_converged: bool = Field(False, description="true or false")
     confirm: bool | None = Field(None, description="true or false")

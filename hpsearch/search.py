@@ -12,7 +12,7 @@ from hpsearch.runners import Crashed, Finished, Runner, Work
 from hpsearch.space import Space, point_key
 from hpsearch.store import Store
 from hpsearch.strategies import Strategy
-from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Repeat, Result, Suggestion, Trial
+from hpsearch.trial import Cohort, Continue, Done, Epoch, Failed, History, New, Repeat, Result, Suggestion, Trial
 
 _POLL = 0.2  # seconds between looks at the signals
 
@@ -22,7 +22,8 @@ class Search:
     """What the loop needs to know. The trials of `opening` are asked for before the strategy is.
 
     `cohorts` splits a wave into those that train together; `work` makes a cohort a runner's work.
-    `budget` is the total of trials, or None for all that the strategy has.
+    `budget` is the total of trials, or None for all that the strategy has. Where trainings consist of legs, `epochs`
+    is the number of those of a whole one, and the budget counts whole ones: nothing is asked for that goes beyond it.
     """
 
     strategy: Strategy
@@ -34,6 +35,7 @@ class Search:
     time_weight: float
     cohorts: Callable[[Sequence[Trial]], Sequence[Sequence[int]]]
     work: Callable[[Cohort], Work]
+    epochs: int = 1
 
 
 @dataclass
@@ -102,25 +104,36 @@ def ask_wave(search: Search, history: History) -> tuple[Trial, ...]:
 
     Question n uses a generator made from (seed, n), so that its answer depends on the history alone.
     """
-    left = search.wave if search.budget is None else min(search.wave, search.budget - len(history))
+    left = float("inf") if search.budget is None else search.budget * search.epochs - spent(history, search.epochs)
     number = max((trial.wave for trial in history.trials), default=-1) + 1
     cohort = max((trial.cohort for trial in history.trials), default=-1) + 1
     known = history.weighed(search.time_weight)
     trials: list[Trial] = []
-    for _ in range(left):
+    for _ in range(search.wave):
         match _ask(search, known):
             case New() as new:
-                trial = Trial(len(known), new.params, new.why, number, cohort, promise=new.promise)
+                trial = Trial(len(known), new.params, new.why, number, cohort, promise=new.promise, upto=new.upto)
             case Repeat(of, why):
                 runs = known.runs[of]
                 trial = Trial(len(known), runs[0].params, why, number, cohort, of, len(runs))
+            case Continue(of, upto, why):
+                last = known.legs[of][-1]
+                trial = replace(last, number=len(known), why=why, wave=number, of=of, start=last.upto or 0, upto=upto)
             case _:
                 break
+        left -= trial.length(search.epochs)
+        if left < 0:
+            break
         trials.append(trial)
         known = known.asked([trial])
     groups = search.cohorts(trials)
     member_of = {position: cohort + k for k, group in enumerate(groups) for position in group}
     return tuple(replace(trial, cohort=member_of[position]) for position, trial in enumerate(trials))
+
+
+def spent(history: History, whole: int) -> int:
+    """The epochs of all that was asked for, at most, where a whole training has so many; with 1, the trials."""
+    return sum(trial.length(whole) for trial in history.trials)
 
 
 def _ask(search: Search, history: History) -> Suggestion | None:
@@ -155,7 +168,15 @@ def _train(search: Search, history: History, store: Store, runner: Runner, stop:
                 del cohorts[number]
                 yield Told(told, history, crash.traceback)
             elif isinstance(event, tuple):
-                results[number][event[0]] = _judged(event[1])
+                trial = next(trial for trial in cohorts[number].trials if trial.run == event[0])
+                results[number][trial.number] = _judged(_named(event[1], trial))
+
+
+def _named(result: Result, trial: Trial) -> Result:
+    """The result with the trial's own number, where the engine knows it by that of the first leg."""
+    if not trial.start:
+        return result
+    return replace(result, curve=tuple(replace(epoch, number=trial.number) for epoch in result.curve))
 
 
 def _judged(result: Result) -> Result:

@@ -15,8 +15,9 @@ from hpsearch.engine.settings import NEEDS, complete
 from hpsearch.errors import Place
 from hpsearch.mistakes import Mistakes
 from hpsearch.relations import space
-from hpsearch.schema import DataKeys, SearchKeys, validate
+from hpsearch.schema import DataKeys, Keys, SearchKeys, validate
 from hpsearch.space import Params, Space, Value
+from hpsearch.strategies.halving import LEAST
 
 Override = tuple[tuple[str, ...], object, str]
 """What a flag says: the path of the key it stands for, the value, and the flag itself (for messages)."""
@@ -68,6 +69,8 @@ def parse(
     keys = validate(mistakes)
     data = _data(keys.data, folder, rows, mistakes)
     parts = settings(keys, mistakes)
+    if keys.search.halving:
+        _halving(keys, mistakes)
     searched = space(parts)
     picked = tuple(trials(parts, searched))
     if mistakes.problems:
@@ -137,6 +140,22 @@ def _data(keys: DataKeys, folder: Path, rows: int | None, mistakes: Mistakes) ->
         folder,
         rows,
     )
+
+
+def _halving(keys: Keys, mistakes: Mistakes) -> None:
+    """Trials that are compared at an epoch need the same number of them, and more than a few."""
+    if "epochs" in keys.parameters:
+        help = "fix epochs under 'train:': it is halving that says how many each trial is worth"
+        message = "'epochs' cannot be searched beside halving"
+        mistakes.add("E034", message, ("parameters", "epochs"), key=True, help=help)
+    epochs = keys.train.get("epochs")
+    if isinstance(epochs, int) and epochs < LEAST:
+        message = f"{epochs} epochs are too few to drop trials on their way"
+        mistakes.add("E034", message, ("train", "epochs"), help=f"halving takes {LEAST} or more")
+    for name, given in (("rounds", keys.search.rounds > 1), ("guided", keys.search.guided)):
+        if given:
+            message = f"'{name}' has no meaning beside halving, which draws in brackets"
+            mistakes.add("E034", message, ("search", name), key=True, help="leave one of the two out")
 
 
 def _name(source: str) -> str:

@@ -21,7 +21,7 @@ FILE = "study.db"
 _LOCK = "study.lock"
 _HALF = "study.db.new"
 _APPLICATION = 0x68707331  # "hps1"
-_VERSION = 3
+_VERSION = 4
 
 _SCHEMA = """
 CREATE TABLE study (
@@ -35,11 +35,12 @@ CREATE TABLE trial (
     number INTEGER PRIMARY KEY CHECK (number >= 0),
     wave INTEGER NOT NULL, cohort INTEGER NOT NULL, params TEXT NOT NULL, why TEXT NOT NULL,
     of INTEGER REFERENCES trial CHECK (of < number), replicate INTEGER NOT NULL, promise REAL,
+    start INTEGER NOT NULL CHECK (start >= 0), upto INTEGER CHECK (upto > start),
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed')),
     loss REAL CHECK (abs(loss) <= 1.7976931348623157e308), metric REAL, seconds REAL CHECK (seconds >= 0),
-    flops REAL, steps INTEGER, epochs INTEGER, best_epoch INTEGER, loss_se REAL, reason TEXT,
+    flops REAL, steps INTEGER, epochs INTEGER, best_epoch INTEGER, loss_se REAL, paused INTEGER, reason TEXT,
     CHECK ((state = 'done') = (loss IS NOT NULL AND seconds IS NOT NULL AND flops IS NOT NULL)),
-    CHECK ((state = 'failed') = (reason IS NOT NULL)), CHECK ((of IS NULL) = (replicate = 0))
+    CHECK ((state = 'failed') = (reason IS NOT NULL)), CHECK ((of IS NULL) = (replicate = 0 AND start = 0))
 ) STRICT;
 CREATE TABLE epoch (
     number INTEGER NOT NULL REFERENCES trial, epoch INTEGER NOT NULL,
@@ -265,7 +266,7 @@ def _refuse_full(folder: Path) -> None:
 
 
 _ASKED = tuple(field.name for field in fields(Trial))
-_FIGURES = ("loss", "metric", "seconds", "flops", "steps", "epochs", "best_epoch", "loss_se")
+_FIGURES = ("loss", "metric", "seconds", "flops", "steps", "epochs", "best_epoch", "loss_se", "paused")
 """The columns of a trial that are fields of Done."""
 
 
@@ -340,7 +341,7 @@ def _study(connection: sqlite3.Connection) -> Study:
         trials.append(Trial(number, json.loads(params), *rest))
         state, reason, *figures = row[len(_ASKED) :]
         known = dict(zip(_FIGURES, figures, strict=True))
-        known["metric"] = _number(known["metric"])
+        known["metric"], known["paused"] = _number(known["metric"]), bool(known["paused"])
         curve = tuple(curves.get(number, ()))
         if state == "done":
             results[number] = Done(**known, curve=curve, replicates=tuple(replicates.get(number, ())))

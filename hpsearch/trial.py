@@ -27,12 +27,13 @@ class New:
     """A strategy's suggestion: train these params. `why` says in a few words what made it choose them.
 
     `promise` is the improvement that a model expects of the best there is left, in standard deviations of a loss's
-    noise; None where no model was asked.
+    noise; None where no model was asked. The training is to pause after epoch `upto` (None: it goes to its end).
     """
 
     params: Params
     why: str
     promise: float | None = None
+    upto: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +45,29 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Continue:
+    """A strategy's suggestion: let the trial of this number, which has paused, go on to the end of epoch `upto`."""
+
+    number: int
+    upto: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """A strategy's answer where it has nothing to suggest before what is pending has ended."""
 
 
-Suggestion = New | Repeat | Wait
+Suggestion = New | Repeat | Continue | Wait
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One training that was asked for. `wave` and `cohort` say with whom it was asked and is trained.
 
-    One that repeats another says `of` which number, and is its `replicate` 1, 2, ...
+    One that repeats another says `of` which number, and is its `replicate` 1, 2, ... A training may consist of legs,
+    each a trial of its own: this one goes on after `start` epochs, where that is not 0 as a leg `of` another, and
+    pauses after `upto` (None: it goes to the end).
     """
 
     number: int
@@ -66,6 +78,17 @@ class Trial:
     of: int | None = None
     replicate: int = 0
     promise: float | None = None
+    start: int = 0
+    upto: int | None = None
+
+    @property
+    def run(self) -> int:
+        """The number of the first leg of its training."""
+        return self.of if self.start and self.of is not None else self.number
+
+    def length(self, whole: int) -> int:
+        """Its epochs, at most, where a whole training has so many."""
+        return (whole if self.upto is None else self.upto) - self.start
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +159,9 @@ class Done:
     Of a trial that was trained several times `loss` and `metric` are means over its `replicates`, `loss_se` is
     the standard error of that loss, `seconds`, `flops` and `steps` are sums; `epochs` is the longest run's and
     `best_epoch` the median.
+
+    One that is `paused` could go on. What a leg tells is that of all legs before it, too, but for `seconds`, `flops`,
+    `steps` and `curve`, which are its own.
     """
 
     loss: float
@@ -148,6 +174,7 @@ class Done:
     curve: tuple[Epoch, ...] = field(default=(), repr=False)
     loss_se: float | None = None
     replicates: tuple[Replicate, ...] = ()
+    paused: bool = False
 
     @property
     def cost(self) -> float:
@@ -180,16 +207,31 @@ def averaged(first: Done, trained: Sequence[Replicate]) -> Done:
     )
 
 
+def unbroken(legs: Sequence[Result]) -> Result:
+    """The legs of a training, which are its results so far, as one."""
+    if len(legs) == 1:
+        return legs[0]
+    seconds = sum(leg.seconds for leg in legs)
+    curve = tuple(epoch for leg in legs for epoch in leg.curve)
+    done = [leg for leg in legs if isinstance(leg, Done)]
+    if len(done) < len(legs):
+        return replace(legs[-1], seconds=seconds, curve=curve)
+    flops, steps = sum(leg.flops for leg in done), sum(leg.steps for leg in done)
+    return replace(done[-1], seconds=seconds, flops=flops, steps=steps, curve=curve)
+
+
 def together(runs: Sequence[Trial], results: Mapping[int, Result]) -> Result | None:
     """What a trial and those that repeat it have come to; None while the first has no result.
 
-    Failed where one of them has. The prices are those of one run, in the mean.
+    Failed where one of them has. The prices are those of one run, in the mean. One that paused says nothing where
+    others went to their end.
     """
     if runs[0].number not in results:
         return None
     ended = [(run, results[run.number]) for run in runs if run.number in results]
     failed = next((result for _, result in ended if isinstance(result, Failed)), None)
     done = [(run, result) for run, result in ended if isinstance(result, Done)]
+    done = [pair for pair in done if not pair[1].paused] or done
     if failed or len(done) == 1:
         return failed or done[0][1]
     merged = averaged(done[0][1], [one for run, result in done for one in _replicates(run, result)])
@@ -226,6 +268,7 @@ class History:
         # every question of a wave needs these: they are carried over, not found again among all trials
         after.__dict__.update(
             done=self.done,
+            ended=self.ended,
             pending=(*self.pending, *new),
             keys=self.keys.union(point_key(trial.params) for trial in new),
         )
@@ -242,17 +285,40 @@ class History:
         One that was repeated stands here once, with its number and the mean over all its runs; it has failed if one
         of them has.
         """
-        pairs = [(runs[0], together(runs, self.results)) for runs in self.runs.values()]
+        pairs = [(runs[0], together(runs, self.ended)) for runs in self.runs.values()]
         found = [(trial, result) for trial, result in pairs if isinstance(result, Done)]
         return tuple(sorted(found, key=lambda pair: (pair[1].loss, pair[0].number)))
 
     @cached_property
     def runs(self) -> Mapping[int, Sequence[Trial]]:
-        """Each trial's runs: itself, and those that repeat it, by its number."""
+        """Each trial's runs: itself, and those that repeat it, by its number. What goes on is no run of its own."""
         found: dict[int, list[Trial]] = {}
         for trial in self.trials:
-            found.setdefault(trial.number if trial.of is None else trial.of, []).append(trial)
+            if not trial.start:
+                found.setdefault(trial.number if trial.of is None else trial.of, []).append(trial)
         return found
+
+    @cached_property
+    def legs(self) -> Mapping[int, Sequence[Trial]]:
+        """Each run's legs, by the number of the first one."""
+        found: dict[int, list[Trial]] = {}
+        for trial in self.trials:
+            found.setdefault(trial.run, []).append(trial)
+        return found
+
+    @cached_property
+    def ended(self) -> Mapping[int, Result]:
+        """What each run has come to so far, by its number: its legs as one."""
+        found: dict[int, list[Result]] = {}
+        for trial in self.trials:
+            if trial.number in self.results:
+                found.setdefault(trial.run, []).append(self.results[trial.number])
+        return {number: unbroken(results) for number, results in found.items()}
+
+    @cached_property
+    def whole(self) -> tuple[tuple[Trial, Done], ...]:
+        """The trials of `done` that went to their end; where there are none, all."""
+        return tuple(pair for pair in self.done if not pair[1].paused) or self.done
 
     @cached_property
     def pending(self) -> tuple[Trial, ...]:
@@ -267,20 +333,23 @@ class History:
     def weighed(self, time_weight: float, by: str = "cost") -> History:
         """The history with each loss made a score: loss + time_weight * log10(cost / median cost).
 
-        `time_weight` is the loss that one would pay for a training that is ten times shorter.
+        `time_weight` is the loss that one would pay for a training that is ten times shorter. The price of a training
+        at a pause is what it had taken by then.
         """
         if time_weight == 0 or not self.done:
             return self
         prices = {trial.number: max(getattr(result, by), _SHORTEST) for trial, result in self.done}
         middle = median(prices.values())
-        return self.told(
-            {
-                run.number: replace(result, loss=result.loss + time_weight * log10(prices[number] / middle))
-                for number in prices
-                for run in self.runs[number]
-                if isinstance(result := self.results.get(run.number), Done)
-            }
-        )
+        scores: dict[int, Result] = {}
+        for number in prices:
+            for run in self.runs[number]:
+                spent = 0.0
+                for leg in self.legs[run.number]:
+                    if isinstance(result := self.results.get(leg.number), Done):
+                        spent += getattr(result, by)
+                        price = prices[number] if leg.upto is None else max(spent, _SHORTEST)
+                        scores[leg.number] = replace(result, loss=result.loss + time_weight * log10(price / middle))
+        return self.told(scores)
 
     @cached_property
     def contenders(self) -> tuple[tuple[Trial, Done], ...]:
@@ -289,9 +358,9 @@ class History:
         A loss that was the lowest of many is lower than what it stands for; one that was measured again is not.
         """
         if self.exact:
-            return self.done
-        most = max((len(self.runs[trial.number]) for trial, _ in self.done), default=1)
-        return tuple(pair for pair in self.done if len(self.runs[pair[0].number]) == most)
+            return self.whole
+        most = max((len(self.runs[trial.number]) for trial, _ in self.whole), default=1)
+        return tuple(pair for pair in self.whole if len(self.runs[pair[0].number]) == most)
 
     @cached_property
     def exact(self) -> bool:

@@ -50,6 +50,8 @@ DOORS = {
     "hpsearch.data.prepare",
     "hpsearch.strategies.confirm",
     "hpsearch.strategies.outlook",
+    "hpsearch.strategies.halving",
+    "hpsearch.strategies.prequential",
 }
 """The modules inside a folder that others may import; beside them, only the folder itself."""
 

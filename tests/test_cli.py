@@ -16,6 +16,7 @@ import pytest
 from hpsearch.cli import cli, main
 from hpsearch.errors import EXIT_DAMAGED, EXIT_IN_USE, EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
 from hpsearch.store import FILE, Session, Store
+from hpsearch.strategies import SURROGATES
 from hpsearch.trial import Failed, Trial
 from tests.histories import done
 from tests.studies import create
@@ -73,6 +74,11 @@ class TestHelp:
     def test_every_option_says_what_it_does(self, name: str, option: click.Parameter) -> None:
         listed = isinstance(option.type, click.Choice)  # the help names its values
         assert not isinstance(option, click.Option) or option.help or listed
+
+    def test_the_surrogates_to_choose_from_are_those_of_the_table(self) -> None:
+        (option,) = (option for name, option in OPTIONS if (name, option.name) == ("bayes", "surrogate"))
+        assert isinstance(option.type, click.Choice)
+        assert list(option.type.choices) == [*SURROGATES]
 
     def test_without_a_command_the_help_is_printed(self, hpsearch: Run) -> None:
         ran = hpsearch()

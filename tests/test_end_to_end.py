@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,16 @@ class TestSearches:
             pytest.skip(NEEDS_MNIST.kwargs["reason"])
         hpsearch(tmp_path, strategy, str(path), "--smoke", "--quiet")
 
+    def test_halving_trains_on_a_third_of_its_trials_and_leaves_no_pause_behind(self, tmp_path: Path) -> None:
+        arguments = ("random", "--halving", "--budget", "5", "--epochs", "9", "--study", "study", "--json")
+        ran = hpsearch(tmp_path, *arguments, "--set", "patience=0")
+        found = json.loads(ran.stdout)
+        assert "13 trials" in ran.stderr
+        assert Counter(trial["epochs"] for trial in found["trials"] if trial["state"] != "done") == {1: 6, 3: 4}
+        assert [trial["epochs"] for trial in found["trials"] if trial["state"] == "done"] == [9] * 3
+        assert found["test"]["looks"] == 1
+        assert not list((tmp_path / "study" / "weights").glob("*.pause.*"))
+
     def test_hand_picked_trials_can_come_from_a_csv(self, tmp_path: Path) -> None:
         (tmp_path / "picks.csv").write_text("lr,width,optimizer\n0.01,32,adam\n0.05,,sgd\n")
         (tmp_path / "space.yaml").write_text("data: {source: digits}\n")
@@ -144,6 +155,8 @@ class TestDeterminism:
             ("bayes",),
             pytest.param(("random",), marks=pytest.mark.slow),
             pytest.param(("random", "--rounds", "3"), marks=pytest.mark.slow),
+            pytest.param(("random", "--halving"), marks=pytest.mark.slow),
+            pytest.param(("bayes", "--halving"), marks=pytest.mark.slow),
         ],
         ids=" ".join,
     )

@@ -1,14 +1,34 @@
-"""Who is trained for how long in a bracket."""
+"""Who is trained for how long in a bracket, and what becomes of it: searches by halving, without any training."""
 
 from __future__ import annotations
 
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.strategies.halving import bracket, rungs, survivors
+from hpsearch.commands.plan import build
+from hpsearch.errors import SpecError
+from hpsearch.minimum import minimize
+from hpsearch.report.view import board, record
+from hpsearch.schema import SearchKeys
+from hpsearch.search import Search, Stop, Told, run, spent
+from hpsearch.space import Choice, Space
+from hpsearch.store import Store
+from hpsearch.strategies import STRATEGIES, Strategy
+from hpsearch.strategies.halving import Halving, bracket, brackets, comparable, going, rungs, seen, survivors
+from hpsearch.strategies.random import RandomSearch
+from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Result, Trial, together
+from tests.histories import CUBE, done, loss_of
+from tests.studies import create
+from tests.test_search import SEARCH, Here
 
 
 @pytest.mark.parametrize(
@@ -21,7 +41,7 @@ def test_rungs_are_a_third_of_the_next_one_and_no_two_are_the_same(R: int, found
 
 @given(st.integers(1, 10_000), st.integers(2, 5))
 def test_a_bracket_ends_with_one_whole_training(R: int, eta: int) -> None:
-    plan = bracket(R, eta)
+    plan = bracket(rungs(R, eta), eta)
     assert plan[-1] == (1, R)
     assert plan[0][1] >= 1
     assert all(many == eta * few and early < late for (many, early), (few, late) in pairwise(plan))
@@ -31,7 +51,7 @@ def test_a_bracket_ends_with_one_whole_training(R: int, eta: int) -> None:
 def test_a_bracket_costs_about_three_whole_trainings(R: int) -> None:
     # 27 (1/27) + 9 (1/9 - 1/27) + 3 (1/3 - 1/9) + 1 (1 - 1/3) = 3.0; rungs are rounded by up to half an epoch
     before, cost = 0, 0
-    for trials, rung in bracket(R):
+    for trials, rung in bracket(rungs(R)):
         cost, before = cost + trials * (rung - before), rung
     assert cost / R == pytest.approx(3.0, abs=0.35)
 
@@ -52,3 +72,286 @@ def test_those_that_failed_take_no_place_and_leave_theirs_to_others() -> None:
 
 def test_of_few_one_goes_on() -> None:
     assert survivors({0: 0.4, 1: 0.3}, 2) == (1,)
+
+
+R = 30
+
+
+def engine(cohort: Cohort, over: Callable[[Trial], int | None] = lambda trial: None) -> Iterator[tuple[int, Result]]:
+    """Trains legs: the loss falls with the epochs, and says which trial is the best after any; `over` ends some."""
+    for trial in cohort.trials:
+        end = min(R if trial.upto is None else trial.upto, over(trial) or R)
+        curve = tuple(Epoch(trial.run, epoch, 1.0, 1.0, 0.5) for epoch in range(trial.start + 1, end + 1))
+        worth = loss_of(CUBE, trial.params) + 0.001 / end + 0.001 * trial.replicate
+        paused = end < (over(trial) or R)
+        yield trial.run, Done(worth, 0.5, 1.0, float(len(curve)), len(curve), end, end, curve, paused=paused)
+
+
+def halved(budget: int, strategy: Strategy | None = None) -> dict[str, Any]:
+    """What a search by halving differs in."""
+    asks = Halving(strategy or RandomSearch(), R, budget)
+    return {"strategy": asks, "budget": budget, "epochs": R, "wave": 128, "cohorts": by_leg}
+
+
+def by_leg(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
+    """Trials of a leg train together, three at a time."""
+    legs: dict[object, list[int]] = {}
+    for position, trial in enumerate(trials):
+        legs.setdefault((trial.replicate, trial.start, trial.upto), []).append(position)
+    return [leg[at : at + 3] for leg in legs.values() for at in range(0, len(leg), 3)]
+
+
+def played(store: Store, runner: Here | None = None, stop: Stop | None = None, **changes: Any) -> History:
+    """The history in the end."""
+    chosen: Search = replace(SEARCH, **changes)
+    for _ in run(chosen, store, runner or Here(engine), stop or Stop()):
+        pass
+    return store.study().history
+
+
+def shape(history: History) -> list[list[tuple[int, int | None]]]:
+    """Of each wave, the legs."""
+    waves: dict[int, list[tuple[int, int | None]]] = {}
+    for trial in history.trials:
+        waves.setdefault(trial.wave, []).append((trial.start, trial.upto))
+    return list(waves.values())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with create(tmp_path / "study") as opened:
+        yield opened
+
+
+class TestBrackets:
+    def test_each_rung_is_a_wave_and_a_third_goes_on(self, store: Store) -> None:
+        history = played(store, **halved(3))
+        assert shape(history) == [[(0, 1)] * 27, [(1, 3)] * 9, [(3, 10)] * 3, [(10, 30)]]
+
+    def test_three_brackets_go_side_by_side_each_for_itself(self, store: Store) -> None:
+        history = played(store, **halved(12))
+        assert shape(history) == [
+            *([(0, 1)] * 81, [(1, 3)] * 27, [(3, 10)] * 9, [(10, 30)] * 3),
+            *([(0, 1)] * 27, [(1, 3)] * 9, [(3, 10)] * 3, [(10, 30)]),
+        ]
+        assert sorted(trial.number // 27 for trial, _ in history.contenders if trial.number < 81) == [0, 1, 2]
+
+    def test_the_best_goes_to_the_end(self, store: Store) -> None:
+        history = played(store, **halved(3))
+        ((best, result),) = history.contenders
+        assert best.number == min(range(27), key=lambda number: loss_of(CUBE, history.trials[number].params))
+        assert (result.epochs, result.paused) == (30, False)
+
+    @pytest.mark.parametrize("wave", [1, 4, 27])
+    def test_waves_of_any_size_make_the_same_brackets(self, wave: int, store: Store) -> None:
+        history = played(store, **{**halved(3), "wave": wave})
+        assert [leg for wave in shape(history) for leg in wave] == [(0, 1)] * 27 + [(1, 3)] * 9 + [(3, 10)] * 3 + [
+            (10, 30)
+        ]
+
+    @pytest.mark.parametrize("budget", [1, 2, 3, 4, 5, 7, 9])
+    def test_no_more_is_trained_than_the_budget_and_little_less(self, budget: int, store: Store) -> None:
+        history = played(store, **halved(budget))
+        assert budget * R - R < spent(history, R) <= budget * R
+
+    def test_a_small_budget_takes_a_smaller_bracket(self) -> None:
+        assert list(brackets(R, 7 * R)) == [(1, 3, 10, 30), (1, 3, 10, 30), (30,)]
+        assert list(brackets(R, 2 * R)) == [(10, 30)]
+
+    def test_what_somebody_has_picked_is_trained_to_the_end_and_counts(self, store: Store) -> None:
+        opening = (New({"x": 0.9, "y": 0.9, "z": 0.9}, "default"),)
+        history = played(store, opening=opening, **halved(4))
+        assert shape(history)[0] == [(0, None)] + [(0, 1)] * 27
+        assert spent(history, R) <= 4 * R
+        assert {trial.number for trial, _ in history.contenders} == {0, history.contenders[0][0].number}
+
+    def test_a_larger_budget_leaves_the_brackets_as_they_were(self, store: Store) -> None:
+        before = played(store, **halved(5))  # with a smaller one at its end
+        after = played(store, **halved(9))
+        assert after.trials[: len(before)] == before.trials
+        assert spent(after, R) <= 9 * R
+        assert shape(after)[-5:-1] == [[(0, 1)] * 27, [(1, 3)] * 9, [(3, 10)] * 3, [(10, 30)]]
+
+    def test_a_space_with_few_points_makes_a_small_bracket(self, store: Store) -> None:
+        space = Space({"x": Choice((0.1, 0.2, 0.3, 0.4)), "y": Choice((0.3,)), "z": Choice((0.3,))})
+        history = played(store, space=space, **halved(9))
+        assert shape(history) == [[(0, 1)] * 4, [(1, 3)], [(3, 10)], [(10, 30)]]
+
+    def test_one_that_has_stopped_keeps_its_place_and_gets_no_leg(self, store: Store) -> None:
+        first = played(store, **halved(3))
+        best = first.contenders[0][0]
+        with create(store.folder.parent / "other") as other:
+            runner = Here(lambda cohort: engine(cohort, lambda trial: 2 if trial.params == best.params else None))
+            history = played(other, runner, **halved(3))
+        assert [trial.upto for trial in history.legs[best.number]] == [1, 3]
+        assert len(shape(history)[2]) == 2  # of three places one is taken
+        assert [done.epochs for trial, done in history.done if trial.number == best.number] == [2]
+
+    def test_one_that_fails_on_its_way_has_failed_and_the_others_go_on(self, store: Store) -> None:
+        def train(cohort: Cohort) -> Iterator[tuple[int, Result]]:
+            for number, result in engine(cohort):
+                fails = cohort.trials[0].start == 3
+                yield number, Failed("diverged: it did", 1.0, result.curve) if fails else result
+
+        history = played(store, Here(train), **halved(3))
+        assert shape(history) == [[(0, 1)] * 27, [(1, 3)] * 9, [(3, 10)] * 3]
+        failed = [number for number, result in history.ended.items() if isinstance(result, Failed)]
+        assert len(failed) == 3
+        assert not {trial.number for trial, _ in history.done} & set(failed)
+
+    def test_where_all_fail_the_next_bracket_begins(self, store: Store) -> None:
+        runner = Here(lambda cohort: [(trial.number, Failed("diverged: all")) for trial in cohort.trials])
+        assert shape(played(store, runner, **halved(12))) == [[(0, 1)] * 81, [(0, 1)] * 27]
+
+    def test_the_weight_of_time_keeps_the_order_at_a_rung(self, store: Store) -> None:
+        history = played(store, **halved(3), time_weight=0.5)
+        assert shape(history) == [[(0, 1)] * 27, [(1, 3)] * 9, [(3, 10)] * 3, [(10, 30)]]
+
+
+class TestKinds:
+    def test_places_are_for_the_best_of_each_kind(self) -> None:
+        losses = {0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4, 4: 0.7, 5: 0.8}
+        kinds = {0: "a", 1: "a", 2: "a", 3: "a", 4: "b", 5: "b"}
+        assert survivors(losses, 9, kinds) == (0, 4, 1)
+        assert survivors(losses, 9) == (0, 1, 2)
+
+    def test_for_the_last_place_the_loss_decides(self) -> None:
+        assert survivors({0: 0.3, 1: 0.2, 2: 0.4}, 3, {0: "a", 1: "b", 2: "c"}) == (1,)
+
+    def test_schedules_are_kinds_and_so_is_a_warm_up_that_is_not_over(self) -> None:
+        assert comparable({"schedule": "cosine"}, 3) != comparable({"schedule": "step"}, 3)
+        assert comparable({"warmup": 2.0}, 1) != comparable({}, 1)
+        assert comparable({"warmup": 2.0}, 3) == comparable({}, 3)
+
+    def test_a_bracket_goes_by_them(self, store: Store) -> None:
+        space = Space({**CUBE.parameters, "schedule": Choice(("constant", "cosine"))})
+
+        def train(cohort: Cohort) -> Iterator[tuple[int, Result]]:
+            for number, result in engine(cohort):  # a cosine seems worse until the end
+                of = next(trial for trial in cohort.trials if trial.run == number)
+                assert isinstance(result, Done)
+                yield number, replace(result, loss=result.loss + 5 * (of.params["schedule"] == "cosine"))
+
+        history = played(store, Here(train), space=space, **halved(3))
+        second = [trial.params["schedule"] for trial in history.trials if trial.start == 1]
+        assert 2 <= second.count("cosine") <= 7
+
+
+class TestModel:
+    def test_it_sees_the_results_of_the_highest_rung_that_has_enough(self, store: Store) -> None:
+        history = played(store, **halved(3))
+        epochs = {
+            enough: {done.epochs for _, done in seen(history, rungs(R), enough).done} for enough in (1, 3, 4, 9, 10, 27)
+        }
+        assert epochs == {1: {30}, 3: {10}, 4: {3}, 9: {3}, 10: {1}, 27: {1}}
+
+    def test_it_sees_what_is_pending_and_what_has_failed_and_asks_for_no_point_twice(self, store: Store) -> None:
+        history = played(store, **halved(3))
+        more = [Trial(len(history), {"x": 0.5, "y": 0.5, "z": 0.5}, "", 9, 99, upto=1)]
+        failed = next(number for number, legs in history.legs.items() if len(legs) == 1)
+        shown = seen(history.asked(more).told({failed: Failed("diverged: it did")}), rungs(R), 3)
+        assert [trial.number for trial in shown.pending] == [more[0].number]
+        assert failed in shown.results
+        assert len(shown.keys) == 28
+
+    def test_a_whole_training_is_of_the_last_rung(self, store: Store) -> None:
+        opening = (New({"x": 0.9, "y": 0.9, "z": 0.9}, "default"),)
+        history = played(store, opening=opening, **halved(4))
+        assert 0 in seen(history, rungs(R), 2).results
+        assert 0 not in seen(history, rungs(R), 3).results
+
+
+class TestHistory:
+    def test_legs_are_one_training(self, store: Store) -> None:
+        history = played(store, **halved(3))
+        ((best, result),) = history.contenders
+        assert (result.flops, result.steps, result.seconds) == (30.0, 30, 4.0)
+        assert [epoch.epoch for epoch in result.curve] == list(range(1, 31))
+        assert len(history.runs[best.number]) == 1
+        assert len(history.runs) == len(history.done) == 27
+
+    def test_what_is_read_is_what_was_told(self, store: Store) -> None:
+        told = [
+            event for event in run(replace(SEARCH, **halved(3)), store, Here(engine), Stop()) if isinstance(event, Told)
+        ]
+        assert store.study().history == told[-1].history
+
+    def test_a_training_that_goes_on_is_what_it_was_at_its_pause(self, store: Store) -> None:
+        history = played(store, **halved(3))
+        best = history.contenders[0][0].number
+        last = history.legs[best][-1].number
+        before = History(history.trials, {n: result for n, result in history.results.items() if n != last})
+        assert [done.epochs for trial, done in before.done if trial.number == best] == [10]
+        assert len(before.pending) == 1
+
+    def test_paused_trials_contend_where_there_are_no_others(self, store: Store) -> None:
+        history = played(store, **halved(3))
+        first = History(history.trials[:27], {n: history.results[n] for n in range(27)})
+        assert len(first.contenders) == 27
+
+    def test_a_pause_says_nothing_where_a_repetition_went_to_its_end(self) -> None:
+        runs = [Trial(0, {}, "", 0, 0, upto=3), Trial(1, {}, "", 1, 1, of=0, replicate=1)]
+        paused, whole = replace(done(0.9), paused=True), done(0.2)
+        assert together(runs, {0: paused, 1: whole}) == whole
+        assert together(runs, {0: paused}) == paused
+
+    def test_the_board_says_who_was_dropped_and_the_winner_was_not(self, store: Store) -> None:
+        played(store, **halved(3))
+        now = board(store.study())
+        assert Counter(row.state for row in now.rows) == {"stopped": 26, "done": 1}
+        assert now.winner is not None
+        assert (now.winner.state, now.winner.epochs) == ("done", 30)
+        assert [row.state for row in now.rows if row.star] == ["done"]
+        assert {trial["state"] for trial in record(now)["trials"]} == {"stopped", "done"}
+
+
+class TestConfirmed:
+    def test_the_best_are_run_again_whole_and_inside_the_budget(self, store: Store) -> None:
+        keys = SearchKeys(budget=20, halving=True, confirm=True)
+        strategy, wave = build("random", keys, 20, None, None, default=False, epochs=R)
+        history = played(store, **{**halved(20), "strategy": strategy, "wave": wave})
+        again = [trial for trial in history.trials if trial.replicate]
+        assert [(trial.start, trial.upto) for trial in again] == [(0, None)] * 3
+        assert spent(history, R) <= 20 * R
+        first = {trial.number for trial, result in History(history.trials, history.results).whole}
+        assert {trial.of for trial in again} <= first
+        assert {trial.number for trial, _ in history.contenders} == {trial.of for trial in again}
+
+
+class TestGoingOn:
+    @pytest.mark.parametrize("during", [0, 4, 9, 11, 12, 13, 17])
+    @pytest.mark.parametrize("name", ["random", "bayes"])
+    def test_an_interrupted_search_ends_as_if_it_never_was(self, tmp_path: Path, name: str, during: int) -> None:
+        changes = halved(7, STRATEGIES.load(name)())
+        with create(tmp_path / "calm") as calm, create(tmp_path / "broken") as broken:
+            played(calm, **changes)
+            stop = Stop()
+
+            def train(cohort: Cohort) -> Iterator[object]:
+                if cohort.number == during:
+                    stop.signals.extend([signal.SIGINT] * 2)
+                yield from engine(cohort)
+
+            played(broken, Here(train), stop, **changes)
+            assert len(broken.study().history) < len(calm.study().history) or broken.study().history.pending
+            played(broken, **changes)
+            assert broken.study().history == calm.study().history
+
+    def test_files_of_a_pause_are_kept_while_somebody_may_go_on_from_them(self, store: Store) -> None:
+        history = played(store, **halved(3))
+        assert going(history, R) == {}
+        assert going(History(), R) == {}
+        at_rung = History(history.trials[:36], {n: history.results[n] for n in range(30)})
+        on = {trial.of for trial in history.trials[27:30]}
+        assert going(at_rung, R) == {number: 3 if number in on else 1 for number in range(27)}
+
+
+class TestRefused:
+    @pytest.mark.parametrize("name", ["grid", "manual"])
+    def test_it_is_for_searches_that_draw(self, name: str) -> None:
+        with pytest.raises(SpecError, match="E034"):
+            build(name, SearchKeys(halving=True), 5, None, None, default=False, epochs=R)
+
+    def test_a_function_has_no_epochs(self) -> None:
+        with pytest.raises(SpecError, match="E034"):
+            minimize(lambda params: 0.0, {"x": {"min": 0.0, "max": 1.0}}, budget=3, halving=True)

@@ -336,6 +336,28 @@ class TestProgress:
             "[ 3/12] trial  1: loss 0.5, accuracy 80.00 %, best epoch 3 of 10, 0.5 s",
         ]
 
+    def test_where_trials_are_dropped_on_their_way_whole_trainings_are_counted(self) -> None:
+        out = io.StringIO()
+        lines = Lines(Console(file=out, width=40), replace(SUBJECT, whole=10))
+        trials = (Trial(0, {}, "", 0, 0, upto=3), Trial(1, {}, "", 1, 1, of=0, start=3, upto=10))
+        at_rung = replace(done(0.5), epochs=3, best_epoch=3, paused=True)
+        lines.show(event := told(History(trials), {0: at_rung}))
+        lines.show(told(event.history, {1: done(0.4)}))
+        assert out.getvalue().splitlines() == [
+            "[ 0.3/12] trial  0: loss 0.5, accuracy 50.00 %, best epoch 3 of 3 so far, 1 s  best so far",
+            "[ 1.0/12] trial  0: loss 0.4, accuracy 60.00 %, best epoch 7 of 10, 1 s  best so far",
+        ]
+
+    def test_the_live_view_follows_legs_by_the_number_of_their_trial(self) -> None:
+        view = LiveView(Console(file=io.StringIO(), width=80), replace(SUBJECT, whole=10))
+        trials = (Trial(0, {}, "", 0, 0, upto=3), Trial(1, {}, "", 1, 1, of=0, start=3, upto=10))
+        view.show(Asked(trials[1:]))
+        assert view._running.expected == {0: 7}
+        view.show(Epoch(0, 4, 1.0, 1.0, 0.5))
+        assert view._running.done[0] == 1
+        view.show(told(History(trials, {0: done(0.5)}), {1: done(0.4)}))
+        assert view._running.expected == {0: 1}
+
     def test_the_live_view_shows_the_best_what_runs_and_how_far_it_is(self) -> None:
         out = io.StringIO()
         console = Console(file=out, width=80, height=40, force_terminal=True, color_system=None)

@@ -15,7 +15,7 @@ from hpsearch.data import Dataset, DataSpec
 from hpsearch.engine.checkpoint import Pause, read_pause, write_pause
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.jobs import train_cohort
-from hpsearch.engine.plan import Job, Member, Objective, can_go_on, cohorts
+from hpsearch.engine.plan import Job, Member, Objective, cohorts
 from hpsearch.engine.replicates import joined
 from hpsearch.engine.settings import OPTIMIZERS
 from hpsearch.engine.train import Ended, train
@@ -186,6 +186,7 @@ class TestResults:
         assert all(isinstance(part, Done) and part.seconds > 0 for part in parts)
         done = [part for part in parts if isinstance(part, Done)]
         assert [part.epochs for part in done] == [1, 3, 6]
+        assert [part.paused for part in done] == [True, True, False]
         assert [len(part.curve) for part in done] == [1, 2, 3]
         assert sum(part.flops for part in done) == at_once.flops
         assert sum(part.steps for part in done) == at_once.steps
@@ -223,7 +224,7 @@ class TestResults:
         assert first.result.epochs == epochs
         assert first.pause is not None
         assert not first.pause.active
-        assert not can_go_on(one.settings, 5, first.result)
+        assert not first.result.paused
 
     def test_one_that_is_over_comes_to_the_same_again_at_no_cost(self, tmp_path: Path) -> None:
         one = member(epochs=9, patience=2, lr=1e-30, optimizer="sgd")
@@ -261,15 +262,13 @@ class TestResults:
         assert math.isfinite(firsts.pop())
 
     @pytest.mark.parametrize(
-        ("upto", "patience", "best_epoch", "goes_on"),
-        [(3, 0, 1, True), (3, 2, 1, False), (3, 3, 1, True), (9, 0, 9, False), (10, 0, 9, False)],
+        ("upto", "patience", "paused"), [(3, 0, True), (3, 2, False), (3, 4, True), (9, 0, False), (10, 0, False)]
     )
-    def test_what_may_go_on_follows_from_the_result(
-        self, upto: int, patience: int, best_epoch: int, goes_on: bool
-    ) -> None:
-        settings = member(epochs=9, patience=patience).settings
-        assert can_go_on(settings, upto, Done(1.0, 0.5, 1.0, 1.0, 1, upto, best_epoch)) == goes_on
-        assert not can_go_on(settings, upto, Failed("diverged"))
+    def test_a_result_says_whether_it_may_go_on(self, upto: int, patience: int, paused: bool, tmp_path: Path) -> None:
+        one = member(epochs=9, patience=patience, lr=1e-30, optimizer="sgd")  # the first epoch is the best
+        result = leg(blobs(), [one], 0, upto, tmp_path)[one.name].result
+        assert isinstance(result, Done)
+        assert result.paused == paused
 
     def test_a_whole_training_leaves_nothing_to_go_on_with(self) -> None:
         assert whole(blobs(), member(epochs=3)).pause is None
@@ -304,7 +303,7 @@ class TestTrials:
             found = list(joined(mine, iter(told)))
             parts += [e for e in found if isinstance(e, Ended)]
             epochs += [e for e in found if isinstance(e, Epoch)]
-            assert can_go_on(one.settings, upto or 14, parts[-1].result) == (upto is not None)
+            assert getattr(parts[-1].result, "paused") == (upto is not None)  # noqa: B009
         agree(parts, at_once)
         assert epochs == curve(parts)
         results = [e.result for e in parts if isinstance(e.result, Done)]

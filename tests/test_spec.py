@@ -559,6 +559,21 @@ def test_the_command_line_prints_mistakes_on_stderr_and_runs_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["search.yaml"]
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("parameters:\n  epochs: {values: [10, 20]}\nsearch: {halving: true}\n", 3),
+        ("search: {halving: true, rounds: 3}\n", 2),
+        ("search: {halving: true, guided: true}\n", 2),
+    ],
+)
+def test_what_does_not_go_with_halving_is_refused_with_its_place(text: str, line: int) -> None:
+    (problem,) = mistakes(DATA + text)
+    assert problem.code == "E034"
+    assert problem.place
+    assert problem.place.line == line
+
+
 def test_the_command_line_gives_the_same_mistakes_as_data(tmp_path: Path) -> None:
     path = tmp_path / "search.yaml"
     path.write_text(f"{DATA}search: {{buget: 3}}\n", encoding="utf-8")
@@ -632,6 +647,7 @@ ANSWERS: dict[str, str] = {
     "E031": f"{DATA}parameters:\n  dropout: {{min: 0, max: 0.5, log: true}}\n",
     "E032": f"{DATA}parameters:\n  width: {{min: 16, max: 100, step: 16}}\n",
     "E033": f"{DATA}parameters:\n  optimizer: {{values: [adam, sgd, adam]}}\n",
+    "E034": f"{DATA}train: {{epochs: 2}}\nsearch: {{halving: true}}\n",
     "E041": f"{DATA}train: {{optimizer: adam}}\nparameters:\n  momentum: {{min: 0.5, max: 0.9}}\n",
     "E042": f"{DATA}parameters:\n  depth: {{values: [1, 2]}}\n  width: {{min: 16, max: 64, when: {{depht: 2}}}}\n",
     "E044": f"{DATA}train: {{model: rnn, norm: batch}}\n",

@@ -40,6 +40,7 @@ POSITIVE = st.floats(0, 1e300)
 COUNT = st.integers(0, 2**62)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 PARAMS = st.dictionaries(TEXT, st.one_of(st.booleans(), st.integers(), FINITE, TEXT), max_size=5)
+LEGS = st.sampled_from([{}, {"of": 0, "replicate": 1}, {"upto": 3}, {"of": 0, "start": 3, "upto": 9}])
 CURVE = st.lists(st.tuples(ANY, ANY, ANY), max_size=4)
 
 
@@ -49,14 +50,14 @@ def results(draw: st.DrawFn, number: int) -> Result | None:
     kind = draw(st.sampled_from(["done", "failed", "pending"]))
     if kind == "done":
         counts = draw(st.tuples(COUNT, COUNT, COUNT))
-        return Done(draw(FINITE), draw(ANY), draw(POSITIVE), draw(POSITIVE), *counts, curve)
+        return Done(draw(FINITE), draw(ANY), draw(POSITIVE), draw(POSITIVE), *counts, curve, paused=draw(st.booleans()))
     return Failed(draw(TEXT), draw(POSITIVE), curve) if kind == "failed" else None
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
     trials = tuple(
-        Trial(n, params, draw(TEXT), draw(COUNT), draw(COUNT))
+        Trial(n, params, draw(TEXT), draw(COUNT), draw(COUNT), **draw(LEGS) if n else {})
         for n, params in enumerate(draw(st.lists(PARAMS, max_size=4)))
     )
     told = {trial.number: draw(results(trial.number)) for trial in trials}

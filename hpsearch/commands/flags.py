@@ -22,6 +22,7 @@ _SEARCH = (
     "rounds",
     "guided",
     "surrogate",
+    "halving",
     "pareto",
     "until_converged",
     "confirm",
@@ -56,6 +57,7 @@ def overrides(given: Mapping[str, Any]) -> Iterator[Override]:
     if given["smoke"]:
         budget = min(budget or _SMOKE_TRIALS, _SMOKE_TRIALS)
         yield ("train", "epochs"), 1, "--smoke"
+        yield ("search", "halving"), False, "--smoke"
     elif given["epochs"] is not None:
         yield ("train", "epochs"), given["epochs"], f"--epochs {given['epochs']}"
     if budget is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.commands import console
-from hpsearch.commands.plan import Plan
+from hpsearch.commands.plan import Plan, prices
 from hpsearch.data import Dataset
 from hpsearch.engine.plan import Job, Member, cohorts
 from hpsearch.errors import EXIT_INTERRUPTED, EXIT_NO_WINNER, EXIT_OK, EXIT_TERMINATED, Problem, SpecError
@@ -22,7 +23,7 @@ from hpsearch.report.leaderboard import Shown, as_json, as_table
 from hpsearch.report.progress import Lines, LiveView, Quiet, Subject, View
 from hpsearch.report.view import board, metric_name
 from hpsearch.runners import RUNNERS, Crashed, Finished, Runner, Work
-from hpsearch.search import Search, Stop, Told
+from hpsearch.search import Search, Stop, Told, spent
 from hpsearch.search import run as run_search
 from hpsearch.space import Params
 from hpsearch.store import Look, Meta, Session, Store, Study
@@ -94,21 +95,21 @@ def call(runner: Runner, function: str, argument: object, stop: Stop | None = No
 def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) -> int:
     """Search, look at the test split with the winner, print the board. Returns the exit code."""
     meta, began = store.study().meta, time.monotonic()
-    search = _search(plan, data, store.folder, meta)
     limit = plan.spec.search.time
+    search = planned(plan, data, store.folder, meta, limit * run.workers if limit else None)
     stop = Stop(deadline=run.started + limit if limit else float("inf"))
     with _signals(stop), run.view(_subject(plan, data, meta)) as view:
         for event in run_search(search, store, runner, stop):
             if isinstance(event, Told):
-                _prune(store.folder / WEIGHTS, event.history.weighed(meta.time_weight))
+                _prune(store.folder / WEIGHTS, event.history.weighed(meta.time_weight), plan)
                 if event.traceback:
                     _log(store.folder / "errors.log", event.traceback)
             view.show(event)
         if not stop.signals and len(data.test):
             _look(plan, runner, store, stop)
-    code = _exit(store.study(), stop)
+    code = _exit(store.study(), stop, plan.epochs)
     store.ended(Session(time.monotonic() - began, code))
-    _print(store.study(), run, store.folder, stop)
+    _print(store.study(), run, store.folder, stop, plan.epochs)
     return code
 
 
@@ -117,35 +118,25 @@ def _subject(plan: Plan, data: Dataset, meta: Meta) -> Subject:
         return int(plan.spec.settings(params)["epochs"])
 
     metric = metric_name(data.task)
-    return Subject(f"{meta.name}: {plan.strategy}, seed {meta.seed}", meta.budget, metric, epochs)
+    title = f"{meta.name}: {plan.strategy}, seed {meta.seed}"
+    return Subject(title, meta.budget, metric, epochs, whole=plan.epochs)
 
 
-def _search(plan: Plan, data: Dataset, folder: Path, meta: Meta) -> Search:
-    """What the loop asks for, with the engine behind it."""
-    strategy, wave = plan.build(meta.budget)
-
+def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, seconds: float | None = None) -> Search:
+    """What the loop asks for, with the engine behind it; `seconds` may be spent on trainings in all."""
+    strategy, wave = plan.build(meta.budget, prices(plan.spec, data, meta.device), seconds)
     seeds, folds = plan.spec.search.seeds, len(data.folds)
 
     def group(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
-        alike: dict[int, list[int]] = {}
-        for position, trial in enumerate(trials):
-            alike.setdefault(trial.replicate, []).append(position)
-        return [
-            [positions[one] for one in cohort]
-            for positions in alike.values()
-            for cohort in cohorts(
-                [plan.spec.settings(trials[p].params) for p in positions],
-                data.shape,
-                data.outputs,
-                meta.device,
-                seeds * folds,
-            )
-        ]
+        settings = [plan.spec.settings(trial.params) for trial in trials]
+        apart = [(trial.replicate, trial.start, trial.upto) for trial in trials]
+        return cohorts(settings, data.shape, data.outputs, meta.device, seeds * folds, apart)
 
     def work(cohort: Cohort) -> Work:
         members = [
-            Member(trial.number, plan.spec.settings(trial.params), trial.replicate * seeds + seed, fold)
+            Member(trial.run, settings, trial.replicate * seeds + seed, fold, trial.start, trial.upto)
             for trial in cohort.trials
+            for settings in [plan.spec.settings(trial.params)]
             for seed in range(seeds)
             for fold in range(folds)
         ]
@@ -162,6 +153,7 @@ def _search(plan: Plan, data: Dataset, folder: Path, meta: Meta) -> Search:
         time_weight=meta.time_weight,
         cohorts=group,
         work=work,
+        epochs=plan.epochs,
     )
 
 
@@ -172,16 +164,16 @@ def _job(plan: Plan, members: Sequence[Member], folder: Path, device: str, epoch
     )
 
 
-def _exit(study: Study, stop: Stop) -> int:
-    if stop.signals and _is_unfinished(study):
+def _exit(study: Study, stop: Stop, epochs: int) -> int:
+    if stop.signals and _is_unfinished(study, epochs):
         return EXIT_INTERRUPTED if stop.signals[0] == signal.SIGINT else EXIT_TERMINATED
     return EXIT_OK if study.history.done else EXIT_NO_WINNER
 
 
-def _is_unfinished(study: Study) -> bool:
+def _is_unfinished(study: Study, epochs: int) -> bool:
     """Whether there may be something left to do (where the budget is all there is, only the strategy knows)."""
     budget = study.meta.budget
-    return bool(study.history.pending) or budget is None or len(study.history) < budget
+    return bool(study.history.pending) or budget is None or spent(study.history, epochs) < budget * epochs
 
 
 @contextmanager
@@ -199,12 +191,20 @@ def _signals(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _prune(folder: Path, history: History) -> None:
-    """Keep the weights of the best trials only: of their first run, and of all that were run again."""
+def _prune(folder: Path, history: History, plan: Plan) -> None:
+    """Keep the weights of the best trials only: of their first run, and of all that were run again.
+
+    Of what trials left at a pause, keep what they may go on from.
+    """
     again = [number for number, runs in history.runs.items() if len(runs) > 1]
-    kept = {*(trial.number for trial, _ in history.done[:_KEPT]), *again}
+    kept = {*(trial.number for trial, _ in history.whole[:_KEPT]), *again}
     for number in history.results.keys() - kept:
         (folder / f"{number}.safetensors").unlink(missing_ok=True)
+    going = plan.going(history)
+    for path in folder.glob("*.pause.safetensors"):
+        trial, _, _, epoch, *_ = path.name.split(".")
+        if int(epoch) < going.get(int(trial), math.inf):  # later ones may be of a leg that is not told of yet
+            path.unlink(missing_ok=True)
 
 
 def _log(path: Path, text: str) -> None:
@@ -228,7 +228,7 @@ def _look(plan: Plan, runner: Runner, store: Store, stop: Stop) -> None:
         console.progress().print(f"the winner could not be scored on the test split: {error}", markup=False)
 
 
-def _print(study: Study, run: Run, folder: Path, stop: Stop) -> None:
+def _print(study: Study, run: Run, folder: Path, stop: Stop, epochs: int) -> None:
     results, notes = console.result(run.no_color), console.progress(run.no_color)
     now = board(study)
     if run.json:
@@ -237,9 +237,9 @@ def _print(study: Study, run: Run, folder: Path, stop: Stop) -> None:
         console.emit(console.rendered(as_table(now, Shown(top=_SHOWN), results.width), results))
     if run.quiet:
         return
-    ended, place = len(study.history.results), shlex.quote(str(folder))
+    ended, place = len(study.history.ended), shlex.quote(str(folder))
     notes.print(f"\n{counted(ended)} in {duration(now.wall_seconds)}; all is kept in {folder}", soft_wrap=True)
-    if stop.soon() and _is_unfinished(study):
+    if stop.soon() and _is_unfinished(study, epochs):
         notes.print(f"stopped early; go on with:  hpsearch resume {place}", soft_wrap=True)
     else:
         notes.print(f"next:  hpsearch leaderboard {place} --sort seconds", soft_wrap=True)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hpsearch.data import Dataset
+from hpsearch.engine.plan import Bill, bill
 from hpsearch.errors import Problem, SpecError
 from hpsearch.schema import SearchKeys
-from hpsearch.space import Params, Value
+from hpsearch.space import Params, Value, point_key
 from hpsearch.spec import Override, Spec, parse
 from hpsearch.store import Meta
-from hpsearch.strategies import STRATEGIES, Strategy
+from hpsearch.strategies import STRATEGIES, Price, Strategy
 from hpsearch.strategies.confirm import Confirmed, UntilConverged
-from hpsearch.strategies.cost import Price
-from hpsearch.trial import New
+from hpsearch.strategies.halving import Halving, bracket, brackets, going
+from hpsearch.trial import History, New
 
 _ROUNDS = 5  # of a guided random search that does not say how many
 _CONFIRMED = 40  # trials from which on the last of them measure the best again
 _WAVES = {"bayes": 4}
 _WAVE = 64
+_WAVE_OF_BRACKETS = 128  # all that go side by side, and what somebody has picked
 
 # What a manual search without trials runs.
 _PRESETS: Sequence[Params] = (
@@ -73,7 +79,31 @@ class Plan:
     ) -> tuple[Strategy, int]:
         """The strategy, and how many trials it is asked for at a time; `seconds` may be spent on trainings in all."""
         default = any(new.why == "default" for new in self.opening)
-        return build(self.strategy, self.spec.search, budget, seconds, price, default, tuple(self.trials))
+        keys, trials = self.spec.search, tuple(self.trials)
+        return build(self.strategy, keys, budget, seconds, price, default, trials, self.epochs)
+
+    @property
+    def epochs(self) -> int:
+        """In what a budget counts: the epochs of a whole training where trials may be dropped before, else 1."""
+        return int(self.spec.settings({})["epochs"]) if self.spec.search.halving else 1
+
+    def halved(self, budget: int) -> str:
+        """What a budget is enough for, where trials may be dropped."""
+        strategy, _ = self.build(budget)
+        halving = strategy.strategy if isinstance(strategy, Confirmed) else strategy
+        assert isinstance(halving, Halving)
+        R = halving.epochs
+        found = Counter(bracket(one) for one in brackets(R, (halving.budget - len(self.opening)) * R))
+        texts = [
+            f"{count} x ({', '.join(f'{trials} to epoch {rung}' for trials, rung in one)})"
+            for one, count in found.items()
+        ]
+        trials = sum(count * one[0][0] for one, count in found.items()) + len(self.opening)
+        return f"halving: a budget of {budget} whole trainings is {trials:,} trials: {', '.join(texts)}"
+
+    def going(self, history: History) -> Mapping[int, int]:
+        """The trials that may go on, and after which epoch."""
+        return going(history, self.epochs) if self.spec.search.halving else {}
 
     def objective(self, loss: float, metric: float) -> float:
         """What is optimised, of a loss and a metric."""
@@ -110,11 +140,12 @@ def build(
     price: Price | None,
     default: bool,
     trials: Sequence[Params] = (),
+    epochs: int = 0,
 ) -> tuple[Strategy, int]:
     """A strategy as `search:` describes it, and how many trials it is asked for at a time.
 
     `seconds` may be spent on trainings in all, whose `price` is known before they run; `default` says whether there
-    is a trial of default settings; `trials` are a manual search's.
+    is a trial of default settings; `trials` are a manual search's; a training has at most so many `epochs`.
     """
     rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
     guided = rounds > 1 if keys.guided is None else keys.guided
@@ -128,11 +159,29 @@ def build(
     strategy: Strategy = STRATEGIES.load(name)(**options[name])
     if keys.until_converged:
         strategy = UntilConverged(strategy)
+    confirmed = None
     if _confirms(name, keys, budget, seconds):
-        strategy = Confirmed.within(strategy, budget, seconds, default)
+        confirmed = Confirmed.within(strategy, budget, seconds, default)
     in_rounds = name == "random" and rounds > 1
     fills = name == "bayes" and seconds is not None and price is not None
-    return strategy, keys.wave or (per_round if in_rounds else _WAVE if fills else _WAVES.get(name, _WAVE))
+    wave = per_round if in_rounds else _WAVE if fills else _WAVES.get(name, _WAVE)
+    if keys.halving:
+        _check_halving(name, epochs)
+        whole = (confirmed and confirmed.trials) or budget or 0
+        halving = Halving(strategy, epochs, whole)
+        # how much there is to search, it knows itself
+        strategy, wave = replace(confirmed, strategy=halving, trials=None) if confirmed else halving, _WAVE_OF_BRACKETS
+    elif confirmed:
+        strategy = confirmed
+    return strategy, keys.wave or wave
+
+
+def _check_halving(name: str, epochs: int) -> None:
+    if name not in ("random", "bayes"):
+        message = f"halving drops trials that random and bayes ask for, and this is {name}"
+        raise SpecError(Problem("E034", message, help="leave search: halving out"))
+    if not epochs:
+        raise SpecError(Problem("E034", "halving drops trainings, and a function has none", help="leave halving out"))
 
 
 def _confirms(name: str, keys: SearchKeys, budget: int | None, seconds: float | None) -> bool:
@@ -141,3 +190,21 @@ def _confirms(name: str, keys: SearchKeys, budget: int | None, seconds: float | 
         return keys.confirm
     enough = seconds is not None if budget is None else budget >= _CONFIRMED
     return enough and name in ("random", "bayes")
+
+
+def prices(spec: Spec, data: Dataset, device: str) -> Price:
+    """What trainings of a study cost, known before they run."""
+    runs = spec.search.seeds * len(data.folds)
+    bills: dict[object, Bill] = {}
+
+    def of(params: Params) -> Bill:
+        name = point_key(params)
+        if name not in bills:
+            bills[name] = bill(spec.settings(params), data, device, runs)
+        return bills[name]
+
+    def price(params: Sequence[Params], company: Sequence[Params]) -> NDArray[np.float64]:
+        present = Counter(of(one).key for one in company)
+        return np.array([of(one).seconds(present) for one in params])
+
+    return price

@@ -11,14 +11,19 @@ from hpsearch.commands.plan import Plan
 from hpsearch.commands.studies import find_study
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
+from hpsearch.search import spent
 from hpsearch.store import Store
 
 
 def resume(given: Mapping[str, Any]) -> int:
     """Go on where the study stands. Returns the exit code."""
     with Store.open(find_study(given["study"])) as store:
-        meta, asked = store.study().meta, len(store.study().history)
+        meta, history = store.study().meta, store.study().history
         budget = given["budget"] if given["budget"] is not None else meta.budget
+        time = given["time"]
+        flags = [(("search", "time"), time, f"--time {time}")] if time is not None else []
+        plan = Plan.of(meta, *flags)
+        asked = -(-spent(history, plan.epochs) // plan.epochs)
         if budget is not None and budget < asked:
             raise SpecError(
                 Problem(
@@ -27,9 +32,6 @@ def resume(given: Mapping[str, Any]) -> int:
                     help="a budget is a total",
                 )
             )
-        time = given["time"]
-        flags = [(("search", "time"), time, f"--time {time}")] if time is not None else []
-        plan = Plan.of(meta, *flags)
         run = Run.of({**given, "threads": meta.threads, "device": meta.device})
         with run.runner() as runner:
             data = prepare(plan.spec.data)

@@ -83,8 +83,12 @@ def _budget(plan: Plan, given: Mapping[str, Any]) -> int | None:
         return budget
     if plan.strategy == "manual":
         return min(budget or len(plan.trials), len(plan.trials))
+    if budget is None and plan.spec.search.time and not plan.spec.search.halving:
+        return None  # as many as there is time for
     if budget is None and not given["quiet"]:
         notes.print(f"no budget given: {_USUAL} trials (--budget N for another number)")
+    if plan.spec.search.halving and not given["quiet"]:
+        notes.print(plan.halved(budget or _USUAL), soft_wrap=True)
     return budget or _USUAL
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from hpsearch.engine.settings import NETWORKS, PRETRAINING_EPOCHS
 from hpsearch.engine.shapes import flops_forward, slots
 from hpsearch.space import Params
+from hpsearch.trial import nominal_seconds
 
+# Nominal seconds of a step: what it takes however many members an array has, and for each of them.
+_OF_ARRAY, _OF_MEMBER = 5e-4, 4e-5
 _LEARN = 3  # passes forward that a step costs: the way back is two
 
 
@@ -50,3 +54,21 @@ def _restored(layer: int, width: int, inputs: int) -> int:
     """Of a row and a layer in pre-training: forward to the layer, and a step of it, which goes there and back again."""
     below = 0 if layer == 0 else 2 * width * (inputs + (layer - 1) * width)
     return below + _LEARN * 2 * 2 * width * (width if layer else inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a training adds to a wave: `flops` and `steps`, and the steps of an array of its own where none has a place.
+
+    Members of the same `key` share arrays of `room`.
+    """
+
+    key: Hashable
+    room: int
+    flops: float
+    steps: int
+
+    def seconds(self, company: Mapping[Hashable, int]) -> float:
+        """Nominal; `company` counts the members of each key."""
+        opens = company.get(self.key, 0) % self.room == 0
+        return nominal_seconds(self.flops, 0) + self.steps * (_OF_MEMBER + opens * _OF_ARRAY)

@@ -24,7 +24,7 @@ _EVERY = 10  # epochs between two looks at what is left out
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ensemble:
-    """M nets without their output layers: weights [M, out, in] and biases [M, 1, out] of each hidden layer, float64."""
+    """M nets without their output layers: weights [M, out, in] and biases [M, 1, out] of each hidden layer."""
 
     layers: Sequence[tuple[Tensor, Tensor]]
 
@@ -66,7 +66,7 @@ def ensemble(x: Tensor, y: Tensor, weights: Tensor, settings: Params, seed: int,
 
 
 def _hidden(array: Array) -> Iterator[tuple[Tensor, Tensor]]:
-    """Weights [M, out, in] and biases [M, 1, out] of each hidden layer, in float64."""
+    """Weights [M, out, in] and biases [M, 1, out] of each hidden layer."""
     for layer in range(int(array.settings["depth"])):
-        weight, bias = (array.net.weights[f"hidden{layer}.{part}"].detach().double() for part in ("weight", "bias"))
+        weight, bias = (array.net.weights[f"hidden{layer}.{part}"].detach() for part in ("weight", "bias"))
         yield weight, bias.view(len(weight), 1, -1)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from hpsearch.data import DataSpec
+from hpsearch.data import Dataset, DataSpec
+from hpsearch.engine.cost import Bill as Bill
+from hpsearch.engine.cost import Cost
 from hpsearch.engine.shapes import size, slots
 from hpsearch.space import Params, Value
-from hpsearch.trial import Done, Result
 
 T = TypeVar("T")
 Objective = Literal["loss", "accuracy", "r2"]
@@ -147,14 +148,6 @@ def cohorts(
     return split
 
 
-def can_go_on(settings: Params, upto: int, result: Result) -> bool:
-    """Whether a trial with this result of a leg up to this epoch is only paused: one of its members, at least."""
-    if not isinstance(result, Done) or upto >= int(settings["epochs"]):
-        return False
-    patience = int(settings["patience"])
-    return patience == 0 or any(upto - run.best_epoch < patience for run in result.replicates or (result,))
-
-
 def arrays(members: Sequence[Member], inputs: tuple[int, ...], outputs: int, device: str) -> list[list[Member]]:
     """Split a cohort into arrays to be trained one after the other: one, unless a single trial is too many."""
     return shared(members, capacity(padded([member.settings for member in members]), inputs, outputs, device))
@@ -164,6 +157,15 @@ def shared(items: Sequence[T], most: int) -> list[list[T]]:
     """The items in order, in as few parts of at most `most` as there can be, which are as even as they can be."""
     parts = -(-len(items) // most)
     return [list(items[i * len(items) // parts : (i + 1) * len(items) // parts]) for i in range(parts)]
+
+
+def bill(settings: Params, data: Dataset, device: str, runs: int) -> Bill:
+    """What a trial of `runs` members adds to a wave."""
+    fold = data.folds[0]
+    cost = Cost.of(settings, data.shape, data.outputs, len(fold.train), len(fold.validation))
+    epochs = int(settings["epochs"])
+    room = capacity(bucketed(settings), data.shape, data.outputs, device)
+    return Bill(key(settings), max(1, room // runs), runs * cost.flops_after(epochs), runs * cost.steps_after(epochs))
 
 
 def padded(settings: Sequence[Mapping[str, Value]]) -> dict[str, Value]:

@@ -80,4 +80,5 @@ class _Trial:
             steps=sum(result.steps for _, result in done),
             epochs=max(result.epochs for _, result in done),
             curve=curve,
+            paused=any(result.paused for _, result in done),
         )

@@ -95,6 +95,7 @@ class Run:
             epochs=self.epochs,
             best_epoch=self.at.epoch,
             curve=curve,
+            paused=self.active and self.member.pauses,
         )
 
     def paused(self, tensors: Mapping[str, Tensor]) -> Pause:

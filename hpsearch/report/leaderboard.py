@@ -65,7 +65,8 @@ def columns(board: Board, shown: Shown) -> list[str]:
     """
     asked = [_name(name, board) for name in shown.columns]
     error = ["loss_se"] if any(row.loss_se is not None for row in board.rows) else []
-    usual = ["loss", *error, *_USUAL, *(["score"] if board.time_weight else []), *_parameters(board)]
+    epochs = ["epochs"] if any(row.state == "stopped" for row in board.rows) else []
+    usual = ["loss", *error, *_USUAL, *epochs, *(["score"] if board.time_weight else []), *_parameters(board)]
     return [name for name in asked if name != "number"] if asked else usual
 
 
@@ -249,6 +250,10 @@ def verdict(board: Board, shown: Shown, hidden: Sequence[str] = ()) -> list[tupl
         lines.append(("best", of(board.best) + why))
     if board.default is not None and board.default is not board.winner and board.default.loss is not None:
         lines.append(("default", of(board.default)))
+    stopped = sum(row.state == "stopped" for row in board.rows)
+    if stopped:
+        text = f"{stopped} of {len(board.rows)} trials at a rung: their loss is that of the epochs that they ran"
+        lines.append(("stopped", text))
     return [*lines, *_failures(board), *_notes(board, hidden)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -27,12 +27,25 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class Subject:
-    """What is shown: the study's name, its total of trials, what the metric is, how many epochs a trial has at most."""
+    """What is shown: the study's name, its total of trials, what the metric is, how many epochs a trial has at most.
+
+    Where trials may be dropped on their way, the total counts whole trainings, which have so many epochs.
+    """
 
     title: str
     budget: int | None
     metric: str
     epochs: Callable[[Params], int]
+    whole: int = 1
+
+    def ended(self, trials: Iterable[Trial]) -> float:
+        """What these are of the total."""
+        return sum(trial.length(self.whole) for trial in trials) / self.whole
+
+    def expected(self, trial: Trial) -> int:
+        """The epochs that a trial may take."""
+        most = self.epochs(trial.params)
+        return (most if trial.upto is None else min(trial.upto, most)) - trial.start
 
     def worth(self, values: Sequence[float | None]) -> list[str]:
         """Metrics as text."""
@@ -82,13 +95,16 @@ class Lines:
         """A line where trials ended."""
         if not isinstance(event, Told):
             return
-        total = "" if self._subject.budget is None else f"/{self._subject.budget}"
+        subject, trials = self._subject, event.history.trials
+        total = "" if subject.budget is None else f"/{subject.budget}"
         digits = len(total) - 1 if total else 1
-        ended = len(event.history.results) - len(event.results)
+        places = 1 if subject.whole > 1 else 0
+        ended = subject.ended(trials[n] for n in event.history.results if n not in event.results)
         for number, result in sorted(event.results.items()):
-            ended += 1
-            text = outcome(result, event.history, self._subject)
-            line = f"[{ended:>{digits}}{total}] trial {number:>{digits}}: {text}"
+            ended += subject.ended([trials[number]])
+            text = outcome(result, event.history, subject)
+            count = f"{ended:>{digits + 2 * places}.{places}f}{total}"
+            line = f"[{count}] trial {trials[number].run:>{digits}}: {text}"
             self._console.print(line, markup=False, soft_wrap=True)
 
 
@@ -98,7 +114,7 @@ def outcome(result: Done | Failed, history: History, subject: Subject) -> str:
         return result.reason
     (metric,) = subject.worth([result.metric])
     best = "  best so far" if result.loss == history.done[0][1].loss else ""
-    epochs = f"best epoch {result.best_epoch} of {result.epochs}"
+    epochs = f"best epoch {result.best_epoch} of {result.epochs}{' so far' if result.paused else ''}"
     return (
         f"loss {result.loss:.{_DIGITS}g}, {subject.metric} {metric}, {epochs}, {figures.duration(result.seconds)}{best}"
     )
@@ -121,7 +137,7 @@ class Running:
     def seen(self, epoch: Epoch) -> None:
         """One more epoch of a trial."""
         self.losses.setdefault(epoch.number, []).append(epoch.loss)
-        self.done[epoch.number] = epoch.epoch
+        self.done[epoch.number] += 1
 
     def ended(self, numbers: Sequence[int]) -> None:
         """Trials that take no more epochs."""
@@ -155,16 +171,18 @@ class LiveView:
     def show(self, event: Asked | Epoch | Told) -> None:
         """Take in what has happened; the next redraw shows it."""
         if isinstance(event, Asked):
-            self._running.asked({trial.number: self._subject.epochs(trial.params) for trial in event.trials})
+            self._running.asked({trial.run: self._subject.expected(trial) for trial in event.trials})
             self._progress.reset(self._epochs)
         elif isinstance(event, Epoch):
             self._running.seen(event)
         else:
             self._history = event.history
-            self._running.ended(list(event.results))
-            failed = len(event.history.results) - len(event.history.done)
+            trials = event.history.trials
+            self._running.ended([trials[number].run for number in event.results])
+            failed = sum(isinstance(result, Failed) for result in event.history.results.values())
             note = f", {failed} failed" if failed else ""
-            self._progress.update(self._trials, completed=len(event.history.results), note=note)
+            completed = int(self._subject.ended(trials[number] for number in event.history.results))
+            self._progress.update(self._trials, completed=completed, note=note)
         done, total = sum(self._running.done.values()), sum(self._running.expected.values())
         self._progress.update(self._epochs, completed=done, total=total or None)
 

@@ -19,6 +19,8 @@ SCHEMA_VERSION = 1
 class Row:
     """One trial. `score` orders the board (the loss, unless time has a weight); `star`: on the Pareto front.
 
+    `state` is pending, done, failed, or stopped: dropped at a rung, with what it was worth there.
+
     `loss_se` is the standard error of the loss, which one training does not have; `first_loss` is what the first run
     of a trial promised that was run again.
     """
@@ -82,7 +84,7 @@ def board(study: Study, time_weight: float | None = None, by: str = "cost") -> B
     """
     weight = study.meta.time_weight if time_weight is None else time_weight
     scores = {t.number: r.loss for t, r in study.history.weighed(weight, by).done}
-    stars = pareto((r.loss, getattr(r, by), t.number) for t, r in study.history.done)
+    stars = pareto((r.loss, getattr(r, by), t.number) for t, r in study.history.whole)
     runs = study.history.runs
     contenders = {trial.number for trial, _ in study.history.contenders}
     rows = [_row(runs[trial.number], study, scores, stars) for trial in study.history.trials if trial.of is None]
@@ -127,12 +129,12 @@ def pareto(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
 def _row(runs: Sequence[Trial], study: Study, scores: Mapping[int, float], stars: frozenset[int]) -> Row:
     trial = runs[0]
     row = Row(trial.number, "pending", trial.params, trial.why, trial.cohort)
-    first = study.history.results.get(trial.number)
-    match together(runs, study.history.results):
+    first = study.history.ended.get(trial.number)
+    match together(runs, study.history.ended):
         case Done() as done:
             return replace(
                 row,
-                state="done",
+                state="stopped" if done.paused else "done",
                 loss=done.loss,
                 first_loss=first.loss if isinstance(first, Done) else None,
                 metric=figure(done.metric),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.registry import Registry
-from hpsearch.space import Space
+from hpsearch.space import Params, Space
 from hpsearch.trial import History, Suggestion, Trial
 
 Array = NDArray[np.float64]
@@ -28,6 +28,13 @@ class Strategy(Protocol):
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
         """The trials that succeeded, the best first, as far as this strategy can tell merit from luck."""
+
+
+class Price(Protocol):
+    """What trainings cost, known before they run."""
+
+    def __call__(self, params: Sequence[Params], company: Sequence[Params]) -> Array:
+        """[n] nominal seconds that each of the params alone would add to a wave in which `company` is trained."""
 
 
 STRATEGIES = Registry(
@@ -53,14 +60,6 @@ class Model(Protocol):
 
     def believing(self, U: Array) -> Model:
         """The model as if it had been right about these places."""
-
-
-@runtime_checkable
-class Climber(Model, Protocol):
-    """A model with a gradient."""
-
-    def climb(self, U: Array, best: Array) -> Array:
-        """Places up the gradient of the expected improvement, one for each [n, width]; not all are points."""
 
 
 @runtime_checkable

@@ -2,27 +2,25 @@
 Bayesian linear regressions.
 
 Notation
-    D         coordinates of the unit cube; numbers fill one, a choice one per value
-    X, y, r   the places of n trials, their scores, and how many evaluations each score is the mean of
+    U         [n, D] places in the unit cube; numbers fill one column, a choice one per value; `groups` says which
+    y, r      [n] the scores of the trials that ended, of mean 0 and deviation 1, and how many runs each is the mean of
+    l         length scales: how far apart two values of a parameter are that the score tells apart
     M         nets; H their width; each leaves out an M-th of the trials, and a trial is left out by one net
     phi       what a net's output layer is given, [H + 1], the last of them 1; Phi that of all rows, [n, H + 1]
     w         the weights of an output layer: a priori N(0, 1 / alpha); y ~ N(phi w, 1 / (beta r))
     lambda, V eigenvalues and eigenvectors (columns) of Phi' diag(r) Phi
     A         the precision of w: alpha + beta Phi' diag(r) Phi, whose eigenvalues are alpha + beta lambda
     gamma     how many of the weights the data determine
-    m         the mean of w
+    m, root   the mean of w; root root' is its covariance
     s         the nets' own deviations of the score, without noise, are multiplied by this
-    mu, v     mean and variance of the score at a place, without the noise, of the mixture of all nets
-    psi       what makes psi(x) psi(x')' the mixture's covariance of two places
 
 Sources: MacKay 1992 (the evidence: eq. 1-3); Snoek et al. 2015 (the output layer, tanh, a bowl as prior mean: here its
 squares are inputs); Pearce, Leibfried & Brintrup 2020 (nets that begin apart disagree where there is no data); Krogh &
-Vedelsby 1995 (each leaves something out); Ament et al. 2023 (the logarithm of the expected improvement).
+Vedelsby 1995 (each leaves something out).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,114 +32,86 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpsearch.registry import resolve
+from hpsearch.strategies.gp import Posterior, scaled
 
 Array = NDArray[np.float64]
 
 _ensemble = resolve("hpsearch.engine.ensemble:ensemble")
 
 _MEMBERS = 8
-_NETS = {"width": 48, "depth": 2, "init_scale": 0.4, "optimizer": "adam", "lr": 0.01, "epochs": 300}
+_NETS = {"width": 48, "depth": 2, "init_scale": 0.4, "optimizer": "adam", "lr": 0.02, "epochs": 100}
 _LEAST = 50  # epochs: a dozen trials left out say little about when to end
 _L2 = 0.1  # over the rows: it weighs less the more there are
 _ALPHA = (1e-3, 1e3)  # bounds
 _BETA = (1.0, 1e4)
 _ROUNDS = 50  # of the evidence's fixed point
 _SCALES = torch.linspace(0.0, 2.0, 41, dtype=torch.float64).exp()  # what s may be: from 1 to 7.4
-_RATE = 0.02  # of a step uphill, in the unit cube
-_STEPS = 50
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """What the nets are given of a place: coordinates from -1 to 1, and their squares, since most losses lie in a
+    bowl; each over its parameter's length scale, so that what matters little is small."""
+
+    groups: Sequence[slice]
+    t: Array
+
+    def __call__(self, U: Array) -> Tensor:
+        """[n, 2 D], float32."""
+        z = 2.0 * U - 1.0
+        both = [scaled(self.groups, self.t, part) for part in (z, z * z - 0.5)]
+        return torch.from_numpy(np.concatenate(both, axis=1)).float()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """What the nets say of the scores. `noise` is the variance of one evaluation, in units of y squared."""
+    """What the nets say of the scores; each is a part. `noise` is the variance of one run, in units of y squared."""
 
     noise: float
+    inputs: Inputs
     nets: Any
     m: Tensor
     root: Tensor
     """s V / sqrt(alpha + beta lambda): [M, H + 1, H + 1], so that (phi root)^2 sums to a net's variance."""
-    held: Tensor
-    """What the trials that are believed take away, [q, M (H + 2)]: the variance (psi held')^2."""
 
-    def predict(self, X: Array) -> tuple[Array, Array]:
-        """Mean and deviation of the score without its noise at places [m, D]: of one part, [1, m]."""
+    def predict(self, U: Array) -> tuple[Array, Array]:
+        """Mean and deviation of the score without its noise, by each net: [M, n]."""
         with _alone(), torch.no_grad():
-            mu, sd = self._moments(torch.from_numpy(X))
-            return mu.numpy()[None], sd.numpy()[None]
+            phi = self.nets.features(self.inputs(U))
+            mu = torch.bmm(phi, self.m.float().unsqueeze(2)).squeeze(2)
+            sd = torch.bmm(phi, self.root.float()).square().sum(2).clamp_min(1e-18).sqrt()
+            return mu.double().numpy(), sd.double().numpy()
 
-    def believing(self, Z: Array) -> Model:
-        """The same nets after one evaluation at each place in Z [q, D] has given what they expect.
-
-        No mean moves. The mixture is taken for one Gaussian process: where nets disagree, they do less so.
-        """
+    def believing(self, U: Array) -> Model:
+        """Each net after one run at each place has given what it expects: no mean moves."""
         with _alone(), torch.no_grad():
-            psi = self._psi(*self._each(torch.from_numpy(Z)))
-            free = psi - psi @ self.held.T @ self.held
-            noise = self.noise * torch.eye(len(psi), dtype=psi.dtype)
-            L = torch.linalg.cholesky(free @ psi.T + noise)
-            return replace(self, held=torch.cat([self.held, torch.linalg.solve_triangular(L, free, upper=False)]))
-
-    def climb(self, starts: Array, best: Array) -> Array:
-        """The best places on the way up from each start [k, D]: of the expected improvement over `best`.
-
-        Places stay in the cube, but need not be points of the space: between the values of a choice there is none.
-        """
-        with _alone():
-            x = torch.from_numpy(starts).clone()
-            top, found = x.new_full((len(x),), -torch.inf), x.clone()
-            a, b = torch.zeros_like(x), torch.zeros_like(x)
-            for t in range(1, _STEPS + 2):
-                x.requires_grad_()
-                log_ei = log_improvement(*self._moments(x), float(best[0]))
-                (g,) = torch.autograd.grad(log_ei.sum(), x)
-                x, log_ei = x.detach(), log_ei.detach()
-                better = log_ei > top
-                top[better], found[better] = log_ei[better], x[better]
-                a.lerp_(g, 0.1)  # adam's step (`torch.optim` takes seconds to import)
-                b.lerp_(g.square(), 0.001)
-                step = a / (1 - 0.9**t) / ((b / (1 - 0.999**t)).sqrt() + 1e-8)
-                x = (x + _RATE * step).clamp(0.0, 1.0)
-            return found.numpy()
-
-    def _each(self, X: Tensor) -> tuple[Tensor, Tensor]:
-        """phi [M, m, H + 1] and each net's mean [M, m] at places [m, D]."""
-        phi = self.nets.features(_inputs(X))
-        return phi, torch.einsum("kmh,kh->km", phi, self.m)
-
-    def _psi(self, phi: Tensor, means: Tensor) -> Tensor:
-        """What the nets do not know, and what they do not agree about: [m, M (H + 2)]."""
-        unknown = torch.cat([phi @ self.root, (means - means.mean(0)).unsqueeze(2)], 2)
-        return unknown.transpose(0, 1).flatten(1) / math.sqrt(len(phi))
-
-    def _moments(self, X: Tensor) -> tuple[Tensor, Tensor]:
-        """mu and sqrt(v), [m]."""
-        phi, means = self._each(X)
-        psi = self._psi(phi, means)
-        v = psi.square().sum(1) - (psi @ self.held.T).square().sum(1)
-        return means.mean(0), v.clamp_min(1e-18).sqrt()
+            psi = torch.bmm(self.nets.features(self.inputs(U)).double(), self.root)
+            known = torch.eye(psi.shape[2], dtype=psi.dtype) + psi.transpose(1, 2) @ psi / self.noise
+            L = torch.linalg.cholesky(known)
+            root = torch.linalg.solve_triangular(L, self.root.transpose(1, 2), upper=False).transpose(1, 2)
+            return replace(self, root=root.contiguous())
 
 
-def fit(groups: Sequence[slice], X: Array, y: Array, runs: Array) -> Model:
-    """The surrogate of scores `y` [n], of mean 0 and deviation 1, at places `X` [n, D] of the unit cube; n >= 2.
+def fit(groups: Sequence[slice], U: Array, y: Array, r: Array) -> Model:
+    """The surrogate of scores `y` [n] at places `U` [n, D] of the unit cube; n >= 2.
 
-    `runs` [n] says how many evaluations each score is the mean of. Which columns belong to a parameter, the nets need
-    not know.
+    The length scales are the most probable ones of the Gaussian process (gp.py): nets that had to find out from a few
+    dozen trials which parameters matter were worse.
     """
-    with _alone(), torch.no_grad():
-        x, t, r = _inputs(torch.from_numpy(X)), torch.from_numpy(y), torch.from_numpy(runs)
-        n = len(t)
-        net = torch.from_numpy(np.random.default_rng(n).permutation(n) % _MEMBERS)  # the one that leaves it out
-        left_out = net == torch.arange(_MEMBERS).unsqueeze(1)
+    inputs = Inputs(groups, Posterior(groups, U, y, r).climb())
+    n, x, target, weight = len(y), inputs(U), torch.from_numpy(y), torch.from_numpy(r)
+    net = torch.from_numpy(np.random.default_rng(n).permutation(n) % _MEMBERS)  # the one that leaves it out
+    left_out = net == torch.arange(_MEMBERS).unsqueeze(1)
     with _alone():
-        nets = _ensemble(x, t, r * ~left_out, {**_NETS, "l2": _L2 / n}, 0, _LEAST)
+        nets = _ensemble(x, target, weight * ~left_out, {**_NETS, "l2": _L2 / n}, 0, _LEAST)
     with _alone(), torch.no_grad():
-        phi = nets.features(x)
-        m, root, beta = evidence(phi, t, r * ~left_out)
-        error = t - torch.einsum("knh,kh->kn", phi, m)
-        own, noise = (phi @ root).square().sum(2), 1.0 / (beta.unsqueeze(1) * r)
+        phi = nets.features(x).double()
+        m, root, beta = evidence(phi, target, weight * ~left_out)
+        error = target - torch.einsum("knh,kh->kn", phi, m)
+        own, noise = (phi @ root).square().sum(2), 1.0 / (beta.unsqueeze(1) * weight)
         s = calibration(error[left_out], own[left_out], noise[left_out])
-        m, root, beta = evidence(phi, t, r.expand(_MEMBERS, n))
-        return Model(float((1.0 / beta).mean()), nets, m, s * root, m.new_zeros(0, m.numel() + _MEMBERS))
+        m, root, beta = evidence(phi, target, weight.expand(_MEMBERS, n))
+        return Model(float((1.0 / beta).mean()), inputs, nets, m, s * root)
 
 
 def calibration(error: Tensor, own: Tensor, noise: Tensor) -> Tensor:
@@ -172,25 +142,6 @@ def evidence(phi: Tensor, y: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]
     precision = alpha + beta * eigenvalues
     m = torch.einsum("khj,kj->kh", V, beta * c / precision)
     return m, V / precision.sqrt().unsqueeze(1), beta.squeeze(1)
-
-
-def log_improvement(mu: Tensor, sd: Tensor, best: float) -> Tensor:
-    """log E[max(best - score, 0)]: log(sd h(u)), h(u) = N(u) + u P(u), u = (best - mu) / sd; even where h is 0."""
-    u = (best - mu) / sd
-    # below -1e5 the bracket is less than its rounding, and nothing beside u^2; what is not used needs finite slopes too
-    near, far = u.clamp_min(-1.0), u.clamp(-1e5, -1.0)
-    normal = torch.exp(-0.5 * near.square()) / math.sqrt(2.0 * math.pi)
-    h = torch.log(normal + near * torch.special.ndtr(near))
-    # h = N(u) (1 - |u| sqrt(pi / 2) erfcx(|u| / sqrt(2)))
-    bracket = 1.0 + math.sqrt(math.pi / 2.0) * far * torch.special.erfcx(-far / math.sqrt(2.0))
-    tail = torch.log(bracket) - 0.5 * u.square() - 0.5 * math.log(2.0 * math.pi)
-    return torch.log(sd) + torch.where(u > -1.0, h, tail)
-
-
-def _inputs(X: Tensor) -> Tensor:
-    """What the nets are given: coordinates from -1 to 1, and their squares, since most losses lie in a bowl."""
-    z = 2.0 * X - 1.0
-    return torch.cat([z, z.square() - 0.5], 1)
 
 
 @contextmanager

@@ -22,14 +22,15 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import log_ndtr
 
-from hpsearch.space import Space, Units
+from hpsearch.space import Params, Space, Units
 from hpsearch.strategies import SURROGATES, Array, Model
 from hpsearch.strategies.acquisition import log_improvement
-from hpsearch.trial import Done, Failed, History, Trial
+from hpsearch.trial import Done, Failed, History, New, Trial
 
 LEAST = 3  # trials that must have succeeded
 _SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
 _CUT = 2.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
+_SHRUNK = 8.0  # losses are divided by this: their sums cannot overflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Beliefs:
     model: Model
     best: Array
     failure: Model | None
+    trials: int
 
     @classmethod
     def of(cls, space: Space, history: History, surrogate: str) -> Beliefs:
@@ -50,12 +52,17 @@ class Beliefs:
             pending = places(space, history.pending)
             model, seen = model.believing(pending), np.concatenate([seen, pending])
         best = model.predict(seen)[0].min(axis=1)
-        return cls(space, model, best, _failure(space, history))
+        return cls(space, model, best, _failure(space, history), len(history.done))
 
     def improvement(self, U: Units) -> Array:
         """[n] log of the expected improvement times the chance of success, at snapped places."""
         value = log_improvement(*self.model.predict(U), self.best)
         return value if self.failure is None else value + log_success(self.failure, U)
+
+    def new(self, params: Params) -> New:
+        """A suggestion, with what is expected of it."""
+        ei = math.exp(float(self.improvement(np.array([self.space.encode(params)]))[0]))
+        return New(params, f"expected improvement {ei:.2g} ({self.trials} trials)", ei / math.sqrt(self.model.noise))
 
 
 def model_of(space: Space, history: History, surrogate: str) -> Model:
@@ -117,21 +124,40 @@ def chosen(done: Sequence[tuple[Trial, Done]]) -> Sequence[tuple[Trial, Done]]:
     return (*best, *latest)
 
 
-def scores(losses: Sequence[float]) -> Array:
-    """The losses in units of their deviation from their mean, those far above the median cut down.
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What makes scores of losses: in units of their deviation from their mean, those far above the median cut down.
 
     How bad a bad loss is says nothing about the best ones, and a heavy tail would flatten them. (Ranks cut it as
     well, but they spread losses that are almost equal: the search would go on among those for ever.)
     """
-    return scaled(losses)[0]
+
+    top: float
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, losses: Sequence[float]) -> Scale:
+        """That of these losses, whose scores have mean 0 and deviation 1."""
+        y = np.array(losses) / _SHRUNK
+        middle = np.median(y)
+        top = float(middle + _CUT * (middle - y.min()))
+        y = np.minimum(y, top)
+        unit = np.abs(y).max() or 1.0
+        y = y / unit
+        return cls(top, float(y.mean() * unit), float((y.std() or 1.0) * unit))
+
+    @property
+    def loss(self) -> tuple[float, float]:
+        """What takes a score back to a loss (a loss that was cut, to what it counts as): loss = a + b score."""
+        return _SHRUNK * self.mean, _SHRUNK * self.deviation
+
+    def scores(self, losses: Sequence[float]) -> Array:
+        """Of any losses."""
+        y = np.minimum(np.array(losses) / _SHRUNK, self.top)
+        return np.asarray((y - self.mean) / self.deviation, dtype=np.float64)
 
 
-def scaled(losses: Sequence[float]) -> tuple[Array, float, float]:
-    """The scores, and what takes one back to a loss (a loss that was cut, to what it counts as): shift and scale."""
-    y = np.array(losses) / 8  # the sums below cannot overflow
-    middle = np.median(y)
-    y = np.minimum(y, middle + _CUT * (middle - y.min()))
-    largest = float(np.abs(y).max()) or 1.0
-    y = y / largest
-    mean, spread = float(y.mean()), float(y.std()) or 1.0
-    return np.asarray((y - mean) / spread, dtype=np.float64), 8 * largest * mean, 8 * largest * spread
+def scores(losses: Sequence[float]) -> Array:
+    """Of the losses from which the scale is."""
+    return Scale.of(losses).scores(losses)

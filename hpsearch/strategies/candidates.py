@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from hpsearch.space import Space, Units
+from hpsearch.space import Params, Space, Units, point_key
 from hpsearch.strategies import Array
+from hpsearch.trial import History
 
 _DRAWN = 700  # from the whole space
 _DRAWS = 10_000  # draws for them: a constraint may leave few
 _NEAR = 300  # near the parents
 _ROUNDS = (0.2, 0.07, 0.02)  # then, in each, more near the best so far: how near, in the unit cube
 _BEST, _CHILDREN = 10, 12
-_CLIMBERS = 16  # that go up a gradient, where there is one
 _MATES = 100
 
 Acquisition = Callable[[Units], Array]
 
 
-def search(
-    space: Space, parents: Units, value: Acquisition, climb: Callable[[Units], Units] | None, rng: np.random.Generator
-) -> Units:
+def search(space: Space, parents: Units, value: Acquisition, rng: np.random.Generator) -> Units:
     """Snapped places [n, width], the most valuable first; a constraint may forbid some."""
     U = np.concatenate([_allowed(space, rng), space.near(parents[rng.integers(len(parents), size=_NEAR)], 0.1, rng)])
     values = value(U)
@@ -32,9 +30,6 @@ def search(
 
     for spread in _ROUNDS:
         more = space.near(np.repeat(best(_BEST), _CHILDREN, axis=0), spread, rng)
-        U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
-    if climb is not None:
-        more = space.snap(climb(best(_CLIMBERS)))
         U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
     return best(len(U))
 
@@ -49,6 +44,16 @@ def mates(space: Space, company: Units, rng: np.random.Generator) -> Units:
         kept = rng.random(len(U)) < 0.5
         other[kept, columns] = U[kept, columns]
     return space.snap(other)
+
+
+def unknown(space: Space, history: History, U: Units) -> Iterator[Params]:
+    """The points at snapped places that nobody has asked for, each once, in order."""
+    known = set(history.keys)
+    for unit in U.tolist():
+        params = space.decode(unit)
+        if (key := point_key(params)) not in known and space.allows(params):
+            known.add(key)
+            yield params
 
 
 def _allowed(space: Space, rng: np.random.Generator) -> Units:

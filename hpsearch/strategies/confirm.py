@@ -64,7 +64,7 @@ class Confirmed:
         """The strategy's next trial; after the last, one of the finalists again."""
         if self._searches(history) and (new := self.strategy.ask(space, history, rng)) is not None:
             return new
-        if any(trial.of is None for trial in history.pending):
+        if any(not trial.replicate for trial in history.pending):
             return Wait()
         repeats = [(trial, len(history.runs[trial.number]) - 1) for trial in self._finalists(space, history)]
         done = min((count for _, count in repeats), default=self.rounds)
@@ -82,15 +82,15 @@ class Confirmed:
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
         """The strategy's own order; once there are repetitions, the lowest mean of those that were run most often."""
-        if any(trial.of is not None for trial in history.trials) and not history.exact:
+        if any(trial.replicate for trial in history.trials) and not history.exact:
             return [trial for trial, _ in history.contenders]
         return self.strategy.ranked(space, history)
 
     def _finalists(self, space: Space, history: History) -> Sequence[Trial]:
         """The default, if it succeeded, and the three others that rank highest by their first runs."""
         first = History(
-            tuple(trial for trial in history.trials if trial.of is None),
-            {number: result for number, result in history.results.items() if history.trials[number].of is None},
+            tuple(trial for trial in history.trials if not trial.replicate),
+            {number: result for number, result in history.results.items() if not history.trials[number].replicate},
         )
         best = [trial for trial in self.strategy.ranked(space, first) if trial.why != "default"][:FINALISTS]
         return [*best, *(trial for trial, _ in first.done if trial.why == "default")]

@@ -1,12 +1,12 @@
-"""What a training costs, and what it is worth to pay: cheap trials first, while there is much to spend.
+"""What a training costs, and what it is worth to pay.
 
 Notation
     c         [n] seconds that a trial would take, or add to the trainings of its wave
-    a         exponent: 1 while nothing is spent, 0 when all is
     g, f      front: log seconds, rising, and the lowest score that was reached for so many, falling
 
-Sources: Snoek, Larochelle & Adams 2012 (EI per second); Lee et al. 2020 (which cools: EI / c^a); Guinet et al. 2020 (a
-linear model of log c is enough); Emmerich et al. 2011 (the expected improvement of a hypervolume).
+Sources: Snoek, Larochelle & Adams 2012 (EI per second, which keeps on buying what is cheap; here it is so only for what
+is dear); Guinet et al. 2020 (a linear model of log c is enough); Emmerich et al. 2011 (the expected improvement of a
+hypervolume).
 """
 
 from __future__ import annotations
@@ -14,25 +14,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from hpsearch.space import Params, Space, Units
-from hpsearch.strategies import Array, Model
+from hpsearch.strategies import Array, Model, Price
 from hpsearch.strategies.acquisition import log_improvement
 from hpsearch.trial import Done, History, Trial
 
-_BLIND = 4  # every so many questions nobody looks at the price: what is dear must be tried, too
+_TRAININGS = 30  # that there should be room for: what takes no larger part of what is left costs nothing
 _RIDGE = 1e-2
 _LEAST = 1e-6  # seconds
-
-
-class Price(Protocol):
-    """What trainings cost, known before they run."""
-
-    def __call__(self, params: Sequence[Params], company: Sequence[Params]) -> Array:
-        """[n] nominal seconds that each of the params alone would add to a wave in which `company` is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +60,16 @@ class Costs:
         found: Array = _linear(U) @ self.weights
         return found
 
-    def added(self, U: Units, company: Sequence[Params]) -> Array:
-        """[n] log seconds that a training at each snapped place adds to a wave of `company`."""
+    def added(self, points: Sequence[Params], company: Sequence[Params]) -> Array:
+        """[n] log seconds that a training at each point adds to a wave of `company`."""
         if self.price is None:
-            return self.expected(U)
-        seconds = self.price([self.space.decode(unit) for unit in U.tolist()], company)
-        return np.log(np.maximum(self.scale * seconds, _LEAST))
-
-    def added_by(self, params: Params, company: Sequence[Params]) -> float:
-        """log seconds that a training adds to a wave of `company`."""
-        return float(self.added(np.array([self.space.encode(params)]), company)[0])
+            return self.expected(np.array([self.space.encode(params) for params in points]))
+        return np.log(np.maximum(self.scale * self.price(points, company), _LEAST))
 
     def pending(self, trials: Sequence[Trial]) -> float:
         """Seconds of a wave."""
         params = [trial.params for trial in trials]
-        return sum(math.exp(self.added_by(one, params[:at])) for at, one in enumerate(params))
+        return sum(math.exp(self.added([one], params[:at])[0]) for at, one in enumerate(params))
 
 
 def _linear(U: Units) -> Array:
@@ -110,9 +97,9 @@ def front(space: Space, history: History, model: Model, costs: Costs) -> tuple[A
     return log_c[order][first], lowest[first]
 
 
-def exponent(spent: float, seconds: float, question: int) -> float:
-    """a, after so many seconds of all that there are."""
-    return 0.0 if question % _BLIND == _BLIND - 1 else max(0.0, 1.0 - spent / seconds)
+def dearness(log_c: Array, left: float) -> Array:
+    """[n] log of what is to be paid for improvement: nothing below a thirtieth of the seconds that are left."""
+    return np.maximum(log_c - math.log(max(left, _LEAST) / _TRAININGS), 0.0)
 
 
 def log_volume(mu: Array, s: Array, log_c: Array, g: Array, f: Array) -> Array:

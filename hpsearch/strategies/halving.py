@@ -4,15 +4,27 @@ Notation
     R         epochs of a whole training
     eta       how many trials compete for one place at a rung, and how many times as many epochs a place brings
     rung      the epoch at which trials pause to be compared
+    bracket   trials that begin together and compete, to the last one
+    round     brackets that go side by side: the more trials there are at a rung, the fuller are the engine's arrays
 
-Sources: Jamieson & Talwalkar 2016; Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar 2018.
+Sources: Jamieson & Talwalkar 2016; Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar 2018; Falkner, Klein & Hutter 2018
+(the model sees the results of one rung).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from random import Random
+
+from hpsearch.space import Params, Space
+from hpsearch.strategies import Strategy
+from hpsearch.trial import Continue, Done, Failed, History, New, Result, Suggestion, Trial, Wait
 
 ETA = 3
+LEAST = 3  # epochs of a whole training: with fewer there is nothing to halve
+SIDE = 3  # brackets of a round
 _RUNGS = 4  # R/27, R/9, R/3 and R: an earlier one says little of the end
 
 
@@ -21,17 +33,183 @@ def rungs(R: int, eta: int = ETA) -> tuple[int, ...]:
     return tuple(sorted({max(1, round(R / eta**k)) for k in range(_RUNGS)}))
 
 
-def bracket(R: int, eta: int = ETA) -> tuple[tuple[int, int], ...]:
+def bracket(rungs: Sequence[int], eta: int = ETA) -> tuple[tuple[int, int], ...]:
     """For each rung how many trials are trained up to it, and the rung."""
-    epochs = rungs(R, eta)
-    return tuple((eta ** (len(epochs) - 1 - index), rung) for index, rung in enumerate(epochs))
+    return tuple((eta ** (len(rungs) - 1 - index), rung) for index, rung in enumerate(rungs))
 
 
-def survivors(losses: Mapping[int, float], begun: int, eta: int = ETA) -> tuple[int, ...]:
+def price(rungs: Sequence[int], eta: int = ETA) -> int:
+    """The epochs of a bracket, at most."""
+    return sum(
+        trials * (rung - before) for before, (trials, rung) in zip((0, *rungs), bracket(rungs, eta), strict=False)
+    )
+
+
+def fitting(R: int, epochs: int, eta: int = ETA) -> tuple[int, ...]:
+    """The rungs of the largest bracket that so many epochs are enough for; none where they are too few."""
+    every = rungs(R, eta)
+    return next((every[k:] for k in range(len(every)) if price(every[k:], eta) <= epochs), ())
+
+
+def brackets(R: int, epochs: int) -> Iterator[tuple[int, ...]]:
+    """The rungs of each bracket that so many epochs are enough for."""
+    while found := fitting(R, epochs):
+        yield found
+        epochs -= price(found)
+
+
+def survivors(
+    losses: Mapping[int, float], begun: int, peers: Mapping[int, Hashable] | None = None, eta: int = ETA
+) -> tuple[int, ...]:
     """Who goes on from a rung: the best of `losses`, by number, for every `eta` that have `begun`; best first.
 
     Those that have failed have begun, and have no loss: where many fail, few are dropped. Of equals the earlier one
-    is better.
+    is better. Where `peers` says what can be compared, the places are for the best of each kind, in proportion.
     """
-    places = max(1, begun // eta)
-    return tuple(sorted(losses, key=lambda number: (losses[number], number))[:places])
+    order = sorted(losses, key=lambda number: (losses[number], number))
+    kinds: dict[Hashable, list[int]] = {}
+    for number in order:
+        kinds.setdefault(peers and peers[number], []).append(number)
+    ahead = {number: index / len(kind) for kind in kinds.values() for index, number in enumerate(kind)}
+    return tuple(sorted(order, key=lambda number: ahead[number])[: max(1, begun // eta)])
+
+
+def comparable(params: Params, rung: int) -> Hashable:
+    """What kind of trial it is: an early loss tells nothing between kinds, whose rates have yet to fall or to rise."""
+    return params.get("schedule"), float(params.get("warmup", 0)) > rung
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """Trials that compete, and the rungs at which they do."""
+
+    trials: Sequence[Trial]
+    rungs: tuple[int, ...]
+
+    @property
+    def full(self) -> bool:
+        """Whether all have been asked for."""
+        return len(self.trials) == bracket(self.rungs)[0][0]
+
+    def next(self, history: History) -> Continue | Wait | None:
+        """Who goes on; None where one has gone to the end."""
+        going, places = [trial.number for trial in self.trials], len(self.trials)
+        for rung, upto in pairwise((*self.rungs, 0)):
+            legs = [leg for number in going for leg in history.legs[number] if leg.upto == rung]
+            if any(leg.number not in history.results for leg in legs):
+                return Wait()
+            if not upto:
+                break
+            at = {number: result for number in going if (result := reached(history, number, rung)) is not None}
+            kinds = {trial.number: comparable(trial.params, rung) for trial in self.trials}
+            going = list(survivors({number: result.loss for number, result in at.items()}, places, kinds))
+            places = max(1, places // ETA)
+            for number in going:
+                if at[number].paused and history.legs[number][-1].upto == rung:
+                    return Continue(number, upto, f"one of the best {len(going)} of {len(at)} at epoch {rung}")
+        return None
+
+
+def reached(history: History, number: int, rung: int) -> Done | None:
+    """What a trial had come to by a rung, or before it for good; None where it had failed, or been dropped before."""
+    for leg in history.legs[number]:
+        result = history.results.get(leg.number)
+        if isinstance(result, Done) and (leg.upto == rung or not result.paused):
+            return result
+        if leg.upto is None or leg.upto >= rung:
+            break
+    return None
+
+
+def begun(history: History, R: int) -> Sequence[Bracket]:
+    """The brackets in their order. Of each the first trial's leg says how it goes on."""
+    firsts = [trial for trial in history.trials if trial.upto is not None and not trial.start]
+    every, found, at = rungs(R), [], 0
+    while at < len(firsts):
+        mine = tuple(rung for rung in every if rung >= (firsts[at].upto or 0))
+        size = bracket(mine)[0][0]
+        found.append(Bracket(firsts[at : at + size], mine))
+        at += size
+    return found
+
+
+def latest(found: Sequence[Bracket]) -> Sequence[Bracket]:
+    """The brackets of the last round."""
+    return found[(len(found) - 1) // SIDE * SIDE :] if found else ()
+
+
+def going(history: History, R: int) -> Mapping[int, int]:
+    """The trials of brackets under way, and the epoch after which each has a result; 0 where it has none."""
+    under_way = [one for one in latest(begun(history, R)) if not one.full or one.next(history) is not None]
+    legs = {trial.number: history.legs[trial.number] for one in under_way for trial in one.trials}
+    return {
+        number: max((leg.upto or 0 for leg in its if leg.number in history.results), default=0)
+        for number, its in legs.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Halving:
+    """Lets what `strategy` asks for compete in brackets; `budget` counts whole trainings, of so many `epochs`.
+
+    Where the largest bracket does not fit into what is left of it, a smaller one is taken. Trials that somebody has
+    picked are trained to their end, and are in no bracket.
+    """
+
+    strategy: Strategy
+    epochs: int
+    budget: int
+
+    def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
+        """A newcomer until the round is full, then who goes on at each rung."""
+        found = begun(history, self.epochs)
+        round = latest(found)
+        full = len(round) == SIDE and round[-1].full
+        if not full and (new := self._newcomer(space, history, found, rng)) is not None:
+            return new
+        suggestions = [suggestion for one in round if (suggestion := one.next(history)) is not None]
+        if suggestions:
+            return next((one for one in suggestions if isinstance(one, Continue)), suggestions[0])
+        return self._newcomer(space, history, found, rng) if full else None
+
+    def ranked(self, space: Space, history: History) -> Sequence[Trial]:
+        """Those that went to their end as the strategy ranks them, then the others, who came furthest first."""
+        whole = {trial.number for trial, result in history.done if not result.paused}
+        at_end = [trial for trial in history.trials if trial.run in whole or trial.of in whole]
+        first = self.strategy.ranked(space, History(tuple(at_end), history.results)) if whole else ()
+        others = [pair for pair in history.done if pair[1].paused]
+        return [*first, *(trial for trial, result in sorted(others, key=lambda pair: -pair[1].epochs))]
+
+    def _newcomer(self, space: Space, history: History, found: Sequence[Bracket], rng: Random) -> New | None:
+        """One for the bracket that is not full, or for another; None where budget or space have no more."""
+        if found and not found[-1].full:
+            mine = found[-1].rungs
+        else:
+            picked = sum(trial.of is None and trial.upto is None for trial in history.trials)
+            mine = fitting(self.epochs, (self.budget - picked) * self.epochs - sum(price(one.rungs) for one in found))
+        if not mine:
+            return None
+        shown = seen(history, rungs(self.epochs), enough=len(space.parameters) + 1)
+        new = self.strategy.ask(space, shown, rng)
+        return replace(new, upto=mine[0]) if isinstance(new, New) else None
+
+
+def seen(history: History, rungs: Sequence[int], enough: int) -> History:
+    """What a model may see: the results at the highest rung that has enough of them, what failed and what is pending.
+
+    Losses of different rungs are of different things.
+    """
+    firsts = [runs[0] for runs in history.runs.values()]
+    for rung in reversed(rungs):
+        # a whole training says nothing of an earlier epoch
+        had = [trial for trial in firsts if trial.upto is not None or rung == rungs[-1]]
+        results: dict[int, Result] = {
+            trial.number: result for trial in had if (result := reached(history, trial.number, rung)) is not None
+        }
+        if len(results) >= enough:
+            break
+    results |= {number: result for number, result in history.ended.items() if isinstance(result, Failed)}
+    shown = [trial for trial in firsts if trial.number in results or trial.number not in history.results]
+    model = History(tuple(shown), results)
+    model.__dict__.update(keys=history.keys)  # a point that is not shown is not to be asked for again either
+    return model

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from hpsearch.space import Params, Space, Value
 from hpsearch.strategies import Array, Checkable
-from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, log_success, scaled
+from hpsearch.strategies.beliefs import LEAST, Beliefs, Scale, chosen, log_success, scores
 from hpsearch.trial import Done, History, Trial
 
 NEEDED = LEAST
@@ -129,7 +129,8 @@ def outlook(space: Space, history: History, surrogate: str, winner: int | None =
     """
     ended = usable(space, history)
     losses = [result.loss for _, result in ended.done]
-    y, shift, scale = scaled(losses)
+    units = Scale.of(losses)
+    y, (shift, scale) = units.scores(losses), units.loss
     with threadpool_limits(1), warnings.catch_warnings():  # as where a search asks
         warnings.simplefilter("ignore")
         beliefs = Beliefs.of(space, ended, surrogate)
@@ -218,7 +219,7 @@ def _checks(beliefs: Beliefs, history: History, back: tuple[float, float]) -> tu
     if not isinstance(beliefs.model, Checkable):
         return ()
     shift, scale = back
-    y, _, _ = scaled([result.loss for _, result in history.done])
+    y = scores([result.loss for _, result in history.done])
     score = {trial.number: value for (trial, _), value in zip(history.done, y.tolist(), strict=True)}
     numbers = sorted(trial.number for trial, _ in chosen(history.done))  # the order in which the model has them
     mu, s = moments(*beliefs.model.left_out())

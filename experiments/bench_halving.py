@@ -1,0 +1,233 @@
+"""How soon a good loss is reached: halving, whole trainings, and Optuna (TPE, Hyperband pruning), on one core.
+
+    make bench-halving      (or: python -m experiments.bench_halving [digits mnist] [--seeds N])
+
+The target is the lowest validation loss of 50 whole random trainings by hpsearch, of the same seed. `s` is the time
+until a network had it, and `reached` in how many seeds one did: for hpsearch, when the result is committed; for Optuna,
+when the epoch ends. `all s` is the time of the whole budget of 50 (Optuna's: until the target, or --most times as long
+as the 50). A target that was not reached counts as reached then. Reading the data and starting Python come before.
+
+Same for all: rows and split, network, space (that of peers/peer_optuna.py), He's initialisation, Adam with L2, the
+number of epochs, one thread. hpsearch has its early stopping (patience 8); Optuna's pruner ends hopeless trainings. The
+plain loop holds the data in memory: no DataLoader. Figures are medians over seeds; the ratios are of each seed's `s` to
+its 50 whole random trainings: to the time of all of them, and to the time until the best of them was there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import optuna
+import torch
+from torch import Tensor, nn
+
+from experiments.comparison import table
+from hpsearch.commands.launch import call, planned
+from hpsearch.commands.plan import Plan
+from hpsearch.data import Dataset
+from hpsearch.data.prepare import prepare
+from hpsearch.engine.device import set_up
+from hpsearch.engine.feed import Feed
+from hpsearch.engine.plan import Job
+from hpsearch.runners import RUNNERS
+from hpsearch.search import Search, Stop, Told, run
+from hpsearch.spec import parse
+from hpsearch.store import Meta, Store
+from hpsearch.trial import Cohort, Done, Trial
+
+SPACE = """
+data: {{source: {source}, split: {{{split}}}}}
+train: {{epochs: {epochs}}}
+parameters:
+  lr: {{min: 1e-4, max: 1e-1, log: true}}
+  l2: {{min: 1e-6, max: 1e-2, log: true}}
+  width: {{values: [32, 64, 128]}}
+  depth: {{values: [1, 2]}}
+  dropout: {{min: 0.0, max: 0.5}}
+  batch_size: {{values: [32, 64]}}
+search: {{budget: {budget}, confirm: false}}
+"""
+BUDGET = 50
+
+
+@dataclass(frozen=True)
+class Task:
+    """Data, and how long a whole training is."""
+
+    source: str
+    epochs: int
+    rows: int | None = None
+
+
+TASKS = {"digits": Task("digits", 30), "mnist": Task("mnist", 27, 5000)}
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the lowest loss fell: (seconds, loss), and the seconds of all."""
+
+    steps: Sequence[tuple[float, float]]
+    seconds: float
+
+    @property
+    def best(self) -> float:
+        """The lowest loss."""
+        return min((loss for _, loss in self.steps), default=float("inf"))
+
+    def reached(self, target: float) -> float | None:
+        """When a loss was reached."""
+        return next((seconds for seconds, loss in self.steps if loss <= target), None)
+
+
+def planned_for(task: Task, strategy: str, seed: int, halving: bool) -> tuple[Plan, Dataset]:
+    """A search by hpsearch, and its data."""
+    split = "validation: 0.2" if task.source == "mnist" else "validation: 0.2, test: 0"  # mnist has a test file
+    text = SPACE.format(source=task.source, split=split, epochs=task.epochs, budget=BUDGET)
+    flags = [(("search", name), value, name) for name, value in (("seed", seed), ("halving", halving))]
+    plan = Plan(strategy, parse(text, "bench", Path(), flags, task.rows))
+    return plan, prepare(plan.spec.data)
+
+
+def searched(task: Task, strategy: str, seed: int, halving: bool) -> Course:
+    """What a search by hpsearch comes to, with one worker."""
+    plan, data = planned_for(task, strategy, seed, halving)
+    facts = json.dumps({"task": data.task})
+    with tempfile.TemporaryDirectory() as folder, RUNNERS.load("local")(1, 1) as runner:
+        study = Path(folder) / "study"
+        meta = Meta("", strategy, seed, 0.0, "", "", "", "[]", task.rows, BUDGET, 1, "cpu", facts, 0.0, 0.0, "", "{}")
+        search = planned(plan, data, study, meta)
+        with Store.create(study, meta) as store:
+            call(runner, *warm(search))
+            begun, steps = time.perf_counter(), []
+            for event in run(search, store, runner, Stop()):
+                if isinstance(event, Told):
+                    now = time.perf_counter() - begun
+                    steps += [(now, result.loss) for result in event.results.values() if isinstance(result, Done)]
+            return Course(steps, time.perf_counter() - begun)
+
+
+def warm(search: Search) -> tuple[str, Job]:
+    """Work that makes the worker read the data."""
+    work = search.work(Cohort(0, (Trial(0, search.opening[0].params, "", 0, 0),)))
+    assert isinstance(work.argument, Job)
+    member = work.argument.members[0]
+    return work.call, replace(work.argument, members=(replace(member, settings={**member.settings, "epochs": 1}),))
+
+
+def by_hand(task: Task, seed: int, target: float, most: float) -> Course:
+    """Optuna and a plain loop, until the target is reached or so many seconds are over."""
+    _, data = planned_for(task, "random", seed, halving=False)
+    (fold,) = data.folds
+    swapped = replace(data, folds=(replace(fold, train=fold.validation),))
+    (X, y), (Xv, yv) = (rows(Feed(one, "cpu")) for one in (data, swapped))
+    begun, steps = time.perf_counter(), []
+
+    def objective(trial: optuna.Trial) -> float:
+        torch.manual_seed(seed * 100_000 + trial.number)
+        lr = trial.suggest_float("lr", 1e-4, 1e-1, log=True)
+        l2 = trial.suggest_float("l2", 1e-6, 1e-2, log=True)
+        width = trial.suggest_categorical("width", [32, 64, 128])
+        layers: list[nn.Module] = []
+        inputs, dropout = X.shape[1], trial.suggest_float("dropout", 0.0, 0.5)
+        for _ in range(trial.suggest_int("depth", 1, 2)):
+            layers += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(dropout)]
+            inputs = width
+        net = nn.Sequential(*layers, nn.Linear(inputs, data.outputs))
+        for layer in net:
+            if isinstance(layer, nn.Linear):
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.zeros_(layer.bias)
+        optimizer = torch.optim.Adam(net.parameters(), lr=lr, weight_decay=l2)
+        batch = trial.suggest_categorical("batch_size", [32, 64])
+        best = float("inf")
+        for epoch in range(task.epochs):
+            net.train()
+            order = torch.randperm(len(X))
+            for at in torch.split(order, batch):
+                optimizer.zero_grad()
+                torch.autograd.backward(nn.functional.cross_entropy(net(X[at]), y[at]))
+                optimizer.step()
+            net.eval()
+            with torch.no_grad():
+                loss = nn.functional.cross_entropy(net(Xv), yv).item()
+            best = min(best, loss)
+            steps.append((time.perf_counter() - begun, loss))
+            if loss <= target or steps[-1][0] > most:
+                trial.study.stop()
+                break
+            trial.report(loss, epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return best
+
+    pruner = optuna.pruners.HyperbandPruner(1, task.epochs)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
+    study.optimize(objective)
+    return Course(steps, time.perf_counter() - begun)
+
+
+def rows(feed: Feed) -> tuple[Tensor, Tensor]:
+    """All that a feed trains on."""
+    inputs, targets = zip(*feed.epoch(1, 1000, 0), strict=True)
+    return torch.cat(inputs).flatten(1), torch.cat(targets)
+
+
+SEARCHES = {
+    "random, whole": ("random", False),
+    "random --halving": ("random", True),
+    "bayes, whole": ("bayes", False),
+    "bayes --halving": ("bayes", True),
+}
+
+
+def main() -> None:
+    """Measure, and print a table for each task."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("tasks", nargs="*", choices=[[], *TASKS], default=[*TASKS])
+    arguments.add_argument("--seeds", type=int, default=3)
+    arguments.add_argument("--most", type=float, default=2.0)
+    a = arguments.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    set_up(1)
+    for name in a.tasks:
+        task = TASKS[name]
+        courses: dict[str, list[Course]] = {}
+        targets = []
+        for seed in range(a.seeds):
+            for label, (strategy, halving) in SEARCHES.items():
+                courses.setdefault(label, []).append(searched(task, strategy, seed, halving))
+            theirs = courses["random, whole"][-1]
+            targets.append(theirs.best)
+            peer = by_hand(task, seed, theirs.best, a.most * theirs.seconds)
+            courses.setdefault("Optuna TPE, Hyperband", []).append(peer)
+        print(f"\n{name}, {task.epochs} epochs: target {', '.join(f'{target:.4f}' for target in targets)}\n")
+        print(table([["", "reached", "s", "all s", "best", "of their all", "of their best"], *lines(courses, targets)]))
+
+
+def lines(courses: Mapping[str, Sequence[Course]], targets: Sequence[float]) -> Iterator[Sequence[str]]:
+    """A row for each search: how often it reached the target, medians of when, and of all seconds, and ratios."""
+    theirs = courses["random, whole"]
+    first = [one.reached(target) or one.seconds for one, target in zip(theirs, targets, strict=True)]
+    for label, mine in courses.items():
+        when = [one.reached(target) for one, target in zip(mine, targets, strict=True)]
+        time = [one.seconds if at is None else at for one, at in zip(mine, when, strict=True)]
+        yield (
+            label,
+            f"{sum(at is not None for at in when)}/{len(when)}",
+            f"{median(time):.2f}",
+            f"{median(one.seconds for one in mine):.2f}",
+            f"{median(one.best for one in mine):.4f}",
+            f"{median(t / one.seconds for t, one in zip(time, theirs, strict=True)):.2f}",
+            f"{median(t / at for t, at in zip(time, first, strict=True)):.2f}",
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""Searching where seconds count: prices, what is dear, the front, and waves that fill arrays."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+
+import numpy as np
+import pytest
+
+from hpsearch.engine.cost import Bill
+from hpsearch.space import Choice, Params, Real, Space, point_key
+from hpsearch.strategies.bayes import Bayes
+from hpsearch.strategies.beliefs import model_of
+from hpsearch.strategies.confirm import Confirmed, UntilConverged, converged
+from hpsearch.strategies.cost import Costs, dearness, front, log_volume
+from hpsearch.strategies.random import RandomSearch
+from hpsearch.trial import Done, Failed, History, New, Repeat, Result, Trial, Wait
+from tests.histories import CUBE, done, of_points, play, sampled
+
+KINDS = Space({"kind": Choice(("p", "q", "r")), "x": Real(0.0, 1.0), "y": Real(0.0, 1.0)})
+
+
+def seconds_of(params: Params) -> float:
+    return math.exp(1.0 + 2.0 * float(params["x"]) - float(params["y"]))
+
+
+def timed(trials: int) -> History:
+    history = sampled(CUBE, trials)
+    results: dict[int, Result] = {
+        t.number: done(float(t.params["z"]), seconds=seconds_of(t.params)) for t in history.trials
+    }
+    return History(history.trials, results)
+
+
+class Nominal:
+    """A price: the first of each kind opens an array, which takes 10 seconds; each member takes `own` more."""
+
+    def __init__(self, own: float) -> None:
+        self.own = own
+
+    def __call__(self, params: Sequence[Params], company: Sequence[Params]) -> np.ndarray:
+        kinds = Counter(one["kind"] for one in company)
+        return np.array([self.own + 10.0 * (kinds[one["kind"]] == 0) for one in params])
+
+
+class TestCosts:
+    def test_seconds_are_learned_where_nothing_has_a_price(self) -> None:
+        costs = Costs.of(CUBE, timed(30), None)
+        points = [CUBE.sample(Random(n)) for n in range(20)]
+        predicted = np.exp(costs.added(points, []))
+        assert predicted == pytest.approx([seconds_of(params) for params in points], rel=0.05)
+        assert costs.error < 0.05
+
+    def test_a_price_is_scaled_to_what_trials_have_taken(self) -> None:
+        history = timed(30)
+        costs = Costs.of(CUBE, history, lambda params, company: np.array([seconds_of(one) / 3 for one in params]))
+        assert costs.scale == pytest.approx(3.0)
+        assert costs.pending(history.trials[:5]) == pytest.approx(
+            sum(seconds_of(trial.params) for trial in history.trials[:5])
+        )
+
+    def test_what_takes_a_thirtieth_of_what_is_left_costs_nothing(self) -> None:
+        seconds = np.array([1e-3, 10.0, 20.0, 100.0])
+        assert dearness(np.log(seconds), 300.0) == pytest.approx([0.0, 0.0, math.log(2), math.log(10)])
+
+    def test_a_member_pays_for_its_array_where_no_other_has(self) -> None:
+        bill = Bill("key", 2, 0.0, 1000)
+        alone, second, third = (bill.seconds({"key": n, "other": 1}) for n in range(3))
+        assert alone == third > 5 * second > 0
+
+
+class TestFront:
+    def test_its_growth_is_what_sampled_scores_add(self) -> None:
+        g, f = np.array([0.0, 1.0, 2.5]), np.array([1.0, 0.2, -0.5])
+        mu, s, log_c = np.array([[0.4, -1.0, 0.9]]), np.array([[0.5, 0.3, 0.2]]), np.array([0.5, 2.0, -1.0])
+        rng, grid = np.random.default_rng(0), np.linspace(-1.0, 3.5, 4_501)  # up to a step beyond the dearest
+        heights = np.array([f[max(int(np.searchsorted(g, at, side="right")) - 1, 0)] for at in grid])
+        for k, expected in enumerate(np.exp(log_volume(mu, s, log_c, g, f))):
+            y = mu[0, k] + s[0, k] * rng.standard_normal(4_000)
+            gain = np.maximum(heights[None, :] - y[:, None], 0.0) * (grid >= log_c[k])
+            volumes = gain.sum(axis=1) * 0.001
+            # five standard errors of the mean, and the grid's own error: a cell for each of at most 4 steps of height 2
+            assert expected == pytest.approx(volumes.mean(), abs=5 * volumes.std() / math.sqrt(4_000) + 0.008)
+
+    def test_it_is_the_lowest_score_for_so_many_seconds(self) -> None:
+        history = timed(40)
+        g, f = front(CUBE, history, model_of(CUBE, history, "gp"), Costs.of(CUBE, history, None))
+        assert (np.diff(g) >= 0).all()
+        assert (np.diff(f) < 0).all()
+
+    def test_a_pareto_search_spreads_over_the_seconds(self) -> None:
+        def judge(trial: Trial) -> Done:
+            x = float(trial.params["x"])
+            return done(1.0 - x + (float(trial.params["y"]) - 0.5) ** 2, seconds=math.exp(5 * x))
+
+        plain, pareto = (play(Bayes(pareto=wanted), CUBE, 25, judge=judge) for wanted in (False, True))
+
+        def cheap(history: History) -> int:  # near the front, below its middle
+            return sum(
+                float(t.params["x"]) < 0.5 and abs(float(t.params["y"]) - 0.5) < 0.2 for t in history.trials[10:]
+            )
+
+        assert cheap(pareto) > cheap(plain)
+
+
+class TestFilling:
+    @staticmethod
+    def wave(own: float, seconds: float = 1000.0) -> tuple[Trial, ...]:
+        """What is asked for at once after ten trials."""
+        rng = Random(0)
+        points = [KINDS.sample(rng) for _ in range(10)]
+        results: dict[int, Result] = {
+            n: done(
+                (float(p["x"]) - 0.3) ** 2 + (float(p["y"]) - 0.3) ** 2 + 0.1 * (p["kind"] != "p"), seconds=10.0 + own
+            )
+            for n, p in enumerate(points)
+        }
+        history = of_points(points, results)
+        while len(history) < 80:
+            new = Bayes(price=Nominal(own), seconds=seconds).ask(KINDS, history, Random(len(history)))
+            if not isinstance(new, New):
+                break
+            trial = Trial(len(history), new.params, new.why, 10, len(history), promise=new.promise)
+            history = history.asked([trial])
+        return history.pending
+
+    def test_a_wave_goes_on_while_members_are_nearly_free_and_no_longer(self) -> None:
+        free, dear = self.wave(0.1), self.wave(10.0)
+        assert len(dear) < len(free) < 70
+        assert len(free) >= 4
+
+    def test_members_join_arrays_that_are_there(self) -> None:
+        kinds = Counter(trial.params["kind"] for trial in self.wave(0.1))
+        assert max(kinds.values()) >= 4
+
+    def test_a_wave_has_at_least_one_member_and_no_point_twice(self) -> None:
+        for own in (0.01, 1.0, 50.0):
+            trials = self.wave(own)
+            assert len(trials) == len({point_key(trial.params) for trial in trials}) >= 1
+
+    def test_what_does_not_fit_any_more_is_not_asked_for(self) -> None:
+        assert self.wave(10.0, seconds=205.0) == ()  # 200 are spent, and the cheapest takes 10
+
+
+class TestConfirmed:
+    def test_the_default_and_the_best_three_run_again_in_rounds(self) -> None:
+        strategy = Confirmed.within(RandomSearch(), 40, None, default=True)
+        assert (strategy.trials, strategy.rounds) == (32, 2)
+        history = self.played(strategy, 40, default=True)
+        repeats = [trial for trial in history.trials if trial.of is not None]
+        first = History(history.trials[:32], history.results)
+        best = [trial.number for trial, _ in first.done if trial.number != 0][:3]
+        assert {trial.of for trial in repeats} == {0, *best}
+        assert [trial.replicate for trial in repeats] == [1] * 4 + [2] * 4
+
+    def test_the_winner_is_one_of_those_that_were_run_again(self) -> None:
+        strategy = Confirmed.within(RandomSearch(), 40, None, default=False)
+        history = self.played(strategy, 40)
+        assert len(history.contenders) == 3
+        means = [result.loss for _, result in history.contenders]
+        assert means == sorted(means)
+        assert strategy.ranked(CUBE, history)[0] == history.contenders[0][0]
+
+    def test_a_finalist_that_fails_when_run_again_has_failed(self) -> None:
+        strategy = Confirmed.within(RandomSearch(), 40, None, default=False)
+        history = self.played(strategy, 40, broken=True)
+        (first, *_) = [trial.of for trial in history.trials if trial.of is not None]
+        assert first not in {trial.number for trial, _ in history.done}
+        assert len(history.contenders) == 2
+
+    def test_it_waits_for_the_last_trials(self) -> None:
+        strategy = Confirmed(RandomSearch(), 5, 1)
+        history = of_points([CUBE.sample(Random(n)) for n in range(5)], {n: done(0.1) for n in range(4)})
+        assert isinstance(strategy.ask(CUBE, history, Random(0)), Wait)
+
+    def test_with_a_time_limit_the_last_part_of_it_is_kept(self) -> None:
+        strategy = Confirmed.within(RandomSearch(), None, 100.0, default=False)
+        points = [CUBE.sample(Random(n)) for n in range(5)]
+        searching = of_points(points, {n: done(0.1 * n, seconds=16.0) for n in range(5)})
+        confirming = of_points(points, {n: done(0.1 * n, seconds=18.0) for n in range(5)})
+        assert isinstance(strategy.ask(CUBE, searching, Random(0)), New)
+        assert strategy.ask(CUBE, confirming, Random(0)) == Repeat(0, "confirm, round 1 of 2")
+
+    def test_it_has_converged_when_little_is_promised_five_times_running(self) -> None:
+        def promised(*promises: float | None) -> History:
+            trials = tuple(Trial(n, CUBE.sample(Random(n)), "", n, n, promise=p) for n, p in enumerate(promises))
+            return History(trials, {trial.number: done(0.1 + trial.number) for trial in trials})
+
+        assert not converged(promised(None, 0.01, 0.01, 0.01, 0.01))
+        assert not converged(promised(0.01, 0.01, 0.5, 0.01, 0.01))
+        assert converged(promised(0.5, 0.01, 0.01, 0.02, 0.09, 0.0))
+        assert UntilConverged(RandomSearch()).ask(CUBE, promised(*[0.01] * 5), Random(0)) is None
+        assert isinstance(UntilConverged(RandomSearch()).ask(CUBE, promised(0.5), Random(0)), New)
+
+    @staticmethod
+    def played(strategy: Confirmed, trials: int, default: bool = False, broken: bool = False) -> History:
+        """One by one, under noise."""
+        rng, history = Random(5), History()
+        while len(history) < trials:
+            answer = strategy.ask(CUBE, history, Random(len(history)))
+            if isinstance(answer, Repeat):
+                runs = history.runs[answer.number]
+                trial = Trial(len(history), runs[0].params, answer.why, 0, 0, answer.number, len(runs))
+            elif isinstance(answer, New):
+                trial = Trial(
+                    len(history), answer.params, "default" if default and not len(history) else answer.why, 0, 0
+                )
+            else:
+                break
+            loss = sum((float(value) - 0.3) ** 2 for value in trial.params.values()) + 0.1 * rng.gauss(0, 1)
+            fails = broken and trial.of is not None and not any(t.of is not None for t in history.trials)
+            history = history.asked([trial]).told({trial.number: Failed("diverged") if fails else done(loss)})
+        return history
