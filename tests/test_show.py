@@ -318,6 +318,15 @@ class TestSheet:
         assert "trial 12 is run 2 of this one" in shown(12)
         assert shown(12).splitlines()[0] == shown(2).splitlines()[0]
 
+    def test_the_parts_of_a_training_that_paused_are_one_curve(self) -> None:
+        went_on = Trial(13, points(12)[4], "one of the best", 9, 9, of=4, start=3)
+        history = History((*STUDY.history.trials, went_on), {**STUDY.history.results, 13: done(0.1)})
+        more = history.told({13: replace(done(0.1), curve=(Epoch(13, 4, 0.1, 0.2, 0.9),))})
+        found = sheet(replace(STUDY, history=more), SPEC, 13)
+        ((_, epochs),) = found.curves
+        assert [at.epoch for at in epochs] == [1, 2, 3, 4]
+        assert "trial 13 is a later part of this one" in str(as_text(found, 100))
+
     def test_a_best_that_was_confirmed_may_stand_below_luckier_ones(self) -> None:
         lucky = replace(STUDY, history=STUDY.history.told({4: done(0.11)}))
         assert "the winner, the best, 2nd of 11 by loss (those before it ran fewer times: luck)" in shown(

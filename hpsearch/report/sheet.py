@@ -42,9 +42,9 @@ class Setting:
 class Sheet:
     """All that is known of one trial.
 
-    `asked` is the number that was asked for: that of the trial or of one of its repetitions. `curves` has one for
-    each of its runs, `searched` the settings that tell it from others, `fixed` what all trials have in common, `usual`
-    what nobody has set.
+    `asked` is what the number stands for that was asked for: the trial, or one that repeats or goes on with it.
+    `curves` has one for each of its runs, by their replicate, `searched` the settings that tell it from others,
+    `fixed` what all trials have in common, `usual` what nobody has set.
     """
 
     board: Board
@@ -87,7 +87,8 @@ def sheet(study: Study, spec: Spec, number: int) -> Sheet:
     trial = asked if asked.of is None else trials[asked.of]
     now = board(study)
     row = next(row for row in now.rows if row.number == trial.number)
-    runs = [run for run in study.history.runs[trial.number] if run.number in study.history.results]
+    ended = study.history.ended
+    runs = [run for run in study.history.runs[trial.number] if run.number in ended]
     settings = spec.settings(trial.params)
     rest = {name: value for name, value in settings.items() if name not in trial.params}
     return Sheet(
@@ -99,7 +100,7 @@ def sheet(study: Study, spec: Spec, number: int) -> Sheet:
         searched=tuple(_setting(spec, name, value) for name, value in trial.params.items()),
         fixed={name: value for name, value in rest.items() if name in spec.fixed},
         usual={name: value for name, value in rest.items() if name not in spec.fixed},
-        curves=tuple((run.number, study.history.results[run.number].curve) for run in runs),
+        curves=tuple((run.replicate, ended[run.number].curve) for run in runs),
     )
 
 
@@ -115,7 +116,10 @@ def facts(sheet: Sheet) -> Iterator[tuple[str, str]]:
     """What it came to, in words, each under its title."""
     row, now = sheet.row, sheet.board
     if sheet.asked is not sheet.trial:
-        yield "", f"trial {sheet.asked.number} is run {sheet.asked.replicate + 1} of this one"
+        run = f"run {sheet.asked.replicate + 1} of" if sheet.asked.replicate else "a later part of"
+        yield "", f"trial {sheet.asked.number} is {run} this one"
+    if row.state == "stopped":
+        yield "state", f"stopped at epoch {row.epochs}: its loss is that of the epochs that it ran"
     if row.loss is None:
         yield "state", f"{row.state}: {row.reason}" if row.reason else row.state
     else:
@@ -276,7 +280,7 @@ def record(sheet: Sheet) -> dict[str, Any]:
         "params": dict(trial.params),
         "settings": sheet.settings,
         "runs": [{"replicate": run.replicate, "fold": run.fold, "loss": run.loss} for run in row.replicates],
-        "curves": [{"number": number, "epochs": [_epoch(at) for at in curve]} for number, curve in sheet.curves],
+        "curves": [{"replicate": number, "epochs": [_epoch(at) for at in curve]} for number, curve in sheet.curves],
     }
 
 
