@@ -45,7 +45,7 @@ bench-halving: .venv/bench  ## how soon a good loss is reached where trials are 
 	touch $@
 
 pictures: install  ## every comparison of docs/comparisons.md: tables, and pictures in docs/pictures
-	for each in inits optimizers regularizers skips rnn bayesian; do $(BIN)/python -m experiments.compare_$$each || exit 1; done
+	for each in inits optimizers regularizers skips rnn bayesian search; do $(BIN)/python -m experiments.compare_$$each || exit 1; done
 
 clean:
 	rm -rf .venv

@@ -90,6 +90,7 @@ def cli() -> None:
     hpsearch bayes --budget 50            search the built-in example, no file needed
     hpsearch random search.yaml           search your own space
     hpsearch leaderboard                  see the newest study again
+    hpsearch show                         see what it has learned of each parameter
     hpsearch resume                       go on with it
 
     CONFIG is a YAML file; without one it is ./hpsearch.yaml, or else the built-in example
@@ -177,6 +178,19 @@ def resume(**given: Any) -> int:
 def leaderboard(**given: Any) -> int:
     """Print what a study has found, also while it runs."""
     return _run("hpsearch.commands.leaderboard:leaderboard", given)
+
+
+@cli.command()
+@click.argument("study", required=False)
+@click.argument("number", required=False, type=click.IntRange(min=0), metavar="[N]")
+@_output
+@click.option("-o", "page", metavar="FILE", help="Write it as one HTML page as well.")
+def show(**given: Any) -> int:
+    """Show what a search has learned, or its trial N.
+
+    Without N: the loss that a model expects along each parameter, how sure it is, and where it would try next.
+    """
+    return _run("hpsearch.commands.show:show", given)
 
 
 @cli.command()

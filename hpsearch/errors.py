@@ -97,6 +97,12 @@ class SpecError(HpsearchError):
     """The YAML, a flag or the data is wrong; nothing was run."""
 
 
+class TooFewTrials(HpsearchError):
+    """Too few trials of a study have succeeded for what is asked of it."""
+
+    exit_code = EXIT_NO_WINNER
+
+
 class DamagedStudy(HpsearchError):
     """The study's file is not one, is from a newer version, or does not hold together."""
 

@@ -49,6 +49,7 @@ DOORS = {
     "hpsearch.engine.plan",
     "hpsearch.data.prepare",
     "hpsearch.strategies.confirm",
+    "hpsearch.strategies.outlook",
     "hpsearch.strategies.halving",
     "hpsearch.strategies.prequential",
 }

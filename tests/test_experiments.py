@@ -15,6 +15,7 @@ from experiments import (
     compare_optimizers,
     compare_regularizers,
     compare_rnn,
+    compare_search,
     compare_skips,
 )
 from experiments.comparison import Row, save, table
@@ -98,3 +99,27 @@ def test_bayesian_nets_are_searched_and_tested_in_pairs_with_one_net(tmp_path: P
     check(
         compare_bayesian.rows(found), len(found), compare_bayesian.draw(found), compare_bayesian.draw(found), tmp_path
     )
+
+
+def test_where_one_parameter_matters_a_grid_sees_few_of_its_values_and_a_model_finds_the_valley(tmp_path: Path) -> None:
+    found = compare_search.cover((5,), range(12))
+    regret = {name: found[name, 25].regret for name in compare_search.SEARCHES}
+    assert len({x for x, _ in found["grid", 25].points}) == 5
+    assert len({x for x, _ in found["random", 25].points}) == 25
+    for name in ("random", "guided", "bayes"):  # in the same valleys
+        gains = regret["grid"] - regret[name]
+        assert gains.mean() > 2 * gains.std(ddof=1) / np.sqrt(len(gains))
+    figures = compare_search.draw_coverage(found), compare_search.draw_coverage(found)
+    check(compare_search.coverage_rows(found), len(found), *figures, tmp_path)
+
+
+def test_the_front_falls_from_the_cheapest_trial_to_the_best(tmp_path: Path) -> None:
+    found = compare_search.study(8, "--epochs", "2")
+    rows = compare_search.front_rows(found)
+    stars = sorted((row for row in found.rows if row.star), key=lambda row: row.cost or 0.0)
+    losses = [row.loss or 0.0 for row in stars]
+    assert losses == sorted(losses, reverse=True)
+    assert stars[-1] is found.best
+    default = found.default is not None and not found.default.star
+    figures = compare_search.draw_front(found), compare_search.draw_front(found)
+    check(rows, len(stars) + default + 1, *figures, tmp_path)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from statistics import mean
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from hpsearch.commands.plan import build
 from hpsearch.runners import Crashed, Finished, Work
+from hpsearch.schema import SearchKeys
 from hpsearch.search import Asked, Search, Stop, Told, ask_wave, run
-from hpsearch.space import Params, point_key
+from hpsearch.space import Choice, Integer, Params, Space, point_key
 from hpsearch.store import Store, read
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.grid import Grid
@@ -367,3 +374,99 @@ class TestGoingOn:
     def test_a_finished_search_has_nothing_to_do(self, store: Store) -> None:
         search(store)
         assert search(store) == []
+
+
+def asked_in_waves(name: str, space: Space, budget: int | None, opening: Sequence[New] = (), **keys: Any) -> History:
+    """A search as the command line builds it, asked until it has no more; losses are those of `loss_of`."""
+    seed = keys.pop("seed", 0)
+    strategy, wave = build(name, SearchKeys(**keys), budget, None, None, default=False)
+    plan = replace(SEARCH, strategy=strategy, space=space, budget=budget, wave=wave, seed=seed, opening=opening)
+    history = History()
+    while asked := ask_wave(plan, history):
+        history = history.asked(asked).told({t.number: done(loss_of(space, t.params)) for t in asked})
+    return history
+
+
+def waves(history: History) -> list[int]:
+    """How many trials each wave has."""
+    return list(Counter(trial.wave for trial in history.trials).values())
+
+
+def nearness(history: History, round: int) -> float:
+    """How far the later rounds' draws are from the best trial of the rounds before, in the mean."""
+    found = []
+    for begin in range(round, len(history), round):
+        known = history.trials[:begin]
+        best = min(known, key=lambda trial: loss_of(CUBE, trial.params))
+        here = CUBE.encode(best.params)
+        found += [math.dist(here, CUBE.encode(trial.params)) for trial in history.trials[begin : begin + round]]
+    return mean(found)
+
+
+class TestWhatRandomAndGridPromise:
+    FINITE = Space({"a": Choice(("p", "q", "r")), "b": Integer(1, 4), "c": Choice((True, False))})  # 24 points
+
+    @given(budget=st.integers(1, 40), rounds=st.integers(1, 12), guided=st.booleans())
+    @settings(max_examples=25, deadline=None)
+    def test_random_draws_exactly_its_budget_and_no_point_twice(self, budget: int, rounds: int, guided: bool) -> None:
+        history = asked_in_waves("random", MIXED, budget, rounds=rounds, guided=guided, confirm=False)
+        assert len(history) == len(history.keys) == budget
+        assert all(trial.params in MIXED for trial in history.trials)
+
+    @pytest.mark.parametrize("guided", [True, False])
+    @pytest.mark.parametrize(("budget", "rounds"), [(12, 1), (12, 3), (12, 12), (40, 8), (10, 4)])
+    def test_rounds_are_waves_of_one_size_but_the_last(self, budget: int, rounds: int, guided: bool) -> None:
+        # one guided round is meant as five: see commands/plan.py
+        expected = 5 if guided and rounds == 1 else rounds
+        history = asked_in_waves("random", CUBE, budget, rounds=rounds, guided=guided, confirm=False)
+        size = math.ceil(budget / expected)
+        assert waves(history) == [size] * (budget // size) + [budget % size] * (budget % size > 0)
+        assert len(waves(history)) == (4 if budget == 12 and expected == 5 else expected)
+
+    @pytest.mark.parametrize("options", [{}, {"rounds": 3}, {"wave": 5}])
+    def test_a_budget_beyond_a_finite_space_draws_each_of_its_points_once(self, options: dict[str, Any]) -> None:
+        history = asked_in_waves("random", self.FINITE, 60, confirm=False, **options)
+        assert len(history) == len(history.keys) == self.FINITE.size == 24
+
+    def test_what_it_opens_with_is_not_drawn_again(self) -> None:
+        points = list(islice(self.FINITE.walk(self.FINITE.ticks(9)), 23))
+        opening = [New(params, "hand-picked") for params in points]
+        history = asked_in_waves("random", self.FINITE, 60, opening, confirm=False)
+        assert [trial.why for trial in history.trials] == ["hand-picked"] * 23 + ["random"]
+        assert len(history.keys) == 24
+
+    @pytest.mark.parametrize("wave", [1, 7, 64])
+    def test_a_plain_draw_is_the_same_whatever_the_waves(self, wave: int) -> None:
+        one, other = (asked_in_waves("random", MIXED, 20, wave=size) for size in (wave, 20))
+        assert [trial.params for trial in one.trials] == [trial.params for trial in other.trials]
+
+    def test_guided_rounds_come_nearer_to_the_best_of_the_rounds_before(self) -> None:
+        # Both have the same first round. Without guidance either would be the nearer one as often as not, so that
+        # guided ones are in all of 20 searches with p = 2^-20 = 1e-6.
+        for seed in range(20):
+            guided, plain = (
+                asked_in_waves("random", CUBE, 40, rounds=4, guided=way, confirm=False, seed=seed)
+                for way in (True, False)
+            )
+            assert [t.params for t in guided.trials[:10]] == [t.params for t in plain.trials[:10]]
+            assert nearness(guided, 10) < nearness(plain, 10), seed
+
+    def test_guided_rounds_find_lower_losses(self) -> None:
+        # The same argument: to be the better one in 30 of 40 searches has p = 0.0011 by chance (it was in 87 of 100).
+        def lowest(way: bool, seed: int) -> float:
+            history = asked_in_waves("random", CUBE, 80, rounds=4, guided=way, confirm=False, seed=seed)
+            return min(loss_of(CUBE, trial.params) for trial in history.trials)
+
+        assert sum(lowest(True, seed) < lowest(False, seed) for seed in range(40)) >= 30
+
+    @pytest.mark.parametrize("budget", [1, 7, 64, 65])
+    def test_a_grid_runs_the_first_points_of_its_walk(self, budget: int) -> None:
+        history = asked_in_waves("grid", MIXED, budget, points=3)
+        assert [trial.params for trial in history.trials] == list(islice(MIXED.walk(MIXED.ticks(3)), budget))
+
+    def test_a_grid_without_a_budget_runs_every_point_once(self) -> None:
+        history = asked_in_waves("grid", MIXED, None, points=3)
+        points = list(MIXED.walk(MIXED.ticks(3)))
+        assert [trial.params for trial in history.trials] == points
+        assert len(history.keys) == len(points) > 64
+        assert set(waves(history)[:-1]) == {64}

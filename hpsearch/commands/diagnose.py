@@ -6,18 +6,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, compress, product
 from math import prod
-from pathlib import Path
 from typing import Any
 
 from hpsearch.commands import console
 from hpsearch.commands.flags import SMOKE_ROWS, overrides
 from hpsearch.commands.launch import Run, call
+from hpsearch.commands.page import writable, write
 from hpsearch.commands.plan import Plan
 from hpsearch.commands.search import find_config
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.plan import Checkup, Member, cohorts
 from hpsearch.engine.settings import SETTINGS
-from hpsearch.errors import EXIT_OK, CannotWrite, Place, Problem, SpecError
+from hpsearch.errors import EXIT_OK, Place, Problem, SpecError
 from hpsearch.report.health import Checked
 from hpsearch.report.page import as_page
 from hpsearch.report.probes import as_text, record
@@ -32,7 +32,7 @@ _MOST = 12  # configurations side by side that a person can still compare
 
 def diagnose(given: Mapping[str, Any]) -> int:
     """Train, look and tell; `given` holds what the command line says. Returns the exit code."""
-    page = _writable(given["page"])
+    page = writable(given["page"])
     named = _configurations(given)
     run = Run.of({**given, "workers": 1})
     with run.runner() as runner:  # its process starts while the data is read
@@ -40,7 +40,7 @@ def diagnose(given: Mapping[str, Any]) -> int:
     (_, spec), *_ = named
     title, seed = f"{spec.name}: diagnosis, seed {spec.search.seed}", spec.search.seed
     if page:
-        _write(page, as_page(title, checked))
+        write(page, as_page(title, checked))
     results = console.result(run.no_color)
     if run.json:
         console.emit(json.dumps(record(spec.name, seed, checked), indent=2, allow_nan=False))
@@ -144,20 +144,3 @@ def _checked(named: Sequence[tuple[str, Spec]], asked: int | None, run: Run, run
 def _progress(named: Sequence[tuple[str, Spec]], positions: Sequence[int], epochs: int) -> Iterator[str]:
     names = ", ".join(named[position][0] for position in positions)
     yield f"{epochs} epoch{'s' * (epochs > 1)} of {names} ..."
-
-
-def _writable(page: str | None) -> Path | None:
-    """Where the page goes; refused before anything is trained where that is no place for a file."""
-    path = Path(page) if page else None
-    if path and (path.is_dir() or not path.parent.is_dir()):
-        raise SpecError(
-            Problem("E093", f"{path} is no place for a page", help="-o FILE.html, in a folder that is there")
-        )
-    return path
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CannotWrite(Problem("E173", f"cannot write {path}: {error.strerror}")) from error

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,8 @@ from hpsearch.engine.plan import Bill, bill
 from hpsearch.errors import Problem, SpecError
 from hpsearch.schema import SearchKeys
 from hpsearch.space import Params, Value, point_key
-from hpsearch.spec import Spec
+from hpsearch.spec import Override, Spec, parse
+from hpsearch.store import Meta
 from hpsearch.strategies import STRATEGIES, Price, Strategy
 from hpsearch.strategies.confirm import Confirmed, UntilConverged
 from hpsearch.strategies.halving import Halving, bracket, brackets, going
@@ -45,6 +48,12 @@ class Plan:
 
     strategy: str
     spec: Spec
+
+    @classmethod
+    def of(cls, meta: Meta, *more: Override) -> Plan:
+        """A study's, read again from the config that it keeps; `more` flags stand over its own."""
+        kept = [(tuple(path), value, source) for path, value, source in json.loads(meta.overrides)]
+        return cls(meta.strategy, parse(meta.config, meta.file, Path(meta.folder), [*kept, *more], meta.rows))
 
     @property
     def trials(self) -> Sequence[Params]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from hpsearch.commands.launch import Run, finish
@@ -13,7 +12,6 @@ from hpsearch.commands.studies import find_study
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
 from hpsearch.search import spent
-from hpsearch.spec import parse
 from hpsearch.store import Store
 
 
@@ -21,11 +19,10 @@ def resume(given: Mapping[str, Any]) -> int:
     """Go on where the study stands. Returns the exit code."""
     with Store.open(find_study(given["study"])) as store:
         meta, history = store.study().meta, store.study().history
-        flags = [(tuple(path), value, source) for path, value, source in json.loads(meta.overrides)]
         budget = given["budget"] if given["budget"] is not None else meta.budget
-        if given["time"] is not None:
-            flags.append((("search", "time"), given["time"], f"--time {given['time']}"))
-        plan = Plan(meta.strategy, parse(meta.config, meta.file, Path(meta.folder), flags, meta.rows))
+        time = given["time"]
+        flags = [(("search", "time"), time, f"--time {time}")] if time is not None else []
+        plan = Plan.of(meta, *flags)
         asked = -(-spent(history, plan.epochs) // plan.epochs)
         if budget is not None and budget < asked:
             raise SpecError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,14 @@ class Model(Protocol):
 
     def believing(self, U: Array) -> Model:
         """The model as if it had been right about these places."""
+
+
+@runtime_checkable
+class Checkable(Model, Protocol):
+    """A model that knows, without another fit, what it would have expected of each trial without having seen it."""
+
+    def left_out(self) -> tuple[Array, Array]:
+        """Mean and deviation, [parts, n] each, of each trial's score, with its noise, given all the others."""
 
 
 SURROGATES = Registry("surrogate", {"gp": "hpsearch.strategies.gp:fit", "ann": "hpsearch.strategies.ann:fit"})

@@ -147,6 +147,11 @@ class Scale:
         y = y / unit
         return cls(top, float(y.mean() * unit), float((y.std() or 1.0) * unit))
 
+    @property
+    def loss(self) -> tuple[float, float]:
+        """What takes a score back to a loss (a loss that was cut, to what it counts as): loss = a + b score."""
+        return _SHRUNK * self.mean, _SHRUNK * self.deviation
+
     def scores(self, losses: Sequence[float]) -> Array:
         """Of any losses."""
         y = np.minimum(np.array(losses) / _SHRUNK, self.top)

@@ -9,8 +9,8 @@ Notation
     K         k(X, X) + diag(w / m) = L L^T,  a = K^-1 y                                                        (2)
     mu, s     k(x, X) a, and sqrt(v - |L^-1 k(X, x)|^2)                                                         (3)
 
-Sources: Rasmussen & Williams 2006 (2.25, 2.26, 5.9); Hvarfner, Hellsten & Nardi 2024 (a prior on l that grows with
-sqrt(D)); Snoek, Larochelle & Adams 2012 (the average over t).
+Sources: Rasmussen & Williams 2006 (2.25, 2.26, 5.9, 5.12); Hvarfner, Hellsten & Nardi 2024 (a prior on l that grows
+with sqrt(D)); Snoek, Larochelle & Adams 2012 (the average over t).
 """
 
 from __future__ import annotations
@@ -68,6 +68,12 @@ class Process:
         variance = math.exp(self.t[-2]) - np.einsum("ij,ij->j", h, h)
         return self.a @ k, np.sqrt(np.maximum(variance, _SMALLEST))
 
+    def left_out(self) -> tuple[Array, Array]:
+        """Mean and deviation of each score, with its noise, given all the others; Rasmussen & Williams (5.12)."""
+        W = cho_solve((self.L, True), np.eye(len(self.y)), check_finite=False)
+        precision = W.diagonal()
+        return self.y - self.a / precision, 1.0 / np.sqrt(precision)
+
     def believing(self, Z: Array, m: Array) -> Process:
         """Given what it expects at more places, too."""
         X, y = np.concatenate([self.X, Z]), np.concatenate([self.y, self.predict(Z)[0]])
@@ -112,6 +118,11 @@ class Mixture:
     def predict(self, Z: Array) -> tuple[Array, Array]:
         """[parts, n] mean and deviation."""
         found = [part.predict(Z) for part in self.parts]
+        return np.array([mu for mu, _ in found]), np.array([s for _, s in found])
+
+    def left_out(self) -> tuple[Array, Array]:
+        """[parts, n] mean and deviation of each score, given all the others (but t, which was fitted to it as well)."""
+        found = [part.left_out() for part in self.parts]
         return np.array([mu for mu, _ in found]), np.array([s for _, s in found])
 
     def believing(self, Z: Array) -> Mixture:
