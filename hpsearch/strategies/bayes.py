@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from hpsearch.space import Params, Space, Units
 from hpsearch.strategies import Array, Price
-from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places
+from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places, repeatable
 from hpsearch.strategies.candidates import mates, search, unknown
 from hpsearch.strategies.cost import Costs, dearness, front, log_volume
 from hpsearch.strategies.random import unseen
@@ -141,11 +138,3 @@ class Worth:
         seconds = self.costs.pending(self.pending)
         added = math.exp(self.costs.added([new.params], [trial.params for trial in self.pending])[0])
         return bool(self.pending) and (new.promise or 0.0) * seconds < promised * added
-
-
-@contextmanager
-def repeatable() -> Iterator[None]:
-    """One thread, since the model's numbers change with their count; and none of its warnings."""
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -15,12 +15,15 @@ Gelbart, Snoek & Adams 2014 (EI times p).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from scipy.special import log_ndtr
+from threadpoolctl import threadpool_limits
 
 from hpsearch.space import Params, Space, Units
 from hpsearch.strategies import SURROGATES, Array, Model
@@ -31,6 +34,14 @@ LEAST = 3  # trials that must have succeeded
 _SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
 _CUT = 2.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
 _SHRUNK = 8.0  # losses are divided by this: their sums cannot overflow
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """One thread, since the model's numbers change with their count; and none of its warnings."""
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +99,14 @@ def _fit(surrogate: str, space: Space, U: Array, y: Sequence[float], m: Sequence
 def _fitted(
     surrogate: str, edges: tuple[tuple[int, int], ...], U: bytes, y: tuple[float, ...], m: tuple[int, ...]
 ) -> Model:
-    blocks = [slice(*edge) for edge in edges]
-    model: Model = SURROGATES.load(surrogate)(
-        blocks, np.frombuffer(U).reshape(len(y), -1), np.array(y), np.array(m, dtype=float)
-    )
+    groups, X = [slice(*edge) for edge in edges], np.frombuffer(U).reshape(len(y), -1)
+    with repeatable():  # whoever asks first
+        model: Model = SURROGATES.load(surrogate)(groups, X, np.array(y), np.array(m, dtype=float))
     return model
 
 
 _FAILED, _DONE = 1.0, -1.0
+_DOUBT = 0.25  # variance, beside the noise: what failed once need not fail again
 
 
 def _failure(space: Space, history: History) -> Model | None:
@@ -110,7 +121,7 @@ def _failure(space: Space, history: History) -> Model | None:
 def log_success(failure: Model, U: Array) -> Array:
     """[n] log of the chance that trainings succeed, from a model of failure."""
     mu, s = failure.predict(U)
-    p = log_ndtr(-mu / np.sqrt(s * s + failure.noise))
+    p = log_ndtr(-mu / np.sqrt(s * s + failure.noise + _DOUBT))
     mean: Array = np.logaddexp.reduce(p, axis=0) - math.log(len(mu))
     return mean
 

@@ -10,8 +10,8 @@ import numpy as np
 from hpsearch.space import Space
 from hpsearch.strategies import Model
 from hpsearch.strategies.acquisition import Array
-from hpsearch.strategies.bayes import first, repeatable
-from hpsearch.strategies.beliefs import LEAST, Scale, model_of, places
+from hpsearch.strategies.bayes import first
+from hpsearch.strategies.beliefs import LEAST, Scale, model_of, places, repeatable
 from hpsearch.trial import History
 
 _GROWN = 1.2  # a model is fitted anew where there are so many times the trials that it was fitted to
