@@ -1,0 +1,93 @@
+"""What each ingredient of `hpsearch bayes` is worth: the search without it, against the whole, on the same noise.
+
+    python -m experiments.ablate_search [--seeds 0 2 4 6 8 10] [--trials 50] [--jobs N]
+
+On the objectives of group `b` of bench_search.py, each seed with a draw of its own of their definitions. Regret is 0 for
+the best configuration known, 1 for the median one and, in the mean, for whatever is worse. Differences are paired;
+above 0 the search is better with the ingredient.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from itertools import product
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from experiments.bench_search import GROUPS, Meter, ours, task_of
+from hpsearch import build
+from hpsearch.space import Choice
+from hpsearch.strategies import bayes, beliefs, candidates, gp
+from hpsearch.strategies.bayes import Bayes
+from hpsearch.strategies.random import RandomSearch
+
+Changes = Sequence[tuple[object, str, Any]]
+
+# What is put in the place of what, to leave an ingredient out.
+WITHOUT: Mapping[str, Changes] = {
+    "the average over length scales (the most probable ones alone)": [(gp, "SAMPLES", 1)],
+    "the prior on length scales (none: flat over e^10)": [(gp, "LENGTH", (0.5, 10.0))],
+    "the model of failure": [(beliefs, "_failure", lambda space, history: None)],
+    "cutting the worst losses down": [(beliefs, "_CUT", 1e9)],
+    "looking ever nearer to the best places": [(candidates, "_ROUNDS", ())],
+    "the model's mean as judge (the lowest loss wins)": [(Bayes, "ranked", RandomSearch.ranked)],
+    "the order of numbers in lists": [(build, "listed", Choice)],
+    "random trials to begin with (3 instead of up to 10)": [(bayes, "_FIRST", 3)],
+}
+
+
+def run(name: str, changes: Changes, seed: int, trials: int, options: Mapping[str, Any]) -> float:
+    """The regret of what a search delivers."""
+    task = task_of("b", name, seed)
+    meter = Meter(task, name, seed, trials)
+    with threadpool_limits(1), ExitStack() as stack:
+        for owner, attribute, value in changes:
+            stack.enter_context(patch.object(owner, attribute, value))
+        best = ours(meter, options)
+    return min(1.0, task.judge(best)) if best is not None else 1.0
+
+
+def searches(seeds: Sequence[int], trials: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Every contestant's runs."""
+    plain = {"confirm": False}
+    for name, seed in product(GROUPS["b"].tasks, seeds):
+        yield "all of it", (name, (), seed, trials, plain)
+        yield "all of it, and the best run again in the end", (name, (), seed, trials, {"confirm": True})
+        for left, changes in WITHOUT.items():
+            yield left, (name, changes, seed, trials, plain)
+
+
+def main() -> None:
+    """Run all, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 2, 4, 6, 8, 10])
+    parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--jobs", type=int, default=1)
+    given = parser.parse_args()
+    jobs = list(searches(given.seeds, given.trials))
+    with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("fork")) as pool:
+        found = list(pool.map(_run, [job for _, job in jobs]))
+    regrets: dict[str, list[float]] = {}
+    for (label, _), regret in zip(jobs, found, strict=True):
+        regrets.setdefault(label, []).append(regret)
+    base = np.array(regrets["all of it"])
+    print(f"{'':64} regret  difference")
+    for label, values in regrets.items():
+        gap = np.array(values) - base
+        error = gap.std(ddof=1) / np.sqrt(len(gap))
+        print(f"{label:64} {np.mean(values):.3f}   {gap.mean():+.3f} ± {error:.3f}")
+
+
+def _run(job: tuple[Any, ...]) -> float:
+    return run(*job)
+
+
+if __name__ == "__main__":
+    main()
