@@ -2,8 +2,8 @@
 
     python -m experiments.ablate_search [--seeds 0 2 4 6 8 10] [--trials 50] [--jobs N]
 
-On the objectives of group `b` of bench_search.py, each seed with a draw of its own of their definitions. Regret is 0 for
-the best configuration known, 1 for the median one and, in the mean, for whatever is worse. Differences are paired;
+On the objectives of group `b` of bench_search.py, each seed with a draw of its own of their definitions. Regret is 0
+for the best configuration known, 1 for the median one and, in the mean, for whatever is worse. Differences are paired;
 above 0 the search is better with the ingredient.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from itertools import product
@@ -43,25 +43,18 @@ WITHOUT: Mapping[str, Changes] = {
 }
 
 
-def run(name: str, changes: Changes, seed: int, trials: int, options: Mapping[str, Any]) -> float:
+WHOLE, CONFIRMED = "all of it", "all of it, and the best run again in the end"
+
+
+def run(label: str, name: str, seed: int, trials: int) -> float:
     """The regret of what a search delivers."""
     task = task_of("b", name, seed)
     meter = Meter(task, name, seed, trials)
     with threadpool_limits(1), ExitStack() as stack:
-        for owner, attribute, value in changes:
+        for owner, attribute, value in WITHOUT.get(label, ()):
             stack.enter_context(patch.object(owner, attribute, value))
-        best = ours(meter, options)
+        best = ours(meter, {"confirm": label == CONFIRMED})
     return min(1.0, task.judge(best)) if best is not None else 1.0
-
-
-def searches(seeds: Sequence[int], trials: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Every contestant's runs."""
-    plain = {"confirm": False}
-    for name, seed in product(GROUPS["b"].tasks, seeds):
-        yield "all of it", (name, (), seed, trials, plain)
-        yield "all of it, and the best run again in the end", (name, (), seed, trials, {"confirm": True})
-        for left, changes in WITHOUT.items():
-            yield left, (name, changes, seed, trials, plain)
 
 
 def main() -> None:
@@ -71,22 +64,18 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
-    jobs = list(searches(given.seeds, given.trials))
+    runs = list(product((WHOLE, CONFIRMED, *WITHOUT), GROUPS["b"].tasks, given.seeds, [given.trials]))
     with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("fork")) as pool:
-        found = list(pool.map(_run, [job for _, job in jobs]))
+        found = list(pool.map(run, *zip(*runs, strict=True)))
     regrets: dict[str, list[float]] = {}
-    for (label, _), regret in zip(jobs, found, strict=True):
+    for (label, *_), regret in zip(runs, found, strict=True):
         regrets.setdefault(label, []).append(regret)
-    base = np.array(regrets["all of it"])
+    base = np.array(regrets[WHOLE])
     print(f"{'':64} regret  difference")
     for label, values in regrets.items():
         gap = np.array(values) - base
         error = gap.std(ddof=1) / np.sqrt(len(gap))
         print(f"{label:64} {np.mean(values):.3f}   {gap.mean():+.3f} ± {error:.3f}")
-
-
-def _run(job: tuple[Any, ...]) -> float:
-    return run(*job)
 
 
 if __name__ == "__main__":
