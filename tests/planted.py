@@ -748,9 +748,9 @@ FAULTS: tuple[Fault, ...] = (
         f"{_PAUSE}GoingOn::test_what_is_written_is_read_to_the_last_bit",
     ),
     fault(
-        "pauses", "whoever has lost patience may go on", "engine/plan.py",
-        "any(upto - run.best_epoch < patience for", "any(upto - run.best_epoch <= patience for",
-        f"{_PAUSE}Results::test_what_may_go_on_follows_from_the_result[3-2-1-False]",
+        "pauses", "whoever has lost patience may go on", "engine/train.py",
+        "paused=self.active and self.member.pauses,", "paused=self.member.pauses,",
+        f"{_PAUSE}Results::test_a_result_says_whether_it_may_go_on[3-2-False]",
         f"{_PAUSE}Results::test_one_that_stops_before_the_rung_or_at_it_is_over[4-5]",
     ),
     fault(

@@ -116,6 +116,19 @@ def notes(searched: Searched) -> Iterator[str]:
     if found.outside:
         count = f"{found.outside} trials are" if found.outside > 1 else "1 trial is"
         yield f"{count} outside of the space, and left out."
+    yield from _foretold(found)
+
+
+def _foretold(found: Outlook) -> Iterator[str]:
+    """Which surrogate would have known the search best, while it went on."""
+    scores = {name: score for name, score in found.foretold.items() if score.trials}
+    if scores:
+        named = ", ".join(f"{name} {score.density:.2f} (off by {score.rmse:.2f})" for name, score in scores.items())
+        trials = max(score.trials for score in scores.values())
+        yield (
+            f"Each of the last {trials} trials foretold from those before it, log density in units of the deviation "
+            f"of all: {named}; who knows nothing has -1.42 (off by 1)."
+        )
 
 
 def _head(one: Slice) -> Text:
@@ -246,6 +259,10 @@ def record(searched: Searched) -> dict[str, Any]:
         "noise": figure(found.noise),
         "slices": [_slice(one) for one in found.slices],
         "checks": [_check(check) for check in found.checks],
+        "foretold": {
+            name: {"log_density": figure(score.density), "rmse": figure(score.rmse), "trials": score.trials}
+            for name, score in found.foretold.items()
+        },
     }
 
 

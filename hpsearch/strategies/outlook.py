@@ -6,16 +6,15 @@ Any strategy's trials will do: the model is fitted to what is there.
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from hpsearch.space import Params, Space, Value
-from hpsearch.strategies import Array, Checkable
-from hpsearch.strategies.beliefs import LEAST, Beliefs, Scale, chosen, log_success, scores
+from hpsearch.strategies import SURROGATES, Array, Checkable
+from hpsearch.strategies.beliefs import LEAST, Beliefs, Scale, chosen, log_success, repeatable, scores
+from hpsearch.strategies.prequential import Scores, one_step_ahead
 from hpsearch.trial import Done, History, Trial
 
 NEEDED = LEAST
@@ -103,7 +102,8 @@ class Outlook:
     """All that a model has to say. `slices` has what matters most first; a parameter that no trial used has none.
 
     A loss above `cut` counted as that. `noise` is the deviation of one run's loss; `outside` are trials that are no
-    points of the space. `checks` has one entry for each way in which trials were kept from the model.
+    points of the space. `checks` has one entry for each way in which trials were kept from the model; `foretold` says
+    how well each surrogate would have foretold the trials, one after the other.
     """
 
     surrogate: str
@@ -114,6 +114,7 @@ class Outlook:
     noise: float
     slices: tuple[Slice, ...]
     checks: tuple[Check, ...]
+    foretold: Mapping[str, Scores]
 
 
 def usable(space: Space, history: History) -> History:
@@ -131,8 +132,7 @@ def outlook(space: Space, history: History, surrogate: str, winner: int | None =
     losses = [result.loss for _, result in ended.done]
     units = Scale.of(losses)
     y, (shift, scale) = units.scores(losses), units.loss
-    with threadpool_limits(1), warnings.catch_warnings():  # as where a search asks
-        warnings.simplefilter("ignore")
+    with repeatable():
         beliefs = Beliefs.of(space, ended, surrogate)
         anchor = next((trial for trial, _ in ended.done if trial.number == winner), ended.done[0][0])
         ranked = [anchor, *(trial for trial, _ in ended.done if trial is not anchor)]
@@ -152,6 +152,7 @@ def outlook(space: Space, history: History, surrogate: str, winner: int | None =
         scale * math.sqrt(beliefs.model.noise),
         tuple(sorted(slices, key=lambda one: -one.swing)),
         checks,
+        {name: one_step_ahead(space, ended, name) for name in SURROGATES},
     )
 
 
