@@ -16,6 +16,7 @@ from hpsearch.schema import SearchKeys
 from hpsearch.search import Search, ask_wave
 from hpsearch.space import Params
 from hpsearch.spec import free_space
+from hpsearch.strategies import Limit
 from hpsearch.trial import Cohort, Done, Failed, History, Result, Trial
 
 Objective = Callable[[Params], float | tuple[float, float]]
@@ -84,7 +85,7 @@ def minimize(
         wrong = error.errors(include_url=False, include_context=False)
         problems = (Problem("E020", f"'{'.'.join(map(str, one['loc']))}': {one['msg']}") for one in wrong)
         raise SpecError(*problems) from error
-    asks, wave = build(strategy, keys, budget, time, None, default=False)
+    asks, wave = build(strategy, keys, budget, None if time is None else Limit(time), None, default=False)
     plan = Search(asks, space, (), budget, wave, seed, keys.time_weight, _alone, _no_work)
     history, spent = History(), 0.0
     while (time is None or spent < time) and (trials := ask_wave(plan, history)):

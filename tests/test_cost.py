@@ -12,6 +12,7 @@ import pytest
 
 from hpsearch.engine.cost import Bill
 from hpsearch.space import Choice, Params, Real, Space, point_key
+from hpsearch.strategies import Limit
 from hpsearch.strategies.bayes import Bayes
 from hpsearch.strategies.beliefs import model_of
 from hpsearch.strategies.confirm import Confirmed, UntilConverged, converged
@@ -120,7 +121,7 @@ class TestFilling:
         }
         history = of_points(points, results)
         while len(history) < 80:
-            new = Bayes(price=Nominal(own), seconds=seconds).ask(KINDS, history, Random(len(history)))
+            new = Bayes(price=Nominal(own), limit=Limit(seconds)).ask(KINDS, history, Random(len(history)))
             if not isinstance(new, New):
                 break
             trial = Trial(len(history), new.params, new.why, 10, len(history), promise=new.promise)
@@ -177,7 +178,7 @@ class TestConfirmed:
         assert isinstance(strategy.ask(CUBE, history, Random(0)), Wait)
 
     def test_with_a_time_limit_the_last_part_of_it_is_kept(self) -> None:
-        strategy = Confirmed.within(RandomSearch(), None, 100.0, default=False)
+        strategy = Confirmed.within(RandomSearch(), None, Limit(100.0), default=False)
         points = [CUBE.sample(Random(n)) for n in range(5)]
         searching = of_points(points, {n: done(0.1 * n, seconds=16.0) for n in range(5)})
         confirming = of_points(points, {n: done(0.1 * n, seconds=18.0) for n in range(5)})

@@ -27,6 +27,7 @@ from hpsearch.search import Search, Stop, Told, spent
 from hpsearch.search import run as run_search
 from hpsearch.space import Params
 from hpsearch.store import Look, Meta, Session, Store, Study
+from hpsearch.strategies import Limit
 from hpsearch.trial import Cohort, History, Trial
 
 WEIGHTS = "weights"
@@ -55,6 +56,10 @@ class Run:
         return cls(
             workers, threads, given["device"], given["json"], given["quiet"], given["no_color"], time.monotonic()
         )
+
+    def limit(self, seconds: float) -> Limit:
+        """What the workers may spend in so many seconds by the clock; suggestions and waiting take their part."""
+        return Limit(seconds * self.workers, lambda history: (time.monotonic() - self.started) * self.workers)
 
     def runner(self) -> Runner:
         """The processes that train; enter it to start them."""
@@ -96,7 +101,7 @@ def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) ->
     """Search, look at the test split with the winner, print the board. Returns the exit code."""
     meta, began = store.study().meta, time.monotonic()
     limit = plan.spec.search.time
-    search = planned(plan, data, store.folder, meta, limit * run.workers if limit else None)
+    search = planned(plan, data, store.folder, meta, run.limit(limit) if limit else None)
     stop = Stop(deadline=run.started + limit if limit else float("inf"))
     with _signals(stop), run.view(_subject(plan, data, meta)) as view:
         for event in run_search(search, store, runner, stop):
@@ -122,9 +127,9 @@ def _subject(plan: Plan, data: Dataset, meta: Meta) -> Subject:
     return Subject(title, meta.budget, metric, epochs, whole=plan.epochs)
 
 
-def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, seconds: float | None = None) -> Search:
-    """What the loop asks for, with the engine behind it; `seconds` may be spent on trainings in all."""
-    strategy, wave = plan.build(meta.budget, prices(plan.spec, data, meta.device), seconds)
+def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | None = None) -> Search:
+    """What the loop asks for, with the engine behind it; `limit` is that of time."""
+    strategy, wave = plan.build(meta.budget, prices(plan.spec, data, meta.device), limit)
     seeds, folds = plan.spec.search.seeds, len(data.folds)
 
     def group(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:

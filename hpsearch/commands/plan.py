@@ -18,7 +18,7 @@ from hpsearch.schema import SearchKeys
 from hpsearch.space import Params, Value, point_key
 from hpsearch.spec import Override, Spec, parse
 from hpsearch.store import Meta
-from hpsearch.strategies import STRATEGIES, Price, Strategy
+from hpsearch.strategies import STRATEGIES, Limit, Price, Strategy
 from hpsearch.strategies.confirm import Confirmed, UntilConverged
 from hpsearch.strategies.halving import Halving, bracket, brackets, going
 from hpsearch.trial import History, New
@@ -74,13 +74,11 @@ class Plan:
         first = [New(default, "default")] if default is not None else []
         return [*first, *(New(params, "hand-picked") for params in self.spec.trials)]
 
-    def build(
-        self, budget: int | None, price: Price | None = None, seconds: float | None = None
-    ) -> tuple[Strategy, int]:
-        """The strategy, and how many trials it is asked for at a time; `seconds` may be spent on trainings in all."""
+    def build(self, budget: int | None, price: Price | None = None, limit: Limit | None = None) -> tuple[Strategy, int]:
+        """The strategy, and how many trials it is asked for at a time; the `limit` is that of time."""
         default = any(new.why == "default" for new in self.opening)
         keys, trials = self.spec.search, tuple(self.trials)
-        return build(self.strategy, keys, budget, seconds, price, default, trials, self.epochs)
+        return build(self.strategy, keys, budget, limit, price, default, trials, self.epochs)
 
     @property
     def epochs(self) -> int:
@@ -136,7 +134,7 @@ def build(
     name: str,
     keys: SearchKeys,
     budget: int | None,
-    seconds: float | None,
+    limit: Limit | None,
     price: Price | None,
     default: bool,
     trials: Sequence[Params] = (),
@@ -144,7 +142,7 @@ def build(
 ) -> tuple[Strategy, int]:
     """A strategy as `search:` describes it, and how many trials it is asked for at a time.
 
-    `seconds` may be spent on trainings in all, whose `price` is known before they run; `default` says whether there
+    `limit` is that of time, `price` what is known of trainings before they run; `default` says whether there
     is a trial of default settings; `trials` are a manual search's; a training has at most so many `epochs`.
     """
     rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
@@ -154,16 +152,16 @@ def build(
         "manual": {"trials": tuple(trials)},
         "grid": {"points": keys.points},
         "random": {"round": per_round, "guided": guided},
-        "bayes": {"surrogate": keys.surrogate, "price": price, "seconds": seconds, "pareto": keys.pareto},
+        "bayes": {"surrogate": keys.surrogate, "price": price, "limit": limit, "pareto": keys.pareto},
     }
     strategy: Strategy = STRATEGIES.load(name)(**options[name])
     if keys.until_converged:
         strategy = UntilConverged(strategy)
     confirmed = None
-    if _confirms(name, keys, budget, seconds):
-        confirmed = Confirmed.within(strategy, budget, seconds, default)
+    if _confirms(name, keys, budget, limit):
+        confirmed = Confirmed.within(strategy, budget, limit, default)
     in_rounds = name == "random" and rounds > 1
-    fills = name == "bayes" and seconds is not None and price is not None
+    fills = name == "bayes" and limit is not None and price is not None
     wave = per_round if in_rounds else _WAVE if fills else _WAVES.get(name, _WAVE)
     if keys.halving:
         _check_halving(name, epochs)
@@ -184,11 +182,11 @@ def _check_halving(name: str, epochs: int) -> None:
         raise SpecError(Problem("E034", "halving drops trainings, and a function has none", help="leave halving out"))
 
 
-def _confirms(name: str, keys: SearchKeys, budget: int | None, seconds: float | None) -> bool:
+def _confirms(name: str, keys: SearchKeys, budget: int | None, limit: Limit | None) -> bool:
     """Whether the best trials are run again in the end."""
     if keys.confirm is not None:
         return keys.confirm
-    enough = seconds is not None if budget is None else budget >= _CONFIRMED
+    enough = limit is not None if budget is None else budget >= _CONFIRMED
     return enough and name in ("random", "bayes")
 
 

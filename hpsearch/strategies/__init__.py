@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +15,23 @@ from hpsearch.space import Params, Space
 from hpsearch.trial import History, Suggestion, Trial
 
 Array = NDArray[np.float64]
+
+
+def trained(history: History) -> float:
+    """Seconds of all trainings."""
+    return sum(result.seconds for result in history.results.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Seconds that may be spent in all, and how many are: by the trainings alone, or by somebody's clock."""
+
+    seconds: float
+    spent: Callable[[History], float] = trained
+
+    def left(self, history: History) -> float:
+        """What may still be spent."""
+        return self.seconds - self.spent(history)
 
 
 class Strategy(Protocol):

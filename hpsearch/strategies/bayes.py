@@ -11,7 +11,7 @@ from random import Random
 import numpy as np
 
 from hpsearch.space import Params, Space, Units
-from hpsearch.strategies import Array, Price
+from hpsearch.strategies import Array, Limit, Price
 from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places, repeatable
 from hpsearch.strategies.candidates import mates, search, unknown
 from hpsearch.strategies.cost import Costs, dearness, front, log_volume
@@ -29,19 +29,19 @@ _INSTANT = 1e-9  # seconds: nothing has a logarithm of 0
 class Bayes:
     """Asks for the point from which a model expects the largest improvement.
 
-    With `seconds` to spend in all, what is dear must promise more, and what does not fit any more is not asked for.
+    With a `limit` of seconds, what is dear must promise more, and what does not fit any more is not asked for.
     Where trainings have a `price`, a wave then goes on as long as one more of its members is worth its seconds. With
     `pareto`, it is the growth of what the front of loss and seconds dominates that counts.
     """
 
     surrogate: str = "gp"
     price: Price | None = None
-    seconds: float | None = None
+    limit: Limit | None = None
     pareto: bool = False
 
     def ask(self, space: Space, history: History, rng: Random) -> New | Wait | None:
         """A random point while little is known, then the candidate of the largest value."""
-        least = first(space, _FIRST if self.seconds is None else _FIRST_OF_TIME)
+        least = first(space, _FIRST if self.limit is None else _FIRST_OF_TIME)
         if len(history) >= least and len(history.done) >= LEAST:
             with repeatable():
                 answer = self._expected(space, history, np.random.default_rng(rng.getrandbits(64)))
@@ -55,13 +55,13 @@ class Bayes:
     @property
     def _fills(self) -> bool:
         """Whether a wave is as large as is worth its seconds."""
-        return self.seconds is not None and self.price is not None
+        return self.limit is not None and self.price is not None
 
     def _expected(self, space: Space, history: History, rng: np.random.Generator) -> New | Wait | None:
         """The best of many candidates; None where all have been asked for."""
         beliefs = Beliefs.of(space, history, self.surrogate)
         parents = places(space, [trial for trial, _ in history.done[:_PARENTS]])
-        if self.seconds is None and not self.pareto:
+        if self.limit is None and not self.pareto:
             U = search(space, parents, beliefs.improvement, rng)
             return next((beliefs.new(params) for params in unknown(space, history, U)), None)
         worth = Worth.of(self, space, history, beliefs)
@@ -108,9 +108,8 @@ class Worth:
         """As the search stands."""
         costs = Costs.of(space, history, search.price)
         left = math.inf
-        if search.seconds is not None:
-            spent = sum(result.seconds for result in history.results.values())
-            left = search.seconds - spent - costs.pending(history.pending)
+        if search.limit is not None:
+            left = search.limit.left(history) - costs.pending(history.pending)
         steps = front(space, history, beliefs.model, costs) if search.pareto else None
         return cls(beliefs, costs, history.pending, left, steps)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
 from hpsearch.space import Space
-from hpsearch.strategies import Strategy
+from hpsearch.strategies import Limit, Strategy
 from hpsearch.trial import History, Repeat, Suggestion, Trial, Wait
 
 FINALISTS = 3
@@ -40,7 +39,7 @@ class UntilConverged:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """Asks `strategy` for `trials`, or until `seconds` are spent; then its best three, and the default, run again.
+    """Asks `strategy` for `trials`, or for most of the `limit`; then its best three, and the default, run again.
 
     There are so many `rounds`. In each all have the same new seeds and the same new split, so that they can be
     compared. Those whose repetition failed are not run again. Where the first repetition gives the very same loss,
@@ -50,15 +49,15 @@ class Confirmed:
     strategy: Strategy
     trials: int | None
     rounds: int
-    seconds: float = math.inf
+    limit: Limit | None = None
 
     @classmethod
-    def within(cls, strategy: Strategy, budget: int | None, seconds: float | None, default: bool) -> Confirmed:
+    def within(cls, strategy: Strategy, budget: int | None, limit: Limit | None, default: bool) -> Confirmed:
         """So that trials and repetitions fill what there is; `default`: there is a trial of default settings."""
         finalists = FINALISTS + default
         rounds = _ROUNDS if budget is None else max(1, round(_SHARE * budget / finalists))
         trials = None if budget is None else max(1, budget - rounds * finalists)
-        return cls(strategy, trials, rounds, math.inf if seconds is None else (1 - _SHARE) * seconds)
+        return cls(strategy, trials, rounds, limit)
 
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
         """The strategy's next trial; after the last, one of the finalists again."""
@@ -77,8 +76,8 @@ class Confirmed:
         if history.exact:
             return True
         trials = sum(trial.of is None for trial in history.trials)
-        spent = sum(result.seconds for result in history.results.values())
-        return (self.trials is None or trials < self.trials) and spent < self.seconds
+        timely = self.limit is None or self.limit.left(history) > _SHARE * self.limit.seconds
+        return timely and (self.trials is None or trials < self.trials)
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
         """The strategy's own order; once there are repetitions, the lowest mean of those that were run most often."""
