@@ -142,6 +142,13 @@ class TestFilling:
             trials = self.wave(own)
             assert len(trials) == len({point_key(trial.params) for trial in trials}) >= 1
 
+    def test_where_nothing_fits_any_more_the_strategy_has_no_more(self) -> None:
+        rng = Random(0)
+        history = of_points([KINDS.sample(rng) for _ in range(6)], {n: done(0.1 * n, seconds=20.0) for n in range(6)})
+        for left, answer in ((100.0, New), (5.0, type(None))):
+            asked = Bayes(price=Nominal(10.0), limit=Limit(120.0 + left)).ask(KINDS, history, Random(0))
+            assert isinstance(asked, answer)
+
     def test_what_does_not_fit_any_more_is_not_asked_for(self) -> None:
         assert self.wave(10.0, seconds=205.0) == ()  # 200 are spent, and the cheapest takes 10
 
@@ -181,9 +188,11 @@ class TestConfirmed:
         strategy = Confirmed.within(RandomSearch(), None, Limit(100.0), default=False)
         points = [CUBE.sample(Random(n)) for n in range(5)]
         searching = of_points(points, {n: done(0.1 * n, seconds=16.0) for n in range(5)})
-        confirming = of_points(points, {n: done(0.1 * n, seconds=18.0) for n in range(5)})
+        confirming = of_points(points, {n: done(0.1 * n, seconds=22.0 if n else 2.0) for n in range(5)})
+        late = of_points(points, {n: done(0.1 * n, seconds=18.0) for n in range(5)})
         assert isinstance(strategy.ask(CUBE, searching, Random(0)), New)
         assert strategy.ask(CUBE, confirming, Random(0)) == Repeat(0, "confirm, round 1 of 2")
+        assert strategy.ask(CUBE, late, Random(0)) is None  # 10 are left, and it took 18
 
     def test_it_has_converged_when_little_is_promised_five_times_running(self) -> None:
         def promised(*promises: float | None) -> History:

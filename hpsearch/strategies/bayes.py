@@ -45,6 +45,8 @@ class Bayes:
         if len(history) >= least and len(history.done) >= LEAST:
             with repeatable():
                 answer = self._expected(space, history, np.random.default_rng(rng.getrandbits(64)))
+            if isinstance(answer, Wait) and not history.pending:
+                return None  # there is nothing to wait for
             if answer is not None:
                 return answer
         elif self._fills and history.pending and len(history) >= least:

@@ -70,6 +70,8 @@ class Confirmed:
         if done >= self.rounds:
             return None
         trial = next(trial for trial, count in repeats if count == done)
+        if self.limit is not None and history.results[trial.number].seconds > self.limit.left(history):
+            return None
         return Repeat(trial.number, f"confirm, round {done + 1} of {self.rounds}")
 
     def _searches(self, history: History) -> bool:
