@@ -53,7 +53,13 @@ def build(name: str, options: Mapping[str, Any], space: Space) -> Strategy:
     return built
 
 
-@pytest.fixture(params=VARIANTS, ids=lambda variant: "-".join([variant[0], *variant[1]]))
+def param(name: str, options: Mapping[str, Any]) -> Any:
+    """A variant under its name; nets are trained for each question, which takes a minute in all."""
+    marks = [pytest.mark.slow] if options.get("surrogate") == "ann" else []
+    return pytest.param((name, options), id="-".join([name, *options]), marks=marks)
+
+
+@pytest.fixture(params=[param(*variant) for variant in VARIANTS])
 def variant(request: pytest.FixtureRequest) -> tuple[str, Mapping[str, Any]]:
     chosen: tuple[str, Mapping[str, Any]] = request.param
     return chosen
