@@ -12,6 +12,8 @@ import torch
 from hpsearch.engine.ensemble import ensemble
 from hpsearch.strategies.ann import Array, Model, calibration, evidence, fit
 
+pytestmark = pytest.mark.slow  # nets are trained in each: half a minute in all
+
 
 def places(rows: int, coordinates: int = 2, seed: int = 0) -> Array:
     return np.random.default_rng(seed).random((rows, coordinates))
