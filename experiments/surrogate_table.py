@@ -11,22 +11,19 @@ The columns are what the nets of hpsearch/strategies/ann.py are given, but for t
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from hpsearch.spec import parse
+from hpsearch.commands.plan import Plan
 from hpsearch.store import Study, read
 from hpsearch.strategies.beliefs import scores
 
 
 def rows(study: Study) -> list[list[float]]:
     """Coordinates, squares and score of each trial, in order of their losses."""
-    meta = study.meta
-    flags = [(tuple(path), value, source) for path, value, source in json.loads(meta.overrides)]
-    space = parse(meta.config, meta.file, Path(meta.folder), flags, meta.rows).space
+    space = Plan.of(study.meta).spec.space
     z = 2.0 * np.array([space.encode(trial.params) for trial, _ in study.history.done]) - 1.0
     y = scores([result.loss for _, result in study.history.done])
     found: list[list[float]] = np.column_stack([z, z**2 - 0.5, y]).tolist()

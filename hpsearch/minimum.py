@@ -85,15 +85,14 @@ def minimize(
         wrong = error.errors(include_url=False, include_context=False)
         problems = (Problem("E020", f"'{'.'.join(map(str, one['loc']))}': {one['msg']}") for one in wrong)
         raise SpecError(*problems) from error
-    asks, wave = build(strategy, keys, budget, None if time is None else Limit(time), None, default=False)
+    limit = None if time is None else Limit(time)
+    asks, wave = build(strategy, keys, budget, limit, None, default=False)
     plan = Search(asks, space, (), budget, wave, seed, keys.time_weight, _alone, _no_work)
-    history, spent = History(), 0.0
-    while (time is None or spent < time) and (trials := ask_wave(plan, history)):
+    history = History()
+    while (limit is None or limit.left(history) > 0) and (trials := ask_wave(plan, history)):
         history = history.asked(trials)
         for trial in trials:
-            result = _called(objective, trial)
-            spent += result.seconds
-            history = history.told({trial.number: result})
+            history = history.told({trial.number: _called(objective, trial)})
     ranked = asks.ranked(space, history.weighed(keys.time_weight, "seconds"))
     best = _best(history, ranked[0]) if ranked else None
     return Minimum(best, tuple(_evaluation(trial, history.results[trial.number]) for trial in history.trials))
