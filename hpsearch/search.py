@@ -112,7 +112,9 @@ def ask_wave(search: Search, history: History) -> tuple[Trial, ...]:
     for _ in range(search.wave):
         match _ask(search, known):
             case New() as new:
-                trial = Trial(len(known), new.params, new.why, number, cohort, promise=new.promise, upto=new.upto)
+                trial = Trial(
+                    len(known), new.params, new.why, number, cohort, None, 0, new.promise, 0, new.upto, new.lot
+                )
             case Repeat(of, why):
                 runs = known.runs[of]
                 trial = Trial(len(known), runs[0].params, why, number, cohort, of, len(runs))

@@ -21,7 +21,7 @@ FILE = "study.db"
 _LOCK = "study.lock"
 _HALF = "study.db.new"
 _APPLICATION = 0x68707331  # "hps1"
-_VERSION = 4
+_VERSION = 5
 
 _SCHEMA = """
 CREATE TABLE study (
@@ -35,7 +35,7 @@ CREATE TABLE trial (
     number INTEGER PRIMARY KEY CHECK (number >= 0),
     wave INTEGER NOT NULL, cohort INTEGER NOT NULL, params TEXT NOT NULL, why TEXT NOT NULL,
     of INTEGER REFERENCES trial CHECK (of < number), replicate INTEGER NOT NULL, promise REAL,
-    start INTEGER NOT NULL CHECK (start >= 0), upto INTEGER CHECK (upto > start),
+    start INTEGER NOT NULL CHECK (start >= 0), upto INTEGER CHECK (upto > start), lot INTEGER NOT NULL CHECK (lot >= 0),
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed')),
     loss REAL CHECK (abs(loss) <= 1.7976931348623157e308), metric REAL, seconds REAL CHECK (seconds >= 0),
     flops REAL, steps INTEGER, epochs INTEGER, best_epoch INTEGER, loss_se REAL, paused INTEGER, reason TEXT,

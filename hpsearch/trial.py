@@ -28,12 +28,16 @@ class New:
 
     `promise` is the improvement that a model expects of the best there is left, in standard deviations of a loss's
     noise; None where no model was asked. The training is to pause after epoch `upto` (None: it goes to its end).
+
+    Trainings of one `lot` have the same seeds. Where a choice rests on losses, it takes another lot than theirs: near
+    a point that its seeds favoured, the same seeds would favour every other.
     """
 
     params: Params
     why: str
     promise: float | None = None
     upto: int | None = None
+    lot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Trial:
 
     One that repeats another says `of` which number, and is its `replicate` 1, 2, ... A training may consist of legs,
     each a trial of its own: this one goes on after `start` epochs, where that is not 0 as a leg `of` another, and
-    pauses after `upto` (None: it goes to the end).
+    pauses after `upto` (None: it goes to the end). Its seeds are those of its `lot` and `replicate`.
     """
 
     number: int
@@ -80,6 +84,7 @@ class Trial:
     promise: float | None = None
     start: int = 0
     upto: int | None = None
+    lot: int = 0
 
     @property
     def run(self) -> int:
@@ -324,6 +329,12 @@ class History:
     def pending(self) -> tuple[Trial, ...]:
         """The trials without a result."""
         return tuple(trial for trial in self.trials if trial.number not in self.results)
+
+    @property
+    def lot(self) -> int:
+        """The seeds for what rests on the losses so far: of the wave that is asked for now, or others than before."""
+        asked = max((trial.lot for trial in self.pending), default=0)
+        return asked or 1 + max((trial.lot for trial in self.trials), default=0)
 
     @cached_property
     def keys(self) -> frozenset[tuple[tuple[str, Value], ...]]:

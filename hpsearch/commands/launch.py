@@ -34,6 +34,7 @@ WEIGHTS = "weights"
 _KEPT = 5  # trials whose weights are kept, the best ones
 _SHOWN = 10  # rows of the board after a search
 _POLL = 0.2  # seconds between looks at the signals
+_SEED_BITS = 63  # that a study's seed has
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | 
 
     def group(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
         settings = [plan.spec.settings(trial.params) for trial in trials]
-        apart = [(trial.replicate, trial.start, trial.upto) for trial in trials]
+        apart = [(trial.lot, trial.replicate, trial.start, trial.upto) for trial in trials]
         return cohorts(settings, data.shape, data.outputs, meta.device, seeds * folds, apart)
 
     def work(cohort: Cohort) -> Work:
@@ -145,7 +146,7 @@ def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | 
             for seed in range(seeds)
             for fold in range(folds)
         ]
-        job = _job(plan, members, folder, meta.device, draw=cohort.trials[0].replicate)
+        job = _job(plan, members, folder, meta.device, cohort.trials[0])
         return Work(cohort.number, "hpsearch.engine.jobs:train_cohort", job)
 
     return Search(
@@ -162,11 +163,11 @@ def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | 
     )
 
 
-def _job(plan: Plan, members: Sequence[Member], folder: Path, device: str, epochs: int = 0, draw: int = 0) -> Job:
-    keys = plan.spec.search
-    return Job(
-        tuple(members), replace(plan.spec.data, draw=draw), keys.metric, keys.seed, device, folder / WEIGHTS, epochs
-    )
+def _job(plan: Plan, members: Sequence[Member], folder: Path, device: str, trial: Trial, epochs: int = 0) -> Job:
+    """Members that have the trial's seeds and its split."""
+    keys, data = plan.spec.search, replace(plan.spec.data, draw=trial.replicate)
+    seed = keys.seed + (trial.lot << _SEED_BITS)
+    return Job(tuple(members), data, keys.metric, seed, device, folder / WEIGHTS, epochs)
 
 
 def _exit(study: Study, stop: Stop, epochs: int) -> int:
@@ -225,7 +226,8 @@ def _look(plan: Plan, runner: Runner, store: Store, stop: Stop) -> None:
     if winner is None or now.test:
         return
     member = Member(winner.number, plan.spec.settings(winner.params))
-    job = _job(plan, [member], store.folder, study.meta.device, winner.best_epoch or 0)
+    trial = study.history.trials[winner.number]
+    job = _job(plan, [member], store.folder, study.meta.device, trial, winner.best_epoch or 0)
     try:
         for loss, metric in call(runner, "hpsearch.engine.jobs:score_test", job, stop):
             store.looked(Look(winner.number, loss, metric))

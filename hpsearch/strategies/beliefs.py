@@ -53,6 +53,7 @@ class Beliefs:
     best: Array
     failure: Model | None
     trials: int
+    lot: int
 
     @classmethod
     def of(cls, space: Space, history: History, surrogate: str) -> Beliefs:
@@ -63,7 +64,7 @@ class Beliefs:
             pending = places(space, history.pending)
             model, seen = model.believing(pending), np.concatenate([seen, pending])
         best = model.predict(seen)[0].min(axis=1)
-        return cls(space, model, best, _failure(space, history), len(history.done))
+        return cls(space, model, best, _failure(space, history), len(history.done), history.lot)
 
     def improvement(self, U: Units) -> Array:
         """[n] log of the expected improvement times the chance of success, at snapped places."""
@@ -73,7 +74,8 @@ class Beliefs:
     def new(self, params: Params) -> New:
         """A suggestion, with what is expected of it."""
         ei = math.exp(float(self.improvement(np.array([self.space.encode(params)]))[0]))
-        return New(params, f"expected improvement {ei:.2g} ({self.trials} trials)", ei / math.sqrt(self.model.noise))
+        why, promise = f"expected improvement {ei:.2g} ({self.trials} trials)", ei / math.sqrt(self.model.noise)
+        return New(params, why, promise, lot=self.lot)
 
 
 def model_of(space: Space, history: History, surrogate: str) -> Model:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from statistics import fmean
 
 from hpsearch.space import Space
 from hpsearch.strategies import Limit, Strategy
-from hpsearch.trial import History, Repeat, Suggestion, Trial, Wait
+from hpsearch.trial import Failed, History, Repeat, Suggestion, Trial, Wait
 
 FINALISTS = 3
 _SHARE = 0.15  # of what may be spent
-_ROUNDS = 2  # where that is time
+_RACE = (2, 6, 14, 30)  # rounds after which half of those who are left drop out, where it is time that is spent
+_ENTRIES = (2, 8)  # in a race, at least and at most
+_RUNS = 4  # that there should be time for, for each of them
 _TIMES, _LITTLE = 5, 0.1  # deviations of the noise
 
 
@@ -42,22 +45,24 @@ class Confirmed:
     """Asks `strategy` for `trials`, or for most of the `limit`; then its best three, and the default, run again.
 
     There are so many `rounds`. In each all have the same new seeds and the same new split, so that they can be
-    compared. Those whose repetition failed are not run again. Where the first repetition gives the very same loss,
-    there is no noise: the search goes on instead.
+    compared. Where no number is given, the time that is left goes to a race: up to eight and the default begin, and
+    again and again the better half goes on. Those whose repetition failed are not run again. Where the first
+    repetition gives the very same loss, there is no noise: the search goes on instead.
     """
 
     strategy: Strategy
     trials: int | None
-    rounds: int
+    rounds: int | None
     limit: Limit | None = None
 
     @classmethod
     def within(cls, strategy: Strategy, budget: int | None, limit: Limit | None, default: bool) -> Confirmed:
         """So that trials and repetitions fill what there is; `default`: there is a trial of default settings."""
+        if budget is None:
+            return cls(strategy, None, None, limit)
         finalists = FINALISTS + default
-        rounds = _ROUNDS if budget is None else max(1, round(_SHARE * budget / finalists))
-        trials = None if budget is None else max(1, budget - rounds * finalists)
-        return cls(strategy, trials, rounds, limit)
+        rounds = max(1, round(_SHARE * budget / finalists))
+        return cls(strategy, max(1, budget - rounds * finalists), rounds, limit)
 
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
         """The strategy's next trial; after the last, one of the finalists again."""
@@ -65,14 +70,17 @@ class Confirmed:
             return new
         if any(not trial.replicate for trial in history.pending):
             return Wait()
-        repeats = [(trial, len(history.runs[trial.number]) - 1) for trial in self._finalists(space, history)]
-        done = min((count for _, count in repeats), default=self.rounds)
-        if done >= self.rounds:
-            return None
-        trial = next(trial for trial, count in repeats if count == done)
-        if self.limit is not None and history.results[trial.number].seconds > self.limit.left(history):
-            return None
-        return Repeat(trial.number, f"confirm, round {done + 1} of {self.rounds}")
+        for finalists, rounds in self._stages(space, history):
+            behind = [
+                number for number in finalists if len(history.runs[number]) <= rounds and _succeeds(number, history)
+            ]
+            if behind:
+                number = min(behind, key=lambda number: len(history.runs[number]))
+                why = f"confirm, round {len(history.runs[number])} of {rounds}"
+                return Repeat(number, why) if self._is_timely(number, history) else None
+            if history.pending:
+                return Wait()
+        return None
 
     def _searches(self, history: History) -> bool:
         if history.exact:
@@ -81,17 +89,45 @@ class Confirmed:
         timely = self.limit is None or self.limit.left(history) > _SHARE * self.limit.seconds
         return timely and (self.trials is None or trials < self.trials)
 
+    def _stages(self, space: Space, history: History) -> Iterator[tuple[Sequence[int], int]]:
+        """Who is run again, the best first, and up to which round; in a race, who goes on from there."""
+        first = _after(history, 0)
+        ranked = [trial.number for trial in self.strategy.ranked(space, first) if trial.why != "default"]
+        default = [trial.number for trial, _ in first.done if trial.why == "default"]
+        if self.rounds is not None:
+            yield [*ranked[:FINALISTS], *default], self.rounds
+            return
+        least, most = _ENTRIES
+        size = least
+        if self.limit is not None and ranked:
+            seconds = fmean(history.ended[number].seconds for number in ranked[:most])
+            size = min(max(int(_SHARE * self.limit.seconds / (_RUNS * seconds)), least), most)
+        finalists = [*ranked[:size], *default]
+        for rounds in _RACE:
+            yield finalists, rounds
+            size = max(size // 2, least)
+            finalists = [t.number for t, _ in _after(history, rounds).done if t.number in finalists][:size]
+
+    def _is_timely(self, number: int, history: History) -> bool:
+        """Whether there is time for another run of it, beside those that are pending."""
+        if self.limit is None:
+            return True
+        runs = [number, *(trial.of for trial in history.pending if trial.of is not None)]
+        return sum(history.ended[run].seconds for run in runs) <= self.limit.left(history)
+
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
         """The strategy's own order; once there are repetitions, the lowest mean of those that were run most often."""
         if any(trial.replicate for trial in history.trials) and not history.exact:
             return [trial for trial, _ in history.contenders]
         return self.strategy.ranked(space, history)
 
-    def _finalists(self, space: Space, history: History) -> Sequence[Trial]:
-        """The default, if it succeeded, and the three others that rank highest by their first runs."""
-        first = History(
-            tuple(trial for trial in history.trials if not trial.replicate),
-            {number: result for number, result in history.results.items() if not history.trials[number].replicate},
-        )
-        best = [trial for trial in self.strategy.ranked(space, first) if trial.why != "default"][:FINALISTS]
-        return [*best, *(trial for trial, _ in first.done if trial.why == "default")]
+
+def _succeeds(number: int, history: History) -> bool:
+    """Whether none of its runs has failed."""
+    return not any(isinstance(history.ended.get(run.number), Failed) for run in history.runs[number])
+
+
+def _after(history: History, rounds: int) -> History:
+    """What was known after so many rounds."""
+    trials = tuple(trial for trial in history.trials if trial.replicate <= rounds)
+    return History(trials, {t.number: history.results[t.number] for t in trials if t.number in history.results})

@@ -1,0 +1,236 @@
+"""What a minute on one core comes to: hpsearch, and Optuna's TPE driving a plain PyTorch loop.
+
+    make bench-time      (or: python -m experiments.bench_time [digits breast_cancer] [--seeds 10] [--seconds 60])
+
+`hpsearch` is the command `hpsearch bayes --time 60s`, `without fill` the same in waves of four. The peer is the loop of
+peers/peer_optuna.py with its data in memory and Optuna's default sampler, told to stop after as long. Its clock starts
+with the first trial; hpsearch's with the command, so that Python and imports count as well.
+
+Same for all: rows and split (the peer's: permutation of numpy's generator 0, four fifths to train on), space, network,
+He's initialisation, Adam with L2, at most 30 epochs, the loss of a trial is that of its best epoch, one core.
+
+`trials` is how many were trained, `seen` the lowest loss among them. `retrained` is what the winner is worth: the mean
+loss of 20 trainings with seeds that no search has used, without early stopping, by one trainer for all. Differences
+are paired by seed, relative to hpsearch's loss: positive where hpsearch is better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import torch
+from sklearn.datasets import load_breast_cancer, load_digits
+from torch import Tensor, nn
+
+import hpsearch
+from experiments.comparison import mean_error, table, trained
+from hpsearch.data import DataSpec
+from hpsearch.data.prepare import prepare
+from hpsearch.engine.device import set_up
+from hpsearch.engine.feed import Feed
+from hpsearch.space import Params
+
+EPOCHS = 30
+FRESH = range(10_000, 10_020)
+CONFIG = """
+data: {source: data.npz, scale: none, split: {column: part}}
+train: {epochs: 30}
+parameters:
+  lr: {min: 1e-4, max: 1e-1, log: true}
+  l2: {min: 1e-6, max: 1e-2, log: true}
+  width: {values: [32, 64, 128]}
+  depth: {values: [1, 2]}
+  dropout: {min: 0.0, max: 0.5}
+  batch_size: {values: [32, 64]}
+"""
+SOURCES: Mapping[str, Callable[..., Any]] = {"digits": load_digits, "breast_cancer": load_breast_cancer}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a search came to."""
+
+    task: str
+    method: str
+    seed: int
+    trials: int
+    seen: float
+    wall: float
+    params: Params
+    retrained: float
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A task's rows, scaled: to train on, and to validate on."""
+
+    folder: Path
+    X: Tensor
+    y: Tensor
+    Xv: Tensor
+    yv: Tensor
+
+    @classmethod
+    def of(cls, task: str, folder: Path) -> Rows:
+        """Split as the peer does; written down for hpsearch, too."""
+        x, y = SOURCES[task](return_X_y=True)
+        order = np.random.default_rng(0).permutation(len(x))
+        train, validation = np.split(order, [int(0.8 * len(x))])
+        # of the digits, this is the peer's division by 16; other columns are standardised
+        shift, scale = (0.0, 16.0) if task == "digits" else (x[train].mean(0), x[train].std(0))
+        x = ((x - shift) / scale).astype(np.float32)
+        part = np.full(len(x), "train")
+        part = np.where(np.isin(np.arange(len(x)), validation), "validation", part)
+        np.savez(folder / "data.npz", X=x, y=y, part=part)
+        (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
+        tensors = (torch.from_numpy(values[rows]) for rows in (train, validation) for values in (x, y))
+        return cls(folder, *tensors)
+
+
+def by_command(rows: Rows, seed: int, seconds: float, *flags: str) -> tuple[int, float, Params]:
+    """What `hpsearch bayes` comes to."""
+    study = rows.folder / f"study-{seed}-{len(flags)}"
+    command = (
+        f"-m hpsearch bayes config.yaml --time {seconds}s --workers 1 --seed {seed} --json --quiet --study {study}"
+    )
+    path = {"PYTHONPATH": str(Path(hpsearch.__file__).parents[1])}
+    run = [sys.executable, *command.split(), *flags]
+    done = subprocess.run(run, cwd=rows.folder, env=os.environ | path, check=True, stdout=subprocess.PIPE)
+    found = json.loads(done.stdout)
+    losses = [row["loss"] for row in found["trials"] if row["loss"] is not None]
+    return len(found["trials"]), min(losses), found["winner"]["params"]
+
+
+def by_optuna(rows: Rows, seed: int, seconds: float) -> tuple[int, float, Params]:
+    """What TPE and a plain loop come to."""
+
+    def objective(trial: optuna.Trial) -> float:
+        torch.manual_seed(seed * 100_000 + trial.number)
+        params = {
+            "lr": trial.suggest_float("lr", 1e-4, 1e-1, log=True),
+            "l2": trial.suggest_float("l2", 1e-6, 1e-2, log=True),
+            "width": trial.suggest_categorical("width", [32, 64, 128]),
+            "depth": trial.suggest_int("depth", 1, 2),
+            "dropout": trial.suggest_float("dropout", 0.0, 0.5),
+            "batch_size": trial.suggest_categorical("batch_size", [32, 64]),
+        }
+        return min(losses(params, rows))
+
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    study.optimize(objective, timeout=seconds)
+    return len(study.trials), study.best_value, study.best_params
+
+
+def losses(params: Params, rows: Rows) -> Iterator[float]:
+    """The validation loss after each epoch of a training, as a person would write it."""
+    model = network(params, rows.X.shape[1], int(rows.y.max()) + 1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=float(params["lr"]), weight_decay=float(params["l2"]))
+    criterion, batch_size = nn.CrossEntropyLoss(), int(params["batch_size"])
+    for _ in range(EPOCHS):
+        model.train()
+        order = torch.randperm(len(rows.X))
+        for i in range(0, len(order), batch_size):
+            batch = order[i : i + batch_size]
+            optimizer.zero_grad()
+            torch.autograd.backward(criterion(model(rows.X[batch]), rows.y[batch]))
+            optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            yield criterion(model(rows.Xv), rows.yv).item()
+
+
+def network(params: Params, inputs: int, outputs: int) -> nn.Module:
+    """ReLU layers with dropout, in He's initialisation."""
+    layers: list[nn.Module] = []
+    for _ in range(int(params["depth"])):
+        layers += [nn.Linear(inputs, int(params["width"])), nn.ReLU(), nn.Dropout(float(params["dropout"]))]
+        inputs = int(params["width"])
+    model = nn.Sequential(*layers, nn.Linear(inputs, outputs))
+    for layer in model:
+        if isinstance(layer, nn.Linear):
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return model
+
+
+def retrained(rows: Rows, params: Params) -> float:
+    """The mean loss of trainings with fresh seeds."""
+    data = prepare(DataSpec(str(rows.folder / "data.npz"), scale="none", column="part"))
+    settings = {**params, "epochs": EPOCHS, "patience": 0}
+    runs = trained(Feed(data, "cpu"), {"winner": settings}, FRESH)["winner"]
+    return float(runs.loss.min(axis=1).mean())
+
+
+METHODS: Mapping[str, Callable[[Rows, int, float], tuple[int, float, Params]]] = {
+    "hpsearch": by_command,
+    "without fill": lambda rows, seed, seconds: by_command(rows, seed, seconds, "--set", "search.wave=4"),
+    "Optuna TPE": by_optuna,
+}
+
+
+def report(runs: Sequence[Run], task: str) -> str:
+    """A row for each method."""
+    found: dict[str, dict[int, Run]] = {}
+    for run in runs:
+        if run.task == task:
+            found.setdefault(run.method, {})[run.seed] = run
+    lines = [["", "trials", "seen", "retrained", "difference", "s.e.", "wall s"]]
+    for method, its in found.items():
+        both = [seed for seed in its if seed in found["hpsearch"]]
+        differences = np.array([its[s].retrained / found["hpsearch"][s].retrained - 1 for s in both])
+        mean, error = mean_error(differences) if len(both) > 1 else (math.nan, math.nan)
+        figures = [np.mean([getattr(run, name) for run in its.values()]) for name in ("seen", "retrained")]
+        trials, wall = (np.mean([getattr(run, name) for run in its.values()]) for name in ("trials", "wall"))
+        shown = ["", ""] if method == "hpsearch" else [f"{mean:+.1%}", f"{error:.1%}"]
+        lines.append([method, f"{trials:.0f}", *(f"{figure:.4f}" for figure in figures), *shown, f"{wall:.1f}"])
+    return f"{task}, {len(found['hpsearch'])} seeds\n\n{table(lines)}\n"
+
+
+def main() -> None:
+    """Search in turn, and print a table for each task."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("tasks", nargs="*", choices=[[], *SOURCES], default=[*SOURCES])
+    arguments.add_argument("--seeds", type=int, default=10)
+    arguments.add_argument("--seconds", type=float, default=60.0)
+    arguments.add_argument("--methods", nargs="*", choices=METHODS, default=[*METHODS])
+    arguments.add_argument("--keep", type=Path, help="a file of runs, one a line: those in it are not run again")
+    a = arguments.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    set_up(1)
+    kept = a.keep.read_text(encoding="utf-8").splitlines() if a.keep and a.keep.exists() else []
+    runs = [Run(**json.loads(line)) for line in kept]
+    for task in a.tasks:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = Rows.of(task, Path(folder))
+            for seed in range(a.seeds):
+                for method in a.methods:
+                    if any((run.task, run.method, run.seed) == (task, method, seed) for run in runs):
+                        continue
+                    start = time.perf_counter()
+                    trials, seen, params = METHODS[method](rows, seed, a.seconds)
+                    wall = time.perf_counter() - start
+                    run = Run(task, method, seed, trials, seen, wall, params, retrained(rows, params))
+                    runs.append(run)
+                    print(f"{task} {seed} {method}: {trials} trials, {run.retrained:.4f}", file=sys.stderr, flush=True)
+                    if a.keep:
+                        with a.keep.open("a", encoding="utf-8") as file:
+                            print(json.dumps(asdict(run)), file=file)
+        print(report(runs, task))
+
+
+if __name__ == "__main__":
+    main()
