@@ -22,6 +22,7 @@ _FIRST = 10  # random trials before the model is asked, at most
 _FIRST_OF_TIME = 4  # and where each costs a part of what there is
 _PARENTS = 5
 _PRICED = 100  # candidates whose price is asked for
+_HASTE = 0.25  # of the effort to find a place, where others of its wave have been found and time is short
 _INSTANT = 1e-9  # seconds: nothing has a logarithm of 0
 
 
@@ -67,7 +68,7 @@ class Bayes:
             U = search(space, parents, beliefs.improvement, rng)
             return next((beliefs.new(params) for params in unknown(space, history, U)), None)
         worth = Worth.of(self, space, history, beliefs)
-        U = search(space, parents, worth, rng)
+        U = search(space, parents, worth, rng, _HASTE if self._fills and history.pending else 1.0)
         near = mates(space, places(space, history.pending), rng)
         few = [*islice(unknown(space, history, U), _PRICED), *unknown(space, history, near)]
         if not few:

@@ -20,16 +20,19 @@ _MATES = 100
 Acquisition = Callable[[Units], Array]
 
 
-def search(space: Space, parents: Units, value: Acquisition, rng: np.random.Generator) -> Units:
-    """Snapped places [n, width], the most valuable first; a constraint may forbid some."""
-    U = np.concatenate([_allowed(space, rng), space.near(parents[rng.integers(len(parents), size=_NEAR)], 0.1, rng)])
+def search(space: Space, parents: Units, value: Acquisition, rng: np.random.Generator, effort: float = 1.0) -> Units:
+    """Snapped places [n, width], the most valuable first; a constraint may forbid some. The time goes by `effort`."""
+    drawn, near, children = (round(effort * number) for number in (_DRAWN, _NEAR, _CHILDREN))
+    U = np.concatenate(
+        [_allowed(space, drawn, rng), space.near(parents[rng.integers(len(parents), size=near)], 0.1, rng)]
+    )
     values = value(U)
 
     def best(number: int) -> Units:
         return U[np.argsort(-values, kind="stable")[:number]]
 
     for spread in _ROUNDS:
-        more = space.near(np.repeat(best(_BEST), _CHILDREN, axis=0), spread, rng)
+        more = space.near(np.repeat(best(_BEST), children, axis=0), spread, rng)
         U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
     return best(len(U))
 
@@ -56,15 +59,15 @@ def unknown(space: Space, history: History, U: Units) -> Iterator[Params]:
             yield params
 
 
-def _allowed(space: Space, rng: np.random.Generator) -> Units:
+def _allowed(space: Space, drawn: int, rng: np.random.Generator) -> Units:
     """Places from the whole space; where a constraint leaves few, as many as are found."""
     if not space.constraints:
-        return space.snap(rng.random((_DRAWN, space.width)))
+        return space.snap(rng.random((drawn, space.width)))
     U = space.snap(rng.random((_DRAWS, space.width)))
     found: list[int] = []
     for at in range(_DRAWS):
         if space.allows(space.decode(U[at].tolist())):
             found.append(at)
-            if len(found) == _DRAWN:
+            if len(found) == drawn:
                 break
     return U[found]
