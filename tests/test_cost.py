@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -193,6 +194,31 @@ class TestConfirmed:
         assert isinstance(strategy.ask(CUBE, searching, Random(0)), New)
         assert strategy.ask(CUBE, confirming, Random(0)) == Repeat(0, "confirm, round 1 of 2")
         assert strategy.ask(CUBE, late, Random(0)) is None  # 10 are left, and it took 18
+
+    def test_what_time_is_left_goes_to_a_race_of_the_best(self) -> None:
+        # 30 of 200 seconds are enough for 4 runs of 7 each. After 2 rounds 3 are left, after 6 rounds 2.
+        strategy = Confirmed.within(RandomSearch(), None, Limit(200.0), default=True)
+        history = self.played(strategy, 250, default=True)
+        runs = sorted((len(runs) for runs in history.runs.values() if len(runs) > 1), reverse=True)
+        assert sum(runs) - len(runs) == 30
+        assert runs[2:] == [7, 3, 3, 3, 3, 3]
+        assert runs[0] > 7
+        assert len(history.runs[0]) > 1, "the default is measured again, too"
+
+    def test_a_race_needs_no_limit_and_ends(self) -> None:
+        strategy = Confirmed(RandomSearch(), 20, None)
+        history = self.played(strategy, 250)
+        assert sorted(len(runs) for runs in history.runs.values())[-3:] == [1, 31, 31]
+
+    def test_who_is_left_in_a_race_is_better_in_the_rounds_so_far(self) -> None:
+        strategy = Confirmed.within(RandomSearch(), None, Limit(200.0), default=False)
+        history = self.played(strategy, 250)
+        by_runs = {number: len(runs) for number, runs in history.runs.items() if len(runs) > 1}
+        after_two = {
+            number: fmean(history.results[run.number].loss for run in history.runs[number][:3]) for number in by_runs
+        }
+        worst_of_those_who_went_on = max(after_two[number] for number, runs in by_runs.items() if runs > 3)
+        assert all(after_two[n] >= worst_of_those_who_went_on for n, runs in by_runs.items() if runs == 3)
 
     def test_it_has_converged_when_little_is_promised_five_times_running(self) -> None:
         def promised(*promises: float | None) -> History:

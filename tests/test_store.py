@@ -40,7 +40,7 @@ POSITIVE = st.floats(0, 1e300)
 COUNT = st.integers(0, 2**62)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 PARAMS = st.dictionaries(TEXT, st.one_of(st.booleans(), st.integers(), FINITE, TEXT), max_size=5)
-LEGS = st.sampled_from([{}, {"of": 0, "replicate": 1}, {"upto": 3}, {"of": 0, "start": 3, "upto": 9}])
+LEGS = st.sampled_from([{}, {"of": 0, "replicate": 1}, {"upto": 3}, {"lot": 2}, {"of": 0, "start": 3, "upto": 9}])
 CURVE = st.lists(st.tuples(ANY, ANY, ANY), max_size=4)
 
 

@@ -249,6 +249,13 @@ class TestBayes:
         assert history.trials[-1].why.startswith("expected improvement ")
         assert history.trials[-1].why.endswith("(11 trials)")
 
+    def test_what_rests_on_losses_has_seeds_of_its_own_in_every_wave(self) -> None:
+        history = play(Bayes(), CUBE, 16, wave=4)
+        random = [trial for trial in history.trials if trial.promise is None]
+        assert {trial.lot for trial in random} == {0}
+        guided = {(trial.wave, trial.lot) for trial in history.trials[len(random) :]}
+        assert len(guided) == len({wave for wave, _ in guided}) == len({lot for _, lot in guided}) > 1
+
     def test_a_pending_trial_makes_its_place_less_promising(self) -> None:
         history = play(RandomSearch(), CUBE, 12)
         place: Params = {"x": 0.31, "y": 0.29, "z": 0.3}
