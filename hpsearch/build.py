@@ -9,9 +9,10 @@ from dataclasses import replace
 from hpsearch.document import Path
 from hpsearch.engine.settings import NEEDS, SETTINGS, complete, default
 from hpsearch.mistakes import Mistakes, flow, written
+from hpsearch.parameters import Anything, Domain, Parameter, Value, exact, listed
 from hpsearch.relations import Parts
 from hpsearch.schema import Keys, ParameterKeys, unknown_key
-from hpsearch.space import Anything, Domain, Parameter, Params, Space, Value, exact, listed
+from hpsearch.space import Params, Space
 
 _MOST_STEPS = 10**9
 _LEAST = 1e-6  # where a log range is told to begin that would contain 0

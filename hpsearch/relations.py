@@ -9,9 +9,10 @@ from hpsearch.document import Path
 from hpsearch.engine.settings import EXCLUDES, NEEDS, SETTINGS, default
 from hpsearch.expression import Expression, ExpressionError
 from hpsearch.mistakes import Mistakes
+from hpsearch.parameters import Choice, Parameter, Value
 from hpsearch.registry import closest
 from hpsearch.schema import Keys
-from hpsearch.space import Choice, Parameter, Params, Space, Value
+from hpsearch.space import Params, Space
 
 Conditions = dict[str, dict[str, tuple[Value, ...]]]
 

@@ -15,8 +15,8 @@ from hpsearch.document import Path, dotted
 from hpsearch.engine.plan import Objective
 from hpsearch.engine.settings import SETTINGS
 from hpsearch.mistakes import Mistakes, flow, kind, written
+from hpsearch.parameters import Value
 from hpsearch.registry import closest
-from hpsearch.space import Value
 from hpsearch.strategies import SURROGATES
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

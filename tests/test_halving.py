@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from hpsearch.commands.plan import build
 from hpsearch.errors import SpecError
 from hpsearch.minimum import minimize
+from hpsearch.parameters import Choice
 from hpsearch.report.view import board, record
 from hpsearch.schema import SearchKeys
 from hpsearch.search import Search, Stop, Told, run, spent
-from hpsearch.space import Choice, Space
+from hpsearch.space import Space
 from hpsearch.store import Store
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.halving import Halving, bracket, brackets, comparable, going, rungs, seen, survivors

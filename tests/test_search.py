@@ -19,10 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.commands.plan import build
+from hpsearch.parameters import Choice, Integer
 from hpsearch.runners import Crashed, Finished, Work
 from hpsearch.schema import SearchKeys
 from hpsearch.search import Asked, Search, Stop, Told, ask_wave, run
-from hpsearch.space import Choice, Integer, Params, Space, point_key
+from hpsearch.space import Params, Space, point_key
 from hpsearch.store import Store, read
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.grid import Grid

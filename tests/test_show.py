@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hpsearch.cli import main
 from hpsearch.errors import EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
 from hpsearch.expression import Expression
+from hpsearch.parameters import Choice, Integer, Real
 from hpsearch.report.blocks import Canvas, bars, interval, plot
 from hpsearch.report.chart import Axis, along, round_numbers
 from hpsearch.report.outlook import Searched, surprises
@@ -28,7 +29,7 @@ from hpsearch.report.outlook import record as searched_record
 from hpsearch.report.sheet import as_text, record, sheet
 from hpsearch.report.shown import outlook_page, sheet_page
 from hpsearch.report.view import board
-from hpsearch.space import Choice, Integer, Params, Real, Space
+from hpsearch.space import Params, Space
 from hpsearch.spec import Spec, parse
 from hpsearch.store import Study
 from hpsearch.strategies import gp

@@ -25,8 +25,9 @@ from hpsearch.commands.flags import overrides
 from hpsearch.engine.settings import SETTINGS
 from hpsearch.errors import EXIT_OK, EXIT_USAGE, Place, Problem, SpecError
 from hpsearch.expression import Expression
+from hpsearch.parameters import Choice, Integer, Parameter, Real, Value, listed
 from hpsearch.schema import seconds
-from hpsearch.space import Choice, Integer, Parameter, Params, Real, Space, Value, listed
+from hpsearch.space import Params, Space
 from hpsearch.spec import Spec, parse
 
 DATA = "data: {source: digits}\n"

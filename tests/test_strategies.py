@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from hpsearch.expression import Expression
-from hpsearch.space import Choice, Integer, Params, Real, Space, point_key
+from hpsearch.parameters import Choice, Integer, Real
+from hpsearch.space import Params, Space, point_key
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.bayes import Bayes
 from hpsearch.strategies.beliefs import Beliefs, chosen, scores

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from hpsearch.data import Dataset
 from hpsearch.engine.plan import Bill, bill
 from hpsearch.errors import Problem, SpecError
+from hpsearch.parameters import Value
 from hpsearch.schema import SearchKeys
-from hpsearch.space import Params, Value, point_key
+from hpsearch.space import Params, point_key
 from hpsearch.spec import Override, Spec, parse
 from hpsearch.store import Meta
 from hpsearch.strategies import STRATEGIES, Limit, Price, Strategy

@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.text import Text
 
+from hpsearch.parameters import Value
 from hpsearch.report import figures
 from hpsearch.report.blocks import bars, interval
 from hpsearch.report.leaderboard import folded
 from hpsearch.report.view import SCHEMA_VERSION, figure
-from hpsearch.space import Value
 from hpsearch.strategies.outlook import Check, Outlook, Seen, Slice
 
 _DIGITS = 3

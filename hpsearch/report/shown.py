@@ -11,11 +11,11 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from hpsearch.parameters import Value
 from hpsearch.report import figures
 from hpsearch.report.chart import Axis, Chart, along, marks
 from hpsearch.report.outlook import Searched, checked, doubt, notes, within
 from hpsearch.report.sheet import Sheet, facts
-from hpsearch.space import Value
 from hpsearch.strategies.outlook import Check, Outlook, Slice
 
 _GAIN = 56.0  # pixels of the strip that the improvement fills

@@ -10,7 +10,8 @@ from random import Random
 
 import numpy as np
 
-from hpsearch.space import Params, Space, Units
+from hpsearch.parameters import Units
+from hpsearch.space import Params, Space
 from hpsearch.strategies import Array, Limit, Price
 from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places, repeatable
 from hpsearch.strategies.candidates import mates, search, unknown

@@ -25,7 +25,8 @@ import numpy as np
 from scipy.special import log_ndtr
 from threadpoolctl import threadpool_limits
 
-from hpsearch.space import Params, Space, Units
+from hpsearch.parameters import Units
+from hpsearch.space import Params, Space
 from hpsearch.strategies import SURROGATES, Array, Model
 from hpsearch.strategies.acquisition import log_improvement
 from hpsearch.trial import Done, Failed, History, New, Trial
