@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -148,22 +150,26 @@ def build(
     """
     rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
     guided = rounds > 1 if keys.guided is None else keys.guided
-    per_round = -(-(budget or 1) // rounds)
-    options: Mapping[str, Mapping[str, object]] = {
-        "manual": {"trials": tuple(trials)},
-        "grid": {"points": keys.points},
-        "random": {"round": per_round, "guided": guided},
-        "bayes": {"surrogate": keys.surrogate, "price": price, "limit": limit, "pareto": keys.pareto},
-    }
-    strategy: Strategy = STRATEGIES.load(name)(**options[name])
-    if keys.until_converged:
-        strategy = UntilConverged(strategy)
-    confirmed = None
+
+    def asking(number: int | None) -> Strategy:
+        """The strategy where so many trials are its own."""
+        options: Mapping[str, Mapping[str, object]] = {
+            "manual": {"trials": tuple(trials)},
+            "grid": {"points": keys.points},
+            "random": {"round": _per_round(number, rounds), "guided": guided},
+            "bayes": {"surrogate": keys.surrogate, "price": price, "limit": limit, "pareto": keys.pareto},
+        }
+        strategy: Strategy = STRATEGIES.load(name)(**options[name])
+        return UntilConverged(strategy) if keys.until_converged else strategy
+
+    strategy, confirmed, own = asking(budget), None, budget
     if _confirms(name, keys, budget, limit):
         confirmed = Confirmed.within(strategy, budget, limit, default)
-    in_rounds = name == "random" and rounds > 1
+        own = confirmed.trials
+        confirmed = replace(confirmed, strategy=asking(own))
+    per_round = _per_round(own, rounds) if name == "random" else None
     fills = name == "bayes" and limit is not None and price is not None
-    wave = per_round if in_rounds else _WAVE if fills else _WAVES.get(name, _WAVE)
+    wave = ceil(per_round) if per_round else _WAVE if fills else _WAVES.get(name, _WAVE)
     if keys.halving:
         _check_halving(name, epochs)
         whole = (confirmed and confirmed.trials) or budget or 0
@@ -173,6 +179,13 @@ def build(
     elif confirmed:
         strategy = confirmed
     return strategy, keys.wave or wave
+
+
+def _per_round(trials: int | None, rounds: int) -> Fraction | None:
+    """How many of the trials each round has in the mean; None where there is one round."""
+    if rounds == 1:
+        return None
+    return Fraction(_WAVE) if trials is None else Fraction(max(trials, rounds), rounds)
 
 
 def _check_halving(name: str, epochs: int) -> None:
