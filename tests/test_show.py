@@ -426,6 +426,14 @@ class TestSearched:
         (check,) = found["checks"]
         assert {one["number"] for one in check["trials"]} == set(range(40))
 
+    def test_a_search_by_halving_says_of_what_its_losses_are(self) -> None:
+        halved = replace(searched(seen()), dropped=5)
+        assert "5 trials were dropped on the way" in str(searched_text(halved, 1000))
+        early = replace(halved, epoch=3)
+        assert "every loss is that at epoch 3" in str(searched_text(early, 1000))
+        assert "dropped on the way" not in str(searched_text(early, 1000))
+        assert (searched_record(early)["dropped"], searched_record(early)["epoch"]) == (5, 3)
+
     def test_equal_losses_can_be_looked_at(self) -> None:
         history = sampled(MIXED, 8).told({n: done(0.5) for n in range(8)})
         flat = searched(outlook(MIXED, history, "gp"))

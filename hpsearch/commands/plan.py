@@ -23,8 +23,8 @@ from hpsearch.spec import Override, Spec, parse
 from hpsearch.store import Meta
 from hpsearch.strategies import STRATEGIES, Limit, Price, Strategy
 from hpsearch.strategies.confirm import Confirmed, UntilConverged
-from hpsearch.strategies.halving import Halving, bracket, brackets, going
-from hpsearch.trial import History, New
+from hpsearch.strategies.halving import Halving, bracket, brackets, going, rungs, seen
+from hpsearch.trial import Done, History, New
 
 _ROUNDS = 5  # of a guided random search that does not say how many
 _CONFIRMED = 40  # trials from which on the last of them measure the best again
@@ -105,6 +105,20 @@ class Plan:
     def going(self, history: History) -> Mapping[int, int]:
         """The trials that may go on, and after which epoch."""
         return going(history, self.epochs) if self.spec.search.halving else {}
+
+    def comparable(self, history: History) -> tuple[History, int | None]:
+        """The trials whose losses are of equally many epochs, and how many, where these are not whole trainings.
+
+        Those that were dropped on their way are left out, unless too few others are there for a model: then all count
+        with what they had come to at the last rung that enough of them have reached.
+        """
+        dropped = {number for number, result in history.ended.items() if isinstance(result, Done) and result.paused}
+        enough = len(self.spec.space.parameters) + 1
+        if not dropped or sum(not result.paused for _, result in history.done) >= enough:
+            kept = tuple(trial for trial in history.trials if trial.run not in dropped)
+            return History(kept, history.results), None
+        level = seen(history, rungs(self.epochs), enough)
+        return level, max((result.epochs for _, result in level.done if result.paused), default=None)
 
     def objective(self, loss: float, metric: float) -> float:
         """What is optimised, of a loss and a metric."""
