@@ -79,7 +79,7 @@ def _fits(name: str, value: object, path: Path, mistakes: Mistakes, domain: Doma
 
 def _excludes(entry: ParameterKeys, key: str, path: Path, mistakes: Mistakes) -> None:
     """Note the first of the keys that do not go with this one."""
-    kinds = ("value", "values", "min", "max", "log", "step", "points", *(("when",) if key == "value" else ()))
+    kinds = ("value", "values", "min", "max", "log", "step", "points", *(("prior", "when") if key == "value" else ()))
     for other in kinds:
         if other != key and other in entry.model_fields_set:
             message = f"'{path[-1]}' has '{key}' and '{other}', which exclude each other"
@@ -90,6 +90,13 @@ def _excludes(entry: ParameterKeys, key: str, path: Path, mistakes: Mistakes) ->
 
 def _parameter(name: str, entry: ParameterKeys, domain: Domain, mistakes: Mistakes) -> Parameter | None:
     """What is searched; None where it cannot be told."""
+    found = _searched(name, entry, domain, mistakes)
+    if found and entry.prior is not None:
+        _fits(name, entry.prior, ("parameters", name, "prior"), mistakes, found)
+    return found
+
+
+def _searched(name: str, entry: ParameterKeys, domain: Domain, mistakes: Mistakes) -> Parameter | None:
     path = ("parameters", name)
     if entry.values is not None:
         _excludes(entry, "values", path, mistakes)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from random import Random
+from statistics import NormalDist
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import numpy as np
@@ -15,6 +18,9 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 Value = bool | int | float | str
 Units = NDArray[np.float64]
+
+_NEAR = 0.15  # deviation of a number from where it is believed to be good, on its own scale
+_SURE = 0.5  # the share of draws near a choice's prior that are the prior itself: the others are any choice
 
 
 class Parameter(Protocol):
@@ -55,6 +61,12 @@ class Parameter(Protocol):
     def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
         """Another place for each row: of a number, a normal step of deviation `spread` away; of a choice, any."""
 
+    def around(self, value: Value, rng: Random) -> tuple[float, ...]:
+        """A place drawn by one who believes the value to be good: a number near it, a choice most likely it."""
+
+    def log_prior(self, value: Value, units: Units) -> Units:
+        """[n] log density with which `around` draws the places [n, width]; 0 is that of uniform draws."""
+
     def values(self) -> Sequence[Value] | None:
         """Every value in order, not listed where they are many; None where they cannot be counted."""
 
@@ -68,7 +80,7 @@ class Parameter(Protocol):
         """What values it takes, in words."""
 
 
-class _Line:
+class _Line(ABC):
     """What fills one coordinate."""
 
     __slots__ = ()
@@ -80,6 +92,21 @@ class _Line:
     @property
     def middle(self) -> tuple[float, ...]:
         return (0.5,)
+
+    @abstractmethod
+    def encode(self, value: Value) -> tuple[float, ...]: ...
+
+    def around(self, value: Value, rng: Random) -> tuple[float, ...]:
+        (at,) = self.encode(value)
+        while not 0.0 <= (place := rng.gauss(at, _NEAR)) <= 1.0:
+            pass
+        return (place,)
+
+    def log_prior(self, value: Value, units: Units) -> Units:
+        (at,) = self.encode(value)
+        bell = NormalDist(at, _NEAR)
+        inside = (bell.cdf(1.0) - bell.cdf(0.0)) * _NEAR * math.sqrt(2.0 * math.pi)
+        return -0.5 * np.square((units[:, 0] - at) / _NEAR) - math.log(inside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +324,14 @@ class Choice(_Listed):
         other = units.argmax(axis=1) + rng.integers(1, max(self.width, 2), len(units))
         places: Units = np.eye(self.width)[other % self.width]
         return places
+
+    def around(self, value: Value, rng: Random) -> tuple[float, ...]:
+        return self.encode(value if rng.random() < _SURE else rng.choice(self.options))
+
+    def log_prior(self, value: Value, units: Units) -> Units:
+        other = 1.0 - _SURE
+        is_it = units.argmax(axis=1) == self.options.index(value)
+        return np.where(is_it, math.log(other + _SURE * self.width), math.log(other))
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ class ParameterKeys(_Section):
     log: bool = Field(False, description="true or false")
     step: int | float | None = Field(None, description="a number above 0")
     points: int | None = Field(None, ge=1, le=1_000_000, description="a whole number of ticks, 1 or more")
+    prior: Value | None = Field(None, description="a value of the parameter that is likely to be good")
     when: dict[str, Value | Annotated[list[Value], Field(min_length=1)]] | None = Field(
         None, min_length=1, description="a mapping such as {optimizer: momentum}"
     )

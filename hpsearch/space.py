@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from random import Random
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpsearch.errors import Problem, SpecError
 from hpsearch.expression import Expression
@@ -18,6 +19,7 @@ Params = Mapping[str, Value]
 
 _MOST_DRAWS = 10_000
 _SAME = 1e-9  # places closer than this are one
+_TRUSTED = 0.5  # the share of random points that are drawn near the priors
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,15 @@ class Space:
 
     `parameters` holds parents before the parameters that depend on them; `conditions[name]` gives,
     for each parent, the values with which `name` is active (all parents must agree). A constraint
-    applies where every name in it has a value; `fixed` holds the values of names that are not searched.
+    applies where every name in it has a value; `fixed` holds the values of names that are not searched, and
+    `priors` those that somebody believes to be good.
     """
 
     parameters: Mapping[str, Parameter]
     conditions: Mapping[str, Mapping[str, tuple[Value, ...]]] = field(default_factory=dict)
     constraints: tuple[Expression, ...] = ()
     fixed: Params = field(default_factory=dict)
+    priors: Params = field(default_factory=dict)
 
     def active(self, name: str, params: Params) -> bool:
         """Whether `name` has a meaning, given the values of its parents in `params`."""
@@ -84,12 +88,25 @@ class Space:
         for name, columns in self.columns.items():
             parameter = self.parameters[name]
             snapped[:, columns] = parameter.snap(units[:, columns])
-            for parent, allowed in self.conditions.get(name, {}).items():
-                here = snapped[:, self.columns[parent]]
-                places = np.array([self.parameters[parent].encode(value) for value in allowed])
-                holds = (np.abs(here[:, None, :] - places[None]) < _SAME).all(-1).any(-1)
-                snapped[~holds, columns] = parameter.middle
+            snapped[~self._active_at(name, snapped), columns] = parameter.middle
         return snapped
+
+    def _active_at(self, name: str, snapped: Units) -> NDArray[np.bool_]:
+        """[n] whether a parameter has a meaning, by its parents' places."""
+        active = np.ones(len(snapped), bool)
+        for parent, allowed in self.conditions.get(name, {}).items():
+            here = snapped[:, self.columns[parent]]
+            places = np.array([self.parameters[parent].encode(value) for value in allowed])
+            active &= (np.abs(here[:, None, :] - places[None]) < _SAME).all(-1).any(-1)
+        return active
+
+    def log_prior(self, snapped: Units) -> Units:
+        """[n] log density of what is believed of places, 0 where nothing is; what is not active says nothing."""
+        believed = np.zeros(len(snapped))
+        for name, value in self.priors.items():
+            here = self.parameters[name].log_prior(value, snapped[:, self.columns[name]])
+            believed += np.where(self._active_at(name, snapped), here, 0.0)
+        return believed
 
     def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
         """For each row another place: one parameter has moved, or about half of them have.
@@ -120,11 +137,13 @@ class Space:
     def sample(self, rng: Random) -> Params:
         """A point drawn uniformly, on each parameter's own scale, from those that the constraints allow.
 
+        Where there are priors, half of the points are drawn near them.
+
         Raises:
             SpecError: 10,000 draws broke a constraint.
         """
         for _ in range(_MOST_DRAWS):
-            params = self.decode([rng.random() for _ in range(self.width)])
+            params = self.decode(self._drawn(rng))
             if self.allows(params):
                 return params
         rules = ", ".join(f"'{rule.text}'" for rule in self.constraints)
@@ -135,6 +154,17 @@ class Space:
                 help="widen the ranges or relax the constraint",
             )
         )
+
+    def _drawn(self, rng: Random) -> Sequence[float]:
+        """A place of the cube, of all parameters near their priors or of none."""
+        priors = self.priors if self.priors and rng.random() < _TRUSTED else {}
+        place: list[float] = []
+        for name, parameter in self.parameters.items():
+            if name in priors:
+                place += parameter.around(priors[name], rng)
+            else:
+                place += [rng.random() for _ in range(parameter.width)]
+        return place
 
     def nearest(self, values: Params) -> Params | None:
         """The point closest to the given values, name by name; None where a constraint forbids it."""

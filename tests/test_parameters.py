@@ -116,6 +116,35 @@ def test_a_step_away_is_another_place(parameter: Parameter, spread: float, seed:
 
 
 @settings(deadline=None)
+@given(PARAMETERS, st.data())
+def test_the_density_of_a_prior_is_one_and_largest_at_its_value(parameter: Parameter, data: st.DataObject) -> None:
+    value = parameter.decode(data.draw(st.lists(UNIT, min_size=parameter.width, max_size=parameter.width)))
+    k = parameter.width
+    every = np.eye(k) if isinstance(parameter, Choice) else (np.arange(4000)[:, None] + 0.5) / 4000
+    density = np.exp(parameter.log_prior(value, every))
+    # the midpoint rule is off by h^2 / 24 times the change of the slope: 4000^-2 / 24 * 2 * 5.4 / 0.15^2 = 1e-6
+    assert density.mean() == pytest.approx(1.0, abs=2e-6)
+    assert density.max() <= np.exp(parameter.log_prior(value, np.array([parameter.encode(value)])))[0] * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [(Real(0.0, 1.0), 0.1), (Real(1e-4, 1.0, log=True), 1e-2), (Choice(("a", "b", "c")), "b"), (Choice(("a",)), "a")],
+)
+def test_draws_around_a_prior_have_its_density(parameter: Parameter, value: Value) -> None:
+    rng, draws, cells = Random(5), 20_000, 8
+    places = np.array([parameter.around(value, rng) for _ in range(draws)])
+    if isinstance(parameter, Choice):
+        cells, at, middles = parameter.width, places.argmax(axis=1), np.eye(parameter.width)
+    else:
+        at, middles = (places[:, 0] * cells).astype(int), (np.arange(1000 * cells)[:, None] + 0.5) / (1000 * cells)
+    shares = np.exp(parameter.log_prior(value, middles)).reshape(cells, -1).mean(axis=1) / cells
+    counts = np.bincount(at, minlength=cells)
+    # five standard errors of each share
+    assert (np.abs(counts / draws - shares) <= 5 * np.sqrt(shares * (1 - shares) / draws) + 1e-12).all()
+
+
+@settings(deadline=None)
 @given(stepped() | integers(), st.data())
 def test_the_ends_of_a_range_come_back_exactly(parameter: Parameter, data: st.DataObject) -> None:
     values = parameter.values()

@@ -8,6 +8,7 @@ import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -173,6 +174,34 @@ def test_the_points_of_a_small_space_are_drawn_equally_often() -> None:
     points = [point_key(params) for params in space.walk(space.ticks(9))]
     counts = Counter(points.index(point_key(space.sample(rng))) for _ in range(draws))
     assert uniform(counts, draws, 12)
+
+
+def test_half_of_what_is_drawn_is_near_all_priors_and_half_anywhere() -> None:
+    space = Space({name: Real(0.0, 1.0) for name in "ab"}, priors={"a": 0.5, "b": 0.5})
+    rng, draws = Random(3), 4000
+    points = [space.sample(rng) for _ in range(draws)]
+    corner = sum(all(float(value) > 0.9 for value in params.values()) for params in points) / draws
+    middle = sum(all(abs(float(value) - 0.5) < 0.15 for value in params.values()) for params in points) / draws
+    # far from both there are uniform draws only, within a deviation of both 0.6827^2 of the others as well
+    for share, expected in ((corner, 0.5 * 0.01), (middle, 0.5 * 0.09 + 0.5 * 0.6834**2)):
+        assert abs(share - expected) < 5 * math.sqrt(expected / draws)  # five standard errors
+
+
+def test_what_is_drawn_near_priors_keeps_to_the_constraints() -> None:
+    space = Space({"a": Real(0.0, 1.0), "b": Real(0.0, 1.0)}, constraints=rules("a + b <= 1"), priors={"a": 0.9})
+    assert all(space.sample(Random(seed)) in space for seed in range(50))
+
+
+def test_a_prior_says_nothing_where_its_parameter_is_not_active() -> None:
+    space = replace(MIXED, priors={"momentum": 0.9})
+    points: list[Params] = [
+        {"optimizer": optimizer, "lr": 0.01, "width": 16, "depth": 2, "norm": True, **more}
+        for optimizer, more in (("adam", {}), ("momentum", {"momentum": 0.9}), ("momentum", {"momentum": 0.5}))
+    ]
+    idle, near, far = space.log_prior(np.array([space.encode(params) for params in points]))
+    assert idle == 0.0
+    assert far < idle < near
+    assert (MIXED.log_prior(np.array([MIXED.encode(params) for params in points])) == 0.0).all()
 
 
 @pytest.mark.parametrize(
