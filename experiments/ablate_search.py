@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from experiments.bench_search import GROUPS, Meter, ours, task_of
 from hpsearch import build
-from hpsearch.space import Choice
+from hpsearch.parameters import Choice
 from hpsearch.strategies import bayes, beliefs, candidates, gp
 from hpsearch.strategies.bayes import Bayes
 from hpsearch.strategies.random import RandomSearch

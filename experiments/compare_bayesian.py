@@ -41,7 +41,8 @@ from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Member, cohorts
 from hpsearch.engine.settings import BAYESIAN, complete
 from hpsearch.engine.train import Ended, begun, learn, train
-from hpsearch.space import Params, Value
+from hpsearch.parameters import Value
+from hpsearch.space import Params
 from hpsearch.trial import Done
 
 LABELS = (100, 200, 400)

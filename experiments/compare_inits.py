@@ -35,7 +35,7 @@ from experiments.comparison import (
     said,
 )
 from hpsearch.engine.feed import Feed
-from hpsearch.space import Value
+from hpsearch.parameters import Value
 from hpsearch.trial import Probe
 
 Place = tuple[str, str, int]

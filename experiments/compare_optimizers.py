@@ -31,7 +31,7 @@ from experiments.comparison import (
     trained,
 )
 from hpsearch.engine.feed import Feed
-from hpsearch.space import Value
+from hpsearch.parameters import Value
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)

@@ -34,7 +34,7 @@ from experiments.comparison import (
     trained,
 )
 from hpsearch.engine.feed import Feed
-from hpsearch.space import Value
+from hpsearch.parameters import Value
 
 LABELS, DRAWS = 100, 12
 PLAIN, EARLY = "none", "early stopping"

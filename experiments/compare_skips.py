@@ -29,7 +29,7 @@ from experiments.comparison import (
     said,
 )
 from hpsearch.engine.feed import Feed
-from hpsearch.space import Value
+from hpsearch.parameters import Value
 
 Nets = dict[tuple[str, int], Runs]
 """By the kind of net and its depth."""

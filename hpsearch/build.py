@@ -9,9 +9,10 @@ from dataclasses import replace
 from hpsearch.document import Path
 from hpsearch.engine.settings import NEEDS, SETTINGS, complete, default
 from hpsearch.mistakes import Mistakes, flow, written
+from hpsearch.parameters import Anything, Domain, Parameter, Value, exact, listed
 from hpsearch.relations import Parts
 from hpsearch.schema import Keys, ParameterKeys, unknown_key
-from hpsearch.space import Anything, Domain, Parameter, Params, Space, Value, exact, listed
+from hpsearch.space import Params, Space
 
 _MOST_STEPS = 10**9
 _LEAST = 1e-6  # where a log range is told to begin that would contain 0
@@ -78,7 +79,7 @@ def _fits(name: str, value: object, path: Path, mistakes: Mistakes, domain: Doma
 
 def _excludes(entry: ParameterKeys, key: str, path: Path, mistakes: Mistakes) -> None:
     """Note the first of the keys that do not go with this one."""
-    kinds = ("value", "values", "min", "max", "log", "step", "points", *(("when",) if key == "value" else ()))
+    kinds = ("value", "values", "min", "max", "log", "step", "points", *(("prior", "when") if key == "value" else ()))
     for other in kinds:
         if other != key and other in entry.model_fields_set:
             message = f"'{path[-1]}' has '{key}' and '{other}', which exclude each other"
@@ -89,6 +90,13 @@ def _excludes(entry: ParameterKeys, key: str, path: Path, mistakes: Mistakes) ->
 
 def _parameter(name: str, entry: ParameterKeys, domain: Domain, mistakes: Mistakes) -> Parameter | None:
     """What is searched; None where it cannot be told."""
+    found = _searched(name, entry, domain, mistakes)
+    if found and entry.prior is not None:
+        _fits(name, entry.prior, ("parameters", name, "prior"), mistakes, found)
+    return found
+
+
+def _searched(name: str, entry: ParameterKeys, domain: Domain, mistakes: Mistakes) -> Parameter | None:
     path = ("parameters", name)
     if entry.values is not None:
         _excludes(entry, "values", path, mistakes)

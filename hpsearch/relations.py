@@ -9,9 +9,10 @@ from hpsearch.document import Path
 from hpsearch.engine.settings import EXCLUDES, NEEDS, SETTINGS, default
 from hpsearch.expression import Expression, ExpressionError
 from hpsearch.mistakes import Mistakes
+from hpsearch.parameters import Choice, Parameter, Value
 from hpsearch.registry import closest
 from hpsearch.schema import Keys
-from hpsearch.space import Choice, Parameter, Params, Space, Value
+from hpsearch.space import Params, Space
 
 Conditions = dict[str, dict[str, tuple[Value, ...]]]
 
@@ -52,7 +53,12 @@ def space(parts: Parts) -> Space:
                 _narrow(name, parent, wanted if isinstance(wanted, list) else [wanted], conditions[name], parts)
     order = _parents_first(parts, conditions)
     needed = {name: needs for name, needs in conditions.items() if needs}
-    return Space(order, needed, (*_exclusions(parts), *_constraints(parts)), parts.fixed)
+    priors = {
+        name: parameter.nearest(prior)
+        for name, parameter in order.items()
+        if (prior := parts.keys.parameters[name].prior) is not None and prior in parameter  # else it is noted
+    }
+    return Space(order, needed, (*_exclusions(parts), *_constraints(parts)), parts.fixed, priors)
 
 
 def _exclusions(parts: Parts) -> Iterator[Expression]:

@@ -15,8 +15,8 @@ from hpsearch.document import Path, dotted
 from hpsearch.engine.plan import Objective
 from hpsearch.engine.settings import SETTINGS
 from hpsearch.mistakes import Mistakes, flow, kind, written
+from hpsearch.parameters import Value
 from hpsearch.registry import closest
-from hpsearch.space import Value
 from hpsearch.strategies import SURROGATES
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -103,6 +103,7 @@ class ParameterKeys(_Section):
     log: bool = Field(False, description="true or false")
     step: int | float | None = Field(None, description="a number above 0")
     points: int | None = Field(None, ge=1, le=1_000_000, description="a whole number of ticks, 1 or more")
+    prior: Value | None = Field(None, description="a value of the parameter that is likely to be good")
     when: dict[str, Value | Annotated[list[Value], Field(min_length=1)]] | None = Field(
         None, min_length=1, description="a mapping such as {optimizer: momentum}"
     )

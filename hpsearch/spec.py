@@ -14,9 +14,10 @@ from hpsearch.document import Document, read
 from hpsearch.engine.settings import NEEDS, complete
 from hpsearch.errors import Place
 from hpsearch.mistakes import Mistakes
+from hpsearch.parameters import Value
 from hpsearch.relations import space
 from hpsearch.schema import DataKeys, Keys, SearchKeys, validate
-from hpsearch.space import Params, Space, Value
+from hpsearch.space import Params, Space
 from hpsearch.strategies.halving import LEAST
 
 Override = tuple[tuple[str, ...], object, str]

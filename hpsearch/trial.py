@@ -8,7 +8,8 @@ from functools import cached_property
 from math import log10, sqrt
 from statistics import fmean, median, stdev
 
-from hpsearch.space import Params, Value, point_key
+from hpsearch.parameters import Value
+from hpsearch.space import Params, point_key
 
 # Nominal speed of the machine on which cost is stated, so that it is in seconds (of about one core)
 # and the same everywhere: 20 GFLOP/s of matrix work, and 0.1 ms for what a step costs whatever its size.

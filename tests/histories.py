@@ -6,7 +6,8 @@ from collections.abc import Callable
 from random import Random
 
 from hpsearch.expression import Expression
-from hpsearch.space import Choice, Integer, Params, Real, Space
+from hpsearch.parameters import Choice, Integer, Real
+from hpsearch.space import Params, Space
 from hpsearch.strategies import Strategy
 from hpsearch.trial import Done, Failed, History, New, Result, Trial
 

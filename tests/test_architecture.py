@@ -34,7 +34,7 @@ TABLES = [
 # Each part may import those of the rows above its own, and itself.
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"registry", "expression"},
+    {"registry", "expression", "parameters"},
     {"document", "space"},
     {"trial", "data"},
     {"store", "runners", "strategies", "engine"},

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from hpsearch.engine.cost import Bill
-from hpsearch.space import Choice, Params, Real, Space, point_key
+from hpsearch.parameters import Choice, Real
+from hpsearch.space import Params, Space, point_key
 from hpsearch.strategies import Limit
 from hpsearch.strategies.bayes import Bayes
 from hpsearch.strategies.beliefs import model_of

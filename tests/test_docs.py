@@ -10,7 +10,7 @@ import pytest
 
 from hpsearch.cli import cli
 from hpsearch.engine.settings import SETTINGS, By, Setting
-from hpsearch.schema import DataKeys, SearchKeys
+from hpsearch.schema import DataKeys, ParameterKeys, SearchKeys
 from hpsearch.spec import parse
 
 ROOT = Path(__file__).parent.parent
@@ -46,7 +46,7 @@ def test_every_command_is_in_the_readme(name: str) -> None:
     assert f"hpsearch {name}" in README.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", [*DataKeys.model_fields, *SearchKeys.model_fields])
+@pytest.mark.parametrize("name", [*DataKeys.model_fields, *SearchKeys.model_fields, *ParameterKeys.model_fields])
 def test_every_key_is_in_the_readme(name: str) -> None:
     assert re.search(rf"\b{name}\b", README.read_text(encoding="utf-8"))
 

@@ -16,19 +16,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.commands.plan import build
+from hpsearch.commands.plan import Plan, build
 from hpsearch.errors import SpecError
 from hpsearch.minimum import minimize
+from hpsearch.parameters import Choice
 from hpsearch.report.view import board, record
 from hpsearch.schema import SearchKeys
 from hpsearch.search import Search, Stop, Told, run, spent
-from hpsearch.space import Choice, Space
+from hpsearch.space import Space
+from hpsearch.spec import parse
 from hpsearch.store import Store
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.halving import Halving, bracket, brackets, comparable, going, rungs, seen, survivors
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Result, Trial, together
-from tests.histories import CUBE, done, loss_of
+from tests.histories import CUBE, done, loss_of, sampled
 from tests.studies import create
 from tests.test_search import SEARCH, Here
 
@@ -377,3 +379,30 @@ class TestRefused:
     def test_a_function_has_no_epochs(self) -> None:
         with pytest.raises(SpecError, match="E034"):
             minimize(lambda params: 0.0, {"x": {"min": 0.0, "max": 1.0}}, budget=3, halving=True)
+
+
+class TestWhatIsComparable:
+    SPEC = parse("data: {source: digits}\ntrain: {epochs: 30}\nsearch: {halving: true}\n", "search.yaml", Path())
+    PLAN = Plan("random", replace(SPEC, space=CUBE))
+
+    def test_trials_that_were_dropped_are_left_out_where_enough_others_are_whole(self, store: Store) -> None:
+        history = played(store, **halved(12))
+        level, epoch = self.PLAN.comparable(history)
+        assert epoch is None
+        assert level.done == history.whole
+        assert len(level.done) == 4  # one of each bracket
+
+    def test_else_losses_are_those_at_the_last_rung_that_enough_have_reached(self, store: Store) -> None:
+        level, epoch = self.PLAN.comparable(played(store, **halved(3)))
+        assert epoch == 3  # a model of three parameters takes four trials, and one is whole, three reach epoch 10
+        assert [result.epochs for _, result in level.done] == [3] * 9
+
+    def test_what_failed_stays(self, store: Store) -> None:
+        history = played(store, **halved(12))
+        dropped = next(trial.number for trial, result in history.done if result.epochs == 1)
+        level, _ = self.PLAN.comparable(history.told({dropped: Failed("diverged")}))
+        assert dropped in {trial.number for trial in level.trials}
+
+    def test_of_whole_trainings_all_are(self) -> None:
+        history = sampled(CUBE, 12)
+        assert self.PLAN.comparable(history) == (history, None)

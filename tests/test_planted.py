@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from hpsearch.engine.settings import SETTINGS
-from hpsearch.space import Choice
+from hpsearch.parameters import Choice
 from tests.planted import FAULTS, Fault
 
 ROOT = Path(__file__).parent.parent

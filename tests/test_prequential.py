@@ -9,7 +9,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from hpsearch.space import Real, Space
+from hpsearch.parameters import Real
+from hpsearch.space import Space
 from hpsearch.strategies import SURROGATES, Model
 from hpsearch.strategies.beliefs import Scale, model_of, places, scores
 from hpsearch.strategies.prequential import foretold, one_step_ahead

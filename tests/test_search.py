@@ -19,10 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.commands.plan import build
+from hpsearch.parameters import Choice, Integer
 from hpsearch.runners import Crashed, Finished, Work
 from hpsearch.schema import SearchKeys
 from hpsearch.search import Asked, Search, Stop, Told, ask_wave, run
-from hpsearch.space import Choice, Integer, Params, Space, point_key
+from hpsearch.space import Params, Space, point_key
 from hpsearch.store import Store, read
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.grid import Grid
@@ -414,14 +415,30 @@ class TestWhatRandomAndGridPromise:
         assert all(trial.params in MIXED for trial in history.trials)
 
     @pytest.mark.parametrize("guided", [True, False])
-    @pytest.mark.parametrize(("budget", "rounds"), [(12, 1), (12, 3), (12, 12), (40, 8), (10, 4)])
-    def test_rounds_are_waves_of_one_size_but_the_last(self, budget: int, rounds: int, guided: bool) -> None:
+    @pytest.mark.parametrize(
+        ("budget", "rounds"), [(12, 1), (12, 3), (12, 12), (12, 5), (40, 8), (10, 4), (9, 7), (3, 8)]
+    )
+    def test_there_are_as_many_rounds_as_were_asked_for_of_nearly_one_size(
+        self, budget: int, rounds: int, guided: bool
+    ) -> None:
         # one guided round is meant as five: see commands/plan.py
-        expected = 5 if guided and rounds == 1 else rounds
-        history = asked_in_waves("random", CUBE, budget, rounds=rounds, guided=guided, confirm=False)
-        size = math.ceil(budget / expected)
-        assert waves(history) == [size] * (budget // size) + [budget % size] * (budget % size > 0)
-        assert len(waves(history)) == (4 if budget == 12 and expected == 5 else expected)
+        expected = min(budget, 5 if guided and rounds == 1 else rounds)
+        sizes = waves(asked_in_waves("random", CUBE, budget, rounds=rounds, guided=guided, confirm=False))
+        assert (len(sizes), sum(sizes)) == (expected, budget)
+        assert max(sizes) - min(sizes) <= 1
+
+    def test_rounds_share_what_the_confirmation_of_the_best_leaves(self) -> None:
+        history = asked_in_waves("random", CUBE, 60, rounds=4)  # of 60 trials 3 x 3 are the best three again
+        assert [trial.replicate for trial in history.trials].index(1) == 51
+        assert waves(history)[:4] == [13, 13, 13, 12]
+
+    def test_a_round_may_be_asked_for_in_several_waves(self) -> None:
+        assert waves(asked_in_waves("random", CUBE, 12, rounds=2, wave=4, confirm=False)) == [4, 4, 4]
+        assert waves(asked_in_waves("random", CUBE, 12, rounds=4, wave=8, confirm=False)) == [3, 3, 3, 3]
+
+    def test_rounds_without_a_budget_are_waves_of_the_usual_size(self) -> None:
+        strategy, wave = build("random", SearchKeys(rounds=3, confirm=False), None, None, None, default=False)
+        assert (strategy, wave) == (RandomSearch(64, guided=True), 64)
 
     @pytest.mark.parametrize("options", [{}, {"rounds": 3}, {"wave": 5}])
     def test_a_budget_beyond_a_finite_space_draws_each_of_its_points_once(self, options: dict[str, Any]) -> None:

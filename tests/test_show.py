@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hpsearch.cli import main
 from hpsearch.errors import EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
 from hpsearch.expression import Expression
+from hpsearch.parameters import Choice, Integer, Real
 from hpsearch.report.blocks import Canvas, bars, interval, plot
 from hpsearch.report.chart import Axis, along, round_numbers
 from hpsearch.report.outlook import Searched, surprises
@@ -28,7 +29,7 @@ from hpsearch.report.outlook import record as searched_record
 from hpsearch.report.sheet import as_text, record, sheet
 from hpsearch.report.shown import outlook_page, sheet_page
 from hpsearch.report.view import board
-from hpsearch.space import Choice, Integer, Params, Real, Space
+from hpsearch.space import Params, Space
 from hpsearch.spec import Spec, parse
 from hpsearch.store import Study
 from hpsearch.strategies import gp
@@ -424,6 +425,14 @@ class TestSearched:
             assert {len(one[name]) for name in names} == {len(one["values"])}
         (check,) = found["checks"]
         assert {one["number"] for one in check["trials"]} == set(range(40))
+
+    def test_a_search_by_halving_says_of_what_its_losses_are(self) -> None:
+        halved = replace(searched(seen()), dropped=5)
+        assert "5 trials were dropped on the way" in str(searched_text(halved, 1000))
+        early = replace(halved, epoch=3)
+        assert "every loss is that at epoch 3" in str(searched_text(early, 1000))
+        assert "dropped on the way" not in str(searched_text(early, 1000))
+        assert (searched_record(early)["dropped"], searched_record(early)["epoch"]) == (5, 3)
 
     def test_equal_losses_can_be_looked_at(self) -> None:
         history = sampled(MIXED, 8).told({n: done(0.5) for n in range(8)})

@@ -25,8 +25,9 @@ from hpsearch.commands.flags import overrides
 from hpsearch.engine.settings import SETTINGS
 from hpsearch.errors import EXIT_OK, EXIT_USAGE, Place, Problem, SpecError
 from hpsearch.expression import Expression
+from hpsearch.parameters import Choice, Integer, Parameter, Real, Value, listed
 from hpsearch.schema import seconds
-from hpsearch.space import Choice, Integer, Parameter, Params, Real, Space, Value, listed
+from hpsearch.space import Params, Space
 from hpsearch.spec import Spec, parse
 
 DATA = "data: {source: digits}\n"
@@ -333,6 +334,21 @@ def test_trials_come_from_a_table_json_or_yaml(tmp_path: Path, name: str, text: 
 
 
 # What is understood
+
+
+def test_a_prior_is_a_value_of_its_parameter() -> None:
+    spec = understood(
+        """\
+data: {source: digits}
+parameters:
+  lr: {min: 1e-4, max: 10, log: true, prior: 1}
+  width: {min: 16, max: 64, prior: 32}
+  depth: {values: [1, 2, 3]}
+  norm: {values: [none, batch], prior: batch}
+"""
+    )
+    assert spec.space.priors == {"lr": 1.0, "width": 32, "norm": "batch"}
+    assert isinstance(spec.space.priors["lr"], float)
 
 
 def test_a_search_space_is_understood() -> None:

@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,15 @@ from numpy.typing import NDArray
 from hpsearch.data import Dataset
 from hpsearch.engine.plan import Bill, bill
 from hpsearch.errors import Problem, SpecError
+from hpsearch.parameters import Value
 from hpsearch.schema import SearchKeys
-from hpsearch.space import Params, Value, point_key
+from hpsearch.space import Params, point_key
 from hpsearch.spec import Override, Spec, parse
 from hpsearch.store import Meta
 from hpsearch.strategies import STRATEGIES, Limit, Price, Strategy
 from hpsearch.strategies.confirm import Confirmed, UntilConverged
-from hpsearch.strategies.halving import Halving, bracket, brackets, going
-from hpsearch.trial import History, New
+from hpsearch.strategies.halving import Halving, bracket, brackets, going, rungs, seen
+from hpsearch.trial import Done, History, New
 
 _ROUNDS = 5  # of a guided random search that does not say how many
 _CONFIRMED = 40  # trials from which on the last of them measure the best again
@@ -103,6 +106,20 @@ class Plan:
         """The trials that may go on, and after which epoch."""
         return going(history, self.epochs) if self.spec.search.halving else {}
 
+    def comparable(self, history: History) -> tuple[History, int | None]:
+        """The trials whose losses are of equally many epochs, and how many, where these are not whole trainings.
+
+        Those that were dropped on their way are left out, unless too few others are there for a model: then all count
+        with what they had come to at the last rung that enough of them have reached.
+        """
+        dropped = {number for number, result in history.ended.items() if isinstance(result, Done) and result.paused}
+        enough = len(self.spec.space.parameters) + 1
+        if not dropped or sum(not result.paused for _, result in history.done) >= enough:
+            kept = tuple(trial for trial in history.trials if trial.run not in dropped)
+            return History(kept, history.results), None
+        level = seen(history, rungs(self.epochs), enough)
+        return level, max((result.epochs for _, result in level.done if result.paused), default=None)
+
     def objective(self, loss: float, metric: float) -> float:
         """What is optimised, of a loss and a metric."""
         return loss if self.spec.search.metric == "loss" else 1.0 - metric
@@ -147,22 +164,26 @@ def build(
     """
     rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
     guided = rounds > 1 if keys.guided is None else keys.guided
-    per_round = -(-(budget or 1) // rounds)
-    options: Mapping[str, Mapping[str, object]] = {
-        "manual": {"trials": tuple(trials)},
-        "grid": {"points": keys.points},
-        "random": {"round": per_round, "guided": guided},
-        "bayes": {"surrogate": keys.surrogate, "price": price, "limit": limit, "pareto": keys.pareto},
-    }
-    strategy: Strategy = STRATEGIES.load(name)(**options[name])
-    if keys.until_converged:
-        strategy = UntilConverged(strategy)
-    confirmed = None
+
+    def asking(number: int | None) -> Strategy:
+        """The strategy where so many trials are its own."""
+        options: Mapping[str, Mapping[str, object]] = {
+            "manual": {"trials": tuple(trials)},
+            "grid": {"points": keys.points},
+            "random": {"round": _per_round(number, rounds), "guided": guided},
+            "bayes": {"surrogate": keys.surrogate, "price": price, "limit": limit, "pareto": keys.pareto},
+        }
+        strategy: Strategy = STRATEGIES.load(name)(**options[name])
+        return UntilConverged(strategy) if keys.until_converged else strategy
+
+    strategy, confirmed, own = asking(budget), None, budget
     if _confirms(name, keys, budget, limit):
         confirmed = Confirmed.within(strategy, budget, limit, default)
-    in_rounds = name == "random" and rounds > 1
+        own = confirmed.trials
+        confirmed = replace(confirmed, strategy=asking(own))
+    per_round = _per_round(own, rounds) if name == "random" else None
     fills = name == "bayes" and limit is not None and price is not None
-    wave = per_round if in_rounds else _WAVE if fills else _WAVES.get(name, _WAVE)
+    wave = ceil(per_round) if per_round else _WAVE if fills else _WAVES.get(name, _WAVE)
     if keys.halving:
         _check_halving(name, epochs)
         whole = (confirmed and confirmed.trials) or budget or 0
@@ -172,6 +193,13 @@ def build(
     elif confirmed:
         strategy = confirmed
     return strategy, keys.wave or wave
+
+
+def _per_round(trials: int | None, rounds: int) -> Fraction | None:
+    """How many of the trials each round has in the mean; None where there is one round."""
+    if rounds == 1:
+        return None
+    return Fraction(_WAVE) if trials is None else Fraction(max(trials, rounds), rounds)
 
 
 def _check_halving(name: str, epochs: int) -> None:

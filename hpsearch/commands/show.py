@@ -17,7 +17,6 @@ from hpsearch.report import outlook as view
 from hpsearch.report import sheet as one
 from hpsearch.report.shown import outlook_page, sheet_page
 from hpsearch.report.view import board
-from hpsearch.spec import Spec
 from hpsearch.store import FILE, Study, read
 from hpsearch.strategies.outlook import NEEDED, outlook, usable
 
@@ -28,13 +27,13 @@ def show(given: Mapping[str, Any]) -> int:
     name, number = _meant(given["study"], given["number"])
     folder = find_study(name)
     study = read(folder)
-    spec = Plan.of(study.meta).spec
+    plan = Plan.of(study.meta)
     results = console.result(given["no_color"])
     if number is None:
-        found = _searched(study, spec, folder)
+        found = _searched(study, plan, folder)
         record, html, text = view.record(found), outlook_page(found), view.as_text(found, results.width)
     else:
-        sheet = one.sheet(study, spec, number)
+        sheet = one.sheet(study, plan.spec, number)
         record, html, text = one.record(sheet), sheet_page(sheet), one.as_text(sheet, results.width)
     if page:
         write(page, html)
@@ -55,18 +54,18 @@ def _meant(study: str | None, number: int | None) -> tuple[str | None, int | Non
     return study, number
 
 
-def _searched(study: Study, spec: Spec, folder: Path) -> view.Searched:
+def _searched(study: Study, plan: Plan, folder: Path) -> view.Searched:
     """What the study's own surrogate makes of it.
 
     Raises:
         SpecError: nothing is searched.
         TooFewTrials: there is nothing to fit it to.
     """
-    place = shlex.quote(str(folder))
+    place, spec = shlex.quote(str(folder)), plan.spec
     if not spec.space.parameters:
         message = f"{study.meta.name} searches no parameter, so there is nothing to model"
         raise SpecError(Problem("E097", message, help=f"one of its trials:  hpsearch show {place} 0"))
-    history = study.history.weighed(study.meta.time_weight)
+    history, epoch = plan.comparable(study.history.weighed(study.meta.time_weight))
     ended = len(usable(spec.space, history).done)
     if ended < NEEDED:
         message = f"a model takes {NEEDED} trials that succeeded, and {study.meta.name} has {ended or 'none'}"
@@ -79,4 +78,5 @@ def _searched(study: Study, spec: Spec, folder: Path) -> view.Searched:
     winner = board(study).winner
     found = outlook(spec.space, history, spec.search.surrogate, winner.number if winner else None)
     target = "score" if study.meta.time_weight else "loss"
-    return view.Searched(study.meta.name, study.meta.strategy, target, found)
+    dropped = sum(result.paused for _, result in study.history.done)
+    return view.Searched(study.meta.name, study.meta.strategy, target, found, dropped, epoch)

@@ -14,7 +14,8 @@ from hpsearch.data import Dataset, DataSpec
 from hpsearch.engine.cost import Bill as Bill
 from hpsearch.engine.cost import Cost
 from hpsearch.engine.shapes import size, slots
-from hpsearch.space import Params, Value
+from hpsearch.parameters import Value
+from hpsearch.space import Params
 
 T = TypeVar("T")
 Objective = Literal["loss", "accuracy", "r2"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hpsearch.parameters import Choice, Integer, Parameter, Real, Value
 from hpsearch.registry import Registry
-from hpsearch.space import Choice, Integer, Parameter, Params, Real, Value
+from hpsearch.space import Params
 
 MODELS = Registry(
     "model",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor, isfinite, log10
 
-from hpsearch.space import Value
+from hpsearch.parameters import Value
 
 _STEEP = 30.0  # the largest over the smallest: from there on powers of ten are easier to read
 _MARGIN = 0.04  # of a range, beyond its ends

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hpsearch.space import Params, Value
+from hpsearch.parameters import Value
+from hpsearch.space import Params
 
 NOTHING = "-"
 _WIDEST = 1e7  # written out in full below this

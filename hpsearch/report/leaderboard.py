@@ -14,10 +14,10 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from hpsearch.errors import Problem, SpecError
+from hpsearch.parameters import Value
 from hpsearch.registry import closest
 from hpsearch.report import figures
 from hpsearch.report.view import Board, Row, record
-from hpsearch.space import Value
 
 _FACTS = ("loss", "loss_se", "metric", "score", "seconds", "cost", "flops", "epochs", "best_epoch")
 _WORDS = ("state", "cohort", "why", "reason")

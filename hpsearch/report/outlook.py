@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.text import Text
 
+from hpsearch.parameters import Value
 from hpsearch.report import figures
 from hpsearch.report.blocks import bars, interval
 from hpsearch.report.leaderboard import folded
 from hpsearch.report.view import SCHEMA_VERSION, figure
-from hpsearch.space import Value
 from hpsearch.strategies.outlook import Check, Outlook, Seen, Slice
 
 _DIGITS = 3
@@ -26,12 +26,17 @@ _SURPRISING = 2.0  # deviations
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """An outlook, and whose: the study's name, its strategy, and what the model has learned (loss, or score)."""
+    """An outlook, and whose: the study's name, its strategy, and what the model has learned (loss, or score).
+
+    Of a study that has `dropped` trials on their way, these are left out; or all losses are those at an `epoch`.
+    """
 
     study: str
     strategy: str
     target: str
     outlook: Outlook
+    dropped: int = 0
+    epoch: int | None = None
 
     @property
     def title(self) -> str:
@@ -113,6 +118,14 @@ def notes(searched: Searched) -> Iterator[str]:
         f"along each parameter, the others as in trial {found.trial}; what matters most comes first. "
         f"One run's {searched.target} has a noise of ± {_word(found.noise, 2)}."
     )
+    if searched.epoch is not None:
+        yield (
+            f"every {searched.target} is that at epoch {searched.epoch}, where trials were compared: too few were "
+            "trained to their end."
+        )
+    elif searched.dropped:
+        count = f"{searched.dropped} trials were" if searched.dropped > 1 else "1 trial was"
+        yield f"{count} dropped on the way, and left out: a {searched.target} of fewer epochs is of another thing."
     if found.outside:
         count = f"{found.outside} trials are" if found.outside > 1 else "1 trial is"
         yield f"{count} outside of the space, and left out."
@@ -254,6 +267,8 @@ def record(searched: Searched) -> dict[str, Any]:
         "surrogate": found.surrogate,
         "trials": found.trials,
         "outside": found.outside,
+        "dropped": searched.dropped,
+        "epoch": searched.epoch,
         "winner": found.trial,
         "cut": figure(found.cut),
         "noise": figure(found.noise),

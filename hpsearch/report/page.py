@@ -1,17 +1,15 @@
-"""Probes of networks as one HTML page: self-contained, without a script, and all that a person wrote escaped."""
+"""Probes of networks as one HTML page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from math import isfinite
-
-from jinja2 import Environment, StrictUndefined
 
 from hpsearch.report import figures
 from hpsearch.report.health import Checked, Finding, findings
 from hpsearch.report.heat import BROKEN, DARK, PALETTE, Scale
+from hpsearch.report.html import page
 from hpsearch.trial import Layer
 
 _MEASURES: Mapping[str, Callable[[Layer], float | None]] = {
@@ -60,9 +58,8 @@ class Section:
 def as_page(title: str, checked: Sequence[Checked]) -> str:
     """The whole page. Colours mean the same for all configurations."""
     scales = {name: _SHARE if name == "dead" else _scale(name, checked) for name in _MEASURES}
-    template = files("hpsearch").joinpath("report", "health.html").read_text(encoding="utf-8")
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return page.from_string(template).render(
+    return page(
+        "health.html",
         title=title,
         sections=[_section(one, scales) for one in checked],
         palette=list(enumerate(PALETTE)),

@@ -11,11 +11,12 @@ from typing import Any
 from rich.text import Text
 
 from hpsearch.errors import Problem, SpecError
+from hpsearch.parameters import Value
 from hpsearch.report import figures
 from hpsearch.report.blocks import plot
 from hpsearch.report.leaderboard import Column, folded
 from hpsearch.report.view import SCHEMA_VERSION, Board, Row, board, figure
-from hpsearch.space import Params, Value
+from hpsearch.space import Params
 from hpsearch.spec import Spec
 from hpsearch.store import Study
 from hpsearch.trial import Epoch, Trial

@@ -1,31 +1,22 @@
-"""What `show` tells, as one HTML page: self-contained, without a script, and all that a person wrote escaped."""
+"""What `show` tells, as one HTML page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import groupby
 from math import isfinite
-from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
+from hpsearch.parameters import Value
 from hpsearch.report import figures
 from hpsearch.report.chart import Axis, Chart, along, marks
+from hpsearch.report.html import page
 from hpsearch.report.outlook import Searched, checked, doubt, notes, within
 from hpsearch.report.sheet import Sheet, facts
-from hpsearch.space import Value
 from hpsearch.strategies.outlook import Check, Outlook, Slice
 
 _GAIN = 56.0  # pixels of the strip that the improvement fills
 _JITTER = 0.28  # of a choice's column, to both sides
-
-
-def _page(**parts: Any) -> str:
-    template = files("hpsearch").joinpath("report", "show.html").read_text(encoding="utf-8")
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return page.from_string(template).render(**parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +33,8 @@ def outlook_page(searched: Searched) -> str:
     found = searched.outlook
     axis = _losses(found)
     top = max(value for one in found.slices for value in one.improvement)
-    return _page(
+    return page(
+        "show.html",
         title=searched.title,
         notes=list(notes(searched)),
         target=searched.target,
@@ -148,7 +140,8 @@ def sheet_page(sheet: Sheet) -> str:
         ("fixed", [(name, figures.word(value), "") for name, value in sheet.fixed.items()]),
         ("defaults", [(name, figures.word(value), "") for name, value in sheet.usual.items()]),
     ]
-    return _page(
+    return page(
+        "show.html",
         title=sheet.title,
         notes=[],
         panels=[],

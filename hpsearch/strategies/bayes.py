@@ -10,7 +10,8 @@ from random import Random
 
 import numpy as np
 
-from hpsearch.space import Params, Space, Units
+from hpsearch.parameters import Units
+from hpsearch.space import Params, Space
 from hpsearch.strategies import Array, Limit, Price
 from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places, repeatable
 from hpsearch.strategies.candidates import mates, search, unknown
@@ -65,7 +66,7 @@ class Bayes:
         beliefs = Beliefs.of(space, history, self.surrogate)
         parents = places(space, [trial for trial, _ in history.done[:_PARENTS]])
         if self.limit is None and not self.pareto:
-            U = search(space, parents, beliefs.improvement, rng)
+            U = search(space, parents, lambda U: beliefs.improvement(U) + beliefs.prior(U), rng)
             return next((beliefs.new(params) for params in unknown(space, history, U)), None)
         worth = Worth.of(self, space, history, beliefs)
         U = search(space, parents, worth, rng, _HASTE if self._fills and history.pending else 1.0)
@@ -118,7 +119,7 @@ class Worth:
 
     def __call__(self, U: Units) -> Array:
         """[n] at snapped places, by seconds that are learned from the trials."""
-        return self._value(U, self.costs.expected(U))
+        return self._value(U, self.costs.expected(U)) + self.beliefs.prior(U)
 
     def exactly(self, points: Sequence[Params]) -> Array:
         """[n] at points, by what they add to their wave; where that has begun, it is the improvement per second."""
@@ -127,7 +128,7 @@ class Worth:
         joins = self.costs.price is not None and self.pending and self.steps is None
         value = self.beliefs.improvement(U) - log_c if joins else self._value(U, log_c)
         fits = log_c + self.costs.error < math.log(max(self.left, _INSTANT))
-        return np.where(fits, value, -np.inf)
+        return np.where(fits, value + self.beliefs.prior(U), -np.inf)
 
     def _value(self, U: Units, log_c: Array) -> Array:
         if self.steps is not None:

@@ -9,7 +9,7 @@ Notation
     p         the chance that a training succeeds
 
 Sources: Snoek, Larochelle & Adams 2012; Ginsbourger, Le Riche & Carraro 2010 (the believer, for pending trials);
-Gelbart, Snoek & Adams 2014 (EI times p).
+Gelbart, Snoek & Adams 2014 (EI times p); Hvarfner et al. 2022 (times the user's prior to the power beta / n).
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ import numpy as np
 from scipy.special import log_ndtr
 from threadpoolctl import threadpool_limits
 
-from hpsearch.space import Params, Space, Units
+from hpsearch.parameters import Units
+from hpsearch.space import Params, Space
 from hpsearch.strategies import SURROGATES, Array, Model
 from hpsearch.strategies.acquisition import log_improvement
 from hpsearch.trial import Done, Failed, History, New, Trial
@@ -33,6 +34,7 @@ from hpsearch.trial import Done, Failed, History, New, Trial
 LEAST = 3  # trials that must have succeeded
 _SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
 _CUT = 2.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
+_BETA = 5.0  # after so many trials the prior counts as it is, after more the less
 _SHRUNK = 8.0  # losses are divided by this: their sums cannot overflow
 
 
@@ -70,6 +72,10 @@ class Beliefs:
         """[n] log of the expected improvement times the chance of success, at snapped places."""
         value = log_improvement(*self.model.predict(U), self.best)
         return value if self.failure is None else value + log_success(self.failure, U)
+
+    def prior(self, U: Units) -> Array:
+        """[n] log of what the user believes of snapped places, to the power beta / n: a wrong belief is forgotten."""
+        return self.space.log_prior(U) * (_BETA / self.trials)
 
     def new(self, params: Params) -> New:
         """A suggestion, with what is expected of it."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from hpsearch.space import Params, Space, Units, point_key
+from hpsearch.parameters import Units
+from hpsearch.space import Params, Space, point_key
 from hpsearch.strategies import Array
 from hpsearch.trial import History
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.space import Params, Space, Units
+from hpsearch.parameters import Units
+from hpsearch.space import Params, Space
 from hpsearch.strategies import Array, Model, Price
 from hpsearch.strategies.acquisition import log_improvement
 from hpsearch.trial import Done, History, Trial

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.space import Params, Space, Value
+from hpsearch.parameters import Value
+from hpsearch.space import Params, Space
 from hpsearch.strategies import SURROGATES, Array, Checkable
 from hpsearch.strategies.beliefs import LEAST, Beliefs, Scale, chosen, log_success, repeatable, scores
 from hpsearch.strategies.prequential import Scores, one_step_ahead

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from random import Random
 
 import numpy as np
 
 from hpsearch.space import Params, Space, point_key
-from hpsearch.trial import History, New, Trial
+from hpsearch.trial import History, New, Trial, Wait
 
 _FRESH = 0.25  # the share of a guided round that is drawn from the whole space: never 0
 _SPREAD = (0.2, 0.03)  # of a guided draw around its parent, in the unit cube: first, and at last
@@ -24,18 +25,21 @@ _TRIES = 200  # draws that may repeat an old point before the new ones are looke
 class RandomSearch:
     """Draws from the space; no point twice.
 
-    With `guided`, every round of `round` trials after the first is drawn around the best of the trials
-    that ended before; the spread shrinks from round to round.
+    Rounds have `round` trials in the mean, and sizes that differ by at most one; without it there is one round. With
+    `guided`, every round after the first is drawn around the best of the trials that ended before; the spread shrinks
+    from round to round.
     """
 
-    round: int = 64
+    round: Fraction | int | None = None
     guided: bool = False
 
-    def ask(self, space: Space, history: History, rng: Random) -> New | None:
-        """A point not asked for before; None where there is none."""
+    def ask(self, space: Space, history: History, rng: Random) -> New | Wait | None:
+        """A point not asked for before; None where there is none. A round waits for the one before."""
+        round = self._round(len(history))
+        if round > self._round(len(history) - 1) and self._is_pending(round - 1, history):
+            return Wait()
         seen = history.keys
         elite = [trial.params for trial, _ in history.done[: math.isqrt(max(0, len(history.done) - 1)) + 1]]
-        round = len(history) // self.round
         if self.guided and round and elite and rng.random() >= _FRESH:
             spread = max(_SPREAD[0] * 0.6 ** (round - 1), _SPREAD[1])
             near = around(elite, space, spread, np.random.default_rng(rng.getrandbits(64)), _TRIES)
@@ -44,6 +48,15 @@ class RandomSearch:
                 return New(params, f"near the best {len(elite)}")
         params = unseen(space, seen, rng)
         return New(params, "random") if params is not None else None
+
+    def _round(self, number: int) -> int:
+        """The round of a trial."""
+        return 0 if self.round is None else max(0, number) // self.round
+
+    def _is_pending(self, round: int, history: History) -> bool:
+        """Whether nothing of a round has ended."""
+        trials = (trial for trial in history.trials if self._round(trial.number) == round)
+        return all(trial.number not in history.results for trial in trials)
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
         """The lowest loss first."""
