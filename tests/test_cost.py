@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from statistics import fmean
 
@@ -215,9 +216,8 @@ class TestConfirmed:
         strategy = Confirmed.within(RandomSearch(), None, Limit(200.0), default=False)
         history = self.played(strategy, 250)
         by_runs = {number: len(runs) for number, runs in history.runs.items() if len(runs) > 1}
-        after_two = {
-            number: fmean(history.results[run.number].loss for run in history.runs[number][:3]) for number in by_runs
-        }
+        losses = {trial.number: result.loss for trial, result in self.apart(history).done}
+        after_two = {number: fmean(losses[run.number] for run in history.runs[number][:3]) for number in by_runs}
         worst_of_those_who_went_on = max(after_two[number] for number, runs in by_runs.items() if runs > 3)
         assert all(after_two[n] >= worst_of_those_who_went_on for n, runs in by_runs.items() if runs == 3)
 
@@ -231,6 +231,11 @@ class TestConfirmed:
         assert converged(promised(0.5, 0.01, 0.01, 0.02, 0.09, 0.0))
         assert UntilConverged(RandomSearch()).ask(CUBE, promised(*[0.01] * 5), Random(0)) is None
         assert isinstance(UntilConverged(RandomSearch()).ask(CUBE, promised(0.5), Random(0)), New)
+
+    @staticmethod
+    def apart(history: History) -> History:
+        """Every run as a trial of its own."""
+        return History(tuple(replace(trial, of=None, replicate=0) for trial in history.trials), history.results)
 
     @staticmethod
     def played(strategy: Confirmed, trials: int, default: bool = False, broken: bool = False) -> History:

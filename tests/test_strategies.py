@@ -216,6 +216,11 @@ class TestRandom:
         gain = mean(distances(RandomSearch(20))) - mean(distances(RandomSearch(20, guided=True)))
         assert gain > 5 * math.sqrt(2 * 3 / 4 / 2000)
 
+    def test_each_guided_round_has_seeds_of_its_own(self) -> None:
+        history = play(RandomSearch(10, guided=True), CUBE, 30, wave=10)
+        assert [trial.lot for trial in history.trials] == [0] * 10 + [1] * 10 + [2] * 10
+        assert {trial.lot for trial in play(RandomSearch(10), CUBE, 30, wave=10).trials} == {0}
+
     def test_a_guided_search_never_stops_drawing_from_the_whole_space(self) -> None:
         history = sampled(CUBE, 100)
         news = [RandomSearch(10, guided=True).ask(CUBE, history, Random(n)) for n in range(400)]

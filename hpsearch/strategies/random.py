@@ -40,14 +40,15 @@ class RandomSearch:
             return Wait()
         seen = history.keys
         elite = [trial.params for trial, _ in history.done[: math.isqrt(max(0, len(history.done) - 1)) + 1]]
+        lot = history.lot if self.guided and round else 0
         if self.guided and round and elite and rng.random() >= _FRESH:
             spread = max(_SPREAD[0] * 0.6 ** (round - 1), _SPREAD[1])
             near = around(elite, space, spread, np.random.default_rng(rng.getrandbits(64)), _TRIES)
             params = next((params for params in near if point_key(params) not in seen), None)
             if params is not None:
-                return New(params, f"near the best {len(elite)}")
+                return New(params, f"near the best {len(elite)}", lot=lot)
         params = unseen(space, seen, rng)
-        return New(params, "random") if params is not None else None
+        return New(params, "random", lot=lot) if params is not None else None
 
     def _round(self, number: int) -> int:
         """The round of a trial."""
