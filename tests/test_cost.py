@@ -54,9 +54,18 @@ class TestCosts:
     def test_seconds_are_learned_where_nothing_has_a_price(self) -> None:
         costs = Costs.of(CUBE, timed(30), None)
         points = [CUBE.sample(Random(n)) for n in range(20)]
-        predicted = np.exp(costs.added(points, []))
-        assert predicted == pytest.approx([seconds_of(params) for params in points], rel=0.05)
-        assert costs.error < 0.05
+        expected, most = np.exp(costs.added(points, []))
+        seconds = np.array([seconds_of(params) for params in points])
+        assert expected == pytest.approx(seconds, rel=0.05)
+        assert ((seconds < most) & (most < 1.5 * seconds)).all()
+
+    def test_where_little_is_known_more_seconds_are_expected_than_a_median_trial_takes(self) -> None:
+        costs = Costs.of(CUBE, of_points([{"x": 0.5, "y": 0.5, "z": 0.5}], {0: done(0.0, seconds=10.0)}), None)
+        near, far = (dict.fromkeys("xyz", 0.5 + distance) for distance in (0.05, 0.5))
+        (near_seconds, far_seconds), (_, at_most) = np.exp(costs.added([near, far], []))
+        assert 10.0 < near_seconds < 20.0
+        assert far_seconds > 2 * near_seconds
+        assert at_most > 200.0
 
     def test_a_price_is_scaled_to_what_trials_have_taken(self) -> None:
         history = timed(30)
@@ -74,6 +83,45 @@ class TestCosts:
         bill = Bill("key", 2, 0.0, 1000)
         alone, second, third = (bill.seconds({"key": n, "other": 1}) for n in range(3))
         assert alone == third > 5 * second > 0
+
+
+class TestRandomTrials:
+    """With a limit of seconds and without prices."""
+
+    @staticmethod
+    def asked(history: History, draw: int, space: Space = CUBE) -> Params:
+        new = Bayes(limit=Limit(100.0)).ask(space, history, Random(draw))
+        assert isinstance(new, New)
+        return new.params
+
+    def test_the_first_is_near_the_middle_of_the_space_with_any_choice(self) -> None:
+        points = [self.asked(History(), draw, KINDS) for draw in range(20)]
+        assert all(abs(float(params[name]) - 0.5) <= 0.05 for params in points for name in "xy")
+        assert {params["kind"] for params in points} == {"p", "q", "r"}
+
+    def test_where_nothing_but_failures_is_known_they_leave_the_middle(self) -> None:
+        middle = {"x": 0.5, "y": 0.5, "z": 0.5}
+        spread = []
+        for failed in (1, 9):
+            history = of_points([middle] * failed, {n: Failed("diverged", 1.0) for n in range(failed)})
+            spread.append(np.ptp([float(self.asked(history, draw)["x"]) for draw in range(20)]))
+        assert spread[1] > 0.7 > 0.3 > spread[0]
+
+    def test_they_stay_where_they_cannot_take_long(self) -> None:
+        def judge(trial: Trial) -> Done:
+            return done(0.0, seconds=math.exp(8.0 * float(trial.params["x"])) / 300.0)  # 0.003 to 10 of 100 seconds
+
+        cheap = [play(Bayes(limit=Limit(100.0)), CUBE, 5, judge=judge, seed=seed) for seed in range(10)]
+        assert all(result.seconds < 100.0 / 30 for history in cheap for _, result in history.done)
+
+    def test_where_trials_have_a_price_the_very_first_is_not_among_the_dear(self) -> None:
+        search = Bayes(
+            price=lambda points, company: np.array([100.0 * float(one["x"]) for one in points]), limit=Limit(600.0)
+        )
+        for draw in range(20):
+            new = search.ask(CUBE, History(), Random(draw))
+            assert isinstance(new, New)
+            assert float(new.params["x"]) <= 0.55
 
 
 class TestFront:

@@ -30,6 +30,12 @@ def log_improvement(mu: Array, s: Array, best: Array) -> Array:
     return mean
 
 
+def moments(mu: Array, s: Array) -> tuple[Array, Array]:
+    """Mean and deviation [n] of a mixture of equally probable parts [parts, n]."""
+    mean = mu.mean(axis=0)
+    return mean, np.sqrt(np.square(s).mean(axis=0) + np.square(mu - mean).mean(axis=0))
+
+
 def _log_h(z: Array) -> Array:
     """log(phi(z) + z Phi(z)); far below 0 by phi(z) (1 + z sqrt(pi/2) erfcx(-z / sqrt2)), whose sum is exact there."""
     far = np.clip(z, -1e6, -1.0)

@@ -14,13 +14,12 @@ from hpsearch.parameters import Units
 from hpsearch.space import Params, Space
 from hpsearch.strategies import Array, Limit, Price
 from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places, repeatable
-from hpsearch.strategies.candidates import mates, search, unknown
-from hpsearch.strategies.cost import Costs, dearness, front, log_volume
+from hpsearch.strategies.candidates import inwards, mates, search, unknown
+from hpsearch.strategies.cost import Costs, dearness, front, log_volume, modest
 from hpsearch.strategies.random import unseen
 from hpsearch.trial import History, New, Trial, Wait
 
 _FIRST = 10  # random trials before the model is asked, at most
-_FIRST_OF_TIME = 4  # and where each costs a part of what there is
 _PARENTS = 5
 _PRICED = 100  # candidates whose price is asked for
 _HASTE = 0.25  # of the effort to find a place, where others of its wave have been found and time is short
@@ -43,7 +42,7 @@ class Bayes:
 
     def ask(self, space: Space, history: History, rng: Random) -> New | Wait | None:
         """A random point while little is known, then the candidate of the largest value."""
-        least = first(space, _FIRST if self.limit is None else _FIRST_OF_TIME)
+        least = first(space)
         if len(history) >= least and len(history.done) >= LEAST:
             with repeatable():
                 answer = self._expected(space, history, np.random.default_rng(rng.getrandbits(64)))
@@ -53,8 +52,23 @@ class Bayes:
                 return answer
         elif self._fills and history.pending and len(history) >= least:
             return Wait()
-        params = unseen(space, history.keys, rng)
+        with repeatable():
+            params = self._random(space, history, rng)
         return New(params, "random") if params is not None else None
+
+    def _random(self, space: Space, history: History, rng: Random) -> Params | None:
+        """An unseen point; where seconds count, one moved to the middle of the space until it is not likely to be dear.
+
+        Before anything is known of seconds it goes all the way, as long as trials do not fail there.
+        """
+        drawn = unseen(space, history.keys, rng)
+        if self.limit is None or drawn is None:
+            return drawn
+        points = [drawn, *unknown(space, history, inwards(space, drawn))]
+        if self.price is None and not history.done:
+            return points[max(0, len(points) - 1 - len(history.results))]
+        costs = Costs.of(space, history, self.price)
+        return modest(points, costs, [trial.params for trial in history.pending], costs.left(self.limit, history))
 
     @property
     def _fills(self) -> bool:
@@ -90,9 +104,9 @@ class Bayes:
         return [seen[at] for at in np.argsort(mu, kind="stable").tolist()]
 
 
-def first(space: Space, most: int = _FIRST) -> int:
+def first(space: Space) -> int:
     """How many trials are random before a model is asked."""
-    return min(most, len(space.parameters) + 2)
+    return min(_FIRST, len(space.parameters) + 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +125,21 @@ class Worth:
     def of(cls, search: Bayes, space: Space, history: History, beliefs: Beliefs) -> Worth:
         """As the search stands."""
         costs = Costs.of(space, history, search.price)
-        left = math.inf
-        if search.limit is not None:
-            left = search.limit.left(history) - costs.pending(history.pending)
+        left = math.inf if search.limit is None else costs.left(search.limit, history)
         steps = front(space, history, beliefs.model, costs) if search.pareto else None
         return cls(beliefs, costs, history.pending, left, steps)
 
     def __call__(self, U: Units) -> Array:
         """[n] at snapped places, by seconds that are learned from the trials."""
-        return self._value(U, self.costs.expected(U)) + self.beliefs.prior(U)
+        return self._value(U, self.costs.expected(U)[0]) + self.beliefs.prior(U)
 
     def exactly(self, points: Sequence[Params]) -> Array:
         """[n] at points, by what they add to their wave; where that has begun, it is the improvement per second."""
-        log_c = self.costs.added(points, [trial.params for trial in self.pending])
+        log_c, most = self.costs.added(points, [trial.params for trial in self.pending])
         U = np.array([self.costs.space.encode(params) for params in points])
         joins = self.costs.price is not None and self.pending and self.steps is None
         value = self.beliefs.improvement(U) - log_c if joins else self._value(U, log_c)
-        fits = log_c + self.costs.error < math.log(max(self.left, _INSTANT))
+        fits = most < math.log(max(self.left, _INSTANT))
         return np.where(fits, value + self.beliefs.prior(U), -np.inf)
 
     def _value(self, U: Units, log_c: Array) -> Array:
@@ -139,5 +151,5 @@ class Worth:
         """Whether the wave has more improvement per second as it is than the new member would bring it."""
         promised = sum(trial.promise or 0.0 for trial in self.pending)
         seconds = self.costs.pending(self.pending)
-        added = math.exp(self.costs.added([new.params], [trial.params for trial in self.pending])[0])
+        added = math.exp(self.costs.added([new.params], [trial.params for trial in self.pending])[0][0])
         return bool(self.pending) and (new.promise or 0.0) * seconds < promised * added

@@ -90,7 +90,7 @@ def model_of(space: Space, history: History, surrogate: str) -> Model:
     score_of = {trial.number: score for (trial, _), score in zip(history.done, y.tolist(), strict=True)}
     seen = sorted((trial for trial, _ in chosen(history.done)), key=lambda trial: trial.number)
     runs = [len(history.runs[trial.number]) for trial in seen]
-    return _fit(surrogate, space, places(space, seen), [score_of[trial.number] for trial in seen], runs)
+    return fit(surrogate, space, places(space, seen), [score_of[trial.number] for trial in seen], runs)
 
 
 def places(space: Space, trials: Sequence[Trial]) -> Units:
@@ -98,12 +98,13 @@ def places(space: Space, trials: Sequence[Trial]) -> Units:
     return np.array([space.encode(trial.params) for trial in trials]).reshape(len(trials), space.width)
 
 
-def _fit(surrogate: str, space: Space, U: Array, y: Sequence[float], m: Sequence[int]) -> Model:
+def fit(surrogate: str, space: Space, U: Array, y: Sequence[float], m: Sequence[int]) -> Model:
+    """A surrogate, given scores y at places and how many runs each is the mean of."""
     edges = tuple((block.start, block.stop) for block in space.columns.values())
     return _fitted(surrogate, edges, U.tobytes(), tuple(y), tuple(m))
 
 
-@lru_cache(maxsize=2)  # the questions of a wave have the same results: one model of scores, one of failures
+@lru_cache(maxsize=3)  # the questions of a wave have the same results: models of scores, of failures, of seconds
 def _fitted(
     surrogate: str, edges: tuple[tuple[int, int], ...], U: bytes, y: tuple[float, ...], m: tuple[int, ...]
 ) -> Model:
@@ -123,7 +124,7 @@ def _failure(space: Space, history: History) -> Model | None:
     labels = [_FAILED if isinstance(history.results[t.number], Failed) else _DONE for t in ended][-_SEEN:]
     if len(set(labels)) < 2:
         return None
-    return _fit("gp", space, places(space, ended[-_SEEN:]), labels, [1] * len(labels))
+    return fit("gp", space, places(space, ended[-_SEEN:]), labels, [1] * len(labels))
 
 
 def log_success(failure: Model, U: Array) -> Array:

@@ -17,6 +17,7 @@ _NEAR = 300  # near the parents
 _ROUNDS = (0.2, 0.07, 0.02)  # then, in each, more near the best so far: how near, in the unit cube
 _BEST, _CHILDREN = 10, 12
 _MATES = 100
+_STEPS = 10  # to the middle
 
 Acquisition = Callable[[Units], Array]
 
@@ -36,6 +37,13 @@ def search(space: Space, parents: Units, value: Acquisition, rng: np.random.Gene
         more = space.near(np.repeat(best(_BEST), children, axis=0), spread, rng)
         U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
     return best(len(U))
+
+
+def inwards(space: Space, params: Params) -> Units:
+    """Snapped places from a point nearly to the middle of the space; its choices stay."""
+    middle = np.concatenate([parameter.middle for parameter in space.parameters.values()])
+    shares = np.arange(_STEPS, 0, -1)[:, None] / _STEPS
+    return space.snap(middle + shares * (np.array(space.encode(params)) - middle))
 
 
 def mates(space: Space, company: Units, rng: np.random.Generator) -> Units:

@@ -2,11 +2,12 @@
 
 Notation
     c         [n] seconds that a trial would take, or add to the trainings of its wave
+    mu, s     [parts, n] mean and deviation of log c by each part of a model: the mean of c is that of exp(mu + s^2 / 2)
+              over the parts, far above the median where little is known of it                                      (1)
     g, f      front: log seconds, rising, and the lowest score that was reached for so many, falling
 
 Sources: Snoek, Larochelle & Adams 2012 (EI per second, which keeps on buying what is cheap; here it is so only for what
-is dear); Guinet et al. 2020 (a linear model of log c is enough); Emmerich et al. 2011 (the expected improvement of a
-hypervolume).
+is dear, and log c has a process of its own); Emmerich et al. 2011 (the expected improvement of a hypervolume).
 """
 
 from __future__ import annotations
@@ -19,62 +20,74 @@ import numpy as np
 
 from hpsearch.parameters import Units
 from hpsearch.space import Params, Space
-from hpsearch.strategies import Array, Model, Price
-from hpsearch.strategies.acquisition import log_improvement
+from hpsearch.strategies import Array, Limit, Model, Price
+from hpsearch.strategies.acquisition import log_improvement, moments
+from hpsearch.strategies.beliefs import fit, places
 from hpsearch.trial import Done, History, Trial
 
 _TRAININGS = 30  # that there should be room for: what takes no larger part of what is left costs nothing
-_RIDGE = 1e-2
+_SPREAD = 3.0  # deviation of log seconds over a space, before they are known: a factor of 20 up or down
+_SEEN = 100  # trials whose seconds are modelled, at most: the latest
+_CAUTION = 2.0  # deviations
 _LEAST = 1e-6  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Predicts seconds. `scale` is how many a nominal second takes here; `error` a deviation of log seconds."""
+    """Predicts seconds. `scale` is how many a nominal second takes here; `model` is one of (log c - mean) / spread,
+    None while no trial has succeeded.
+    """
 
     space: Space
     price: Price | None
     scale: float
-    weights: Array
-    error: float
+    mean: float
+    model: Model | None
 
     @classmethod
     def of(cls, space: Space, history: History, price: Price | None) -> Costs:
         """From what trials have taken: all that is known where nothing has a price, else how fast this machine is."""
         done = [(t, r) for t in history.trials if t.of is None and isinstance(r := history.results.get(t.number), Done)]
         trials, seconds = [trial for trial, _ in done], np.array([max(result.seconds, _LEAST) for _, result in done])
-        scale, error = 1.0, 0.0
+        if not done:
+            return cls(space, price, 1.0, 0.0, None)
+        scale = 1.0
         if price is not None:
             nominal = np.maximum(_nominal(price, trials), _LEAST)
             scale = float(seconds.sum() / nominal.sum())
             seconds = scale * nominal
-        F = _linear(np.array([space.encode(trial.params) for trial in trials]))
-        penalty = _RIDGE * np.eye(F.shape[1])
-        penalty[-1, -1] = 0.0
-        weights = np.linalg.solve(F.T @ F + penalty, F.T @ np.log(seconds))
-        if price is None:
-            error = float(np.sqrt(np.mean((np.log(seconds) - F @ weights) ** 2)))
-        return cls(space, price, scale, weights, error)
+        log_c = np.log(seconds[-_SEEN:])
+        mean = float(log_c.mean())
+        y = ((log_c - mean) / _SPREAD).tolist()
+        return cls(space, price, scale, mean, fit("gp", space, places(space, trials[-_SEEN:]), y, [1] * len(y)))
 
-    def expected(self, U: Units) -> Array:
-        """[n] log seconds of trainings at places, as they went on from place to place so far."""
-        found: Array = _linear(U) @ self.weights
-        return found
+    def expected(self, U: Units) -> tuple[Array, Array]:
+        """[n] log of the seconds expected of trainings at places, and of those they will hardly exceed; equation (1).
 
-    def added(self, points: Sequence[Params], company: Sequence[Params]) -> Array:
-        """[n] log seconds that a training at each point adds to a wave of `company`."""
+        As they went on from place to place so far; some trial must have succeeded.
+        """
+        assert self.model is not None
+        mu, s = self.model.predict(U)
+        mu, s = self.mean + _SPREAD * mu, _SPREAD * np.sqrt(s * s + self.model.noise)
+        mean = np.logaddexp.reduce(mu + s * s / 2, axis=0) - math.log(len(mu))
+        mu, s = moments(mu, s)
+        return mean, mu + _CAUTION * s
+
+    def added(self, points: Sequence[Params], company: Sequence[Params]) -> tuple[Array, Array]:
+        """[n] the same of what a training at each point adds to a wave of `company`; a price is exact."""
         if self.price is None:
             return self.expected(np.array([self.space.encode(params) for params in points]))
-        return np.log(np.maximum(self.scale * self.price(points, company), _LEAST))
+        log_c = np.log(np.maximum(self.scale * self.price(points, company), _LEAST))
+        return log_c, log_c
 
     def pending(self, trials: Sequence[Trial]) -> float:
         """Seconds of a wave."""
         params = [trial.params for trial in trials]
-        return sum(math.exp(self.added([one], params[:at])[0]) for at, one in enumerate(params))
+        return sum(math.exp(self.added([one], params[:at])[0][0]) for at, one in enumerate(params))
 
-
-def _linear(U: Units) -> Array:
-    return np.concatenate([U, np.ones((len(U), 1))], axis=1)
+    def left(self, limit: Limit, history: History) -> float:
+        """Seconds that may be spent beside what is pending."""
+        return limit.left(history) - self.pending(history.pending)
 
 
 def _nominal(price: Price, trials: Sequence[Trial]) -> list[float]:
@@ -91,7 +104,7 @@ def _nominal(price: Price, trials: Sequence[Trial]) -> list[float]:
 def front(space: Space, history: History, model: Model, costs: Costs) -> tuple[Array, Array]:
     """g and f: of the trials that succeeded, as the model has them."""
     U = np.array([space.encode(trial.params) for trial, _ in history.done])
-    score, log_c = model.predict(U)[0].mean(axis=0), costs.expected(U)
+    score, log_c = model.predict(U)[0].mean(axis=0), costs.expected(U)[0]
     order = np.lexsort((score, log_c))
     lowest = np.minimum.accumulate(score[order])
     first = np.concatenate([[True], lowest[1:] < lowest[:-1]])
@@ -101,6 +114,11 @@ def front(space: Space, history: History, model: Model, costs: Costs) -> tuple[A
 def dearness(log_c: Array, left: float) -> Array:
     """[n] log of what is to be paid for improvement: nothing below a thirtieth of the seconds that are left."""
     return np.maximum(log_c - math.log(max(left, _LEAST) / _TRAININGS), 0.0)
+
+
+def modest(points: Sequence[Params], costs: Costs, company: Sequence[Params], left: float) -> Params:
+    """The first of the points that is not likely to be dear, else the least likely."""
+    return points[int(dearness(costs.added(points, company)[1], left).argmin())]
 
 
 def log_volume(mu: Array, s: Array, log_c: Array, g: Array, f: Array) -> Array:

@@ -13,7 +13,8 @@ import numpy as np
 
 from hpsearch.parameters import Value
 from hpsearch.space import Params, Space
-from hpsearch.strategies import SURROGATES, Array, Checkable
+from hpsearch.strategies import SURROGATES, Checkable
+from hpsearch.strategies.acquisition import moments
 from hpsearch.strategies.beliefs import LEAST, Beliefs, Scale, chosen, log_success, repeatable, scores
 from hpsearch.strategies.prequential import Scores, one_step_ahead
 from hpsearch.trial import Done, History, Trial
@@ -208,12 +209,6 @@ def _with(space: Space, ranked: Sequence[Trial], params: Params, name: str, valu
             usual = parameter.decode(parameter.middle)
             moved[other] = next((one[other] for one in (params, *(t.params for t in ranked)) if other in one), usual)
     return moved
-
-
-def moments(mu: Array, s: Array) -> tuple[Array, Array]:
-    """Mean and deviation [n] of a mixture of equally probable parts [parts, n]."""
-    mean = mu.mean(axis=0)
-    return mean, np.sqrt(np.square(s).mean(axis=0) + np.square(mu - mean).mean(axis=0))
 
 
 def _checks(beliefs: Beliefs, history: History, back: tuple[float, float]) -> tuple[Check, ...]:
