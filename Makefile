@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test test-slow check bench bench-engine bench-search bench-halving pictures faults clean
+.PHONY: install run test test-slow check bench bench-engine bench-search bench-halving bench-time pictures faults clean
 
 install: .venv/installed  ## the package, editable, with what its tests need, at pinned versions
 
@@ -29,7 +29,7 @@ test-slow: install  ## what takes minutes, and real MNIST where HPSEARCH_DATA na
 faults: install  ## kill the search again and again, plant faults in the engine: nothing is lost, none goes unnoticed
 	$(BIN)/pytest -m faults
 
-bench: bench-engine bench-search bench-halving  ## all that is measured
+bench: bench-engine bench-search bench-halving bench-time  ## all that is measured
 
 bench-engine: .venv/bench  ## speed on one core, against Optuna with a plain PyTorch loop, and against hand-written loops
 	$(BIN)/python experiments/bench_engine.py
@@ -39,6 +39,9 @@ bench-search: .venv/bench  ## how good a search is, against Optuna, scikit-optim
 
 bench-halving: .venv/bench  ## how soon a good loss is reached where trials are dropped early, against Optuna's pruning
 	$(BIN)/python -m experiments.bench_halving
+
+bench-time: .venv/bench  ## what a minute on one core comes to, against Optuna driving a plain PyTorch loop
+	$(BIN)/python -m experiments.bench_time
 
 .venv/bench: .venv/installed  ## the peers
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

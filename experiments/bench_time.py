@@ -3,8 +3,8 @@
     make bench-time      (or: python -m experiments.bench_time [digits breast_cancer] [--seeds 10] [--seconds 60])
 
 `hpsearch` is the command `hpsearch bayes --time 60s`, `without fill` the same in waves of four. The peer is the loop of
-peers/peer_optuna.py with its data in memory and Optuna's default sampler, told to stop after as long. Its clock starts
-with the first trial; hpsearch's with the command, so that Python and imports count as well.
+peers/peer_optuna.py and Optuna's default sampler, told to stop after as long; `in memory`, the same without a DataLoader.
+Its clock starts with the first trial; hpsearch's with the command, so that Python and imports count as well.
 
 Same for all: rows and split (the peer's: permutation of numpy's generator 0, four fifths to train on), space, network,
 He's initialisation, Adam with L2, at most 30 epochs, the loss of a trial is that of its best epoch, one core.
@@ -26,6 +26,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ import optuna
 import torch
 from sklearn.datasets import load_breast_cancer, load_digits
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import hpsearch
 from experiments.comparison import mean_error, table, trained
@@ -86,6 +89,7 @@ class Rows:
     @classmethod
     def of(cls, task: str, folder: Path) -> Rows:
         """Split as the peer does; written down for hpsearch, too."""
+        folder.mkdir()
         x, y = SOURCES[task](return_X_y=True)
         order = np.random.default_rng(0).permutation(len(x))
         train, validation = np.split(order, [int(0.8 * len(x))])
@@ -114,7 +118,7 @@ def by_command(rows: Rows, seed: int, seconds: float, *flags: str) -> tuple[int,
     return len(found["trials"]), min(losses), found["winner"]["params"]
 
 
-def by_optuna(rows: Rows, seed: int, seconds: float) -> tuple[int, float, Params]:
+def by_optuna(rows: Rows, seed: int, seconds: float, resident: bool = False) -> tuple[int, float, Params]:
     """What TPE and a plain loop come to."""
 
     def objective(trial: optuna.Trial) -> float:
@@ -127,25 +131,25 @@ def by_optuna(rows: Rows, seed: int, seconds: float) -> tuple[int, float, Params
             "dropout": trial.suggest_float("dropout", 0.0, 0.5),
             "batch_size": trial.suggest_categorical("batch_size", [32, 64]),
         }
-        return min(losses(params, rows))
+        return min(losses(params, rows, resident))
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
     study.optimize(objective, timeout=seconds)
     return len(study.trials), study.best_value, study.best_params
 
 
-def losses(params: Params, rows: Rows) -> Iterator[float]:
+def losses(params: Params, rows: Rows, resident: bool) -> Iterator[float]:
     """The validation loss after each epoch of a training, as a person would write it."""
     model = network(params, rows.X.shape[1], int(rows.y.max()) + 1)
     optimizer = torch.optim.Adam(model.parameters(), lr=float(params["lr"]), weight_decay=float(params["l2"]))
     criterion, batch_size = nn.CrossEntropyLoss(), int(params["batch_size"])
+    loader = DataLoader(TensorDataset(rows.X, rows.y), batch_size, shuffle=True)
     for _ in range(EPOCHS):
         model.train()
-        order = torch.randperm(len(rows.X))
-        for i in range(0, len(order), batch_size):
-            batch = order[i : i + batch_size]
+        parts = torch.split(torch.randperm(len(rows.X)), batch_size) if resident else ()
+        for x, y in ((rows.X[part], rows.y[part]) for part in parts) if resident else loader:
             optimizer.zero_grad()
-            torch.autograd.backward(criterion(model(rows.X[batch]), rows.y[batch]))
+            torch.autograd.backward(criterion(model(x), y))
             optimizer.step()
         model.eval()
         with torch.no_grad():
@@ -178,6 +182,7 @@ METHODS: Mapping[str, Callable[[Rows, int, float], tuple[int, float, Params]]] =
     "hpsearch": by_command,
     "without fill": lambda rows, seed, seconds: by_command(rows, seed, seconds, "--set", "search.wave=4"),
     "Optuna TPE": by_optuna,
+    "Optuna TPE, in memory": partial(by_optuna, resident=True),
 }
 
 
@@ -213,23 +218,21 @@ def main() -> None:
     set_up(1)
     kept = a.keep.read_text(encoding="utf-8").splitlines() if a.keep and a.keep.exists() else []
     runs = [Run(**json.loads(line)) for line in kept]
-    for task in a.tasks:
-        with tempfile.TemporaryDirectory() as folder:
-            rows = Rows.of(task, Path(folder))
-            for seed in range(a.seeds):
-                for method in a.methods:
-                    if any((run.task, run.method, run.seed) == (task, method, seed) for run in runs):
-                        continue
-                    start = time.perf_counter()
-                    trials, seen, params = METHODS[method](rows, seed, a.seconds)
-                    wall = time.perf_counter() - start
-                    run = Run(task, method, seed, trials, seen, wall, params, retrained(rows, params))
-                    runs.append(run)
-                    print(f"{task} {seed} {method}: {trials} trials, {run.retrained:.4f}", file=sys.stderr, flush=True)
-                    if a.keep:
-                        with a.keep.open("a", encoding="utf-8") as file:
-                            print(json.dumps(asdict(run)), file=file)
-        print(report(runs, task))
+    with tempfile.TemporaryDirectory() as folder:
+        rows = {task: Rows.of(task, Path(folder) / task) for task in a.tasks}
+        for seed, task, method in product(range(a.seeds), a.tasks, a.methods):
+            if any((run.task, run.method, run.seed) == (task, method, seed) for run in runs):
+                continue
+            start = time.perf_counter()
+            trials, seen, params = METHODS[method](rows[task], seed, a.seconds)
+            wall = time.perf_counter() - start
+            run = Run(task, method, seed, trials, seen, wall, params, retrained(rows[task], params))
+            runs.append(run)
+            print(f"{task} {seed} {method}: {trials} trials, {run.retrained:.4f}", file=sys.stderr, flush=True)
+            if a.keep:
+                with a.keep.open("a", encoding="utf-8") as file:
+                    print(json.dumps(asdict(run)), file=file)
+    print("\n".join(report(runs, task) for task in a.tasks))
 
 
 if __name__ == "__main__":

@@ -113,6 +113,9 @@ def first(space: Space) -> int:
 class Worth:
     """What a place is worth, where seconds count: its improvement, less where it takes a large part of what is `left`,
     or how much the front grows (`steps`: its log seconds and scores). What does not fit any more is worth nothing.
+
+    Where a wave is filled there are many members, and noise keeps single ones from telling much about a place that is
+    known well: it is worth the less.
     """
 
     beliefs: Beliefs
@@ -138,14 +141,17 @@ class Worth:
         log_c, most = self.costs.added(points, [trial.params for trial in self.pending])
         U = np.array([self.costs.space.encode(params) for params in points])
         joins = self.costs.price is not None and self.pending and self.steps is None
-        value = self.beliefs.improvement(U) - log_c if joins else self._value(U, log_c)
+        value = self._gain(U) - log_c if joins else self._value(U, log_c)
         fits = most < math.log(max(self.left, _INSTANT))
         return np.where(fits, value + self.beliefs.prior(U), -np.inf)
 
     def _value(self, U: Units, log_c: Array) -> Array:
         if self.steps is not None:
             return log_volume(*self.beliefs.model.predict(U), log_c, *self.steps)
-        return self.beliefs.improvement(U) - dearness(log_c, self.left)
+        return self._gain(U) - dearness(log_c, self.left)
+
+    def _gain(self, U: Units) -> Array:
+        return self.beliefs.improvement(U, noisy=self.costs.price is not None)
 
     def is_enough(self, new: New) -> bool:
         """Whether the wave has more improvement per second as it is than the new member would bring it."""
