@@ -3,8 +3,8 @@
     make bench-time      (or: python -m experiments.bench_time [digits breast_cancer] [--seeds 10] [--seconds 60])
 
 `hpsearch` is the command `hpsearch bayes --time 60s`, `without fill` the same in waves of four. The peer is the loop of
-peers/peer_optuna.py and Optuna's default sampler, told to stop after as long; `in memory`, the same without a DataLoader.
-Its clock starts with the first trial; hpsearch's with the command, so that Python and imports count as well.
+peers/peer_optuna.py and Optuna's default sampler, told to stop after as long; `in memory`, without its DataLoader. Its
+clock starts with the first trial; hpsearch's with the command, so that Python and imports count as well.
 
 Same for all: rows and split (the peer's: permutation of numpy's generator 0, four fifths to train on), space, network,
 He's initialisation, Adam with L2, at most 30 epochs, the loss of a trial is that of its best epoch, one core.
