@@ -27,9 +27,10 @@ from statistics import median
 
 import optuna
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from experiments.comparison import table
+from experiments.plain_loop import Rows, losses
 from hpsearch.commands.launch import call, planned
 from hpsearch.commands.plan import Plan
 from hpsearch.data import Dataset
@@ -131,37 +132,21 @@ def by_hand(task: Task, seed: int, target: float, most: float) -> Course:
     _, data = planned_for(task, "random", seed, halving=False)
     (fold,) = data.folds
     swapped = replace(data, folds=(replace(fold, train=fold.validation),))
-    (X, y), (Xv, yv) = (rows(Feed(one, "cpu")) for one in (data, swapped))
+    plain = Rows(*(part for one in (data, swapped) for part in rows(Feed(one, "cpu"))))
     begun, steps = time.perf_counter(), []
 
     def objective(trial: optuna.Trial) -> float:
         torch.manual_seed(seed * 100_000 + trial.number)
-        lr = trial.suggest_float("lr", 1e-4, 1e-1, log=True)
-        l2 = trial.suggest_float("l2", 1e-6, 1e-2, log=True)
-        width = trial.suggest_categorical("width", [32, 64, 128])
-        layers: list[nn.Module] = []
-        inputs, dropout = X.shape[1], trial.suggest_float("dropout", 0.0, 0.5)
-        for _ in range(trial.suggest_int("depth", 1, 2)):
-            layers += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(dropout)]
-            inputs = width
-        net = nn.Sequential(*layers, nn.Linear(inputs, data.outputs))
-        for layer in net:
-            if isinstance(layer, nn.Linear):
-                nn.init.kaiming_normal_(layer.weight)
-                nn.init.zeros_(layer.bias)
-        optimizer = torch.optim.Adam(net.parameters(), lr=lr, weight_decay=l2)
-        batch = trial.suggest_categorical("batch_size", [32, 64])
+        params = {
+            "lr": trial.suggest_float("lr", 1e-4, 1e-1, log=True),
+            "l2": trial.suggest_float("l2", 1e-6, 1e-2, log=True),
+            "width": trial.suggest_categorical("width", [32, 64, 128]),
+            "dropout": trial.suggest_float("dropout", 0.0, 0.5),
+            "depth": trial.suggest_int("depth", 1, 2),
+            "batch_size": trial.suggest_categorical("batch_size", [32, 64]),
+        }
         best = float("inf")
-        for epoch in range(task.epochs):
-            net.train()
-            order = torch.randperm(len(X))
-            for at in torch.split(order, batch):
-                optimizer.zero_grad()
-                torch.autograd.backward(nn.functional.cross_entropy(net(X[at]), y[at]))
-                optimizer.step()
-            net.eval()
-            with torch.no_grad():
-                loss = nn.functional.cross_entropy(net(Xv), yv).item()
+        for epoch, loss in enumerate(losses(params, plain, data.outputs, task.epochs)):
             best = min(best, loss)
             steps.append((time.perf_counter() - begun, loss))
             if loss <= target or steps[-1][0] > most:
@@ -194,13 +179,13 @@ SEARCHES = {
 def main() -> None:
     """Measure, and print a table for each task."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("tasks", nargs="*", choices=[[], *TASKS], default=[*TASKS])
+    arguments.add_argument("tasks", nargs="*", choices=[*TASKS, []])
     arguments.add_argument("--seeds", type=int, default=3)
     arguments.add_argument("--most", type=float, default=2.0)
     a = arguments.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     set_up(1)
-    for name in a.tasks:
+    for name in a.tasks or TASKS:
         task = TASKS[name]
         courses: dict[str, list[Course]] = {}
         targets: list[float] = []

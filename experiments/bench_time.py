@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
@@ -35,11 +35,10 @@ import numpy as np
 import optuna
 import torch
 from sklearn.datasets import load_breast_cancer, load_digits
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
 
 import hpsearch
 from experiments.comparison import mean_error, table, trained
+from experiments.plain_loop import Rows, losses
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.device import set_up
@@ -77,49 +76,46 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """A task's rows, scaled: to train on, and to validate on."""
+class Task:
+    """A task's rows, scaled, for the plain loop; and the folder in which hpsearch finds them."""
 
     folder: Path
-    X: Tensor
-    y: Tensor
-    Xv: Tensor
-    yv: Tensor
+    rows: Rows
 
     @classmethod
-    def of(cls, task: str, folder: Path) -> Rows:
-        """Split as the peer does; written down for hpsearch, too."""
+    def of(cls, name: str, folder: Path) -> Task:
+        """Split as the peer does."""
         folder.mkdir()
-        x, y = SOURCES[task](return_X_y=True)
+        x, y = SOURCES[name](return_X_y=True)
         order = np.random.default_rng(0).permutation(len(x))
         train, validation = np.split(order, [int(0.8 * len(x))])
         # of the digits, this is the peer's division by 16; other columns are standardised
-        shift, scale = (0.0, 16.0) if task == "digits" else (x[train].mean(0), x[train].std(0))
+        shift, scale = (0.0, 16.0) if name == "digits" else (x[train].mean(0), x[train].std(0))
         x = ((x - shift) / scale).astype(np.float32)
-        part = np.full(len(x), "train")
-        part = np.where(np.isin(np.arange(len(x)), validation), "validation", part)
+        part = np.full(len(x), "validation")
+        part[train] = "train"
         np.savez(folder / "data.npz", X=x, y=y, part=part)
         (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
-        tensors = (torch.from_numpy(values[rows]) for rows in (train, validation) for values in (x, y))
-        return cls(folder, *tensors)
+        return cls(folder, Rows(*(torch.from_numpy(v[rows]) for rows in (train, validation) for v in (x, y))))
 
 
-def by_command(rows: Rows, seed: int, seconds: float, *flags: str) -> tuple[int, float, Params]:
+def by_command(task: Task, seed: int, seconds: float, *flags: str) -> tuple[int, float, Params]:
     """What `hpsearch bayes` comes to."""
-    study = rows.folder / f"study-{seed}-{len(flags)}"
+    study = task.folder / f"study-{seed}-{len(flags)}"
     command = (
         f"-m hpsearch bayes config.yaml --time {seconds}s --workers 1 --seed {seed} --json --quiet --study {study}"
     )
     path = {"PYTHONPATH": str(Path(hpsearch.__file__).parents[1])}
     run = [sys.executable, *command.split(), *flags]
-    done = subprocess.run(run, cwd=rows.folder, env=os.environ | path, check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(run, cwd=task.folder, env=os.environ | path, check=True, stdout=subprocess.PIPE)
     found = json.loads(done.stdout)
-    losses = [row["loss"] for row in found["trials"] if row["loss"] is not None]
-    return len(found["trials"]), min(losses), found["winner"]["params"]
+    seen = min(float(row["loss"]) for row in found["trials"] if row["loss"] is not None)
+    return len(found["trials"]), seen, found["winner"]["params"]
 
 
-def by_optuna(rows: Rows, seed: int, seconds: float, resident: bool = False) -> tuple[int, float, Params]:
+def by_optuna(task: Task, seed: int, seconds: float, resident: bool = False) -> tuple[int, float, Params]:
     """What TPE and a plain loop come to."""
+    outputs = int(task.rows.y.max()) + 1
 
     def objective(trial: optuna.Trial) -> float:
         torch.manual_seed(seed * 100_000 + trial.number)
@@ -131,56 +127,24 @@ def by_optuna(rows: Rows, seed: int, seconds: float, resident: bool = False) -> 
             "dropout": trial.suggest_float("dropout", 0.0, 0.5),
             "batch_size": trial.suggest_categorical("batch_size", [32, 64]),
         }
-        return min(losses(params, rows, resident))
+        return min(losses(params, task.rows, outputs, EPOCHS, resident))
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
     study.optimize(objective, timeout=seconds)
     return len(study.trials), study.best_value, study.best_params
 
 
-def losses(params: Params, rows: Rows, resident: bool) -> Iterator[float]:
-    """The validation loss after each epoch of a training, as a person would write it."""
-    model = network(params, rows.X.shape[1], int(rows.y.max()) + 1)
-    optimizer = torch.optim.Adam(model.parameters(), lr=float(params["lr"]), weight_decay=float(params["l2"]))
-    criterion, batch_size = nn.CrossEntropyLoss(), int(params["batch_size"])
-    loader = DataLoader(TensorDataset(rows.X, rows.y), batch_size, shuffle=True)
-    for _ in range(EPOCHS):
-        model.train()
-        parts = torch.split(torch.randperm(len(rows.X)), batch_size) if resident else ()
-        for x, y in ((rows.X[part], rows.y[part]) for part in parts) if resident else loader:
-            optimizer.zero_grad()
-            torch.autograd.backward(criterion(model(x), y))
-            optimizer.step()
-        model.eval()
-        with torch.no_grad():
-            yield criterion(model(rows.Xv), rows.yv).item()
-
-
-def network(params: Params, inputs: int, outputs: int) -> nn.Module:
-    """ReLU layers with dropout, in He's initialisation."""
-    layers: list[nn.Module] = []
-    for _ in range(int(params["depth"])):
-        layers += [nn.Linear(inputs, int(params["width"])), nn.ReLU(), nn.Dropout(float(params["dropout"]))]
-        inputs = int(params["width"])
-    model = nn.Sequential(*layers, nn.Linear(inputs, outputs))
-    for layer in model:
-        if isinstance(layer, nn.Linear):
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
-    return model
-
-
-def retrained(rows: Rows, params: Params) -> float:
+def retrained(task: Task, params: Params) -> float:
     """The mean loss of trainings with fresh seeds."""
-    data = prepare(DataSpec(str(rows.folder / "data.npz"), scale="none", column="part"))
+    data = prepare(DataSpec(str(task.folder / "data.npz"), scale="none", column="part"))
     settings = {**params, "epochs": EPOCHS, "patience": 0}
     runs = trained(Feed(data, "cpu"), {"winner": settings}, FRESH)["winner"]
     return float(runs.loss.min(axis=1).mean())
 
 
-METHODS: Mapping[str, Callable[[Rows, int, float], tuple[int, float, Params]]] = {
+METHODS: Mapping[str, Callable[[Task, int, float], tuple[int, float, Params]]] = {
     "hpsearch": by_command,
-    "without fill": lambda rows, seed, seconds: by_command(rows, seed, seconds, "--set", "search.wave=4"),
+    "without fill": lambda task, seed, seconds: by_command(task, seed, seconds, "--set", "search.wave=4"),
     "Optuna TPE": by_optuna,
     "Optuna TPE, in memory": partial(by_optuna, resident=True),
 }
@@ -207,7 +171,7 @@ def report(runs: Sequence[Run], task: str) -> str:
 def main() -> None:
     """Search in turn, and print a table for each task."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("tasks", nargs="*", choices=[[], *SOURCES], default=[*SOURCES])
+    arguments.add_argument("tasks", nargs="*", choices=[*SOURCES, []])
     arguments.add_argument("--seeds", type=int, default=10)
     arguments.add_argument("--seconds", type=float, default=60.0)
     arguments.add_argument("--methods", nargs="*", choices=METHODS, default=[*METHODS])
@@ -218,21 +182,22 @@ def main() -> None:
     set_up(1)
     kept = a.keep.read_text(encoding="utf-8").splitlines() if a.keep and a.keep.exists() else []
     runs = [Run(**json.loads(line)) for line in kept]
+    names = a.tasks or [*SOURCES]
     with tempfile.TemporaryDirectory() as folder:
-        rows = {task: Rows.of(task, Path(folder) / task) for task in a.tasks}
-        for seed, task, method in product(range(a.seeds), a.tasks, a.methods):
-            if any((run.task, run.method, run.seed) == (task, method, seed) for run in runs):
+        tasks = {name: Task.of(name, Path(folder) / name) for name in names}
+        for seed, name, method in product(range(a.seeds), names, a.methods):
+            if any((run.task, run.method, run.seed) == (name, method, seed) for run in runs):
                 continue
             start = time.perf_counter()
-            trials, seen, params = METHODS[method](rows[task], seed, a.seconds)
+            trials, seen, params = METHODS[method](tasks[name], seed, a.seconds)
             wall = time.perf_counter() - start
-            run = Run(task, method, seed, trials, seen, wall, params, retrained(rows[task], params))
+            run = Run(name, method, seed, trials, seen, wall, params, retrained(tasks[name], params))
             runs.append(run)
-            print(f"{task} {seed} {method}: {trials} trials, {run.retrained:.4f}", file=sys.stderr, flush=True)
+            print(f"{name} {seed} {method}: {trials} trials, {run.retrained:.4f}", file=sys.stderr, flush=True)
             if a.keep:
                 with a.keep.open("a", encoding="utf-8") as file:
                     print(json.dumps(asdict(run)), file=file)
-    print("\n".join(report(runs, task) for task in a.tasks))
+    print("\n".join(report(runs, name) for name in names))
 
 
 if __name__ == "__main__":

@@ -113,7 +113,14 @@ def ask_wave(search: Search, history: History) -> tuple[Trial, ...]:
         match _ask(search, known):
             case New() as new:
                 trial = Trial(
-                    len(known), new.params, new.why, number, cohort, None, 0, new.promise, 0, new.upto, new.lot
+                    len(known),
+                    new.params,
+                    new.why,
+                    number,
+                    cohort,
+                    promise=new.promise,
+                    upto=new.upto,
+                    lot=new.lot,
                 )
             case Repeat(of, why):
                 runs = known.runs[of]

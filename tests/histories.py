@@ -66,8 +66,8 @@ def play(
             new = strategy.ask(space, history, Random(f"{seed}/{number}"))
             if not isinstance(new, New):
                 break
-            wave_number = number // wave
-            asked.append(Trial(number, new.params, new.why, wave_number, number, promise=new.promise, lot=new.lot))
+            trial = Trial(number, new.params, new.why, number // wave, number, promise=new.promise, lot=new.lot)
+            asked.append(trial)
             history = history.asked(asked[-1:])
         results = {t.number: judge(t) if judge else done(loss_of(space, t.params)) for t in asked}
         history = history.told({number: result for number, result in results.items() if result is not None})

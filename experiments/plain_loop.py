@@ -1,0 +1,55 @@
+"""A training as a person would write it: the network and the loop of peers/peer_optuna.py, in He's initialisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from hpsearch.space import Params
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What is trained on, and what is validated on."""
+
+    X: Tensor
+    y: Tensor
+    Xv: Tensor
+    yv: Tensor
+
+
+def losses(params: Params, rows: Rows, outputs: int, epochs: int, resident: bool = True) -> Iterator[float]:
+    """The validation loss after each epoch; the rows are held in memory, or come from a DataLoader."""
+    model = network(params, rows.X.shape[1], outputs)
+    optimizer = torch.optim.Adam(model.parameters(), lr=float(params["lr"]), weight_decay=float(params["l2"]))
+    criterion, batch_size = nn.CrossEntropyLoss(), int(params["batch_size"])
+    loader = DataLoader(TensorDataset(rows.X, rows.y), batch_size, shuffle=True)
+    for _ in range(epochs):
+        model.train()
+        parts = torch.split(torch.randperm(len(rows.X)), batch_size) if resident else ()
+        for x, y in ((rows.X[part], rows.y[part]) for part in parts) if resident else loader:
+            optimizer.zero_grad()
+            torch.autograd.backward(criterion(model(x), y))
+            optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            loss = criterion(model(rows.Xv), rows.yv).item()
+        yield loss
+
+
+def network(params: Params, inputs: int, outputs: int) -> nn.Module:
+    """ReLU layers with dropout."""
+    layers: list[nn.Module] = []
+    for _ in range(int(params["depth"])):
+        layers += [nn.Linear(inputs, int(params["width"])), nn.ReLU(), nn.Dropout(float(params["dropout"]))]
+        inputs = int(params["width"])
+    model = nn.Sequential(*layers, nn.Linear(inputs, outputs))
+    for layer in model:
+        if isinstance(layer, nn.Linear):
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return model
