@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.engine.plan import bucket, capacity, cohorts, key
+from hpsearch.commands.launch import planned
+from hpsearch.commands.plan import Plan
+from hpsearch.data.prepare import prepare
+from hpsearch.engine.plan import Job, bucket, capacity, cohorts, key
 from hpsearch.engine.settings import NEEDS, SETTINGS, By, complete
+from hpsearch.trial import Cohort, Trial
+from tests.studies import META
 
 
 @given(st.integers(1, 10_000))
@@ -70,3 +77,14 @@ def test_every_option_of_a_component_is_a_setting(name: str) -> None:
 def test_settings_without_a_meaning_are_left_out() -> None:
     assert "momentum" not in complete({"momentum": 0.5, "optimizer": "adam"})
     assert "width" not in complete({"model": "resnet"})
+
+
+def test_trials_of_one_lot_train_together_from_the_seeds_of_that_lot(tmp_path: Path) -> None:
+    plan = Plan.of(META)
+    search = planned(plan, prepare(plan.spec.data), tmp_path, META)
+    trials = [Trial(number, {}, "", 0, 0, lot=number // 2) for number in range(4)]
+    assert search.cohorts(trials) == [[0, 1], [2, 3]]
+    jobs = [search.work(Cohort(0, (trial,))).argument for trial in trials]
+    seeds = [job.seed for job in jobs if isinstance(job, Job)]
+    assert seeds[0] == seeds[1] == META.seed
+    assert seeds[2] == seeds[3] != META.seed
