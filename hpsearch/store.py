@@ -1,4 +1,9 @@
-"""A study's memory: one SQLite file, one writer. What was committed is safe; what was not is asked again."""
+"""A study's memory: one SQLite file, one writer. What was committed is safe; what was not is asked again.
+
+SQLite notices a file that is torn, but not a value that a bad disk has changed, nor a row that is gone. So a seal goes
+with each commit: the exclusive or of the digests of all there is, where a trial, with its curve and its replicates, is
+one thing, and the schema and all else are another. Who reads a study sees that it fits.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +13,12 @@ import math
 import os
 import shlex
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
+from functools import reduce
+from hashlib import blake2b
+from operator import xor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +29,7 @@ FILE = "study.db"
 _LOCK = "study.lock"
 _HALF = "study.db.new"
 _APPLICATION = 0x68707331  # "hps1"
-_VERSION = 5
+_VERSION = 6
 
 _SCHEMA = """
 CREATE TABLE study (
@@ -38,7 +46,8 @@ CREATE TABLE trial (
     start INTEGER NOT NULL CHECK (start >= 0), upto INTEGER CHECK (upto > start), lot INTEGER NOT NULL CHECK (lot >= 0),
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed')),
     loss REAL CHECK (abs(loss) <= 1.7976931348623157e308), metric REAL, seconds REAL CHECK (seconds >= 0),
-    flops REAL, steps INTEGER, epochs INTEGER, best_epoch INTEGER, loss_se REAL, paused INTEGER, reason TEXT,
+    flops REAL, steps INTEGER, epochs INTEGER, best_epoch INTEGER, loss_se REAL, paused INTEGER,
+    weights TEXT, reason TEXT,
     CHECK ((state = 'done') = (loss IS NOT NULL AND seconds IS NOT NULL AND flops IS NOT NULL)),
     CHECK ((state = 'failed') = (reason IS NOT NULL)), CHECK ((of IS NULL) = (replicate = 0 AND start = 0))
 ) STRICT;
@@ -56,7 +65,11 @@ CREATE TABLE look (
     id INTEGER PRIMARY KEY, number INTEGER NOT NULL REFERENCES trial, loss REAL, metric REAL
 ) STRICT;
 CREATE TABLE session (id INTEGER PRIMARY KEY, wall_seconds REAL NOT NULL, exit INTEGER NOT NULL) STRICT;
+CREATE TABLE seal (digest INTEGER NOT NULL) STRICT;
 """
+
+_Run = Callable[..., sqlite3.Cursor]
+_Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +126,24 @@ class Study:
     sessions: tuple[Session, ...]
 
 
+_ASKED = tuple(field.name for field in fields(Trial))
+_FIGURES = ("loss", "metric", "seconds", "flops", "steps", "epochs", "best_epoch", "loss_se", "paused", "weights")
+"""The columns of a trial that are fields of Done."""
+_OF_TRIALS = {
+    "trial": (*_ASKED, "state", "reason", *_FIGURES),
+    "epoch": ("number", "epoch", "train_loss", "loss", "metric"),
+    "replicate": ("number", "replicate", "fold", "loss", "metric", "best_epoch"),
+}
+_OF_STUDY = {
+    "sqlite_master": ("type", "name", "sql"),
+    "study": ("id", *(field.name for field in fields(Meta))),
+    "look": ("id", "number", "loss", "metric"),
+    "session": ("id", "wall_seconds", "exit"),
+}
+_STUDY = -1
+"""What the seal's parts are called: a trial by its number, and this is all else."""
+
+
 class Store:
     """The one writer of a study. Holding it means holding the study's lock."""
 
@@ -151,7 +182,7 @@ class Store:
             StudyInUse: another process holds it.
             DamagedStudy: there is none, or none of this version.
         """
-        read(folder)
+        read(folder, thorough=True)
         with ExitStack() as stack:
             lock = _locked(folder)
             stack.callback(os.close, lock)
@@ -178,7 +209,8 @@ class Store:
 
     def study(self) -> Study:
         """All that is known."""
-        return _study(self._connection)
+        with _readable(self.folder):
+            return _study(self._connection)
 
     def extend(self, budget: int) -> None:
         """Give the study another total."""
@@ -187,15 +219,16 @@ class Store:
 
     def asked(self, trials: Iterable[Trial]) -> None:
         """Write down a wave before any of it is run."""
-        with self._transaction() as run:
-            for t in trials:
+        wave = tuple(trials)
+        with self._transaction(trial.number for trial in wave) as run:
+            for t in wave:
                 values = {name: getattr(t, name) for name in _ASKED} | {"params": json.dumps(dict(t.params))}
                 marks = ", ".join("?" for _ in values)
                 run(f"INSERT INTO trial ({', '.join(values)}) VALUES ({marks})", tuple(values.values()))
 
     def told(self, results: Mapping[int, Result]) -> None:
         """Write down what became of a cohort. A trial that has a result keeps it."""
-        with self._transaction() as run:
+        with self._transaction(results) as run:
             for number, result in results.items():
                 if _told(run, number, result):
                     for e in result.curve:
@@ -217,13 +250,17 @@ class Store:
             run("INSERT INTO session (wall_seconds, exit) VALUES (?, ?)", (session.wall_seconds, session.exit))
 
     @contextmanager
-    def _transaction(self) -> Iterator[Any]:
+    def _transaction(self, numbers: Iterable[int] | None = None) -> Iterator[_Run]:
+        """All or nothing, of these trials; of none, where it is about the study. The seal goes with it."""
+        changed = [_STUDY] if numbers is None else list(numbers)
         with _transaction(self._connection, self.folder) as run:
+            before = _digests(run, changed)
             yield run
+            run("UPDATE seal SET digest = (digest | ?1) - (digest & ?1)", (before ^ _digests(run, changed),))
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection, folder: Path) -> Iterator[Any]:
+def _transaction(connection: sqlite3.Connection, folder: Path) -> Iterator[_Run]:
     try:
         connection.execute("BEGIN IMMEDIATE")
         yield connection.execute
@@ -249,6 +286,7 @@ def _write_new(folder: Path, meta: Meta) -> None:
         run(f"PRAGMA user_version = {_VERSION}")
         marks = ", ".join("?" for _ in names)
         run(f"INSERT INTO study (id, {', '.join(names)}) VALUES (1, {marks})", astuple(meta))
+        run("INSERT INTO seal VALUES (?)", (_digests(run, [_STUDY]),))
     half.replace(folder / FILE)
     entry = os.open(folder, os.O_RDONLY)
     os.fsync(entry)
@@ -265,12 +303,7 @@ def _refuse_full(folder: Path) -> None:
         raise CannotWrite(Problem("E173", f"the folder {folder} is not empty", help=help))
 
 
-_ASKED = tuple(field.name for field in fields(Trial))
-_FIGURES = ("loss", "metric", "seconds", "flops", "steps", "epochs", "best_epoch", "loss_se", "paused")
-"""The columns of a trial that are fields of Done."""
-
-
-def _told(run: Any, number: int, result: Result) -> bool:
+def _told(run: _Run, number: int, result: Result) -> bool:
     if isinstance(result, Failed):
         columns: dict[str, object] = {"state": "failed", "reason": result.reason, "seconds": result.seconds}
     else:
@@ -289,8 +322,10 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def read(folder: Path) -> Study:
+def read(folder: Path, thorough: bool = False) -> Study:
     """A study as it stands, also while another process writes it. Nothing is changed.
+
+    Where it is to be written, a `thorough` look sees that the file is whole, in what is not read, too.
 
     Raises:
         DamagedStudy: there is no study in the folder, or it cannot be read.
@@ -300,59 +335,96 @@ def read(folder: Path) -> Study:
         raise DamagedStudy(
             Problem("E165", f"there is no study in {folder}", help="hpsearch studies are folders with a study.db")
         )
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if application != _APPLICATION:
-                raise DamagedStudy(Problem("E165", f"{path} is not a study of hpsearch"))
-            if version != _VERSION:
-                age = "newer" if version > _VERSION else "older"
-                raise DamagedStudy(
-                    Problem(
-                        "E165",
-                        f"{path} is of version {version}; this hpsearch reads version {_VERSION}",
-                        help=f"use the {age} hpsearch that made it",
-                    )
+    with _readable(folder), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if application != _APPLICATION:
+            raise DamagedStudy(Problem("E165", f"{path} is not a study of hpsearch"))
+        if version != _VERSION:
+            age = "newer" if version > _VERSION else "older"
+            raise DamagedStudy(
+                Problem(
+                    "E165",
+                    f"{path} is of version {version}; this hpsearch reads version {_VERSION}",
+                    help=f"use the {age} hpsearch that made it",
                 )
-            connection.execute("BEGIN")  # one moment for all tables, whatever is being written
-            return _study(connection)
-    except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
-        raise DamagedStudy(Problem("E165", f"{path} cannot be read: {error}")) from error
+            )
+        connection.execute("BEGIN")  # one moment for all tables, whatever is being written
+        if thorough and (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise ValueError(found)
+        return _study(connection)
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, ValueError, TypeError, MemoryError) as error:  # memory: of a length that makes no sense
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise DamagedStudy(Problem("E165", f"{folder / FILE} cannot be read: {said}")) from error
 
 
 def _study(connection: sqlite3.Connection) -> Study:
-    names = ", ".join(field.name for field in fields(Meta))
-    meta = Meta(*connection.execute(f"SELECT {names} FROM study").fetchone())
-    curves: dict[int, list[Epoch]] = {}
-    for row in connection.execute("SELECT number, epoch, train_loss, loss, metric FROM epoch ORDER BY number, epoch"):
-        numbers = (_number(value) for value in row[2:])
-        curves.setdefault(row[0], []).append(Epoch(row[0], row[1], *numbers))
-    replicates: dict[int, list[Replicate]] = {}
-    for row in connection.execute(
-        "SELECT number, replicate, fold, loss, metric, best_epoch FROM replicate ORDER BY number, replicate, fold"
-    ):
-        replicates.setdefault(row[0], []).append(Replicate(row[1], row[2], row[3], _number(row[4]), row[5]))
+    """All of it.
+
+    Raises:
+        ValueError: it is not what was written.
+    """
+    run = connection.execute
+    kept, rest = _kept(run), _rest(run)
+    (seal,) = run("SELECT digest FROM seal").fetchone()
+    if seal != reduce(xor, map(_digest, kept.values()), _digest(rest)) or [*kept] != [*range(len(kept))]:
+        raise ValueError("it is not what was written there")
     trials: list[Trial] = []
     results: dict[int, Result] = {}
-    columns = ", ".join((*_ASKED, "state", "reason", *_FIGURES))
-    for row in connection.execute(f"SELECT {columns} FROM trial ORDER BY number"):
-        number, params, *rest = row[: len(_ASKED)]
-        trials.append(Trial(number, json.loads(params), *rest))
+    for (row,), epochs, trainings in kept.values():
+        number, params, *more = row[: len(_ASKED)]
+        trials.append(Trial(number, json.loads(params), *more))
         state, reason, *figures = row[len(_ASKED) :]
         known = dict(zip(_FIGURES, figures, strict=True))
         known["metric"], known["paused"] = _number(known["metric"]), bool(known["paused"])
-        curve = tuple(curves.get(number, ()))
+        curve = tuple(Epoch(number, epoch, *map(_number, values)) for _, epoch, *values in epochs)
         if state == "done":
-            results[number] = Done(**known, curve=curve, replicates=tuple(replicates.get(number, ())))
+            replicates = tuple(Replicate(k, fold, loss, _number(m), best) for _, k, fold, loss, m, best in trainings)
+            results[number] = Done(**known, curve=curve, replicates=replicates)
         elif state == "failed":
             results[number] = Failed(reason, known["seconds"], curve)
-    looks = tuple(
-        Look(number, _number(loss), _number(metric))
-        for number, loss, metric in connection.execute("SELECT number, loss, metric FROM look ORDER BY id")
+    _, ((_, *meta),), looks, sessions = rest
+    return Study(
+        Meta(*meta),
+        History(tuple(trials), results),
+        tuple(Look(number, _number(loss), _number(metric)) for _, number, loss, metric in looks),
+        tuple(Session(*values) for _, *values in sessions),
     )
-    sessions = tuple(Session(*row) for row in connection.execute("SELECT wall_seconds, exit FROM session ORDER BY id"))
-    return Study(meta, History(tuple(trials), results), looks, sessions)
+
+
+def _kept(run: _Run, number: int | None = None) -> Mapping[int, Sequence[list[_Row]]]:
+    """The rows of each trial, or of one: its own, its curve's, its replicates'."""
+    kept: dict[int, list[list[_Row]]] = {}
+    for position, table in enumerate(_OF_TRIALS):
+        for row in _rows(run, table, _OF_TRIALS[table], "" if number is None else f"WHERE number = {number}"):
+            kept.setdefault(row[0], [[], [], []])[position].append(row)
+    return kept
+
+
+def _rest(run: _Run) -> Sequence[list[_Row]]:
+    """The rows of all else."""
+    return [_rows(run, table, columns).fetchall() for table, columns in _OF_STUDY.items()]
+
+
+def _rows(run: _Run, table: str, columns: Sequence[str], where: str = "") -> sqlite3.Cursor:
+    return run(f"SELECT {', '.join(columns)} FROM {table} {where} ORDER BY 1, 2, 3")
+
+
+def _digests(run: _Run, parts: Iterable[int]) -> int:
+    """What these parts contribute to the seal, as they stand."""
+    found = [[_rest(run)] if part == _STUDY else _kept(run, part).values() for part in parts]
+    return reduce(xor, (_digest(rows) for of_part in found for rows in of_part), 0)
+
+
+def _digest(rows: object) -> int:
+    # JSON says the same in every version of Python, to the last bit of a float
+    return int.from_bytes(blake2b(json.dumps(rows).encode(), digest_size=8).digest(), signed=True)
 
 
 def _connect(folder: Path, file: str = FILE, journal: str = "WAL") -> sqlite3.Connection:
@@ -360,6 +432,8 @@ def _connect(folder: Path, file: str = FILE, journal: str = "WAL") -> sqlite3.Co
         connection = sqlite3.connect(folder / file, isolation_level=None, timeout=30)
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute("PRAGMA synchronous = FULL")
+        # a commit has returned when it is in the file: SQLite drops a damaged journal without a word
+        connection.execute("PRAGMA wal_autocheckpoint = 1")
         connection.execute("PRAGMA foreign_keys = ON")
     except sqlite3.OperationalError as error:
         raise _unwritable(error, folder) from error

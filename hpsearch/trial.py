@@ -167,7 +167,7 @@ class Done:
     `best_epoch` the median.
 
     One that is `paused` could go on. What a leg tells is that of all legs before it, too, but for `seconds`, `flops`,
-    `steps` and `curve`, which are its own.
+    `steps` and `curve`, which are its own. `weights` is the SHA-256 of the file that it left, in hex.
     """
 
     loss: float
@@ -181,6 +181,7 @@ class Done:
     loss_se: float | None = None
     replicates: tuple[Replicate, ...] = ()
     paused: bool = False
+    weights: str | None = None
 
     @property
     def cost(self) -> float:

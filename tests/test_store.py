@@ -29,7 +29,7 @@ from hpsearch.errors import (
     DiskFull,
     StudyInUse,
 )
-from hpsearch.store import FILE, Look, Session, Store, read
+from hpsearch.store import FILE, Look, Session, Store, _kept, read
 from hpsearch.trial import Done, Epoch, Failed, History, Result, Trial
 from tests.histories import done
 from tests.studies import META, create
@@ -50,7 +50,8 @@ def results(draw: st.DrawFn, number: int) -> Result | None:
     kind = draw(st.sampled_from(["done", "failed", "pending"]))
     if kind == "done":
         counts = draw(st.tuples(COUNT, COUNT, COUNT))
-        return Done(draw(FINITE), draw(ANY), draw(POSITIVE), draw(POSITIVE), *counts, curve, paused=draw(st.booleans()))
+        figures = draw(FINITE), draw(ANY), draw(POSITIVE), draw(POSITIVE)
+        return Done(*figures, *counts, curve, paused=draw(st.booleans()), weights=draw(st.none() | TEXT))
     return Failed(draw(TEXT), draw(POSITIVE), curve) if kind == "failed" else None
 
 
@@ -190,13 +191,17 @@ class TestOneWriter:
             asked(store, 2)
             store.told({0: replace(done(0.5), curve=(Epoch(0, 1, 1.0, 1.0, 0.5),))})
 
-            def slowly(*fields: Any) -> Epoch:
+            def slowly(run: Any, *arguments: Any) -> Any:
+                monkeypatch.undo()
+                found = _kept(run, *arguments)
                 store.told({1: replace(done(0.5), curve=(Epoch(1, 1, 1.0, 1.0, 0.5),))})
-                return Epoch(*fields)
+                store.looked(Look(1, 0.5, 0.5))
+                return found
 
-            monkeypatch.setattr("hpsearch.store.Epoch", slowly)  # the curves are read before the trials
-            history = read(folder).history
-        assert [trial.number for trial in history.pending] == [1]
+            monkeypatch.setattr("hpsearch.store._kept", slowly)  # the trials are read before all else
+            study = read(folder)
+        assert [trial.number for trial in study.history.pending] == [1]
+        assert not study.looks
 
     def test_a_closed_study_is_one_file_and_stays_so_when_it_is_read(self, folder: Path) -> None:
         with create(folder) as store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def find_study(study: str | None) -> Path:
     """
     if study is not None:
         paths = [Path(study), RUNS / study]
-        found = [path for path in paths if (path / FILE).exists()]
+        found = [path for path in paths if os.path.lexists(path / FILE)]
         if not found:
             raise SpecError(Problem("E062", f"there is no study in {study}", help=f"{_known()}"))
         return found[0]
