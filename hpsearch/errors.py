@@ -92,6 +92,9 @@ class HpsearchError(Exception):
         super().__init__("\n\n".join(str(problem) for problem in problems))
         self.problems: Sequence[Problem] = problems
 
+    def __reduce__(self) -> tuple[type[HpsearchError], tuple[Problem, ...]]:
+        return type(self), tuple(self.problems)  # it travels from a worker
+
 
 class SpecError(HpsearchError):
     """The YAML, a flag or the data is wrong; nothing was run."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from random import Random
 
+from hpsearch.errors import HpsearchError
 from hpsearch.runners import Crashed, Finished, Runner, Work
 from hpsearch.space import Space, point_key
 from hpsearch.store import Store
 from hpsearch.strategies import Strategy
-from hpsearch.trial import Cohort, Continue, Done, Epoch, Failed, History, New, Repeat, Result, Suggestion, Trial
+from hpsearch.trial import Cohort, Continue, Done, Epoch, Failed, History, New, Note, Repeat, Result, Suggestion, Trial
 
 _POLL = 0.2  # seconds between looks at the signals
 
@@ -79,7 +80,7 @@ class Told:
     traceback: str = ""
 
 
-def run(search: Search, store: Store, runner: Runner, stop: Stop) -> Iterator[Asked | Epoch | Told]:
+def run(search: Search, store: Store, runner: Runner, stop: Stop) -> Iterator[Asked | Note | Epoch | Told]:
     """Search until the budget is spent, the strategy has no more, or `stop` says so; give what happens.
 
     Goes on where the store stands: trials without a result are trained first, in their own cohorts.
@@ -152,7 +153,7 @@ def _ask(search: Search, history: History) -> Suggestion | None:
     return search.strategy.ask(search.space, history, Random(f"{search.seed}/{len(history)}"))
 
 
-def _train(search: Search, history: History, store: Store, runner: Runner, stop: Stop) -> Iterator[Epoch | Told]:
+def _train(search: Search, history: History, store: Store, runner: Runner, stop: Stop) -> Iterator[Note | Epoch | Told]:
     """Train the cohorts of the pending trials; each is told when all of it has ended."""
     groups: dict[int, list[Trial]] = {}
     for trial in history.pending:
@@ -166,7 +167,7 @@ def _train(search: Search, history: History, store: Store, runner: Runner, stop:
             running = runner.withdraw()
             cohorts = {number: cohort for number, cohort in cohorts.items() if number in running}
         for number, event in runner.wait(_POLL):
-            if isinstance(event, Epoch):
+            if isinstance(event, Epoch | Note):
                 yield event
             elif isinstance(event, Finished | Crashed):
                 crash = event if isinstance(event, Crashed) else Crashed("error: it ended without a result")
@@ -176,6 +177,8 @@ def _train(search: Search, history: History, store: Store, runner: Runner, stop:
                 history = history.told(told)
                 del cohorts[number]
                 yield Told(told, history, crash.traceback)
+            elif isinstance(event, HpsearchError):
+                raise event  # what a worker cannot write is no fault of its trials
             elif isinstance(event, tuple):
                 trial = next(trial for trial in cohorts[number].trials if trial.run == event[0])
                 results[number][trial.number] = _judged(_named(event[1], trial))

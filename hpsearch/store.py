@@ -11,6 +11,7 @@ import fcntl
 import json
 import math
 import os
+import platform
 import shlex
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import CannotWrite, DamagedStudy, DiskFull, HpsearchError, Problem, StudyInUse
+from hpsearch.files import settle, unwritable
 from hpsearch.trial import Done, Epoch, Failed, History, Replicate, Result, Trial
 
 FILE = "study.db"
@@ -62,7 +64,7 @@ CREATE TABLE replicate (
     PRIMARY KEY (number, replicate, fold)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE look (
-    id INTEGER PRIMARY KEY, number INTEGER NOT NULL REFERENCES trial, loss REAL, metric REAL
+    id INTEGER PRIMARY KEY, number INTEGER NOT NULL REFERENCES trial, loss REAL, metric REAL, weights TEXT
 ) STRICT;
 CREATE TABLE session (id INTEGER PRIMARY KEY, wall_seconds REAL NOT NULL, exit INTEGER NOT NULL) STRICT;
 CREATE TABLE seal (digest INTEGER NOT NULL) STRICT;
@@ -101,11 +103,12 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at the test split: which trial, and what it was worth there."""
+    """One look at the test split: which trial, what it was worth there, and the SHA-256 of its weights' file."""
 
     number: int
     loss: float
     metric: float
+    weights: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ _OF_TRIALS = {
 _OF_STUDY = {
     "sqlite_master": ("type", "name", "sql"),
     "study": ("id", *(field.name for field in fields(Meta))),
-    "look": ("id", "number", "loss", "metric"),
+    "look": ("id", "number", "loss", "metric", "weights"),
     "session": ("id", "wall_seconds", "exit"),
 }
 _STUDY = -1
@@ -164,12 +167,16 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             _refuse_full(folder)
         except OSError as error:
-            raise CannotWrite(Problem("E173", f"cannot write to {folder}: {error.strerror}")) from error
+            raise unwritable(folder, error) from error
         with ExitStack() as stack:
             lock = _locked(folder)
             stack.callback(os.close, lock)
             _refuse_full(folder)  # another process may have been faster
-            _write_new(folder, meta)
+            try:
+                (folder / _HALF).unlink(missing_ok=True)
+                _write_new(folder, meta)
+            except OSError as error:
+                raise unwritable(folder, error) from error
             store = cls(folder, _connect(folder), lock)
             stack.pop_all()
             return store
@@ -241,8 +248,8 @@ class Store:
     def looked(self, look: Look) -> None:
         """Write down a look at the test split."""
         with self._transaction() as run:
-            values = (look.number, _finite(look.loss), _finite(look.metric))
-            run("INSERT INTO look (number, loss, metric) VALUES (?, ?, ?)", values)
+            values = (look.number, _finite(look.loss), _finite(look.metric), look.weights)
+            run("INSERT INTO look (number, loss, metric, weights) VALUES (?, ?, ?, ?)", values)
 
     def ended(self, session: Session) -> None:
         """Write down how a run of the search ended."""
@@ -276,8 +283,6 @@ def _transaction(connection: sqlite3.Connection, folder: Path) -> Iterator[_Run]
 
 def _write_new(folder: Path, meta: Meta) -> None:
     """Make a study's file; it gets its name when it is complete."""
-    half = folder / _HALF
-    half.unlink(missing_ok=True)
     names = [field.name for field in fields(Meta)]
     with closing(_connect(folder, _HALF, "DELETE")) as connection, _transaction(connection, folder) as run:
         for statement in _SCHEMA.split(";\n"):
@@ -287,10 +292,8 @@ def _write_new(folder: Path, meta: Meta) -> None:
         marks = ", ".join("?" for _ in names)
         run(f"INSERT INTO study (id, {', '.join(names)}) VALUES (1, {marks})", astuple(meta))
         run("INSERT INTO seal VALUES (?)", (_digests(run, [_STUDY]),))
-    half.replace(folder / FILE)
-    entry = os.open(folder, os.O_RDONLY)
-    os.fsync(entry)
-    os.close(entry)
+    (folder / _HALF).replace(folder / FILE)
+    settle(folder)
 
 
 def _refuse_full(folder: Path) -> None:
@@ -393,7 +396,7 @@ def _study(connection: sqlite3.Connection) -> Study:
     return Study(
         Meta(*meta),
         History(tuple(trials), results),
-        tuple(Look(number, _number(loss), _number(metric)) for _, number, loss, metric in looks),
+        tuple(Look(number, _number(loss), _number(metric), weights) for _, number, loss, metric, weights in looks),
         tuple(Session(*values) for _, *values in sessions),
     )
 
@@ -442,25 +445,27 @@ def _connect(folder: Path, file: str = FILE, journal: str = "WAL") -> sqlite3.Co
 
 def _locked(folder: Path) -> int:
     """The study's lock: the OS lets it go when its holder dies, so it cannot be left behind."""
-    try:
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise CannotWrite(Problem("E173", f"cannot write to {folder}: {error.strerror}")) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(lock, 100, 0).decode(errors="replace")
-        os.close(lock)
-        raise StudyInUse(Problem("E175", f"the study {folder} is in use by process {holder}")) from error
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, str(os.getpid()).encode(), 0)
-    return lock
+    with ExitStack() as stack:
+        try:
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            stack.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()} on {platform.node()}".encode(), 0)
+        except BlockingIOError as error:
+            holder = os.pread(lock, 300, 0).decode(errors="replace") or "that begins just now"
+            raise StudyInUse(Problem("E175", f"the study {folder} is in use by process {holder}")) from error
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        stack.pop_all()
+        return lock
 
 
 def _unwritable(error: sqlite3.DatabaseError, folder: Path) -> HpsearchError:
-    if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-        help = f"free some space, then:  hpsearch resume {shlex.quote(str(folder))}"
-        return DiskFull(Problem("E174", f"no space left for {folder}", help=help))
-    if error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    kind = error.sqlite_errorcode & 0xFF  # the rest says more of the same
+    if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        help = f"make room, then go on with:  hpsearch resume {shlex.quote(str(folder))}"
+        return DiskFull(Problem("E174", f"cannot write to {folder}: {error}", help=help))
+    if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return DamagedStudy(Problem("E165", f"{folder / FILE} is damaged: {error}"))
     return CannotWrite(Problem("E173", f"cannot write to {folder}: {error}"))

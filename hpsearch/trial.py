@@ -144,6 +144,13 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What a person should know of a training beside its result, in a line."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Replicate:
     """One of several trainings of a trial: its seeds (0, 1, ...), its fold of the data, and what it came to."""
 

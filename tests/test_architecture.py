@@ -34,7 +34,7 @@ TABLES = [
 # Each part may import those of the rows above its own, and itself.
 LAYERS: list[set[str]] = [
     {"errors"},
-    {"registry", "expression", "parameters"},
+    {"registry", "expression", "parameters", "files"},
     {"document", "space"},
     {"trial", "data"},
     {"store", "runners", "strategies", "engine"},

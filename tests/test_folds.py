@@ -319,7 +319,8 @@ class TestCommand:
         spec, job_folder = DataSpec("wine", folds=3), tmp_path / "weights"
         one = member(width=8, lr=0.01)
         job = Job((one,), spec, "loss", 0, "cpu", job_folder, epochs=7)
-        ((loss, _),) = score_test(job)
+        (scored,) = score_test(job)
+        assert isinstance(scored, tuple)
         data = prepare(spec)
         assert data.whole is not None
         # by hand: 7 epochs on all rows but the test's, judged on those
@@ -327,5 +328,5 @@ class TestCommand:
         feed = Feed(by_hand, "cpu")
         lengthened = Member(0, {**one.settings, "epochs": 7})
         *_, last = [e[1] for e in train(feed, [lengthened], "loss", 0) if isinstance(e, tuple)]
-        assert loss == pytest.approx(last.loss, rel=1e-5)
+        assert scored[0] == pytest.approx(last.loss, rel=1e-5)
         assert (job_folder / "0.safetensors").exists()

@@ -275,7 +275,7 @@ class TestResults:
         assert whole(blobs(), replace(member(epochs=3), upto=8)).pause is None
 
 
-def done_in(events: Iterator[Epoch | tuple[int, Result]]) -> tuple[dict[int, Result], list[Epoch]]:
+def done_in(events: Iterator[object]) -> tuple[dict[int, Result], list[Epoch]]:
     found = list(events)
     return dict(e for e in found if isinstance(e, tuple)), [e for e in found if isinstance(e, Epoch)]
 

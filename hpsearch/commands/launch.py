@@ -17,7 +17,16 @@ from hpsearch.commands import console
 from hpsearch.commands.plan import Plan, prices
 from hpsearch.data import Dataset
 from hpsearch.engine.plan import Job, Member, cohorts
-from hpsearch.errors import EXIT_INTERRUPTED, EXIT_NO_WINNER, EXIT_OK, EXIT_TERMINATED, Problem, SpecError
+from hpsearch.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_NO_WINNER,
+    EXIT_OK,
+    EXIT_TERMINATED,
+    HpsearchError,
+    Problem,
+    SpecError,
+)
+from hpsearch.files import unwritable
 from hpsearch.report.figures import duration
 from hpsearch.report.leaderboard import Shown, as_json, as_table
 from hpsearch.report.progress import Lines, LiveView, Quiet, Subject, View
@@ -28,7 +37,7 @@ from hpsearch.search import run as run_search
 from hpsearch.space import Params
 from hpsearch.store import Look, Meta, Session, Store, Study
 from hpsearch.strategies import Limit
-from hpsearch.trial import Cohort, History, Trial
+from hpsearch.trial import Cohort, Done, History, Note, Trial
 
 WEIGHTS = "weights"
 _KEPT = 5  # trials whose weights are kept, the best ones
@@ -85,6 +94,7 @@ def call(runner: Runner, function: str, argument: object, stop: Stop | None = No
 
     Raises:
         SpecError: it crashed.
+        HpsearchError: what it says itself.
     """
     runner.submit(Work(-1, function, argument))
     given: list[Any] = []
@@ -92,6 +102,8 @@ def call(runner: Runner, function: str, argument: object, stop: Stop | None = No
         for _, event in runner.wait(_POLL):
             if isinstance(event, Finished):
                 return given
+            if isinstance(event, HpsearchError):
+                raise event
             if isinstance(event, Crashed):
                 raise SpecError(Problem("E080", event.reason.removeprefix("error: ")))
             given.append(event)
@@ -163,11 +175,11 @@ def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | 
     )
 
 
-def _job(plan: Plan, members: Sequence[Member], folder: Path, device: str, trial: Trial, epochs: int = 0) -> Job:
+def _job(plan: Plan, members: Sequence[Member], folder: Path, device: str, trial: Trial) -> Job:
     """Members that have the trial's seeds and its split."""
     keys, data = plan.spec.search, replace(plan.spec.data, draw=trial.replicate)
     seed = keys.seed + (trial.lot << _SEED_BITS)
-    return Job(tuple(members), data, keys.metric, seed, device, folder / WEIGHTS, epochs)
+    return Job(tuple(members), data, keys.metric, seed, device, folder / WEIGHTS)
 
 
 def _exit(study: Study, stop: Stop, epochs: int) -> int:
@@ -214,8 +226,11 @@ def _prune(folder: Path, history: History, plan: Plan) -> None:
 
 
 def _log(path: Path, text: str) -> None:
-    with path.open("a", encoding="utf-8") as log:
-        log.write(text + "\n")
+    try:
+        with path.open("a", encoding="utf-8") as log:
+            log.write(text + "\n")
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def _look(plan: Plan, runner: Runner, store: Store, stop: Stop) -> None:
@@ -226,11 +241,16 @@ def _look(plan: Plan, runner: Runner, store: Store, stop: Stop) -> None:
     if winner is None or now.test:
         return
     member = Member(winner.number, plan.spec.settings(winner.params))
-    trial = study.history.trials[winner.number]
-    job = _job(plan, [member], store.folder, study.meta.device, trial, winner.best_epoch or 0)
+    trial, result = study.history.trials[winner.number], study.history.ended[winner.number]
+    weights = result.weights if isinstance(result, Done) else None
+    job = _job(plan, [member], store.folder, study.meta.device, trial)
+    job = replace(job, epochs=winner.best_epoch or 0, weights=weights or "")
     try:
-        for loss, metric in call(runner, "hpsearch.engine.jobs:score_test", job, stop):
-            store.looked(Look(winner.number, loss, metric))
+        for event in call(runner, "hpsearch.engine.jobs:score_test", job, stop):
+            if isinstance(event, Note):
+                console.progress().print(event.text, markup=False, soft_wrap=True)
+            else:
+                store.looked(Look(winner.number, *event))
     except SpecError as error:  # the search is not lost with it
         console.progress().print(f"the winner could not be scored on the test split: {error}", markup=False)
 

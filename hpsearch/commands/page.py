@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hpsearch.errors import CannotWrite, Problem, SpecError
+from hpsearch.errors import Problem, SpecError
+from hpsearch.files import unwritable
 
 
 def writable(page: str | None) -> Path | None:
@@ -26,8 +27,9 @@ def write(path: Path, text: str) -> None:
 
     Raises:
         CannotWrite: the file system says why.
+        DiskFull: so it says.
     """
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise CannotWrite(Problem("E173", f"cannot write {path}: {error.strerror}")) from error
+        raise unwritable(path, error) from error

@@ -19,7 +19,8 @@ from hpsearch.commands.launch import Run, finish
 from hpsearch.commands.plan import Plan
 from hpsearch.data import Dataset, baseline
 from hpsearch.data.prepare import prepare
-from hpsearch.errors import CannotWrite, Problem, SpecError
+from hpsearch.errors import Problem, SpecError
+from hpsearch.files import write
 from hpsearch.spec import Override, Spec, parse
 from hpsearch.store import Meta, Store
 
@@ -152,7 +153,4 @@ def described(spec: Spec, data: Dataset) -> dict[str, object]:
 def _keep(study: Path, text: str, strategy: str, flags: list[Override]) -> None:
     """The config as it was run, for people; the study's own copy is in its file."""
     command = " ".join(["hpsearch", strategy, "CONFIG", *(source for _, _, source in flags)])
-    try:
-        (study / "config.yaml").write_text(f"# run as: {command}\n{text}", encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise CannotWrite(Problem("E173", f"cannot write to {study}: {error.strerror}")) from error
+    write(study / "config.yaml", f"# run as: {command}\n{text}".encode("utf-8", "surrogateescape"))

@@ -2,6 +2,9 @@
 
 Nothing else is needed: batches, noise and schedules are functions of the epoch, and pre-training comes before the
 first. Weights are kept without the padding that the company gave them, so that the company may change.
+
+A disk may change what is on it, and a person may remove it: whoever wrote weights keeps their digest, and a pause has
+its own within it.
 """
 
 from __future__ import annotations
@@ -9,18 +12,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from pathlib import Path
 
-from safetensors import safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load, save
 from torch import Tensor
 
+from hpsearch import files
 from hpsearch.engine.array import Array
 from hpsearch.engine.shapes import slots
 from hpsearch.engine.stack import Stack, corner
 from hpsearch.trial import Epoch
 
 _RUN = "run"  # the name in a file's header of what is no tensor
+_DIGEST = "sha256"  # and of what says whether all of it is as it was
+
+
+class Lost(Exception):
+    """A file of a training is gone, or is not what was written; says which in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +81,59 @@ def fill(stack: Stack, position: int, array: Array, weights: Mapping[str, Tensor
         corner(view[position], weights[slot.name].shape).copy_(weights[slot.name])
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str] | None = None) -> None:
-    """Old or new, never half."""
-    path.parent.mkdir(exist_ok=True)
-    half = path.with_suffix(".tmp")
-    half.write_bytes(save(dict(tensors), dict(header) if header else None))
-    half.replace(path)
+def write(path: Path, weights: Mapping[str, Tensor]) -> str:
+    """Write weights to a file; its SHA-256, in hex.
+
+    Raises:
+        DiskFull, CannotWrite: see `files.write`.
+    """
+    data = save(dict(weights))
+    files.write(path, data)
+    return sha256(data).hexdigest()
+
+
+def read(path: Path, digest: str) -> Mapping[str, Tensor]:
+    """What `write` wrote and gave this digest.
+
+    Raises:
+        Lost: it is not there any more.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Lost(f"{path.name} cannot be read ({error.strerror})") from error
+    if sha256(data).hexdigest() != digest:
+        raise Lost(f"{path.name} has changed since it was written")
+    return load(data)
 
 
 def write_pause(path: Path, pause: Pause) -> None:
     """All of it, in one file."""
     known = {field.name: getattr(pause, field.name) for field in fields(pause) if field.name != "tensors"}
-    write(path, pause.tensors, {_RUN: json.dumps({**known, "at": asdict(pause.at)})})
+    run, tensors = json.dumps({**known, "at": asdict(pause.at)}), dict(pause.tensors)
+    files.write(path, save(tensors, {_RUN: run, _DIGEST: _digest(run, tensors)}))
 
 
 def read_pause(path: Path) -> Pause:
-    """What `write_pause` wrote, to the last bit."""
-    with safe_open(path, framework="pt") as file:
-        known = json.loads(file.metadata()[_RUN])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+    """What `write_pause` wrote, to the last bit.
+
+    Raises:
+        Lost: it is not there any more.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        right = header[_DIGEST] == _digest(header[_RUN], tensors)
+    except OSError as error:
+        raise Lost(f"{path.name} cannot be read ({error.strerror or 'it is not there'})") from error
+    except (SafetensorError, KeyError, TypeError):
+        right = False
+    if not right:
+        raise Lost(f"{path.name} has changed since it was written")
+    known = json.loads(header[_RUN])
     return Pause(**{**known, "at": Epoch(**known["at"])}, tensors=tensors)
+
+
+def _digest(run: str, tensors: dict[str, Tensor]) -> str:
+    return sha256(run.encode() + save(tensors)).hexdigest()

@@ -2,62 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
-
-from safetensors.torch import load_file
+from typing import TypeVar
 
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.array import Array, Problem
-from hpsearch.engine.checkpoint import fill, read_pause, trimmed, write, write_pause
+from hpsearch.engine.checkpoint import Lost, Pause, fill, read, read_pause, trimmed, write, write_pause
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.health import probes
 from hpsearch.engine.plan import Checkup, Job, Member, arrays
 from hpsearch.engine.replicates import joined
 from hpsearch.engine.train import Ended, Reached, begun, learn, train
-from hpsearch.trial import Epoch, Probe, Result
+from hpsearch.errors import CannotWrite, DiskFull, HpsearchError
+from hpsearch.trial import Epoch, Failed, Note, Probe, Result
+
+T = TypeVar("T")
 
 
-def train_cohort(job: Job) -> Iterator[Epoch | tuple[int, Result]]:
+def train_cohort(job: Job) -> Iterator[Note | Epoch | tuple[int, Result] | HpsearchError]:
     """Train the members; what a result speaks of, weights and pauses, is on disk before it is given."""
+    return _written(_train_cohort(job))
+
+
+def score_test(job: Job) -> Iterator[Note | tuple[float, float, str] | HpsearchError]:
+    """The loss and the metric of the one trial on the test split, with the weights that its training left, by digest.
+
+    Where it was trained on folds, or its weights are lost, it is trained once more, on all rows, for `job.epochs`.
+    """
+    return _written(_score_test(job))
+
+
+def _written(events: Iterator[T]) -> Iterator[T | HpsearchError]:
+    """The events; where something cannot be written, that is the last one, since no trial is to blame."""
+    try:
+        yield from events
+    except (CannotWrite, DiskFull) as error:
+        yield error
+
+
+def _train_cohort(job: Job) -> Iterator[Note | Epoch | tuple[int, Result]]:
     feed = _feed(job.data, job.device)
-    for event in joined(job.members, _trained(feed, job)):
+    pauses: dict[str, Pause] = {}
+    for member in job.members:
+        if member.start:
+            try:
+                pauses[member.name] = read_pause(job.folder / member.pause_file(member.start))
+            except Lost as lost:
+                yield Note(f"trial {member.number} is trained again from its start: {lost}")
+                pauses[member.name] = _paused(feed, member, job)
+    for event in joined(job.members, _trained(feed, job, pauses)):
         if isinstance(event, Ended):
-            if event.weights:
-                write(job.folder / f"{event.member.number}.safetensors", event.weights)
-            yield event.member.number, event.result
+            result = event.result
+            if not isinstance(result, Failed) and event.weights:
+                digest = write(job.folder / f"{event.member.number}.safetensors", event.weights)
+                result = replace(result, weights=digest)
+            yield event.member.number, result
         else:
             yield event
 
 
-def _trained(feed: Feed, job: Job) -> Iterator[Reached | Ended]:
+def _trained(feed: Feed, job: Job, pauses: Mapping[str, Pause]) -> Iterator[Reached | Ended]:
     for members in arrays(job.members, feed.data.shape, feed.data.outputs, job.device):
-        pauses = {m.name: read_pause(job.folder / m.pause_file(m.start)) for m in members if m.start}
         for event in train(feed, members, job.objective, job.seed, pauses):
             if isinstance(event, Ended) and event.pause:
                 write_pause(job.folder / event.member.pause_file(event.member.end), event.pause)
             yield event
 
 
-def score_test(job: Job) -> Iterator[tuple[float, float]]:
-    """The loss and the metric of the one trial on the test split, with the weights that its training left.
+def _paused(feed: Feed, member: Member, job: Job) -> Pause:
+    """Where the member was before this leg, all legs before it done again as one, alone."""
+    *_, ended = train(feed, [replace(member, start=0, upto=member.start)], job.objective, job.seed)
+    assert isinstance(ended, Ended)
+    if ended.pause is None:
+        raise ValueError("trained again, it did not come to where it had paused")
+    return ended.pause
 
-    Where it was trained on folds, it is trained once more, on all of their rows, for `job.epochs`.
-    """
-    member, feed = job.members[0], _feed(job.data, job.device)
+
+def _score_test(job: Job) -> Iterator[Note | tuple[float, float, str]]:
+    member, feed, digest = job.members[0], _feed(job.data, job.device), job.weights
+    array = None
     if feed.data.whole is None:
-        array = load(member, feed, job.seed, job.folder)
+        try:
+            array = load(member, feed, job)
+        except Lost as lost:
+            yield Note(f"trial {member.number} is trained again to be tested: {lost}")
     else:
         feed = Feed(replace(feed.data, folds=(feed.data.whole,), whole=None), job.device)
+    if array is None:
         array = begun(feed, [member], job.seed)
         for epoch in range(1, job.epochs + 1):
             learn(array, feed, epoch)
-        write(job.folder / f"{member.number}.safetensors", trimmed(array.weights, 0, array))
+        digest = write(job.folder / f"{member.number}.safetensors", trimmed(array.weights, 0, array))
     losses, metrics = feed.score(array, "test")
-    yield losses[0], metrics[0]
+    yield losses[0], metrics[0], digest
 
 
 def diagnose(checkup: Checkup) -> Iterator[Probe]:
@@ -65,10 +105,15 @@ def diagnose(checkup: Checkup) -> Iterator[Probe]:
     yield from probes(_feed(checkup.data, checkup.device), checkup.members, checkup.seed, checkup.epochs)
 
 
-def load(member: Member, feed: Feed, seed: int, folder: Path) -> Array:
-    """A cohort of one, with the weights that its training left."""
-    array = Array([member], Problem(feed.data.shape, feed.data.outputs, seed), feed.like)
-    fill(array.weights, 0, array, load_file(folder / f"{member.number}.safetensors"))
+def load(member: Member, feed: Feed, job: Job) -> Array:
+    """A cohort of one, with the weights that its training left.
+
+    Raises:
+        Lost: they are not there any more.
+    """
+    weights = read(job.folder / f"{member.number}.safetensors", job.weights)
+    array = Array([member], Problem(feed.data.shape, feed.data.outputs, job.seed), feed.like)
+    fill(array.weights, 0, array, weights)
     return array
 
 

@@ -72,7 +72,7 @@ class Job:
 
     Of a trial of several members these are the first one's. A leg that pauses leaves each member's `pause_file`
     there, too, for the next one; who needs it no more removes it. `epochs` says for how many a winner is trained
-    again.
+    again, `weights` is the digest of those that it left.
     """
 
     members: tuple[Member, ...]
@@ -82,6 +82,7 @@ class Job:
     device: str
     folder: Path
     epochs: int = 0
+    weights: str = ""
 
 
 @dataclass(frozen=True, slots=True)

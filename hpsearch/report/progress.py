@@ -16,7 +16,7 @@ from hpsearch.report import figures
 from hpsearch.report.leaderboard import Column
 from hpsearch.search import Asked, Told
 from hpsearch.space import Params
-from hpsearch.trial import Done, Epoch, Failed, History, Trial
+from hpsearch.trial import Done, Epoch, Failed, History, Note, Trial
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 30  # epochs of a curve
@@ -61,7 +61,7 @@ class View(Protocol):
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def show(self, event: Asked | Epoch | Told) -> None:
+    def show(self, event: Asked | Note | Epoch | Told) -> None:
         """Take in what has happened."""
 
 
@@ -74,7 +74,7 @@ class Quiet:
     def __exit__(self, *exc: object) -> None:
         pass
 
-    def show(self, event: Asked | Epoch | Told) -> None:
+    def show(self, event: Asked | Note | Epoch | Told) -> None:
         """Nothing."""
 
 
@@ -91,8 +91,10 @@ class Lines:
     def __exit__(self, *exc: object) -> None:
         pass
 
-    def show(self, event: Asked | Epoch | Told) -> None:
+    def show(self, event: Asked | Note | Epoch | Told) -> None:
         """A line where trials ended."""
+        if isinstance(event, Note):
+            self._console.print(event.text, markup=False, soft_wrap=True)
         if not isinstance(event, Told):
             return
         subject, trials = self._subject, event.history.trials
@@ -168,13 +170,15 @@ class LiveView:
     def __exit__(self, *exc: object) -> None:
         self._live.stop()
 
-    def show(self, event: Asked | Epoch | Told) -> None:
+    def show(self, event: Asked | Note | Epoch | Told) -> None:
         """Take in what has happened; the next redraw shows it."""
         if isinstance(event, Asked):
             self._running.asked({trial.run: self._subject.expected(trial) for trial in event.trials})
             self._progress.reset(self._epochs)
         elif isinstance(event, Epoch):
             self._running.seen(event)
+        elif isinstance(event, Note):
+            self._live.console.print(event.text, markup=False)
         else:
             self._history = event.history
             trials = event.history.trials
