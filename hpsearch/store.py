@@ -28,6 +28,7 @@ from hpsearch.files import settle, unwritable
 from hpsearch.trial import Done, Epoch, Failed, History, Replicate, Result, Trial
 
 FILE = "study.db"
+CONFIG = "config.yaml"
 _LOCK = "study.lock"
 _HALF = "study.db.new"
 _APPLICATION = 0x68707331  # "hps1"
@@ -219,10 +220,11 @@ class Store:
         with _readable(self.folder):
             return _study(self._connection)
 
-    def extend(self, budget: int) -> None:
-        """Give the study another total."""
+    def amend(self, meta: Meta) -> None:
+        """Let the study be another than it was begun as."""
+        names = ", ".join(f"{field.name} = ?" for field in fields(Meta))
         with self._transaction() as run:
-            run("UPDATE study SET budget = ?", (budget,))
+            run(f"UPDATE study SET {names}", astuple(meta))
 
     def asked(self, trials: Iterable[Trial]) -> None:
         """Write down a wave before any of it is run."""

@@ -104,7 +104,7 @@ class TestEnvironment:
     def test_a_flag_stands_over_it(self, hpsearch: Run, study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HPSEARCH_BUDGET", "many")
         ran = hpsearch("resume", str(study), "--budget", "2")  # refused, but for another reason
-        assert "more than --budget 2" in ran.err
+        assert "more than a budget of 2" in ran.err
 
 
 class TestRefusals:

@@ -127,10 +127,11 @@ class TestRoundTrip:
         assert math.isnan(look.loss)
         assert math.isnan(look.metric)
 
-    def test_the_budget_can_be_extended(self, folder: Path) -> None:
+    def test_a_study_can_be_amended(self, folder: Path) -> None:
+        other = replace(META, budget=99, config="a: 2", overrides="[1]")
         with create(folder) as store:
-            store.extend(99)
-        assert read(folder).meta.budget == 99
+            store.amend(other)
+        assert read(folder).meta == other
 
 
 class TestTransitions:

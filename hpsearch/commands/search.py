@@ -22,7 +22,7 @@ from hpsearch.data.prepare import prepare
 from hpsearch.errors import Problem, SpecError
 from hpsearch.files import write
 from hpsearch.spec import Override, Spec, parse
-from hpsearch.store import Meta, Store
+from hpsearch.store import CONFIG, Meta, Store
 
 _PROJECT_FILE = Path("hpsearch.yaml")
 _MANY = 1_000  # grid points that nobody runs without meaning to
@@ -38,7 +38,7 @@ def search(strategy: str, given: Mapping[str, Any]) -> int:
     plan = Plan(strategy, spec)
     budget = _budget(plan, given)
     run = Run.of(given)
-    with run.runner() as runner:  # its processes start while the data is read
+    with run.runner(spec.search.memory) as runner:  # its processes start while the data is read
         data = prepare(spec.data)
         device = run.device(runner)
         plan.check(data)
@@ -113,7 +113,6 @@ def _meta(
 ) -> Meta:
     text, file, folder, flags = source
     floor = baseline(data)
-    versions = {package: metadata.version(package) for package in ("torch", "numpy", "scikit-optimize")}
     return Meta(
         name=name,
         strategy=plan.strategy,
@@ -131,8 +130,14 @@ def _meta(
         baseline_loss=plan.objective(floor.loss, floor.metric),
         baseline_metric=floor.metric,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=json.dumps({"hpsearch": __version__, "python": platform.python_version(), **versions}),
+        versions=json.dumps(versions()),
     )
+
+
+def versions() -> dict[str, str]:
+    """Of all that computes."""
+    packages = {package: metadata.version(package) for package in ("torch", "numpy", "scikit-optimize")}
+    return {"hpsearch": __version__, "python": platform.python_version(), **packages}
 
 
 def described(spec: Spec, data: Dataset) -> dict[str, object]:
@@ -153,4 +158,4 @@ def described(spec: Spec, data: Dataset) -> dict[str, object]:
 def _keep(study: Path, text: str, strategy: str, flags: list[Override]) -> None:
     """The config as it was run, for people; the study's own copy is in its file."""
     command = " ".join(["hpsearch", strategy, "CONFIG", *(source for _, _, source in flags)])
-    write(study / "config.yaml", f"# run as: {command}\n{text}".encode("utf-8", "surrogateescape"))
+    write(study / CONFIG, f"# run as: {command}\n{text}".encode("utf-8", "surrogateescape"))

@@ -17,12 +17,12 @@ from hpsearch.engine.plan import Checkup, Job, Member, arrays
 from hpsearch.engine.replicates import joined
 from hpsearch.engine.train import Ended, Reached, begun, learn, train
 from hpsearch.errors import CannotWrite, DiskFull, HpsearchError
-from hpsearch.trial import Epoch, Failed, Note, Probe, Result
+from hpsearch.trial import Begun, Epoch, Failed, Note, Probe, Result
 
 T = TypeVar("T")
 
 
-def train_cohort(job: Job) -> Iterator[Note | Epoch | tuple[int, Result] | HpsearchError]:
+def train_cohort(job: Job) -> Iterator[Begun | Note | Epoch | tuple[int, Result] | HpsearchError]:
     """Train the members; what a result speaks of, weights and pauses, is on disk before it is given."""
     return _written(_train_cohort(job))
 
@@ -43,8 +43,9 @@ def _written(events: Iterator[T]) -> Iterator[T | HpsearchError]:
         yield error
 
 
-def _train_cohort(job: Job) -> Iterator[Note | Epoch | tuple[int, Result]]:
+def _train_cohort(job: Job) -> Iterator[Begun | Note | Epoch | tuple[int, Result]]:
     feed = _feed(job.data, job.device)
+    yield Begun()
     pauses: dict[str, Pause] = {}
     for member in job.members:
         if member.start:
