@@ -166,6 +166,8 @@ class Store:
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if (folder / FILE).exists():
+                os.close(_locked(folder))  # if it is in use, that is what there is to say
             _refuse_full(folder)
         except OSError as error:
             raise unwritable(folder, error) from error
