@@ -207,7 +207,7 @@ class Store:
             with closing(self._connection) as connection, suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA busy_timeout = 1000")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                connection.execute("PRAGMA journal_mode = DELETE")
+                connection.execute("PRAGMA journal_mode = MEMORY")  # see _journaled
         finally:
             os.close(self._lock)
 
@@ -437,7 +437,7 @@ def _digest(rows: object) -> int:
 def _connect(folder: Path, file: str = FILE, journal: str = "WAL") -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(folder / file, isolation_level=None, timeout=30)
-        connection.execute(f"PRAGMA journal_mode = {journal}")
+        _journaled(connection, journal)
         connection.execute("PRAGMA synchronous = FULL")
         # a commit has returned when it is in the file: SQLite drops a damaged journal without a word
         connection.execute("PRAGMA wal_autocheckpoint = 1")
@@ -445,6 +445,17 @@ def _connect(folder: Path, file: str = FILE, journal: str = "WAL") -> sqlite3.Co
     except sqlite3.OperationalError as error:
         raise _unwritable(error, folder) from error
     return connection
+
+
+def _journaled(connection: sqlite3.Connection, journal: str) -> None:
+    """Let what is not yet committed stand in such a journal.
+
+    The change itself is one write of one page, and needs none. A kill might leave one that is hot, and then nobody
+    could read the study before it is opened to be written.
+    """
+    if connection.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        connection.execute(f"PRAGMA journal_mode = {journal}")
 
 
 def _locked(folder: Path) -> int:

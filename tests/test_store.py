@@ -204,6 +204,16 @@ class TestOneWriter:
         assert [trial.number for trial in study.history.pending] == [1]
         assert not study.looks
 
+    def test_nothing_lies_beside_it_that_a_reader_could_not_do_without(self, folder: Path) -> None:
+        """A kill leaves what is there: only a writer could roll a hot journal back, and readers would be shut out."""
+        create(folder).close()
+        seen: set[str] = set()
+        with subprocess.Popen([sys.executable, "-c", OPENER, str(folder)], cwd=Path(__file__).parents[1]) as opener:
+            while opener.poll() is None:
+                seen.update(path.name for path in folder.iterdir())
+        assert f"{FILE}-wal" in seen
+        assert f"{FILE}-journal" not in seen
+
     def test_a_closed_study_is_one_file_and_stays_so_when_it_is_read(self, folder: Path) -> None:
         with create(folder) as store:
             asked(store, 1)
@@ -217,6 +227,10 @@ class TestBeginning:
         with pytest.raises(CannotWrite, match="hpsearch resume") as refused:
             create(folder)
         assert refused.value.exit_code == EXIT_CANNOT_WRITE
+
+    def test_one_that_is_in_use_is_said_to_be_so(self, folder: Path) -> None:
+        with create(folder), pytest.raises(StudyInUse):
+            create(folder)
 
     def test_an_empty_folder_will_do(self, folder: Path) -> None:
         folder.mkdir()
@@ -300,6 +314,15 @@ def test_a_full_disk_is_said_to_be_full_and_what_was_committed_stays(folder: Pat
     store.close()
     assert len(read(folder).history) == 1
 
+
+OPENER = """
+import sys
+from pathlib import Path
+from hpsearch.store import Session, Store
+for _ in range(8):
+    with Store.open(Path(sys.argv[1])) as store:
+        store.ended(Session(1.0, 0))
+"""
 
 # One line for each number whose result is committed; then the next one. Killed at any moment by the test.
 WRITER = """
