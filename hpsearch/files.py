@@ -1,4 +1,4 @@
-"""Writing a file: old or new, never half, and what is said where that fails."""
+"""Writing a file: old or new, never half; and what is said where that fails."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 def write(path: Path, data: bytes) -> None:
     """Put a file there, or another in its place, also in a folder that is not yet there.
 
+    A kill leaves the old one or the new one, and so does a power cut, be it that the new one was there already.
+
     Raises:
         DiskFull: there is no room for it.
         CannotWrite: the file system refuses it for another reason.
@@ -27,7 +29,6 @@ def write(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         half.replace(path)
-        settle(path.parent)
     except OSError as error:
         with suppress(OSError):
             half.unlink(missing_ok=True)
