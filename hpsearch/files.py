@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hpsearch.errors import CannotWrite, DiskFull, HpsearchError, Problem
 
+_HALF = ".tmp"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -21,7 +22,7 @@ def write(path: Path, data: bytes) -> None:
         DiskFull: there is no room for it.
         CannotWrite: the file system refuses it for another reason.
     """
-    half = path.with_name(f"{path.name}.tmp")
+    half = path.with_name(f"{path.name}.{os.getpid()}{_HALF}")  # what outlives a killed search may write it, too
     try:
         path.parent.mkdir(exist_ok=True)
         with half.open("wb") as file:
@@ -33,6 +34,12 @@ def write(path: Path, data: bytes) -> None:
         with suppress(OSError):
             half.unlink(missing_ok=True)
         raise unwritable(path, error) from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove what kills have left half written, in a folder and below."""
+    for half in folder.rglob(f"*{_HALF}"):
+        half.unlink(missing_ok=True)
 
 
 def settle(folder: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from hpsearch.commands.launch import _log
 from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_DISK_FULL, DiskFull, HpsearchError
-from hpsearch.files import write
+from hpsearch.files import sweep, write
 from hpsearch.report.view import canonical
 from hpsearch.store import FILE, Look, Session, Store, read
 from hpsearch.trial import Done, Epoch, Failed, Result, Trial
@@ -100,6 +100,14 @@ def test_a_file_is_old_or_new_and_never_half(tmp_path: Path) -> None:
     assert (tmp_path / "config.yaml").read_bytes() == b"old"
     write(tmp_path / "config.yaml", b"new " * 100)
     assert (tmp_path / "config.yaml").read_bytes() == b"new " * 100
+
+
+def test_what_a_kill_has_left_half_written_is_removed(tmp_path: Path) -> None:
+    write(tmp_path / "weights" / "7.safetensors", b"whole")
+    (tmp_path / "weights" / "7.safetensors.123.tmp").touch()
+    (tmp_path / "config.yaml.123.tmp").touch()
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["7.safetensors"]
 
 
 def test_a_log_that_has_no_room_is_said_to_have_none() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,7 +175,9 @@ def test_what_says_the_same_in_other_words_changes_nothing(tmp_path: Path, meta:
     assert parse(spelt_out.config, "", tmp_path) == parse(meta.config, "", tmp_path)
 
 
-def test_a_config_that_is_gone_is_not_missed(tmp_path: Path, meta: Meta) -> None:
+@pytest.mark.parametrize("instead", [lambda path: None, Path.mkdir, os.mkfifo], ids=["nothing", "a folder", "a FIFO"])
+def test_a_config_that_is_gone_is_not_missed(tmp_path: Path, meta: Meta, instead: Callable[[Path], None]) -> None:
+    instead(tmp_path / CONFIG)
     assert edited(meta, tmp_path / CONFIG) == meta
 
 

@@ -18,6 +18,7 @@ from hpsearch.data.prepare import prepare
 from hpsearch.document import Document, dotted, read
 from hpsearch.document import Path as Key
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
+from hpsearch.files import sweep
 from hpsearch.mistakes import Mistakes, written
 from hpsearch.schema import validate
 from hpsearch.search import spent
@@ -90,6 +91,7 @@ def resume(given: Mapping[str, Any]) -> int:
                 )
             if meta != begun:
                 store.amend(meta)
+            sweep(store.folder)
             return finish(plan, run, runner, data, store)
 
 
@@ -102,10 +104,10 @@ def edited(meta: Meta, path: Path) -> Meta:
         ConfigDiffers: something has changed that may not; with all that has.
         SpecError: it cannot be read.
     """
+    if not path.is_file():
+        return meta  # the study has its own copy
     try:
         text = path.read_bytes().decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return meta  # the study has its own copy
     except OSError as error:
         raise SpecError(Problem("E001", f"cannot read {path}: {error.strerror}")) from error
     old, new = read(meta.config, meta.file), read(text, str(path))
