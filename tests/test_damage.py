@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from hpsearch.cli import cli
-from hpsearch.commands.studies import find_study
 from hpsearch.errors import EXIT_DAMAGED, DamagedStudy
 from hpsearch.store import FILE, Look, Session, Store, Study, read
 from hpsearch.trial import Done, Epoch, Failed, Replicate, Trial
@@ -223,16 +222,6 @@ def test_on_the_command_line_it_is_one_line(
     assert not said.out
     assert said.err.startswith("error[E165]: ")
     assert "Traceback" not in said.err
-
-
-def test_the_newest_study_is_found_beside_a_link_to_itself(
-    tmp_path: Path, folders: tuple[Path, Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(folders[1], tmp_path / "runs" / "right")
-    (tmp_path / "runs" / "wrong").mkdir()
-    FOREIGN["a link to itself"](tmp_path / "runs" / "wrong" / FILE)
-    monkeypatch.chdir(tmp_path)
-    assert find_study(None) == Path("runs/right")
 
 
 def test_what_reading_does_not_notice_is_refused_to_who_would_write(

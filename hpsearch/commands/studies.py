@@ -36,7 +36,7 @@ def _written(study: Path) -> int:
     """When it was last written; while it is, what is new stands in the journal beside it."""
     times = [0]
     for path in (study / FILE, study / f"{FILE}-wal"):
-        with suppress(OSError):
+        with suppress(FileNotFoundError):
             times.append(path.stat().st_mtime_ns)
     return max(times)
 
