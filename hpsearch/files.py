@@ -13,10 +13,11 @@ _HALF = ".tmp"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, settled: bool = True) -> None:
     """Put a file there, or another in its place, also in a folder that is not yet there.
 
-    A kill leaves the old one or the new one, and so does a power cut, be it that the new one was there already.
+    A kill leaves the old one or the new one. So does a power cut where it is `settled`, which takes some milliseconds;
+    else who reads it must know its digest.
 
     Raises:
         DiskFull: there is no room for it.
@@ -28,7 +29,8 @@ def write(path: Path, data: bytes) -> None:
         with half.open("wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if settled:
+                os.fsync(file.fileno())
         half.replace(path)
     except OSError as error:
         with suppress(OSError):

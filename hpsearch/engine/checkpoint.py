@@ -88,7 +88,7 @@ def write(path: Path, weights: Mapping[str, Tensor]) -> str:
         DiskFull, CannotWrite: see `files.write`.
     """
     data = save(dict(weights))
-    files.write(path, data)
+    files.write(path, data, settled=False)
     return sha256(data).hexdigest()
 
 
@@ -111,7 +111,7 @@ def write_pause(path: Path, pause: Pause) -> None:
     """All of it, in one file."""
     known = {field.name: getattr(pause, field.name) for field in fields(pause) if field.name != "tensors"}
     run, tensors = json.dumps({**known, "at": asdict(pause.at)}), dict(pause.tensors)
-    files.write(path, save(tensors, {_RUN: run, _DIGEST: _digest(run, tensors)}))
+    files.write(path, save(tensors, {_RUN: run, _DIGEST: _digest(run, tensors)}), settled=False)
 
 
 def read_pause(path: Path) -> Pause:
