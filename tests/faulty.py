@@ -45,14 +45,15 @@ class Undertaking:
 
     def __init__(self, folder: Path, *command: str) -> None:
         self.folder = folder
-        self.command = (*command, "--study", "study", "--quiet")
+        self.command = (*command, "--study", "study")
         self._log = folder / "log"
         self._log.mkdir(parents=True)
 
-    def start(self, point: str = "nowhere", k: int = 0) -> subprocess.Popen[bytes]:
-        """Begin it, or go on with it; it dies the k-th time it passes the point."""
-        arguments = ("resume", "study", "--quiet") if self.is_begun() else self.command
-        command = [sys.executable, "-m", "tests.kill_at", str(self._log), point, str(k), "--", *arguments]
+    def start(self, point: str = "nowhere", k: int = 0, number: int = signal.SIGKILL) -> subprocess.Popen[bytes]:
+        """Begin it, or go on with it; the signal comes the k-th time it passes the point."""
+        arguments = ("resume", "study") if self.is_begun() else self.command
+        place = (str(self._log), point, str(k), str(int(number)))
+        command = [sys.executable, "-m", "tests.kill_at", *place, "--", *arguments]
         with (self.folder / "stderr").open("ab") as stderr, (self.folder / "stdout").open("ab") as stdout:
             return subprocess.Popen(
                 command,
@@ -66,7 +67,11 @@ class Undertaking:
 
     def finish(self) -> None:
         """Run it to its end."""
-        assert self.start().wait(TIMEOUT) == 0, (self.folder / "stderr").read_text()
+        assert self.start().wait(TIMEOUT) == 0, self.stderr()
+
+    def stderr(self) -> str:
+        """What it has written there, all its processes."""
+        return (self.folder / "stderr").read_text()
 
     def is_begun(self) -> bool:
         """Whether the study's first transaction is in its file."""
@@ -87,7 +92,9 @@ class Undertaking:
             for path in (self.folder / "study" / "weights").iterdir()
         }
         passings = {path.name: path.stat().st_size for path in self._log.iterdir() if path.name != SAID}
-        return Trace(canonical(self.study()), weights, passings)
+        study = self.study()
+        places = "\n".join(f"{trial.number} {trial.wave} {trial.cohort}" for trial in study.history.trials)
+        return Trace(f"{canonical(study)}\n{places}", weights, passings)
 
     def living(self) -> set[int]:
         """The processes that it has started, and those that they have."""
@@ -111,7 +118,7 @@ class Undertaking:
         said = self._said()
         twice = [number for number, times in Counter(said).items() if times > 1]
         tally.duplicates += len(twice)
-        stderr = (self.folder / "stderr").read_text()
+        stderr = self.stderr()
         broken = stderr.count("Traceback") + stderr.count("bug in hpsearch")
         tally.tracebacks += bool(broken)
         lost: list[int] = []

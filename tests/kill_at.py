@@ -1,9 +1,9 @@
-"""The command line with a side log of what it has said, dying by -9 the k-th time that it passes a named point.
+"""The command line with a side log of what it has said, struck by a signal the k-th time that it passes a named point.
 
-`python -m tests.kill_at FOLDER POINT K -- bayes ...` writes into FOLDER `said`: the number of each trial as soon as
-`Store.told` has returned, one a line; and for each point a file that grows by a byte each time it is passed, so that
-whoever is started with the same FOLDER goes on counting, and comes past the place of the death alive. At the point
-"nowhere" nothing dies.
+`python -m tests.kill_at FOLDER POINT K SIGNAL -- bayes ...` writes into FOLDER `said`: the number of each trial as soon
+as `Store.told` has returned, one a line; and for each point a file that grows by a byte each time it is passed, so that
+whoever is started with the same FOLDER goes on counting, and comes past the place of the death alive. SIGKILL is for
+the process that passes, other signals are for its whole group, as those of a terminal are. At "nowhere" there is none.
 
 The product knows nothing of this: its functions are wrapped here, in the coordinator and in its workers, which import
 the main module of their parent again.
@@ -38,11 +38,11 @@ _WRITTEN = {"INSERT INTO trial": "asked", "UPDATE trial SET": "told", "INSERT IN
 
 
 def passed(point: str, last: Callable[[], None] = lambda: None) -> None:
-    """Count a passing; where it is the one, do what is last, and die."""
-    folder, deadly, k = os.environ[_VARIABLE].split("\n")
+    """Count a passing; where it is the one, do what is last, and strike."""
+    folder, deadly, k, number = os.environ[_VARIABLE].split("\n")
     if _append(Path(folder) / point, b".") == int(k) and point == deadly:
         last()
-        os.kill(os.getpid(), signal.SIGKILL)
+        (os.kill if int(number) == signal.SIGKILL else os.killpg)(os.getpid(), int(number))
 
 
 def _append(path: Path, text: bytes) -> int:
@@ -56,7 +56,7 @@ def _append(path: Path, text: bytes) -> int:
 
 
 class Connection(sqlite3.Connection):
-    """Passes points before and after a commit, by what is committed; and where `step` is one, that at each statement."""
+    """Passes points before and after a commit, by what is committed; where `step` is one, that at each statement."""
 
     step = ""
     _written = ""
@@ -154,8 +154,8 @@ def wrap_worker() -> None:
 
 def main() -> None:
     """Run the command line behind `--`."""
-    folder, point, k, _, *arguments = sys.argv[1:]
-    os.environ[_VARIABLE] = "\n".join((folder, point, k))
+    *place, _ = sys.argv[1:6]
+    os.environ[_VARIABLE], arguments = "\n".join(place), sys.argv[6:]
     sys.argv[1:] = arguments
     wrap_coordinator()
 

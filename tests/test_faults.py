@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Callable
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -31,21 +33,43 @@ parameters:
   depth: {values: [1, 2]}
 search: {wave: 8}
 """
+_WAVES = """
+data: {source: digits}
+train: {epochs: 2, patience: 0}
+parameters:
+  lr: {min: 1e-3, max: 1e-1, log: true, points: 3}
+  width: {values: [8, 16, 72]}
+  depth: {values: [1, 2]}
+search: {wave: 6, budget: 18}
+"""
+_PICKS = "".join(f"  - {{lr: {2.0**-k}, width: {8 + 5 * k}, depth: {1 + k % 2}}}\n" for k in range(2, 20))
 SEARCHES = {
     "bayes": (_SPACE % 3, ["bayes", "--budget", "12"]),
     "halving": (_SPACE % 9, ["random", "--halving", "--budget", "4"]),  # pauses, and trials that go on from them
-    "grid": (_GRID, ["grid"]),
+    "grid of 30": (_GRID, ["grid"]),
+    "manual": (f"{_WAVES}trials:\n{_PICKS}", ["manual"]),
+    "grid": (_WAVES, ["grid"]),
+    "random": (_WAVES, ["random"]),
+    "guided": (_WAVES, ["random", "--rounds", "3"]),
+    "confirmed": (_SPACE % 3, ["bayes", "--budget", "14", "--confirm"]),  # and the best again on other draws
 }
 Calm = Callable[[str], Trace]
 _MORE = [pytest.param(occurrence, marks=pytest.mark.faults) for occurrence in range(1, 8)]
+_SHORT = [("confirmed", 1, 9), ("confirmed", 2, 2), ("guided", 1, 2), ("guided", 2, 9)]
+_MATRIX = [
+    pytest.param(*one, marks=[pytest.mark.faults, *([pytest.mark.slow] if one in _SHORT else [])])
+    for one in product(
+        ("manual", "grid", "random", "guided", "confirmed"), (1, 2, 4), (0, signal.SIGINT, signal.SIGKILL)
+    )
+]
 
 
-def begun(folder: Path, name: str) -> Undertaking:
+def begun(folder: Path, name: str, workers: int = 1) -> Undertaking:
     """A search that has not run yet."""
     text, (strategy, *flags) = SEARCHES[name]
     folder.mkdir()
     (folder / "space.yaml").write_text(text)
-    return Undertaking(folder, strategy, "space.yaml", *flags, "--workers", "1")
+    return Undertaking(folder, strategy, "space.yaml", *flags, "--workers", str(workers))
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +113,7 @@ def test_a_hundred_random_kills_lose_nothing_and_change_nothing(
 
 @pytest.mark.faults
 def test_each_point_of_a_grid_succeeds_exactly_once_across_kills(tmp_path: Path, calm: Calm, tally: Tallies) -> None:
-    history = killed(tmp_path, "grid", 16, 2, calm, tally).study().history
+    history = killed(tmp_path, "grid of 30", 16, 2, calm, tally).study().history
     points = {(t.params["lr"], t.params["width"], t.params["depth"]) for t, _ in history.done}
     assert len(history.done) == len(points) == 30
 
@@ -110,5 +134,23 @@ def test_a_death_at_a_named_point_changes_nothing(
         search.finish()
     else:
         assert search.trace().passings[point] > calm(name).passings[point]
+    assert search.trace().result == calm(name).result
+    group.survived += 1
+
+
+@pytest.mark.parametrize(("name", "workers", "disturbed"), _MATRIX)
+def test_one_leaderboard_for_any_number_of_workers_and_any_interruption(
+    tmp_path: Path, name: str, workers: int, disturbed: int, calm: Calm, tally: Tallies
+) -> None:
+    """The search is disturbed where cohorts of its first wave are told, or the first of its second."""
+    search, group = begun(tmp_path / "it", name, workers), tally("workers and interruptions")
+    k = random.Random(f"{name}/{workers}/{disturbed}").randint(1, 3) if disturbed else 0
+    code = search.start("after-told-commit", k, disturbed or signal.SIGKILL).wait(TIMEOUT)
+    search.audit(group)
+    assert code == {0: 0, signal.SIGINT: 130, signal.SIGKILL: -9}[disturbed]
+    if disturbed == signal.SIGINT:
+        assert "go on with:  hpsearch resume study\n" in search.stderr()
+    if disturbed:
+        search.finish()
     assert search.trace().result == calm(name).result
     group.survived += 1
