@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from hpsearch.report.view import canonical
 from hpsearch.store import FILE, Study, read
@@ -22,7 +23,7 @@ from tests.kill_at import SAID
 from tests.tally import Tally
 
 TIMEOUT = 300  # seconds that no search here takes
-_GONE = 2.0  # seconds after which nothing of a dead search may be left
+_GONE = 30.0  # seconds after which nothing of a dead search may be left: 2, if this machine had nothing else to do
 _MARK = "TESTS_FOLDER"
 
 
@@ -40,11 +41,31 @@ class Trace:
         return self.rows, self.weights
 
 
-class Undertaking:
-    """A search in a folder of its own, started again as often as it takes."""
+class Killed(Protocol):
+    """A search that may be killed and started again."""
 
-    def __init__(self, folder: Path, *command: str) -> None:
+    def start(self) -> subprocess.Popen[bytes]:
+        """Begin it, or go on with it."""
+
+    def results(self) -> int:
+        """How many it has brought."""
+
+    def is_over(self) -> bool:
+        """Whether it has ended by itself."""
+
+    def audit(self) -> None:
+        """Count a kill, and see what it has left."""
+
+    def check(self) -> None:
+        """See that all is as it should be in the end."""
+
+
+class Undertaking:
+    """A search in a folder of its own, started again as often as it takes, and what it suffers is counted."""
+
+    def __init__(self, folder: Path, tally: Tally, *command: str) -> None:
         self.folder = folder
+        self.tally = tally
         self.command = (*command, "--study", "study")
         self._log = folder / "log"
         self._log.mkdir(parents=True)
@@ -68,6 +89,7 @@ class Undertaking:
     def finish(self) -> None:
         """Run it to its end."""
         assert self.start().wait(TIMEOUT) == 0, self.stderr()
+        self.check()
 
     def stderr(self) -> str:
         """What it has written there, all its processes."""
@@ -84,6 +106,10 @@ class Undertaking:
     def results(self) -> int:
         """How many results it holds."""
         return len(self.study().history.results) if self.is_begun() else 0
+
+    def is_over(self) -> bool:
+        """Whether a process has brought it to its end."""
+        return self.is_begun() and any(session.exit == 0 for session in self.study().sessions)
 
     def trace(self) -> Trace:
         """What it has left."""
@@ -108,14 +134,19 @@ class Undertaking:
                 continue
         return found
 
-    def audit(self, tally: Tally) -> None:
-        """Count one disturbance, and what it has cost: nothing, or this fails."""
-        tally.tried += 1
+    def audit(self) -> None:
+        """Count a disturbance, and see what it has left."""
+        self.tally.tried += 1
+        self.check()
+
+    def check(self) -> None:
+        """Count what disturbances have cost; fails where that is anything."""
+        tally = self.tally
         deadline = time.monotonic() + _GONE
         while (left := self.living()) and time.monotonic() < deadline:
             time.sleep(0.02)
         tally.orphans += len(left)
-        said = self._said()
+        said = self.said()
         twice = [number for number, times in Counter(said).items() if times > 1]
         tally.duplicates += len(twice)
         stderr = self.stderr()
@@ -133,36 +164,39 @@ class Undertaking:
         tally.lost += len(lost)
         assert not any((left, twice, lost, broken)), (left, twice, lost, stderr)
 
-    def _said(self) -> list[int]:
+    def said(self) -> list[int]:
         path = self._log / SAID
         return [int(line) for line in path.read_text().split()] if path.exists() else []
 
 
-def killed_again_and_again(search: Undertaking, kills: int, rng: random.Random, tally: Tally) -> int:
+def killed_again_and_again(search: Killed, kills: int, rng: random.Random, pause: float = 0.1) -> int:
     """Run the search to its end; until `kills` are done, each process is killed somewhere on its way. How many were.
 
-    A quarter of them are killed while they start, the others a moment after they have brought another result:
-    on a fast machine, too, something is left to be killed.
+    A quarter of them are killed while they start, the others within `pause` seconds after they have brought another
+    result: on a fast machine, too, something is left to be killed.
     """
     done = 0
     while True:
         had, process = search.results(), search.start()
         if done == kills:
             assert process.wait(TIMEOUT) == 0
-            return done
+            break
         if rng.random() < 0.25:
             time.sleep(rng.uniform(0.2, 1.5))
         else:
             while process.poll() is None and search.results() == had:
                 time.sleep(0.02)
-            time.sleep(rng.uniform(0.0, 0.1))
+            time.sleep(rng.uniform(0.0, pause))
         killed = process.poll() is None
         process.send_signal(signal.SIGKILL)
-        if process.wait(TIMEOUT) == 0 and search.study().sessions:
-            return done
+        process.wait(TIMEOUT)
+        if search.is_over():
+            break
         if killed:
             done += 1
-            search.audit(tally)
+            search.audit()
+    search.check()
+    return done
 
 
 def is_alive(pid: int) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faulty import TIMEOUT, Trace, Undertaking, killed_again_and_again
 from tests.kill_at import IN_COORDINATOR, IN_WORKER
-from tests.tally import Tallies
+from tests.tally import Tallies, Tally
 
 _SPACE = """
 data: {source: digits}
@@ -64,12 +64,12 @@ _MATRIX = [
 ]
 
 
-def begun(folder: Path, name: str, workers: int = 1) -> Undertaking:
+def begun(folder: Path, tally: Tally, name: str, workers: int = 1) -> Undertaking:
     """A search that has not run yet."""
     text, (strategy, *flags) = SEARCHES[name]
     folder.mkdir()
     (folder / "space.yaml").write_text(text)
-    return Undertaking(folder, strategy, "space.yaml", *flags, "--workers", str(workers))
+    return Undertaking(folder, tally, strategy, "space.yaml", *flags, "--workers", str(workers))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Calm:
 
     @cache
     def trace(name: str) -> Trace:
-        search = begun(tmp_path_factory.mktemp("calm") / name, name)
+        search = begun(tmp_path_factory.mktemp("calm") / name, Tally(), name)
         search.finish()
         return search.trace()
 
@@ -89,11 +89,10 @@ def killed(folder: Path, name: str, kills: int, seed: int, calm: Calm, tally: Ta
     """Searches that are killed so many times in all; the last of them, ended like all before it as a calm one."""
     rng, round = random.Random(seed), 0
     while kills > 0:
-        search = begun(folder / str(round), name)
-        group = tally("kill -9, at random")
-        done = killed_again_and_again(search, min(8, kills), rng, group)
+        search = begun(folder / str(round), tally("kill -9, at random"), name)
+        done = killed_again_and_again(search, min(8, kills), rng)
         assert search.trace().result == calm(name).result
-        group.survived += done
+        search.tally.survived += done
         kills, round = kills - done, round + 1
     return search
 
@@ -126,10 +125,10 @@ def test_a_death_at_a_named_point_changes_nothing(
     """A coordinator's search is resumed; a worker's cohort is trained again by another."""
     name = ("bayes", "halving")[occurrence % 2]
     k = random.Random(f"{point}/{occurrence}").randint(1, calm(name).passings[point])
-    search = begun(tmp_path / name, name)
     group = tally("kill -9, named points" if point in IN_COORDINATOR else "kill -9, workers")
+    search = begun(tmp_path / name, group, name)
     assert search.start(point, k).wait(TIMEOUT) == (-9 if point in IN_COORDINATOR else 0)
-    search.audit(group)
+    search.audit()
     if point in IN_COORDINATOR:
         search.finish()
     else:
@@ -143,10 +142,11 @@ def test_one_leaderboard_for_any_number_of_workers_and_any_interruption(
     tmp_path: Path, name: str, workers: int, disturbed: int, calm: Calm, tally: Tallies
 ) -> None:
     """The search is disturbed where cohorts of its first wave are told, or the first of its second."""
-    search, group = begun(tmp_path / "it", name, workers), tally("workers and interruptions")
+    group = tally("workers and interruptions")
+    search = begun(tmp_path / "it", group, name, workers)
     k = random.Random(f"{name}/{workers}/{disturbed}").randint(1, 3) if disturbed else 0
     code = search.start("after-told-commit", k, disturbed or signal.SIGKILL).wait(TIMEOUT)
-    search.audit(group)
+    search.audit()
     assert code == {0: 0, signal.SIGINT: 130, signal.SIGKILL: -9}[disturbed]
     if disturbed == signal.SIGINT:
         assert "go on with:  hpsearch resume study\n" in search.stderr()
