@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,8 @@ def light_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 def make(request: pytest.FixtureRequest) -> Callable[..., Runner]:
     name = request.param
 
-    def build(workers: int = 1, threads: int = 1) -> Runner:
-        runner: Runner = RUNNERS.load(name)(workers, threads)
+    def build(workers: int = 1, threads: int = 1, memory: int | None = None) -> Runner:
+        runner: Runner = RUNNERS.load(name)(workers, threads, memory)
         return runner
 
     return build
@@ -188,6 +189,46 @@ class TestFailures:
         assert fresh != pid
 
 
+HANGS = ["asleep", "computing", "in a call into C", "stopped", "deaf", "in a process of its own"]
+
+
+class TestLimits:
+    @pytest.mark.parametrize("how", HANGS)
+    def test_work_that_hangs_is_ended_with_all_it_has_started(self, make: Callable[..., Runner], how: str) -> None:
+        with make() as runner:
+            hanging, after = finished(runner, replace(job(0, "hang", how), seconds=0.5), job(1, "count", 2)).values()
+        *pids, crash = hanging
+        assert crash == Crashed("timeout: it took longer than 0.5 s")
+        assert after == [0, 1, Finished()]
+        assert not any(is_alive(pid) for pid in pids if isinstance(pid, int))
+        assert len(pids) == 1 + (how == "in a process of its own")
+
+    def test_time_is_counted_from_where_the_work_begins(self, make: Callable[..., Runner]) -> None:
+        with make() as runner:  # the first worker takes longer than that to start
+            assert finished(runner, replace(job(0, "count", 1), seconds=0.2))[0] == [0, Finished()]
+
+    def test_the_others_go_on_while_one_hangs(self, make: Callable[..., Runner]) -> None:
+        with make(2) as runner:
+            others = [job(key, "count", 50) for key in range(1, 6)]
+            given = finished(runner, replace(job(0, "hang", "asleep"), seconds=0.5), *others)
+        assert isinstance(given.pop(0)[-1], Crashed)
+        assert all(one == [*range(50), Finished()] for one in given.values())
+
+    def test_too_much_memory_is_a_result_and_the_worker_goes_on(self, make: Callable[..., Runner]) -> None:
+        with make(memory=10**9) as runner:
+            large, small = finished(runner, job(0, "allocate", 2000), job(1, "allocate", 1)).values()
+        assert isinstance(large[0], Crashed)
+        assert large[0].reason == "memory: it takes more than the 1 GB that a worker may hold"
+        assert small == [1 << 20, Finished()]
+
+    def test_a_worker_that_grows_is_replaced_by_a_fresh_one(self, make: Callable[..., Runner]) -> None:
+        with make() as runner:
+            pids = [events[0] for events in finished(runner, *(job(key, "leak", 90) for key in range(10))).values()]
+        assert pids == sorted(pids, key=pids.index)
+        assert len(set(pids)) == 2
+        assert pids.count(pids[0]) == 7  # the first, after which 512 MiB and no more are to be kept
+
+
 class TestEnd:
     def test_no_worker_is_left_when_it_is_over(self, make: Callable[..., Runner]) -> None:
         with make(2) as runner:
@@ -238,6 +279,18 @@ def test_no_process_is_left_two_seconds_after_the_coordinator_is_killed(
     while any(map(is_alive, left)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not [pid for pid in left if is_alive(pid)]
+
+
+@pytest.mark.parametrize("how", ["in a call into C", "deaf", "in a process of its own"])
+def test_nor_does_one_that_cannot_hear_of_it(coordinate: Callable[..., subprocess.Popen[str]], how: str) -> None:
+    process = coordinate("hang", how)
+    pids = {int(line(process)) for _ in range(4 if how == "in a process of its own" else 2)}
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 2
+    while any(map(is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not [pid for pid in pids if is_alive(pid)]
 
 
 def test_signals_to_the_whole_group_reach_the_coordinator_alone(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -77,3 +79,38 @@ def wait_for(path: str) -> Iterator[str]:
     while not Path(path).exists():
         time.sleep(0.02)
     yield "ended"
+
+
+def hang(how: str) -> Iterator[int]:
+    """The worker's process id, and then no end, in one of several ways."""
+    yield os.getpid()
+    if how == "computing":
+        while True:
+            pass
+    if how == "in a call into C":  # which holds the lock of the interpreter, so that no thread has its turn
+        ctypes.PyDLL(None).sleep(3600)
+    if how == "stopped":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if how == "in a process of its own":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+        yield child.pid
+        child.wait()
+    if how == "deaf":
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    time.sleep(3600)
+
+
+_KEPT: list[bytearray] = []
+
+
+def leak(megabytes: int) -> Iterator[int]:
+    """The worker's process id, after it has taken memory that it never gives back."""
+    _KEPT.append(bytearray(megabytes << 20))
+    yield os.getpid()
+
+
+def allocate(megabytes: int) -> Iterator[int]:
+    """How many bytes torch was given."""
+    import torch  # noqa: PLC0415 (only this one needs it)
+
+    yield torch.ones(megabytes << 18).nbytes

@@ -12,11 +12,12 @@ from hpsearch.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A call that gives events: `call` names a generator function as "module:function"."""
+    """A call that gives events: `call` names a generator function as "module:function". It may take so many seconds."""
 
     key: int
     call: str
     argument: object
+    seconds: float = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,10 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """The work raised, or its process died; `reason` is one line, `traceback` what there is to see."""
+    """The work raised, took too long or too much memory, or its process died.
+
+    `reason` is one line that begins with its kind (error, timeout, memory, killed), `traceback` what there is to see.
+    """
 
     reason: str
     traceback: str = ""
