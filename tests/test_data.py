@@ -552,6 +552,10 @@ def npy(shape: tuple[int, ...], body: bytes = b"") -> bytes:
     return file.getvalue() + body
 
 
+def header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text.encode()
+
+
 @pytest.mark.parametrize(
     ("member", "said"),
     [
@@ -561,10 +565,12 @@ def npy(shape: tuple[int, ...], body: bytes = b"") -> bytes:
         (npy((1, 1), bytes(24)), "claims 8 bytes, and 24 are there"),
         (npy((4 << 20, 1), bytes(32 << 20)), "over 100 times"),
         (b"\x93NUMPY\x03" + npy((1, 1), bytes(8))[7:], "unsupported version (3, 0)"),
+        (header("(" * 90), "EOF in multi-line statement"),
+        (header("-" * 9000 + "1"), "Header info length (9001) is large"),
         (b"no array", "magic"),
         (b"", "not a sound .npz"),
     ],
-    ids=["10^13 values", "overflow", "cut", "too long", "bomb", "version", "no header", "empty"],
+    ids=["10^13 values", "overflow", "cut", "too long", "bomb", "version", "no end", "deep", "no header", "empty"],
 )
 def test_an_array_is_refused_before_room_is_made_for_it(tmp_path: Path, member: bytes, said: str) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
