@@ -80,6 +80,8 @@ def _targets(archive: zipfile.ZipFile, key: str) -> NDArray[Any]:
 
 def _read(archive: zipfile.ZipFile, key: str) -> NDArray[Any]:
     info = archive.getinfo(f"{key}.npy")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"array '{key}' is packed in a way that NumPy does not use")
     with archive.open(info) as file:
         _check_header(file, key, info)
     with archive.open(info) as file:
