@@ -372,7 +372,9 @@ BAD_PARQUET: dict[str, tuple[dict[str, Any], str | None, str, list[str]]] = {
     "empty target": ({"x": [1, 2], "y": ["a", ""]}, "y", "E074", ["target 'y', row 2", "missing"]),
     "date column": ({"x": [date(2020, 1, 31)], "y": [1]}, "y", "E074", ["column 'x', row 1", "date"]),
     "date target": ({"x": [1], "y": [date(2020, 1, 31)]}, "y", "E074", ["column 'y', row 1", "date"]),
-    "text column, no rows": ({"x": pa.array([], pa.string()), "y": pa.array([], pa.int64())}, "y", "E074", ["column 'x'", "string"]),
+    "text column, no rows": (
+        {"x": pa.array([], pa.string()), "y": pa.array([], pa.int64())}, "y", "E074", ["column 'x'", "string"]
+    ),
     "no rows": ({"x": pa.array([], pa.int64()), "y": pa.array([], pa.int64())}, "y", "E076", ["no rows"]),
     "few bytes, many rows": (
         {"x": pa.nulls(20_000_000, pa.int8()), "y": pa.nulls(20_000_000, pa.int8())}, "y", "E073", ["over 100 times"]

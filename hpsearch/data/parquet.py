@@ -54,7 +54,7 @@ def _size(metadata: Any) -> int:
     """The bytes that numbers unfold to, or all pages, if that is more."""
     pages = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
     numbers: int = metadata.num_rows * metadata.num_columns * np.dtype(np.float64).itemsize
-    return max(pages, numbers)
+    return max(int(pages), numbers)
 
 
 def _kind(kind: Any) -> Any:
