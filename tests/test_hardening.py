@@ -15,18 +15,35 @@ import time
 import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
+from rich.text import Text
 
+from hpsearch.commands.console import rendered
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import SpecError
+from hpsearch.parameters import Choice, Real
+from hpsearch.report.health import Checked
+from hpsearch.report.outlook import Searched
+from hpsearch.report.page import as_page
+from hpsearch.report.sheet import sheet
+from hpsearch.report.shown import outlook_page, sheet_page
+from hpsearch.space import Params, Space
 from hpsearch.spec import parse
+from hpsearch.store import Study
+from hpsearch.strategies.outlook import outlook
+from hpsearch.trial import Failed, History, Layer, Probe, Result, Trial
+from tests.histories import done, sampled
+from tests.studies import META
 from tests.tally import Tallies
 
 ROOM = 100 << 20  # bytes by which a process may grow
@@ -446,3 +463,83 @@ def test_no_small_file_unfolds_to_much(tmp_path: Path, tally: Tallies) -> None:
     assert (found.wrong, found.read, found.tried) == ([], 0, len(targets))
     assert found.grown < ROOM
     assert not Path("let-in").exists()
+
+
+# what is shown
+
+EVIL = (
+    '"><img src=x onerror=alert(1)>',
+    "</script><script>alert(1)</script>",
+    "{{7*7}}{% include '/etc/passwd' %}",
+    "' onmouseover='alert(1)",
+    "</title></style><style>*{background:url(//x.org)}</style>",
+    "<!--",
+    "]]><svg/onload=alert(1)>",
+)
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@cache
+def pages(text: str) -> dict[str, str]:
+    """Pages of things that are called, chosen and failed by this text."""
+    space = Space({"x": Real(0.0, 1.0), text: Choice((text, "b"))})
+    seen = Searched(text, text, text, outlook(space, sampled(space, 8), "gp"))
+    params: Params = {"lr": 0.01, text: text, "optimizer": text}
+    results: dict[int, Result] = {0: done(0.5), 1: Failed(f"error: {text}", 0.1), 2: done(0.25)}
+    trials = tuple(Trial(number, params, text, 0, number) for number in range(3))
+    meta = replace(META, name=text, file=text, strategy=text, config="data: {source: digits}\ntrain: {epochs: 3}\n")
+    study = Study(meta, History(trials, results), (), ())
+    spec = parse(meta.config, "f", Path())
+    layers = (Layer(text, 1.0, 1.0, 0.1, 0.0),)
+    usual = {**spec.settings({}), text: text}
+    checked = Checked(text, usual, (Probe(0, 0, 2.0, layers), Probe(0, 1, 1.0, layers)))
+    return {
+        "search": outlook_page(seen),
+        "trial": sheet_page(sheet(study, spec, 0)),
+        "failed trial": sheet_page(sheet(study, spec, 1)),
+        "diagnosis": as_page(text, [checked]),
+    }
+
+
+@pytest.mark.parametrize("evil", EVIL)
+def test_no_text_becomes_part_of_a_page(evil: str) -> None:
+    harmless = pages("harmless")
+    for name, page in pages(evil).items():
+        found, usual = Elements(page), Elements(harmless[name])
+        assert [tag for tag, _ in found.found] == [tag for tag, _ in usual.found]
+        assert [list(attributes) for _, attributes in found.found] == [
+            list(attributes) for _, attributes in usual.found
+        ]
+        assert evil in found.text
+
+
+@pytest.mark.parametrize("name", ["search", "trial", "failed trial", "diagnosis"])
+def test_a_page_runs_nothing_and_asks_nobody(name: str) -> None:
+    found = Elements(pages("harmless")[name]).found
+    policy, content = "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"
+    assert found.index(("meta", {"http-equiv": policy, "content": content})) < found.index(("title", {}))
+    assert not {tag for tag, _ in found} & {"script", "img", "iframe", "object", "embed", "link", "base", "form", "a"}
+    names = {attribute for _, attributes in found for attribute in attributes}
+    assert not {name for name in names if name.startswith("on") or name in {"src", "href", "action", "srcdoc"}}
+
+
+def test_a_terminal_obeys_no_text_of_a_study() -> None:
+    text = Text("a\x1b]0;title\x1b[31m\u202e\nb", style="bold")
+    assert rendered(text, Console(no_color=True)) == "a\ufffd]0;title\ufffd[31m\ufffd\nb"
+    assert rendered(text, Console(color_system="standard", force_terminal=True)).startswith("\x1b[1ma\ufffd]0;")
