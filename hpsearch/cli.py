@@ -50,6 +50,9 @@ _running = _all_of(
         metavar="N",
         help="Processes that train; does not change the result.  [default: one per core]",
     ),
+    _flag("--trial-timeout", metavar="T", help="What a trial may take at most: 90s, 10m."),
+    _flag("--memory", metavar="SIZE", help="What each of these processes may hold at most: 800MB, 4GB."),
+    _flag("--grace", metavar="T", help="How long trials may go on after Ctrl-C.  [default: 10s]"),
 )
 _config = click.argument("config", required=False, metavar="[CONFIG]")
 _threads = _flag("--threads", type=_COUNT, default=1, show_default=True, metavar="N", help="Threads of each worker.")

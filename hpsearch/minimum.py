@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from hpsearch.commands.plan import build
 from hpsearch.errors import Problem, SpecError
 from hpsearch.runners import Work
-from hpsearch.schema import SearchKeys
+from hpsearch.schema import OF_TRAININGS, SearchKeys
 from hpsearch.search import Search, ask_wave
 from hpsearch.space import Params
 from hpsearch.spec import free_space
@@ -78,6 +78,8 @@ def minimize(
         SpecError: parameters, constraints or keys are wrong.
     """
     space = free_space(parameters, constraints)
+    if meaningless := sorted(OF_TRAININGS & search.keys()):
+        raise SpecError(Problem("E020", f"'{meaningless[0]}' is of trainings, and a function is only called"))
     try:
         given = {"wave": 1, **search, "budget": budget, "seed": seed, **({} if time is None else {"time": time})}
         keys = SearchKeys.model_validate(given)

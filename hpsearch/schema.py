@@ -20,6 +20,7 @@ from hpsearch.registry import closest
 from hpsearch.strategies import SURROGATES
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZES = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 
 
 def seconds(duration: object) -> float:
@@ -36,6 +37,14 @@ def seconds(duration: object) -> float:
     return number * _UNITS[unit]
 
 
+def size(text: object) -> int:
+    """`4GB`, `1.5GiB`, `800MB`: bytes."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([MG]i?B)", str(text))
+    if not match or not float(match[1]):
+        raise ValueError("not a size")
+    return int(float(match[1]) * _SIZES[match[2]])
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -45,6 +54,9 @@ class _Section(BaseModel):
         if value is None:  # `budget:` with nothing after it is a slip, not a way to leave it out
             raise ValueError("empty")
         return value
+
+
+Duration = Annotated[float, BeforeValidator(seconds)]
 
 
 class SplitKeys(_Section):
@@ -73,11 +85,15 @@ class DataKeys(_Section):
     scale: Scale = Field("standard", description="standard, unit or none")
 
 
+OF_TRAININGS = frozenset({"trial_timeout", "memory", "max_retries", "max_failures", "grace"})
+"""The keys of `search:` that say how workers train."""
+
+
 class SearchKeys(_Section):
     """`search:`."""
 
     budget: int | None = Field(None, ge=1, le=1_000_000_000, description="a whole number of trials, 1 or more")
-    time: Annotated[float, BeforeValidator(seconds)] | None = Field(None, description="a duration such as 10m or 1.5h")
+    time: Duration | None = Field(None, description="a duration such as 10m or 1.5h")
     seed: int = Field(0, ge=0, lt=2**63, description="a whole number, 0 or more")
     seeds: int = Field(1, ge=1, le=10_000, description="a whole number of trainings of each trial, 1 or more")
     wave: int | None = Field(None, ge=1, le=100_000, description="a whole number of trials, 1 or more")
@@ -91,6 +107,11 @@ class SearchKeys(_Section):
     until_converged: bool = Field(False, description="true or false")
     confirm: bool | None = Field(None, description="true or false")
     surrogate: Literal[tuple(SURROGATES)] = Field("gp", description=" or ".join(SURROGATES))  # type: ignore[valid-type]
+    trial_timeout: Duration | None = Field(None, description="a duration such as 10m or 1.5h")
+    memory: Annotated[int, BeforeValidator(size)] | None = Field(None, description="a size such as 4GB or 800MB")
+    max_retries: int = Field(1, ge=0, le=100, description="a whole number, 0 or more")
+    max_failures: int = Field(5, ge=1, le=1_000_000_000, description="a whole number of crashes in a row, 1 or more")
+    grace: Duration = Field(10.0, description="a duration such as 10s or 1m")
 
 
 class ParameterKeys(_Section):

@@ -106,6 +106,11 @@ class Cohort:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A worker has read its data: from here on the time of its cohort counts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """How the signals in one layer are, on the rows of a probe.
 
@@ -190,11 +195,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A trial without a loss; `reason` begins with its kind: diverged, error or killed."""
+    """A trial without a loss; `reason` begins with its kind: diverged, error, timeout, memory or killed."""
 
     reason: str
     seconds: float = 0.0
     curve: tuple[Epoch, ...] = field(default=(), repr=False)
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it came to no loss at all: one that explodes is a result of its settings."""
+        return not self.reason.startswith("diverged")
 
 
 Result = Done | Failed

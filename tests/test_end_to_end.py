@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from hpsearch.cli import cli
 from hpsearch.report.view import canonical
 from hpsearch.store import Store, read
+from hpsearch.trial import Failed
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "help"
@@ -280,6 +281,28 @@ class TestExitCodes:
         (tmp_path / "space.yaml").write_text("data: {source: digits}\ntrain: {lr: 1e20, optimizer: sgd, epochs: 1}\n")
         done = hpsearch(tmp_path, "random", "space.yaml", code=1)
         assert "no trial has succeeded" in done.stdout
+
+    def test_where_trials_only_crash_it_is_4_and_another_limit_helps(self, tmp_path: Path) -> None:
+        (tmp_path / "space.yaml").write_text(
+            "data: {source: digits}\ntrain: {epochs: 1}\nparameters:\n"
+            "  width: {values: [9000, 16]}\n  lr: {values: [0.1, 0.01, 0.001]}\nsearch: {max_failures: 3}\n"
+        )
+        done = hpsearch(tmp_path, "grid", "space.yaml", "--memory", "1GB", "--workers", "1", "--study", "study", code=4)
+        assert "3 trials in a row have crashed, the last of them:  memory: it takes more than the 1 GB" in done.stderr
+        assert "trial 0: memory" in done.stderr
+        assert "hpsearch resume study" in done.stderr
+        hpsearch(tmp_path, "resume", "study", "--memory", "2GB")
+        results = read(tmp_path / "study").history.results
+        assert [isinstance(results[number], Failed) for number in range(6)] == [True] * 3 + [False] * 3
+
+    def test_a_trial_that_takes_too_long_fails_and_the_others_do_not(self, tmp_path: Path) -> None:
+        (tmp_path / "space.yaml").write_text(
+            "data: {source: digits}\ntrain: {width: 256, patience: 100000, batch_size: 8}\n"
+            "parameters: {epochs: {values: [1, 2, 100000]}}\nsearch: {max_retries: 0}\n"
+        )
+        done = hpsearch(tmp_path, "grid", "space.yaml", "--trial-timeout", "4s", "--json")
+        states = [(trial["state"], trial["reason"]) for trial in json.loads(done.stdout)["trials"]]
+        assert sorted(states, key=str) == [("done", None)] * 2 + [("failed", "timeout: it took longer than 4 s")]
 
     @pytest.mark.slow
     def test_time_stops_the_search(self, tmp_path: Path) -> None:

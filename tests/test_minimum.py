@@ -272,7 +272,9 @@ def test_every_mistake_is_told_at_once() -> None:
     assert {"E012", "E021", "E031"} <= {problem.code for problem in error.value.problems}
 
 
-@pytest.mark.parametrize("wrong", [{"budget": 0}, {"surrogate": "svm"}, {"colour": 1}, {"time": -1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"budget": 0}, {"surrogate": "svm"}, {"colour": 1}, {"time": -1.0}, {"memory": "1GB"}]
+)
 def test_a_wrong_argument_is_a_clear_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(SpecError, match=next(iter(wrong))):
         hpsearch.minimize(bowl, CUBE, **wrong)

@@ -21,7 +21,7 @@ from hpsearch.engine.settings import OPTIMIZERS
 from hpsearch.engine.train import Ended, train
 from hpsearch.runners import Crashed, Work
 from hpsearch.runners.local import Local
-from hpsearch.trial import Done, Epoch, Failed, Result
+from hpsearch.trial import Begun, Done, Epoch, Failed, Result
 from tests.problems import NETS, blobs, in_folds, member, pictures, spread
 
 F64 = torch.float64
@@ -275,7 +275,7 @@ class TestResults:
         assert whole(blobs(), replace(member(epochs=3), upto=8)).pause is None
 
 
-def done_in(events: Iterator[Epoch | tuple[int, Result]]) -> tuple[dict[int, Result], list[Epoch]]:
+def done_in(events: Iterator[Begun | Epoch | tuple[int, Result]]) -> tuple[dict[int, Result], list[Epoch]]:
     found = list(events)
     return dict(e for e in found if isinstance(e, tuple)), [e for e in found if isinstance(e, Epoch)]
 

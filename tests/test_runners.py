@@ -203,9 +203,9 @@ class TestLimits:
         assert not any(is_alive(pid) for pid in pids if isinstance(pid, int))
         assert len(pids) == 1 + (how == "in a process of its own")
 
-    def test_time_is_counted_from_where_the_work_begins(self, make: Callable[..., Runner]) -> None:
+    def test_time_is_counted_from_where_the_work_says_that_it_has_begun(self, make: Callable[..., Runner]) -> None:
         with make() as runner:  # the first worker takes longer than that to start
-            assert finished(runner, replace(job(0, "count", 1), seconds=0.2))[0] == [0, Finished()]
+            assert finished(runner, replace(job(0, "prepare", 1.0), seconds=0.5))[0] == ["begun", Finished()]
 
     def test_the_others_go_on_while_one_hangs(self, make: Callable[..., Runner]) -> None:
         with make(2) as runner:

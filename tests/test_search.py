@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from random import Random
 from statistics import mean
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +23,7 @@ from hpsearch.commands.plan import build
 from hpsearch.parameters import Choice, Integer
 from hpsearch.runners import Crashed, Finished, Work
 from hpsearch.schema import SearchKeys
-from hpsearch.search import Asked, Search, Stop, Told, ask_wave, run
+from hpsearch.search import Again, Asked, Search, Stop, Told, ask_wave, crashing, run
 from hpsearch.space import Params, Space, point_key
 from hpsearch.store import Store, read
 from hpsearch.strategies import STRATEGIES, Strategy
@@ -255,30 +256,80 @@ class TestCohorts:
 
 
 class TestFailures:
-    def test_a_crash_fails_its_cohort_and_the_others_go_on(self, store: Store) -> None:
+    def test_a_cohort_that_crashes_once_is_trained_as_if_it_never_had(self, store: Store, tmp_path: Path) -> None:
         def fragile(cohort: Cohort) -> Iterator[object]:
-            if cohort.number == 1:
+            crashed.append(cohort.number)
+            if cohort.number % 2 and crashed.count(cohort.number) == 1:
+                yield from list(trained(cohort))[:-1]
                 yield Crashed("killed: SIGKILL", "the traceback")
             else:
                 yield from trained(cohort)
 
-        events = search(store, Here(fragile), budget=4)
-        results = store.study().history.results
-        assert results[1] == Failed("killed: SIGKILL")
-        assert all(isinstance(results[number], Done) for number in (0, 2, 3))
-        assert [event.traceback for event in events if isinstance(event, Told)] == ["", "the traceback", "", ""]
+        crashed: list[int] = []
+        events = search(store, Here(fragile), cohorts=by_side)
+        with create(tmp_path / "calm") as calm:
+            search(calm, cohorts=by_side)
+            assert store.study().history == calm.study().history
+        again = [event for event in events if isinstance(event, Again)]
+        assert {event.trials[0].cohort for event in again} == {number for number in crashed if number % 2}
+        assert {(event.reason, event.traceback) for event in again} == {("killed: SIGKILL", "the traceback")}
 
-    def test_what_a_crashed_cohort_had_ended_counts(self, store: Store) -> None:
+    def test_of_a_cohort_that_crashes_the_guilty_trial_alone_fails(self, store: Store) -> None:
         def fragile(cohort: Cohort) -> Iterator[object]:
-            yield cohort.trials[0].number, done(0.25)
+            trained_together.append([trial.number for trial in cohort.trials])
+            if any(trial.number == 2 for trial in cohort.trials):
+                yield Crashed("killed: SIGKILL", f"of {len(cohort.trials)}")
+            else:
+                yield from trained(cohort)
+
+        trained_together: list[list[int]] = []
+        events = search(store, Here(fragile), budget=4, cohorts=together)
+        assert trained_together == [[0, 1, 2, 3], [0, 1, 2, 3], [0], [1], [2], [3]]
+        results = store.study().history.results
+        assert results[2] == Failed("killed: SIGKILL")
+        assert all(isinstance(results[number], Done) for number in (0, 1, 3))
+        (told,) = (event for event in events if isinstance(event, Told))
+        assert (told.results, told.traceback) == (results, "of 1")
+        assert [event.traceback for event in events if isinstance(event, Again)] == ["of 4", "of 4"]
+
+    def test_a_trial_that_had_ended_before_the_crash_is_not_trained_alone(self, store: Store) -> None:
+        def fragile(cohort: Cohort) -> Iterator[object]:
+            trained_together.append(len(cohort.trials))
+            if len(cohort.trials) > 1:
+                yield cohort.trials[0].number, done(0.25)
             yield Crashed("error: ValueError: no")
 
-        search(store, Here(fragile), budget=3, cohorts=lambda points: [range(len(points))])
+        trained_together: list[int] = []
+        search(store, Here(fragile), budget=3, cohorts=together)
+        assert trained_together == [3, 3, 1, 1]
         assert store.study().history.results == {
             0: done(0.25),
             1: Failed("error: ValueError: no"),
             2: Failed("error: ValueError: no"),
         }
+
+    @pytest.mark.parametrize("retries", [0, 1, 3])
+    def test_a_trial_is_retried_as_often_as_asked_for(self, store: Store, retries: int) -> None:
+        runner = Here(lambda cohort: [Crashed("error: no")])
+        search(store, runner, budget=1, retries=retries)
+        assert len(runner.begun) == 1 + retries
+
+    def test_a_crash_after_all_results_have_come_is_nobodys(self, store: Store) -> None:
+        runner = Here(lambda cohort: [*trained(cohort), Crashed("killed: SIGKILL")])
+        search(store, runner, budget=4, cohorts=together)
+        assert runner.begun == [0]
+        assert all(isinstance(result, Done) for result in store.study().history.results.values())
+
+    def test_what_crashes_while_the_search_ends_is_left_for_the_next_time(self, store: Store) -> None:
+        def fragile(cohort: Cohort) -> Iterator[object]:
+            stop.signal(signal.SIGINT)
+            yield Crashed("killed: SIGKILL")
+
+        stop = Stop()
+        search(store, Here(fragile), stop, budget=4, cohorts=together)
+        assert len(store.study().history.pending) == 4
+        search(store, budget=4, cohorts=together)
+        assert all(isinstance(result, Done) for result in store.study().history.results.values())
 
     def test_a_trial_without_a_result_has_failed(self, store: Store) -> None:
         search(store, Here(lambda cohort: []), budget=1)
@@ -292,6 +343,52 @@ class TestFailures:
     def test_the_search_goes_on_after_failures(self, store: Store) -> None:
         search(store, Here(lambda cohort: [Crashed("error: all of them")]))
         assert len(store.study().history.results) == 10
+
+
+def together(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
+    """All trials of a wave train together."""
+    return [range(len(trials))]
+
+
+def fate(cohort: Cohort, ends: str) -> Iterator[object]:
+    """The trial of that number ends as its letter says: . well, x it crashes, ~ its loss explodes."""
+    (trial,) = cohort.trials
+    match ends[trial.number]:
+        case "x":
+            yield Crashed(f"error: {trial.number}")
+        case "~":
+            yield trial.number, Failed("diverged: the loss is nan in epoch 3")
+        case _:
+            yield from trained(cohort)
+
+
+class TestCrashesInARow:
+    @pytest.mark.parametrize(
+        ("ends", "told"),
+        [("xxx.......", 3), (".xx.xxx...", 7), ("xx.xx.xx.x", 10), ("x~xx~xx~~x", 10), ("..........", 10)],
+    )
+    def test_so_many_of_them_end_the_search_and_explosions_do_not_count(
+        self, store: Store, ends: str, told: int
+    ) -> None:
+        stop = Stop()
+        search(store, Here(lambda cohort: fate(cohort, ends)), stop, failures=3, wave=1, budget=10)
+        assert len(store.study().history.results) == told
+        assert stop.crashing == (
+            f"3 trials in a row have crashed, the last of them:  error: {told - 1}" if told < 10 else ""
+        )
+
+    @pytest.mark.parametrize("ended", [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]])
+    def test_the_row_is_that_of_the_numbers_whoever_ended_first(self, ended: list[int]) -> None:
+        history, said = History(sampled(CUBE, 4).trials), []
+        for number in ended:
+            history = history.told({number: Failed("killed: SIGKILL")})
+            said.append(bool(crashing(history, (), 3)))
+        assert said == [{0, 1, 2} <= set(ended[: k + 1]) for k in range(4)]
+
+    def test_those_of_an_earlier_run_do_not_count(self, store: Store) -> None:
+        for told in (3, 6, 9, 10):
+            search(store, Here(lambda cohort: fate(cohort, "x" * 10)), failures=3, wave=1)
+            assert len(store.study().history.results) == told
 
 
 class TestStopping:
@@ -336,6 +433,18 @@ class TestStopping:
 
         search(store, Here(train), stop)
         assert sorted(store.study().history.results) == [0, 1, 2]
+
+    def test_a_second_signal_does_not_wait_for_a_suggestion(self, store: Store) -> None:
+        class Slow(RandomSearch):
+            def ask(self, space: Space, history: History, rng: Random) -> New | None:
+                for _ in range(2):
+                    stop.signal(signal.SIGINT)
+                raise AssertionError("it was waited for")
+
+        stop = Stop()
+        assert search(store, stop=stop, strategy=Slow()) == []
+        assert not store.study().history.trials
+        stop.signal(signal.SIGINT)  # where no suggestion is made, a signal is noted and nothing else
 
     def test_the_grace_begins_with_the_signal(self) -> None:
         stop = Stop(grace=60.0)

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from hpsearch.trial import Begun
+
 
 def count(most: int) -> Iterator[int]:
     """0, 1, ... below `most`."""
@@ -81,8 +83,9 @@ def wait_for(path: str) -> Iterator[str]:
     yield "ended"
 
 
-def hang(how: str) -> Iterator[int]:
+def hang(how: str) -> Iterator[Begun | int]:
     """The worker's process id, and then no end, in one of several ways."""
+    yield Begun()
     yield os.getpid()
     if how == "computing":
         while True:
@@ -114,3 +117,10 @@ def allocate(megabytes: int) -> Iterator[int]:
     import torch  # noqa: PLC0415 (only this one needs it)
 
     yield torch.ones(megabytes << 18).nbytes
+
+
+def prepare(seconds: float) -> Iterator[Begun | str]:
+    """Takes its time before it begins."""
+    time.sleep(seconds)
+    yield Begun()
+    yield "begun"

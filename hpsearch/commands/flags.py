@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.schema import Keys
 from hpsearch.spec import Override
 
+OPERATIONAL = ("time", "trial_timeout", "memory", "grace")
+"""The keys of `search:` that change how it is run, and not what it finds; flags of `resume`, too."""
 _SEARCH = (
-    "time",
     "seed",
     "seeds",
     "time_weight",
@@ -26,6 +27,7 @@ _SEARCH = (
     "pareto",
     "until_converged",
     "confirm",
+    *OPERATIONAL,
 )
 SMOKE_ROWS = 256
 _SMOKE_TRIALS = 3
@@ -50,9 +52,7 @@ def overrides(given: Mapping[str, Any]) -> Iterator[Override]:
             problems += error.problems
     if problems:
         raise SpecError(*problems)
-    for name in _SEARCH:
-        if given.get(name) is not None:
-            yield ("search", name), given[name], _flag(name, given[name])
+    yield from searching(given, _SEARCH)
     budget = given["budget"]
     if given["smoke"]:
         budget = min(budget or _SMOKE_TRIALS, _SMOKE_TRIALS)
@@ -62,6 +62,13 @@ def overrides(given: Mapping[str, Any]) -> Iterator[Override]:
         yield ("train", "epochs"), given["epochs"], f"--epochs {given['epochs']}"
     if budget is not None:
         yield ("search", "budget"), budget, f"--budget {budget}"
+
+
+def searching(given: Mapping[str, Any], names: Iterable[str]) -> Iterator[Override]:
+    """Those of the flags that are given, as keys of `search:`."""
+    for name in names:
+        if given.get(name) is not None:
+            yield ("search", name), given[name], _flag(name, given[name])
 
 
 def _flag(name: str, value: object) -> str:

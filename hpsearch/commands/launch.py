@@ -17,13 +17,21 @@ from hpsearch.commands import console
 from hpsearch.commands.plan import Plan, prices
 from hpsearch.data import Dataset
 from hpsearch.engine.plan import Job, Member, cohorts
-from hpsearch.errors import EXIT_INTERRUPTED, EXIT_NO_WINNER, EXIT_OK, EXIT_TERMINATED, Problem, SpecError
+from hpsearch.errors import (
+    EXIT_CRASHING,
+    EXIT_INTERRUPTED,
+    EXIT_NO_WINNER,
+    EXIT_OK,
+    EXIT_TERMINATED,
+    Problem,
+    SpecError,
+)
 from hpsearch.report.figures import duration
 from hpsearch.report.leaderboard import Shown, as_json, as_table
 from hpsearch.report.progress import Lines, LiveView, Quiet, Subject, View
 from hpsearch.report.view import board, metric_name
 from hpsearch.runners import RUNNERS, Crashed, Finished, Runner, Work
-from hpsearch.search import Search, Stop, Told, spent
+from hpsearch.search import Again, Search, Stop, Told, spent
 from hpsearch.search import run as run_search
 from hpsearch.space import Params
 from hpsearch.store import Look, Meta, Session, Store, Study
@@ -62,9 +70,9 @@ class Run:
         """What the workers may spend in so many seconds by the clock; suggestions and waiting take their part."""
         return Limit(seconds * self.workers, lambda history: (time.monotonic() - self.started) * self.workers)
 
-    def runner(self) -> Runner:
-        """The processes that train; enter it to start them."""
-        runner: Runner = RUNNERS.load("local")(self.workers, self.threads)
+    def runner(self, memory: int | None = None) -> Runner:
+        """The processes that train, each with so many bytes at most; enter it to start them."""
+        runner: Runner = RUNNERS.load("local")(self.workers, self.threads, memory)
         return runner
 
     def device(self, runner: Runner) -> str:
@@ -101,16 +109,16 @@ def call(runner: Runner, function: str, argument: object, stop: Stop | None = No
 def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) -> int:
     """Search, look at the test split with the winner, print the board. Returns the exit code."""
     meta, began = store.study().meta, time.monotonic()
-    limit = plan.spec.search.time
+    limit, grace = plan.spec.search.time, plan.spec.search.grace
     search = planned(plan, data, store.folder, meta, run.limit(limit) if limit else None)
-    stop = Stop(deadline=run.started + limit if limit else float("inf"))
+    stop = Stop(deadline=run.started + limit if limit else float("inf"), grace=grace)
     _prune(store.folder / WEIGHTS, store.study().history.weighed(meta.time_weight), plan)  # what a killed run left
     with _signals(stop), run.view(_subject(plan, data, meta)) as view:
         for event in run_search(search, store, runner, stop):
             if isinstance(event, Told):
                 _prune(store.folder / WEIGHTS, event.history.weighed(meta.time_weight), plan)
-                if event.traceback:
-                    _log(store.folder / "errors.log", event.traceback)
+            if isinstance(event, Told | Again) and event.traceback:
+                _log(store.folder / "errors.log", event.traceback)
             view.show(event)
         if not stop.signals and len(data.test):
             _look(plan, runner, store, stop)
@@ -132,7 +140,8 @@ def _subject(plan: Plan, data: Dataset, meta: Meta) -> Subject:
 def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | None = None) -> Search:
     """What the loop asks for, with the engine behind it; `limit` is that of time."""
     strategy, wave = plan.build(meta.budget, prices(plan.spec, data, meta.device), limit)
-    seeds, folds = plan.spec.search.seeds, len(data.folds)
+    keys, folds = plan.spec.search, len(data.folds)
+    seeds = keys.seeds
 
     def group(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
         settings = [plan.spec.settings(trial.params) for trial in trials]
@@ -148,7 +157,8 @@ def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | 
             for fold in range(folds)
         ]
         job = _job(plan, members, folder, meta.device, cohort.trials[0])
-        return Work(cohort.number, "hpsearch.engine.jobs:train_cohort", job)
+        seconds = len(cohort.trials) * (keys.trial_timeout or math.inf)
+        return Work(cohort.number, "hpsearch.engine.jobs:train_cohort", job, seconds)
 
     return Search(
         strategy=strategy,
@@ -161,6 +171,8 @@ def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | 
         cohorts=group,
         work=work,
         epochs=plan.epochs,
+        retries=keys.max_retries,
+        failures=keys.max_failures,
     )
 
 
@@ -172,6 +184,8 @@ def _job(plan: Plan, members: Sequence[Member], folder: Path, device: str, trial
 
 
 def _exit(study: Study, stop: Stop, epochs: int) -> int:
+    if stop.crashing:
+        return EXIT_CRASHING
     if stop.signals and _is_unfinished(study, epochs):
         return EXIT_INTERRUPTED if stop.signals[0] == signal.SIGINT else EXIT_TERMINATED
     return EXIT_OK if study.history.done else EXIT_NO_WINNER
@@ -185,12 +199,12 @@ def _is_unfinished(study: Study, epochs: int) -> bool:
 
 @contextmanager
 def _signals(stop: Stop) -> Iterator[None]:
-    """Ctrl-C and a polite kill only set a flag."""
+    """Ctrl-C and a polite kill only tell `stop`."""
 
-    def note(number: int, frame: object) -> None:
-        stop.signals.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda number, frame: stop.signal(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
@@ -247,6 +261,8 @@ def _print(study: Study, run: Run, folder: Path, stop: Stop, epochs: int) -> Non
         return
     ended, place = len(study.history.ended), shlex.quote(str(folder))
     notes.print(f"\n{counted(ended)} in {duration(now.wall_seconds)}; all is kept in {folder}", soft_wrap=True)
+    if stop.crashing:
+        notes.print(f"stopped: {stop.crashing}", markup=False, soft_wrap=True)
     if stop.soon() and _is_unfinished(study, epochs):
         notes.print(f"stopped early; go on with:  hpsearch resume {place}", soft_wrap=True)
     else:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from hpsearch.commands.flags import OPERATIONAL, searching
 from hpsearch.commands.launch import Run, finish
 from hpsearch.commands.plan import Plan
 from hpsearch.commands.studies import find_study
@@ -20,9 +21,7 @@ def resume(given: Mapping[str, Any]) -> int:
     with Store.open(find_study(given["study"])) as store:
         meta, history = store.study().meta, store.study().history
         budget = given["budget"] if given["budget"] is not None else meta.budget
-        time = given["time"]
-        flags = [(("search", "time"), time, f"--time {time}")] if time is not None else []
-        plan = Plan.of(meta, *flags)
+        plan = Plan.of(meta, *searching(given, OPERATIONAL))
         asked = -(-spent(history, plan.epochs) // plan.epochs)
         if budget is not None and budget < asked:
             raise SpecError(
@@ -33,7 +32,7 @@ def resume(given: Mapping[str, Any]) -> int:
                 )
             )
         run = Run.of({**given, "threads": meta.threads, "device": meta.device})
-        with run.runner() as runner:
+        with run.runner(plan.spec.search.memory) as runner:
             data = prepare(plan.spec.data)
             if data.digest != json.loads(meta.data)["digest"]:
                 raise ConfigDiffers(

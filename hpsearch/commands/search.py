@@ -37,7 +37,7 @@ def search(strategy: str, given: Mapping[str, Any]) -> int:
     plan = Plan(strategy, spec)
     budget = _budget(plan, given)
     run = Run.of(given)
-    with run.runner() as runner:  # its processes start while the data is read
+    with run.runner(spec.search.memory) as runner:  # its processes start while the data is read
         data = prepare(spec.data)
         device = run.device(runner)
         plan.check(data)

@@ -18,12 +18,13 @@ from hpsearch.engine.health import probes
 from hpsearch.engine.plan import Checkup, Job, Member, arrays
 from hpsearch.engine.replicates import joined
 from hpsearch.engine.train import Ended, Reached, begun, learn, train
-from hpsearch.trial import Epoch, Probe, Result
+from hpsearch.trial import Begun, Epoch, Probe, Result
 
 
-def train_cohort(job: Job) -> Iterator[Epoch | tuple[int, Result]]:
+def train_cohort(job: Job) -> Iterator[Begun | Epoch | tuple[int, Result]]:
     """Train the members; what a result speaks of, weights and pauses, is on disk before it is given."""
     feed = _feed(job.data, job.device)
+    yield Begun()
     for event in joined(job.members, _trained(feed, job)):
         if isinstance(event, Ended):
             if event.weights:

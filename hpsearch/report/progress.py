@@ -14,7 +14,7 @@ from rich.text import Text
 
 from hpsearch.report import figures
 from hpsearch.report.leaderboard import Column
-from hpsearch.search import Asked, Told
+from hpsearch.search import Again, Asked, Event, Told
 from hpsearch.space import Params
 from hpsearch.trial import Done, Epoch, Failed, History, Trial
 
@@ -61,7 +61,7 @@ class View(Protocol):
 
     def __exit__(self, *exc: object) -> None: ...
 
-    def show(self, event: Asked | Epoch | Told) -> None:
+    def show(self, event: Event) -> None:
         """Take in what has happened."""
 
 
@@ -74,7 +74,7 @@ class Quiet:
     def __exit__(self, *exc: object) -> None:
         pass
 
-    def show(self, event: Asked | Epoch | Told) -> None:
+    def show(self, event: Event) -> None:
         """Nothing."""
 
 
@@ -91,8 +91,10 @@ class Lines:
     def __exit__(self, *exc: object) -> None:
         pass
 
-    def show(self, event: Asked | Epoch | Told) -> None:
-        """A line where trials ended."""
+    def show(self, event: Event) -> None:
+        """A line where trials ended, or are tried again."""
+        if isinstance(event, Again):
+            self._console.print(again(event), markup=False, soft_wrap=True)
         if not isinstance(event, Told):
             return
         subject, trials = self._subject, event.history.trials
@@ -106,6 +108,13 @@ class Lines:
             count = f"{ended:>{digits + 2 * places}.{places}f}{total}"
             line = f"[{count}] trial {trials[number].run:>{digits}}: {text}"
             self._console.print(line, markup=False, soft_wrap=True)
+
+
+def again(event: Again) -> str:
+    """Who is tried again, and why."""
+    numbers = [str(trial.run) for trial in event.trials]
+    who = f"trial {numbers[0]}" if len(numbers) == 1 else f"trials {', '.join(numbers)}"
+    return f"{who}: {event.reason}; tried again"
 
 
 def outcome(result: Done | Failed, history: History, subject: Subject) -> str:
@@ -139,6 +148,12 @@ class Running:
         self.losses.setdefault(epoch.number, []).append(epoch.loss)
         self.done[epoch.number] += 1
 
+    def again(self, numbers: Sequence[int]) -> None:
+        """Trials whose epochs were for nothing."""
+        for number in numbers:
+            self.losses.pop(number, None)
+            self.done[number] = 0
+
     def ended(self, numbers: Sequence[int]) -> None:
         """Trials that take no more epochs."""
         for number in numbers:
@@ -168,13 +183,16 @@ class LiveView:
     def __exit__(self, *exc: object) -> None:
         self._live.stop()
 
-    def show(self, event: Asked | Epoch | Told) -> None:
+    def show(self, event: Event) -> None:
         """Take in what has happened; the next redraw shows it."""
         if isinstance(event, Asked):
             self._running.asked({trial.run: self._subject.expected(trial) for trial in event.trials})
             self._progress.reset(self._epochs)
         elif isinstance(event, Epoch):
             self._running.seen(event)
+        elif isinstance(event, Again):
+            self._running.again([trial.run for trial in event.trials])
+            self._progress.console.print(again(event), markup=False, soft_wrap=True)
         else:
             self._history = event.history
             trials = event.history.trials

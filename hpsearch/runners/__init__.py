@@ -12,7 +12,10 @@ from hpsearch.registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A call that gives events: `call` names a generator function as "module:function". It may take so many seconds."""
+    """A call that gives events: `call` names a generator function as "module:function".
+
+    It may take so many `seconds` from where it gives `Begun`, which nobody but the runner hears of.
+    """
 
     key: int
     call: str

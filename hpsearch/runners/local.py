@@ -29,17 +29,13 @@ from typing import Any, Self
 
 from hpsearch.registry import resolve
 from hpsearch.runners import Crashed, Finished, Work
+from hpsearch.trial import Begun
 
 _SET_UP = "hpsearch.engine.device:set_up"
 _ASKED = {signal.SIGINT, signal.SIGTERM}
-_TO_START = 60.0  # seconds that a worker may take to begin with its work, on top of what the work may take
+_TO_BEGIN = 60.0  # seconds for a process to start and read its data, where a trial's time is limited
 _GROWTH = 2**29  # bytes by which a worker may grow from one piece of work to later ones: more is a leak
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")  # torch says so in a RuntimeError
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """What a worker says before anything else about its work: from here on its time counts."""
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "failed to map segment")  # torch's, the loader's
 
 
 @dataclass(slots=True)
@@ -128,7 +124,7 @@ class Local:
                     worker = self._replace(position)
                     worker.pipe.send(self._queue[0])
                 worker.busy = self._queue.popleft()
-                worker.deadline = time.monotonic() + _TO_START + worker.busy.seconds
+                worker.deadline = time.monotonic() + _TO_BEGIN + worker.busy.seconds
 
     def _replace(self, position: int) -> Worker:
         worker = self._workers[position]
@@ -170,7 +166,7 @@ class Local:
         try:
             while worker.busy and worker.pipe.poll():
                 event = worker.pipe.recv()
-                if isinstance(event, _Begun):
+                if isinstance(event, Begun):
                     worker.deadline = time.monotonic() + worker.busy.seconds
                     continue
                 events.append((worker.busy.key, event))
@@ -229,10 +225,10 @@ def _work(pipe: Connection, watched: Connection, threads: int, memory: int | Non
         signal.signal(asked, signal.SIG_IGN)
     os.setpgid(0, 0)
     _end_with(watched)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if memory is not None:
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     resolve(_SET_UP)(threads)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if memory is not None:  # not before all is imported, which would die without saying why
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     try:
         while True:
             _call(pipe, pipe.recv(), memory)
@@ -243,7 +239,6 @@ def _work(pipe: Connection, watched: Connection, threads: int, memory: int | Non
 def _call(pipe: Connection, work: Work, memory: int | None) -> None:
     """Send the events of one piece of work."""
     try:
-        pipe.send(_Begun())
         for event in resolve(work.call)(work.argument):
             pipe.send(event)
         pipe.send(Finished())
