@@ -152,17 +152,17 @@ class Undertaking:
         stderr = self.stderr()
         broken = stderr.count("Traceback") + stderr.count("bug in hpsearch")
         tally.tracebacks += bool(broken)
-        lost: list[int] = []
+        lost, stuck = said, 0
         if self.is_begun():
             with closing(sqlite3.connect(f"file:{self.folder / 'study' / FILE}?mode=ro", uri=True)) as connection:
                 assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             history = self.study().history
             lost = [number for number in said if number not in history.results]
+            stuck = len(history.pending) if self.is_over() else 0
             assert [trial.number for trial in history.trials] == list(range(len(history.trials)))
-        else:
-            lost = said
         tally.lost += len(lost)
-        assert not any((left, twice, lost, broken)), (left, twice, lost, stderr)
+        tally.stuck += stuck
+        assert not any((left, twice, lost, stuck, broken)), (left, twice, lost, stuck, stderr)
 
     def said(self) -> list[int]:
         path = self._log / SAID

@@ -75,8 +75,9 @@ def test_what_a_hundred_kills_do_to_optuna_is_counted(tmp_path: Path, kind: str,
     """A kill is survived where the study's points are in the end those of one that nobody disturbed."""
     pytest.importorskip("optuna", reason="the extra bench is not installed")
     group, rng, left = tally(f"Optuna, {name}"), random.Random(3), _KILLS
-    calm = Optunas(tmp_path / "calm", Tally(), kind)
-    assert calm.start().wait(TIMEOUT) == 0
+    calm, again = (Optunas(tmp_path / name, Tally(), kind) for name in ("calm", "again"))
+    assert [one.start().wait(TIMEOUT) for one in (calm, again)] == [0, 0]
+    assert calm.told(_POINTS) == again.told(_POINTS)  # undisturbed it repeats itself
     while left:
         study = Optunas(tmp_path / str(left), group, kind)
         done = killed_again_and_again(study, min(8, left), rng, pause=0.4)
