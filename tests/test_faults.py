@@ -42,12 +42,17 @@ parameters:
   depth: {values: [1, 2]}
 search: {wave: 6, budget: 18}
 """
-_PICKS = "".join(f"  - {{lr: {2.0**-k}, width: {8 + 5 * k}, depth: {1 + k % 2}}}\n" for k in range(2, 20))
+_PICKS = """
+data: {source: digits}
+train: {epochs: 2, patience: 0}
+search: {wave: 6}
+trials:
+""" + "".join(f"  - {{lr: {2.0**-k}, width: {8 + 5 * k}, depth: {1 + k % 2}}}\n" for k in range(2, 20))
 SEARCHES = {
     "bayes": (_SPACE % 3, ["bayes", "--budget", "12"]),
     "halving": (_SPACE % 9, ["random", "--halving", "--budget", "4"]),  # pauses, and trials that go on from them
     "grid of 30": (_GRID, ["grid"]),
-    "manual": (f"{_WAVES}trials:\n{_PICKS}", ["manual"]),
+    "manual": (_PICKS, ["manual"]),
     "grid": (_WAVES, ["grid"]),
     "random": (_WAVES, ["random"]),
     "guided": (_WAVES, ["random", "--rounds", "3"]),
