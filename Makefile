@@ -26,7 +26,7 @@ test: check  ## lint, types, and all tests but the slow ones
 test-slow: install  ## what takes minutes, and real MNIST where HPSEARCH_DATA names it
 	$(BIN)/pytest -m slow
 
-faults: install  ## kill the search again and again, plant faults in the engine: nothing is lost, none goes unnoticed
+faults: .venv/bench  ## kill searches (and Optuna's) again and again, spoil files, plant faults: nothing lost, nobody let in
 	$(BIN)/pytest -m faults
 
 bench: bench-engine bench-search bench-halving bench-time  ## all that is measured

@@ -105,12 +105,13 @@ def _called(objective: Objective, trial: Trial) -> Result:
     try:
         found = objective(dict(trial.params))
         loss, seconds = found if isinstance(found, tuple) else (found, clock.perf_counter() - start)
-        loss, seconds = float(loss), float(seconds)
+        if not (math.isfinite(seconds) and seconds >= 0):
+            raise ValueError(f"it took {seconds} seconds")
+        if not math.isfinite(loss):  # which takes no text for a number, as float() would
+            return Failed(f"diverged: the loss is {loss}", float(seconds))
+        return Done(float(loss), math.nan, float(seconds), 0.0, 0, 0, 0)
     except Exception as error:  # the objective is somebody else's: what it raises is a trial's failure
         return Failed(f"error: {type(error).__name__}: {error}", clock.perf_counter() - start)
-    if not math.isfinite(loss):
-        return Failed(f"diverged: the loss is {loss}", seconds)
-    return Done(loss, math.nan, seconds, 0.0, 0, 0, 0)
 
 
 def _best(history: History, chosen: Trial) -> Best:

@@ -8,11 +8,15 @@ from dataclasses import dataclass, fields
 
 @dataclass
 class Tally:
-    """Counts of one group of faults. One is survived where the study or the command is afterwards as it should be."""
+    """Counts of one group of faults. One is survived where the study or the command is afterwards as it should be.
+
+    Results are `lost` that were said to be there, trials are `stuck` that nobody trains and nobody gives up.
+    """
 
     tried: int = 0
     survived: int = 0
     lost: int = 0
+    stuck: int = 0
     duplicates: int = 0
     tracebacks: int = 0
     orphans: int = 0

@@ -372,7 +372,9 @@ BAD_PARQUET: dict[str, tuple[dict[str, Any], str | None, str, list[str]]] = {
     "empty target": ({"x": [1, 2], "y": ["a", ""]}, "y", "E074", ["target 'y', row 2", "missing"]),
     "date column": ({"x": [date(2020, 1, 31)], "y": [1]}, "y", "E074", ["column 'x', row 1", "date"]),
     "date target": ({"x": [1], "y": [date(2020, 1, 31)]}, "y", "E074", ["column 'y', row 1", "date"]),
-    "text column, no rows": ({"x": pa.array([], pa.string()), "y": [0][:0]}, "y", "E074", ["column 'x'", "string"]),
+    "text column, no rows": (
+        {"x": pa.array([], pa.string()), "y": pa.array([], pa.int64())}, "y", "E074", ["column 'x'", "string"]
+    ),
     "no rows": ({"x": pa.array([], pa.int64()), "y": pa.array([], pa.int64())}, "y", "E076", ["no rows"]),
     "few bytes, many rows": (
         {"x": pa.nulls(20_000_000, pa.int8()), "y": pa.nulls(20_000_000, pa.int8())}, "y", "E073", ["over 100 times"]
@@ -552,6 +554,10 @@ def npy(shape: tuple[int, ...], body: bytes = b"") -> bytes:
     return file.getvalue() + body
 
 
+def header(text: str) -> bytes:
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text.encode()
+
+
 @pytest.mark.parametrize(
     ("member", "said"),
     [
@@ -561,10 +567,12 @@ def npy(shape: tuple[int, ...], body: bytes = b"") -> bytes:
         (npy((1, 1), bytes(24)), "claims 8 bytes, and 24 are there"),
         (npy((4 << 20, 1), bytes(32 << 20)), "over 100 times"),
         (b"\x93NUMPY\x03" + npy((1, 1), bytes(8))[7:], "unsupported version (3, 0)"),
+        (header("(" * 90), "EOF in multi-line statement"),
+        (header("-" * 9000 + "1"), "Header info length (9001) is large"),
         (b"no array", "magic"),
         (b"", "not a sound .npz"),
     ],
-    ids=["10^13 values", "overflow", "cut", "too long", "bomb", "version", "no header", "empty"],
+    ids=["10^13 values", "overflow", "cut", "too long", "bomb", "version", "no end", "deep", "no header", "empty"],
 )
 def test_an_array_is_refused_before_room_is_made_for_it(tmp_path: Path, member: bytes, said: str) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:

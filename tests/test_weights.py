@@ -92,10 +92,10 @@ def test_a_winner_whose_weights_are_lost_is_trained_again_to_be_tested(
 def test_weights_that_cannot_be_written_are_no_fault_of_their_trial(
     tmp_path: Path, upto: int | None, number: int, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(file: int) -> None:
+    def refuse(half: Path, path: Path) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
     *events, last = train_cohort(job(tmp_path / "weights", 0, upto, 0, 1))
     assert not results(events)
     assert isinstance(last, kind)

@@ -37,7 +37,9 @@ def emit(text: str) -> None:
 
 
 def rendered(text: Text, console: Console) -> str:
-    """As the console would print it, with its colours."""
+    """As the console would print it, with its colours; what a terminal would obey in it is made visible."""
+    text = text.copy()
+    text.plain = "".join(s if s.isprintable() or s == "\n" else "\N{REPLACEMENT CHARACTER}" for s in text.plain)
     with console.capture() as capture:
         console.print(text, soft_wrap=True, end="")
     return capture.get()

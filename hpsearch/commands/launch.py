@@ -117,6 +117,7 @@ def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) ->
     limit, grace = plan.spec.search.time, plan.spec.search.grace
     search = planned(plan, data, store.folder, meta, run.limit(limit) if limit else None)
     stop = Stop(deadline=run.started + limit if limit else float("inf"), grace=grace)
+    _prune(store.folder / WEIGHTS, store.study().history.weighed(meta.time_weight), plan)  # what a killed run left
     with _signals(stop), run.view(_subject(plan, data, meta)) as view:
         for event in run_search(search, store, runner, stop):
             if isinstance(event, Told):

@@ -6,6 +6,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Collection, Sequence
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from hpsearch.registry import closest
 
 _INPUTS = ("X", "x", "inputs")
 _TARGETS = ("y", "targets", "target")
+_LONGEST = 1000  # signs of a header, which is an expression: deeper ones than that can hold overflow the parser
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -32,8 +34,8 @@ def load(spec: DataSpec) -> Raw:
             with zipfile.ZipFile(stored) as archive:
                 return _raw(archive, spec)
         # zipfile says by RuntimeError that a member is encrypted or packed in an unknown way, by OSError that it lies
-        # outside the file
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError) as error:
+        # outside the file; NumPy by TokenError that a header does not end
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError, TokenError) as error:
             raise SpecError(Problem("E073", f"'{spec.source}' is not a sound .npz file: {error}")) from error
 
 
@@ -78,10 +80,12 @@ def _targets(archive: zipfile.ZipFile, key: str) -> NDArray[Any]:
 
 def _read(archive: zipfile.ZipFile, key: str) -> NDArray[Any]:
     info = archive.getinfo(f"{key}.npy")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"array '{key}' is packed in a way that NumPy does not use")
     with archive.open(info) as file:
         _check_header(file, key, info)
     with archive.open(info) as file:
-        numbers: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+        numbers: NDArray[Any] = npy.read_array(file, allow_pickle=False, max_header_size=_LONGEST)
     return numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
 
 
@@ -90,7 +94,7 @@ def _check_header(file: IO[bytes], key: str, info: zipfile.ZipInfo) -> None:
     version = npy.read_magic(file)
     if version not in _HEADERS:
         raise ValueError(f"array '{key}' is of the unsupported version {version}")
-    shape, _, dtype = _HEADERS[version](file)
+    shape, _, dtype = _HEADERS[version](file, max_header_size=_LONGEST)
     if dtype.kind not in "biufU":
         raise ValueError(f"array '{key}' holds {dtype}; only numbers and text are read")
     size = math.prod(shape) * dtype.itemsize

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from io import BufferedReader
 from typing import Any
 
@@ -16,7 +17,7 @@ from hpsearch.data.table import check_header, missing, not_a_number, text_target
 from hpsearch.errors import Problem, SpecError
 
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_decimal)
-_TEXT = (pa.types.is_string, pa.types.is_large_string)
+_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 
 
 def load(spec: DataSpec) -> Raw:
@@ -33,9 +34,14 @@ def _read(stored: BufferedReader, spec: DataSpec) -> Raw:
     with pq.ParquetFile(stored) as file:
         names = tuple(file.schema_arrow.names)
         target = check_header(names, spec)
-        size = file.metadata.num_rows * len(names) * np.dtype(np.float64).itemsize
-        check_size(f"'{spec.source}'", size, spec.path.stat().st_size)
-        table = file.read()
+        check_size(f"'{spec.source}'", _size(file.metadata), spec.path.stat().st_size)
+        kinds = {name: _kind(file.schema_arrow.field(name).type) for name in names}
+    if odd := [not_a_number(name, 1, str(kind)) for name, kind in kinds.items() if not _is_any(kind, _NUMBERS + _TEXT)]:
+        raise SpecError(*odd)
+    # a text that stands in many rows stands once in the file, and so it does here
+    texts = [name for name, kind in kinds.items() if _is_any(kind, _TEXT)]
+    table = pq.ParquetFile(stored, read_dictionary=texts).read()
+    table.validate(full=True)  # a damaged one names texts that are not there
     features = tuple(name for name in names if name not in (target, spec.column))
     if faults := [fault for name in features if (fault := _fault(name, table[name]))]:
         raise SpecError(*faults)
@@ -44,11 +50,26 @@ def _read(stored: BufferedReader, spec: DataSpec) -> Raw:
     return Raw(spec.path.stem, inputs, _targets(target, table[target]), features, target, parts=parts)
 
 
+def _size(metadata: Any) -> int:
+    """The bytes that numbers unfold to, or all pages, if that is more."""
+    pages = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    numbers: int = metadata.num_rows * metadata.num_columns * np.dtype(np.float64).itemsize
+    return max(int(pages), numbers)
+
+
+def _kind(kind: Any) -> Any:
+    """The type of a column's values, also where it holds categories."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_any(kind: Any, kinds: Sequence[Callable[[Any], bool]]) -> bool:
+    return any(is_kind(kind) for is_kind in kinds)
+
+
 def _fault(name: str, column: Any) -> Problem | None:
     """What keeps a column from being numbers."""
-    kind = column.type
-    if not any(is_kind(kind) for is_kind in _NUMBERS):
-        return not_a_number(name, 1, column[0].as_py() if len(column) else str(kind))
+    if not _is_any(column.type, _NUMBERS):
+        return not_a_number(name, 1, column[0].as_py() if len(column) else str(_kind(column.type)))
     return _null(name, column)
 
 
@@ -63,12 +84,15 @@ def _numbers(column: Any) -> NDArray[Any]:
 
 
 def _targets(name: str, column: Any) -> NDArray[Any]:
-    """Text, whether or not it is stored as categories, or numbers, or booleans."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    text = any(is_kind(column.type) for is_kind in _TEXT)
-    if fault := _null(name, column) if text else _fault(name, column):
+    """Text, or numbers (whether or not they are stored as categories), or booleans."""
+    kind = _kind(column.type)
+    text = _is_any(kind, _TEXT)
+    if fault := _null(name, column) if text else _fault(name, column.cast(kind)):
         raise SpecError(fault)
-    if text:
-        return text_targets(column.to_pylist(), name)
-    return _numbers(column)
+    return text_targets(_labels(column), name) if text else _numbers(column.cast(kind))
+
+
+def _labels(column: Any) -> list[str]:
+    """The texts of a column of categories, each of them once in memory."""
+    chunks = [(chunk.dictionary.to_pylist(), chunk.indices.to_pylist()) for chunk in column.chunks]
+    return [names[index] for names, indices in chunks for index in indices]

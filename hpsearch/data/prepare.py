@@ -95,6 +95,8 @@ def _kind(spec: DataSpec) -> str:
     path = spec.path
     if not path.exists():
         raise _not_there(spec)
+    if not path.is_dir() and not path.is_file():  # a device need not have an end
+        raise SpecError(Problem("E070", f"'{spec.source}' is neither a file nor a folder", help=_known()))
     kind = "*/" if path.is_dir() else f"*{path.suffix.lower()}"
     if kind not in LOADERS:
         raise SpecError(Problem("E070", f"'{spec.source}' is no kind of data that can be read", help=_known()))

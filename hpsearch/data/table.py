@@ -11,6 +11,7 @@ import reprlib
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from io import BufferedReader
 from itertools import islice
 from typing import Any
@@ -26,6 +27,7 @@ _BLOCK = 4096
 _MOST_PROBLEMS = 10
 _MOST_LISTED = 100
 _LONGEST = 256
+_WIDEST = 16 << 20  # bytes of a line
 _MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 Line = tuple[int, list[str]]
 """A row's fields, after the line of the file on which it ends."""
@@ -122,7 +124,10 @@ def _rows(file: BufferedReader, source: str) -> Iterator[Line]:
 
 def _lines(file: BufferedReader, source: str) -> Iterator[str]:
     """The text line by line; decoded one at a time, a wrong byte is found where it stands."""
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(iter(partial(file.readline, _WIDEST + 1), b""), 1):
+        if len(line) > _WIDEST:
+            fault = f"'{source}' is not a sound CSV file: line {number} is longer than {_WIDEST >> 20} MiB"
+            raise SpecError(Problem("E073", fault))
         try:
             yield line.removeprefix(BOM_UTF8).decode()
         except UnicodeDecodeError as error:
