@@ -23,7 +23,7 @@ from tests.kill_at import SAID
 from tests.tally import Tally
 
 TIMEOUT = 300  # seconds that no search here takes
-_GONE = 30.0  # seconds after which nothing of a dead search may be left: 2, if this machine had nothing else to do
+_GONE = 5.0  # seconds after which nothing of a dead search may be left: 2, if this machine had nothing else to do
 _MARK = "TESTS_FOLDER"
 
 

@@ -281,6 +281,20 @@ def test_no_process_is_left_two_seconds_after_the_coordinator_is_killed(
     assert not [pid for pid in left if is_alive(pid)]
 
 
+def test_nor_does_one_that_is_still_importing(coordinate: Callable[..., subprocess.Popen[str]]) -> None:
+    process = coordinate("process", 600)
+    while len(descendants(process.pid)) < 2:  # Python's tracker of resources, and the server that workers come from
+        time.sleep(0.01)
+    left = descendants(process.pid)
+    time.sleep(0.2)  # to import what workers begin with takes the server seconds
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 1
+    while any(map(is_alive, left)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not [pid for pid in left if is_alive(pid)]
+
+
 @pytest.mark.parametrize("how", ["in a call into C", "deaf", "in a process of its own"])
 def test_nor_does_one_that_cannot_hear_of_it(coordinate: Callable[..., subprocess.Popen[str]], how: str) -> None:
     process = coordinate("hang", how)

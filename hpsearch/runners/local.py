@@ -195,7 +195,7 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hpsearch.engine.jobs"])
+    context.set_forkserver_preload(["hpsearch.runners.leash", "hpsearch.engine.jobs"])
     resource_tracker.ensure_running()  # its start would let the signals through again
     with _undisturbed():
         forkserver.ensure_running()  # the import goes on while the data is read here
