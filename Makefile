@@ -27,7 +27,7 @@ test-slow: install  ## what takes minutes, and real MNIST where HPSEARCH_DATA na
 	$(BIN)/pytest -m slow
 
 faults: .venv/bench  ## kill searches (and Optuna's) again and again, spoil files, plant faults: nothing lost, nobody let in
-	$(BIN)/pytest -m faults
+	$(BIN)/pytest -m 'faults or group'
 
 bench: bench-engine bench-search bench-halving bench-time  ## all that is measured
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
 
 from tests.tally import TALLIES, Tallies
@@ -13,9 +15,22 @@ def tally() -> Tallies:
     return TALLIES
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of the faults that were tried."""
-    if lines := TALLIES.lines():
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count a test that is a fault by itself."""
+    report = yield
+    group = item.get_closest_marker("group")
+    if group and report.when == "call":
+        TALLIES(*group.args).tried += 1
+        TALLIES(*group.args).survived += report.passed
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table of the faults that were tried, where these are what is tested."""
+    if (lines := TALLIES.lines()) and "not faults" not in config.option.markexpr:
         terminalreporter.section("faults")
         for line in lines:
             terminalreporter.write_line(line)

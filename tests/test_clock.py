@@ -12,7 +12,6 @@ import pytest
 
 from hpsearch.report.view import canonical
 from hpsearch.store import read
-from tests.tally import Tallies
 
 ROOT = Path(__file__).parent.parent
 WALL = {"time", "time_ns", "now", "utcnow", "today", "localtime", "gmtime"}
@@ -50,12 +49,12 @@ def test_nobody_asks_for_the_time_of_day_but_for_when_a_study_was_begun() -> Non
 
 
 @pytest.mark.slow
-def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, tally: Tallies) -> None:
+@pytest.mark.group("clock")
+def test_a_clock_that_jumps_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "jumps").mkdir()
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(JUMPS)
     jumping = {"JUMPS": str(tmp_path / "jumps"), "PYTHONPATH": f"{tmp_path / 'site'}:{ROOT}"}
-    tally("clock").tried += 1
     for study, env in (("calm", {}), ("jumping", jumping)):
         command = [sys.executable, "-m", "hpsearch", "bayes", "--budget", "6", "--epochs", "2", "--study", study]
         subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, env={**os.environ, **env}, timeout=300)
@@ -64,4 +63,3 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path, tally: Tallies) -> N
     assert canonical(jumped) == canonical(calm)
     assert all(result.seconds >= 0 for result in jumped.history.results.values())
     assert all(0 <= session.wall_seconds < 300 for session in jumped.sessions)
-    tally("clock").survived += 1

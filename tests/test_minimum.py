@@ -126,6 +126,7 @@ _NO_LOSS = (
 )
 
 
+@pytest.mark.group("objective values")
 @pytest.mark.parametrize("bad", _NO_LOSS, ids=lambda bad: repr(bad)[:20])
 def test_what_is_no_finite_number_is_a_failed_trial(bad: Any) -> None:
     (trial,) = hpsearch.minimize(lambda params: bad, CUBE, budget=1).trials
@@ -141,6 +142,7 @@ def test_what_is_a_finite_number_is_a_loss(loss: Any) -> None:
     assert found.best is not None
 
 
+@pytest.mark.group("objective values")
 @pytest.mark.parametrize("leave", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_a_request_to_end_goes_through_and_the_same_calls_can_be_made_again(leave: type[BaseException]) -> None:
     calls: list[Mapping[str, Any]] = []
@@ -158,6 +160,7 @@ def test_a_request_to_end_goes_through_and_the_same_calls_can_be_made_again(leav
 
 
 @pytest.mark.slow
+@pytest.mark.group("objective values")
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_two_bad_values_in_fifteen_do_not_spoil_the_search(bad: float) -> None:
     """They cost two calls, and no more.
@@ -180,6 +183,7 @@ def test_two_bad_values_in_fifteen_do_not_spoil_the_search(bad: float) -> None:
     assert np.median([regret(seed, 15, bad) for seed in range(9)]) <= max(without)
 
 
+@pytest.mark.group("large grids")
 def test_a_grid_of_a_million_million_million_points_begins_at_once() -> None:
     """A hundred calls in a second of CPU time; and it is their history alone that takes room."""
     grid = {f"p{k}": {"values": list(range(10))} for k in range(18)}

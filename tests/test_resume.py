@@ -119,6 +119,7 @@ def edit(folder: Path, meta: Meta, text: str) -> Meta:
     return edited(meta, folder / CONFIG)
 
 
+@pytest.mark.group("keys that change")
 @pytest.mark.parametrize("key", list(all_keys()), ids=dotted)
 def test_every_key_has_its_kind(tmp_path: Path, meta: Meta, key: Key) -> None:
     expected, value = EDITS[key]
@@ -140,6 +141,7 @@ def with_key(name: str, value: object) -> SearchKeys:
     return SearchKeys.model_validate({"budget": 10, "seed": 3, name: value})
 
 
+@pytest.mark.group("keys that change")
 @pytest.mark.parametrize("setting", list(SETTINGS))
 def test_every_setting_is_fixed(setting: str) -> None:
     assert kind(("train", setting)) == "fixed"

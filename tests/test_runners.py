@@ -137,6 +137,7 @@ class TestWork:
                 assert finished(runner, job(0, "count", 1)) == {0: [0, Finished()]}
 
 
+@pytest.mark.group("workers: dead, hung, too large")
 class TestFailures:
     def test_an_exception_is_a_result_with_its_traceback(self, make: Callable[..., Runner]) -> None:
         with make() as runner:
@@ -192,6 +193,7 @@ class TestFailures:
 HANGS = ["asleep", "computing", "in a call into C", "stopped", "deaf", "in a process of its own"]
 
 
+@pytest.mark.group("workers: dead, hung, too large")
 class TestLimits:
     @pytest.mark.parametrize("how", HANGS)
     def test_work_that_hangs_is_ended_with_all_it_has_started(self, make: Callable[..., Runner], how: str) -> None:

@@ -255,6 +255,7 @@ class TestCohorts:
         assert len(store.study().history.results) == 10
 
 
+@pytest.mark.group("crashes and retries")
 class TestFailures:
     def test_a_cohort_that_crashes_once_is_trained_as_if_it_never_had(self, store: Store, tmp_path: Path) -> None:
         def fragile(cohort: Cohort) -> Iterator[object]:
@@ -362,6 +363,7 @@ def fate(cohort: Cohort, ends: str) -> Iterator[object]:
             yield from trained(cohort)
 
 
+@pytest.mark.group("crashes and retries")
 class TestCrashesInARow:
     @pytest.mark.parametrize(
         ("ends", "told"),
