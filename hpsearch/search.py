@@ -59,6 +59,7 @@ class Stop:
     crashing: str = ""
     _since: float | None = None
     _thinking: bool = False
+    _announced: bool = False
 
     def signal(self, number: int) -> None:
         """Take note of a signal. A suggestion, which may take long, is broken off by the second one.
@@ -82,6 +83,12 @@ class Stop:
     def soon(self) -> bool:
         """Whether nothing new may begin."""
         return bool(self.signals or self.crashing) or time.monotonic() > self.deadline
+
+    def announced(self) -> Iterator[Note]:
+        """What is said once, after a signal."""
+        if self.signals and not self._announced:
+            self._announced = True
+            yield Note(f"ending; what is being trained may go on for {self.grace:g} s (another Ctrl-C ends at once)")
 
     def now(self) -> bool:
         """Whether what runs must be left, too."""
@@ -272,6 +279,7 @@ def _train(
     for attempt in cohorts.values():
         runner.submit(search.work(attempt.cohort))
     while cohorts and not stop.now():
+        yield from stop.announced()
         if stop.soon():
             running = runner.withdraw()
             cohorts = {number: attempt for number, attempt in cohorts.items() if number in running}

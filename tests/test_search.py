@@ -29,7 +29,7 @@ from hpsearch.store import Store, read
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.grid import Grid
 from hpsearch.strategies.random import RandomSearch
-from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Result, Trial
+from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Note, Result, Trial
 from tests.histories import CUBE, MIXED, done, loss_of, sampled
 from tests.studies import create
 
@@ -410,6 +410,12 @@ class TestStopping:
         search(store, self.interrupted(stop, signals=1, during=1), stop)
         assert sorted(store.study().history.results) == [0, 1, 2]
         assert [trial.number for trial in store.study().history.pending] == [3]
+
+    def test_after_a_first_signal_it_is_said_once_how_long_that_takes(self, store: Store) -> None:
+        stop = Stop(grace=20.0)
+        events = search(store, self.interrupted(stop, signals=1, during=1), stop)
+        (note,) = (event for event in events if isinstance(event, Note))
+        assert "20 s" in note.text
 
     def test_after_a_second_signal_what_runs_is_left(self, store: Store) -> None:
         stop = Stop()

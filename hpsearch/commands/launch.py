@@ -139,7 +139,7 @@ def _subject(plan: Plan, data: Dataset, meta: Meta) -> Subject:
 
     metric = metric_name(data.task)
     title = f"{meta.name}: {plan.strategy}, seed {meta.seed}"
-    return Subject(title, meta.budget, metric, epochs, whole=plan.epochs)
+    return Subject(title, plan.total(meta.budget), metric, epochs, whole=plan.epochs)
 
 
 def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | None = None) -> Search:

@@ -102,6 +102,17 @@ class Plan:
         trials = sum(count * one[0][0] for one, count in found.items()) + len(self.opening)
         return f"halving: a budget of {budget} whole trainings is {trials:,} trials: {', '.join(texts)}"
 
+    def total(self, budget: int | None) -> int | None:
+        """How many trials there will be; None where only time tells."""
+        if self.strategy != "grid":
+            return budget
+        return self.points if budget is None else min(budget, self.points)
+
+    @property
+    def points(self) -> int:
+        """How many there are in the grid."""
+        return self.spec.space.count(self.spec.space.ticks(self.spec.search.points))
+
     def going(self, history: History) -> Mapping[int, int]:
         """The trials that may go on, and after which epoch."""
         return going(history, self.epochs) if self.spec.search.halving else {}

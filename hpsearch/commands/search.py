@@ -70,7 +70,7 @@ def _budget(plan: Plan, given: Mapping[str, Any]) -> int | None:
     budget = plan.spec.search.budget
     notes = console.progress(given["no_color"])
     if plan.strategy == "grid":
-        count = plan.spec.space.count(plan.spec.space.ticks(plan.spec.search.points))
+        count = plan.points
         if budget is None and count > _MANY and not given["all"]:
             raise SpecError(
                 Problem(
