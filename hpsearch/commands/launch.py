@@ -27,7 +27,7 @@ from hpsearch.errors import (
     Problem,
     SpecError,
 )
-from hpsearch.files import unwritable
+from hpsearch.files import sweep, unwritable
 from hpsearch.report.figures import duration
 from hpsearch.report.leaderboard import Shown, as_json, as_table
 from hpsearch.report.progress import Lines, LiveView, Quiet, Subject, View
@@ -127,6 +127,7 @@ def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) ->
             view.show(event)
         if not stop.signals and len(data.test):
             _look(plan, runner, store, stop)
+    sweep(store.folder)  # of this run's killed workers, and of runs that were killed themselves
     code = _exit(store.study(), stop, plan.epochs)
     store.ended(Session(time.monotonic() - began, code))
     _print(store.study(), run, store.folder, stop, plan.epochs)

@@ -18,7 +18,6 @@ from hpsearch.data.prepare import prepare
 from hpsearch.document import Document, dotted, read
 from hpsearch.document import Path as Key
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
-from hpsearch.files import sweep
 from hpsearch.mistakes import Mistakes, written
 from hpsearch.schema import validate
 from hpsearch.search import spent
@@ -91,7 +90,6 @@ def resume(given: Mapping[str, Any]) -> int:
                 )
             if meta != begun:
                 store.amend(meta)
-            sweep(store.folder)
             return finish(plan, run, runner, data, store)
 
 
