@@ -22,6 +22,7 @@ from hpsearch.store import FILE, Study, read
 from tests.kill_at import SAID
 from tests.tally import Tally
 
+ROOT = Path(__file__).parent.parent
 TIMEOUT = 300  # seconds that no search here takes
 _GONE = 5.0  # seconds after which nothing of a dead search may be left: 2, if this machine had nothing else to do
 _MARK = "TESTS_FOLDER"
@@ -79,7 +80,7 @@ class Undertaking:
             return subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**os.environ, _MARK: str(self.folder)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), _MARK: str(self.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
@@ -187,6 +188,7 @@ def killed_again_and_again(search: Killed, kills: int, rng: random.Random, pause
             while process.poll() is None and search.results() == had:
                 time.sleep(0.02)
             time.sleep(rng.uniform(0.0, pause))
+        assert not process.poll(), "it ended by itself, and not well"
         killed = process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait(TIMEOUT)
