@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 
@@ -20,6 +21,13 @@ class Tally:
     duplicates: int = 0
     tracebacks: int = 0
     orphans: int = 0
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """One fault, survived where nothing in here fails."""
+        self.tried += 1
+        yield
+        self.survived += 1
 
 
 class Tallies:

@@ -78,18 +78,17 @@ def test_where_a_disk_is_full_the_study_holds_what_was_said_and_goes_on_later(
     tmp_path: Path, k: int, calm: str, tally: Tallies
 ) -> None:
     folder, said = tmp_path / "study", list[int]()
-    tally("disk").tried += 1
-    with largest(10 + 850 * k), pytest.raises(DiskFull) as full:
+    with tally("disk").attempt():
+        with largest(10 + 850 * k), pytest.raises(DiskFull) as full:
+            searched(folder, said)
+        (problem,) = full.value.problems
+        assert problem.message.startswith(f"cannot write to {folder}: ")
+        assert len(problem.message.splitlines()) == 1
+        if (folder / FILE).exists():
+            assert sorted(read(folder).history.results) == said
         searched(folder, said)
-    (problem,) = full.value.problems
-    assert problem.message.startswith(f"cannot write to {folder}: ")
-    assert len(problem.message.splitlines()) == 1
-    if (folder / FILE).exists():
-        assert sorted(read(folder).history.results) == said
-    searched(folder, said)
-    assert said == list(range(_TRIALS))
-    assert repr(read(folder)) == calm
-    tally("disk").survived += 1
+        assert said == list(range(_TRIALS))
+        assert repr(read(folder)) == calm
 
 
 def test_a_file_is_old_or_new_and_never_half(tmp_path: Path) -> None:
@@ -157,20 +156,16 @@ def raised(use: Callable[[], object]) -> str:
 
 
 def test_a_study_in_a_folder_that_may_not_be_written_can_be_read(tally: Tallies) -> None:
-    with forbidden() as folder:
-        tally("disk").tried += 1
+    with forbidden() as folder, tally("disk").attempt():
         assert by_somebody(lambda: read(folder / "study")) == ""
-        tally("disk").survived += 1
 
 
 @pytest.mark.parametrize("use", [lambda folder: Store.open(folder / "study"), lambda folder: create(folder / "new")])
 def test_who_would_write_there_is_told(use: Callable[[Path], Store], tally: Tallies) -> None:
-    with forbidden() as folder:
-        tally("disk").tried += 1
+    with forbidden() as folder, tally("disk").attempt():
         said = by_somebody(lambda: use(folder))
         assert said.startswith(f"{EXIT_CANNOT_WRITE} cannot write to {folder}/")
         assert said.endswith("Permission denied")
-        tally("disk").survived += 1
 
 
 # The command itself, with real trainings.
@@ -205,13 +200,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_search_without_room_ends_in_a_line_and_goes_on_when_there_is_some(
     tmp_path: Path, size: int, what: str, whole: str, tally: Tallies
 ) -> None:
-    tally("disk").tried += 1
-    done = hpsearch(tmp_path, *_SEARCH, size=size)
-    ended_in_a_line(done, what)
-    again = ["resume", "study"] if (tmp_path / "study" / FILE).exists() else _SEARCH
-    assert hpsearch(tmp_path, *again).returncode == 0
-    assert canonical(read(tmp_path / "study")) == whole
-    tally("disk").survived += 1
+    with tally("disk").attempt():
+        done = hpsearch(tmp_path, *_SEARCH, size=size)
+        ended_in_a_line(done, what)
+        again = ["resume", "study"] if (tmp_path / "study" / FILE).exists() else _SEARCH
+        assert hpsearch(tmp_path, *again).returncode == 0
+        assert canonical(read(tmp_path / "study")) == whole
 
 
 # A small disk of its own, which is enlarged afterwards; unshare hides it from all others, and it goes with its shell.
@@ -231,16 +225,15 @@ print(canonical(read(Path('study'))))"
 
 @pytest.mark.faults
 def test_nor_does_a_small_disk_that_is_enlarged_lose_anything(tmp_path: Path, whole: str, tally: Tallies) -> None:
-    tally("disk").tried += 1
-    search = [sys.executable, "-m", "hpsearch", *_SEARCH]
-    alone = ["unshare", "--map-root-user", "--mount", "sh", "-c", _ON_A_SMALL_DISK, "sh", *search]
-    done = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    if done.returncode and "ended with" not in done.stderr:
-        pytest.skip(f"no disk can be made here ({done.stderr.strip()}); the others have limits on files")
-    assert f"ended with {EXIT_DISK_FULL}" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout.strip() == whole
-    tally("disk").survived += 1
+    with tally("disk").attempt():
+        search = [sys.executable, "-m", "hpsearch", *_SEARCH]
+        alone = ["unshare", "--map-root-user", "--mount", "sh", "-c", _ON_A_SMALL_DISK, "sh", *search]
+        done = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        if done.returncode and "ended with" not in done.stderr:
+            pytest.skip(f"no disk can be made here ({done.stderr.strip()}); the others have limits on files")
+        assert f"ended with {EXIT_DISK_FULL}" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.stdout.strip() == whole
 
 
 def ended_in_a_line(done: subprocess.CompletedProcess[str], what: str = "") -> None:

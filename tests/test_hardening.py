@@ -44,7 +44,7 @@ from hpsearch.strategies.outlook import outlook
 from hpsearch.trial import Failed, History, Layer, Probe, Result, Trial
 from tests.histories import done, sampled
 from tests.studies import META
-from tests.tally import Tallies
+from tests.tally import Tallies, Tally
 
 ROOM = 100 << 20  # bytes by which a process may grow
 SECONDS = 1.0  # of CPU time, for a file of a page or two
@@ -63,6 +63,12 @@ class Outcome:
     @property
     def tried(self) -> int:
         return self.read + sum(self.refused.values()) + len(self.wrong)
+
+    def count(self, group: Tally) -> None:
+        """Add it to the table."""
+        group.tried += self.tried
+        group.survived += self.tried - len(self.wrong)
+        group.tracebacks += len(self.wrong)
 
     def of(self, read: Callable[[], object], what: str) -> None:
         """Read one file, and note what became of it."""
@@ -258,10 +264,7 @@ def test_a_mutated_text_is_read_or_refused_in_a_line(tally: Tallies) -> None:
 @pytest.mark.faults
 def test_ten_thousand_mutated_texts_are_read_or_refused_in_little_room(tally: Tallies) -> None:
     found = elsewhere(mutations, 10_000, 1)
-    group = tally("YAML")
-    group.tried += found.tried
-    group.survived += found.tried - len(found.wrong)
-    group.tracebacks += len(found.wrong)
+    found.count(tally("YAML"))
     assert found.wrong == []
     assert found.slowest < SECONDS
     assert found.grown < ROOM
@@ -389,10 +392,7 @@ def test_thousands_of_spoiled_data_files_are_read_or_refused_in_little_room(
     tmp_path: Path, name: str, tally: Tallies
 ) -> None:
     found = elsewhere(spoiled_files, name, 2_500, 1, tmp_path)
-    group = tally("data")
-    group.tried += found.tried
-    group.survived += found.tried - len(found.wrong)
-    group.tracebacks += len(found.wrong)
+    found.count(tally("data"))
     assert found.wrong == []
     assert found.grown < ROOM
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from hpsearch.runners import RUNNERS, Crashed, Finished, Runner, Work
+from tests.faulty import is_alive
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60  # seconds, for a machine that is busy
@@ -36,13 +37,6 @@ def finished(runner: Runner, *works: Work) -> dict[int, list[object]]:
             given[key].append(event)
             left -= isinstance(event, Finished | Crashed)
     return given
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def descendants(pid: int) -> set[int]:
@@ -268,6 +262,16 @@ def line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
+def left_after_the_kill(process: subprocess.Popen[str], pids: set[int], seconds: float) -> list[int]:
+    """Kill a coordinator; which of the processes are alive so long after that."""
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + seconds
+    while any(map(is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return [pid for pid in pids if is_alive(pid)]
+
+
 def test_no_process_is_left_two_seconds_after_the_coordinator_is_killed(
     coordinate: Callable[..., subprocess.Popen[str]],
 ) -> None:
@@ -275,12 +279,7 @@ def test_no_process_is_left_two_seconds_after_the_coordinator_is_killed(
     workers = {int(line(process)), int(line(process))}
     left = descendants(process.pid)
     assert workers <= left
-    process.kill()
-    process.wait()
-    deadline = time.monotonic() + 2
-    while any(map(is_alive, left)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not [pid for pid in left if is_alive(pid)]
+    assert not left_after_the_kill(process, left, 2)
 
 
 def test_nor_does_one_that_is_still_importing(coordinate: Callable[..., subprocess.Popen[str]]) -> None:
@@ -289,24 +288,14 @@ def test_nor_does_one_that_is_still_importing(coordinate: Callable[..., subproce
         time.sleep(0.01)
     left = descendants(process.pid)
     time.sleep(0.2)  # to import what workers begin with takes the server seconds
-    process.kill()
-    process.wait()
-    deadline = time.monotonic() + 1
-    while any(map(is_alive, left)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not [pid for pid in left if is_alive(pid)]
+    assert not left_after_the_kill(process, left, 1)
 
 
 @pytest.mark.parametrize("how", ["in a call into C", "deaf", "in a process of its own"])
 def test_nor_does_one_that_cannot_hear_of_it(coordinate: Callable[..., subprocess.Popen[str]], how: str) -> None:
     process = coordinate("hang", how)
     pids = {int(line(process)) for _ in range(4 if how == "in a process of its own" else 2)}
-    process.kill()
-    process.wait()
-    deadline = time.monotonic() + 2
-    while any(map(is_alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not [pid for pid in pids if is_alive(pid)]
+    assert not left_after_the_kill(process, pids, 2)
 
 
 def test_signals_to_the_whole_group_reach_the_coordinator_alone(

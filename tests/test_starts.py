@@ -97,20 +97,19 @@ def test_of_eight_that_start_at_once_one_runs(
         folder = tmp_path / str(round)
         if is_there:
             create(folder).close()
-        tally("starts").tried += 1
-        for process in starters:
-            tell(process, folder)
-        answers = [said(process) for process in starters]
-        (holder,) = [process for process, answer in zip(starters, answers, strict=True) if answer == "runs"]
-        others = [answer for answer in answers if answer != "runs"]
-        assert all(answer.startswith(f"{EXIT_IN_USE} the study {folder} is in use by process") for answer in others)
-        assert f"{holder.pid} on {os.uname().nodename}" in (folder / "study.lock").read_text()
-        for process in starters:
-            tell(process, "let it go")
-        assert [said(process) for process in starters] == ["gone"] * _STARTERS
-        assert (folder / FILE).exists()
-        assert read(folder).meta.name == "digits-random"
-        tally("starts").survived += 1
+        with tally("starts").attempt():
+            for process in starters:
+                tell(process, folder)
+            answers = [said(process) for process in starters]
+            (holder,) = [process for process, answer in zip(starters, answers, strict=True) if answer == "runs"]
+            others = [answer for answer in answers if answer != "runs"]
+            assert all(answer.startswith(f"{EXIT_IN_USE} the study {folder} is in use by process") for answer in others)
+            assert f"{holder.pid} on {os.uname().nodename}" in (folder / "study.lock").read_text()
+            for process in starters:
+                tell(process, "let it go")
+            assert [said(process) for process in starters] == ["gone"] * _STARTERS
+            assert (folder / FILE).exists()
+            assert read(folder).meta.name == "digits-random"
 
 
 @pytest.mark.parametrize("reads", [30, pytest.param(200, marks=pytest.mark.faults)])
@@ -123,12 +122,11 @@ def test_who_reads_while_a_study_is_written_opened_and_closed_never_fails(
     try:
         number = 0
         while number < reads or not seen:
-            tally("reads").tried += 1
-            history = read(folder).history
-            assert len(history) >= seen
-            assert all(result.loss == number for number, result in history.results.items())  # type: ignore[union-attr]
-            seen, number = len(history), number + 1
-            tally("reads").survived += 1
+            with tally("reads").attempt():
+                history = read(folder).history
+                assert len(history) >= seen
+                assert all(result.loss == number for number, result in history.results.items())  # type: ignore[union-attr]
+                seen, number = len(history), number + 1
     finally:
         assert writer.stdin
         writer.stdin.close()

@@ -113,11 +113,12 @@ def call(runner: Runner, function: str, argument: object, stop: Stop | None = No
 
 def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) -> int:
     """Search, look at the test split with the winner, print the board. Returns the exit code."""
-    meta, began = store.study().meta, time.monotonic()
+    study, began = store.study(), time.monotonic()
+    meta = study.meta
     limit, grace = plan.spec.search.time, plan.spec.search.grace
     search = planned(plan, data, store.folder, meta, run.limit(limit) if limit else None)
     stop = Stop(deadline=run.started + limit if limit else float("inf"), grace=grace)
-    _prune(store.folder / WEIGHTS, store.study().history.weighed(meta.time_weight), plan)  # what a killed run left
+    _prune(store.folder / WEIGHTS, study.history.weighed(meta.time_weight), plan)  # what a killed run left
     with _signals(stop), run.view(_subject(plan, data, meta)) as view:
         for event in run_search(search, store, runner, stop):
             if isinstance(event, Told):
@@ -207,10 +208,10 @@ def _is_unfinished(study: Study, epochs: int) -> bool:
 def _signals(stop: Stop) -> Iterator[None]:
     """Ctrl-C and a polite kill only tell `stop`."""
 
-    before = {
-        number: signal.signal(number, lambda number, frame: stop.signal(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    def note(number: int, frame: object) -> None:
+        stop.signal(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

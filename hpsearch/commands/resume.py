@@ -61,7 +61,8 @@ _BUDGET = ("search", "budget")
 def resume(given: Mapping[str, Any]) -> int:
     """Go on where the study stands. Returns the exit code."""
     with Store.open(find_study(given["study"])) as store:
-        begun, history = store.study().meta, store.study().history
+        study = store.study()
+        begun, history = study.meta, study.history
         meta = edited(begun, store.folder / CONFIG)
         if given["budget"] is not None:
             meta = replace(meta, budget=given["budget"])

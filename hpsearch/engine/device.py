@@ -15,9 +15,8 @@ def set_up(threads: int) -> None:
     """Make this process's torch repeatable. Its results change with the number of threads, so that is fixed."""
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(1)
-    torch.set_deterministic_debug_mode(
-        "error"
-    )  # as use_deterministic_algorithms(True), which imports a compiler: a second
+    # as use_deterministic_algorithms(True), which takes a second to import a compiler
+    torch.set_deterministic_debug_mode("error")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nobody reads it
     torch.set_flush_denormal(True)  # dead units would cost a hundred times as much
     if sys.platform == "linux":

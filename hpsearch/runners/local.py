@@ -35,12 +35,8 @@ _SET_UP = "hpsearch.engine.device:set_up"
 _ASKED = {signal.SIGINT, signal.SIGTERM}
 _TO_BEGIN = 60.0  # seconds for a process to start and read its data, where a trial's time is limited
 _GROWTH = 2**29  # bytes by which a worker may grow from one piece of work to later ones: more is a leak
-_NO_MEMORY = (
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "failed to map segment",
-)  # torch's, the loader's
+# how torch and the system's loader say so, in a RuntimeError and an ImportError
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "failed to map segment")
 
 
 @dataclass(slots=True)
