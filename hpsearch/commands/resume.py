@@ -19,43 +19,22 @@ from hpsearch.document import Document, dotted, read
 from hpsearch.document import Path as Key
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
 from hpsearch.mistakes import Mistakes, written
-from hpsearch.schema import validate
+from hpsearch.schema import OF_TRAININGS, validate
 from hpsearch.search import spent
 from hpsearch.store import CONFIG, Meta, Store
 
 Kind = Literal["fixed", "grows", "free"]
-KINDS: Mapping[Key, Kind] = {
-    ("name",): "free",
-    ("data",): "fixed",
-    ("train",): "fixed",
-    ("parameters",): "fixed",
-    ("constraints",): "fixed",
-    ("trials",): "fixed",
-    ("search", "budget"): "grows",
-    ("search", "time"): "free",
-    ("search", "seed"): "fixed",
-    ("search", "seeds"): "fixed",
-    ("search", "wave"): "fixed",
-    ("search", "metric"): "fixed",
-    ("search", "time_weight"): "fixed",
-    ("search", "points"): "fixed",
-    ("search", "rounds"): "fixed",
-    ("search", "guided"): "fixed",
-    ("search", "halving"): "fixed",
-    ("search", "pareto"): "fixed",
-    ("search", "until_converged"): "fixed",
-    ("search", "confirm"): "fixed",
-    ("search", "surrogate"): "fixed",
-    ("search", "trial_timeout"): "free",
-    ("search", "memory"): "free",
-    ("search", "max_retries"): "free",
-    ("search", "max_failures"): "free",
-    ("search", "grace"): "free",
-}
-"""What may become of a key, with all that is under it, once the study has begun: what it finds rests on those that are
-fixed; a total may grow; the others say how the search is run."""
-
 _BUDGET = ("search", "budget")
+KINDS: Mapping[Key, Kind] = {
+    _BUDGET: "grows",
+    ("name",): "free",
+    ("search", "time"): "free",
+    **{("search", name): "free" for name in sorted(OF_TRAININGS)},
+}
+"""What may become of a key once the study has begun: a total may grow; what says how the search is run may change.
+
+What it finds rests on all others, which are fixed.
+"""
 
 
 def resume(given: Mapping[str, Any]) -> int:
@@ -125,7 +104,7 @@ def edited(meta: Meta, path: Path) -> Meta:
 
 def kind(key: Key) -> Kind:
     """What may become of a key."""
-    return next(KINDS[key[:length]] for length in range(len(key), 0, -1) if key[:length] in KINDS)
+    return KINDS.get(key, "fixed")
 
 
 def keys(document: Document) -> Mapping[Key, object]:
