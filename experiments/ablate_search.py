@@ -1,10 +1,11 @@
 """What each ingredient of `hpsearch bayes` is worth: the search without it, against the whole, on the same noise.
 
-    python -m experiments.ablate_search [--seeds 0 2 4 6 8 10] [--trials 50] [--jobs N]
+    python -m experiments.ablate_search [--group b] [--trials 50] [--seeds 0 2 4 6 8 10] [--jobs N] [--without order ...]
 
-On the objectives of group `b` of bench_search.py, each seed with a draw of its own of their definitions. Regret is 0
-for the best configuration known, 1 for the median one and, in the mean, for whatever is worse. Differences are paired;
-above 0 the search is better with the ingredient.
+On a group of bench_search.py; of `b` each seed has a draw of its own of the objectives' definitions. Regret is 0 for
+the best configuration known, 1 for the median one and, in the mean, for whatever is worse. Differences are paired;
+above 0 the search is better with the ingredient. `--without` says which, by a word of their names; else all are left
+out in turn.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ WITHOUT: Mapping[str, Changes] = {
 WHOLE, CONFIRMED = "all of it", "all of it, and the best run again in the end"
 
 
-def run(label: str, name: str, seed: int, trials: int) -> float:
+def run(label: str, group: str, name: str, seed: int, trials: int) -> float:
     """The regret of what a search delivers."""
-    task = task_of("b", name, seed)
+    task = task_of(group, name, seed)
     meter = Meter(task, name, seed, trials)
     with threadpool_limits(1), ExitStack() as stack:
         for owner, attribute, value in WITHOUT.get(label, ()):
@@ -60,11 +61,14 @@ def run(label: str, name: str, seed: int, trials: int) -> float:
 def main() -> None:
     """Run all, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--group", choices=("a", "b"), default="b")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 2, 4, 6, 8, 10])
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--without", nargs="+", default=[""], metavar="WORD")
     given = parser.parse_args()
-    runs = list(product((WHOLE, CONFIRMED, *WITHOUT), GROUPS["b"].tasks, given.seeds, [given.trials]))
+    variants = [label for label in (CONFIRMED, *WITHOUT) if any(word in label for word in given.without)]
+    runs = list(product((WHOLE, *variants), [given.group], GROUPS[given.group].tasks, given.seeds, [given.trials]))
     with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("fork")) as pool:
         found = list(pool.map(run, *zip(*runs, strict=True)))
     regrets: dict[str, list[float]] = {}

@@ -8,9 +8,9 @@ when the epoch ends. A search ends there, or with its budget of 50, or after --m
 that was not reached counts as reached then. Reading the data and starting Python come before.
 
 Same for all: rows and split, network, space (that of peers/peer_optuna.py), He's initialisation, Adam with L2, the
-number of epochs, one thread. hpsearch has its early stopping (patience 8); Optuna's pruner ends hopeless trainings. The
-plain loop holds the data in memory: no DataLoader. Figures are medians over seeds; the ratios are of each seed's `s` to
-its 50 whole random trainings: to the time of all of them, and to the time until the best of them was there.
+number of epochs, no early stopping, one thread. The plain loop holds the data in memory: no DataLoader. Figures are
+medians over seeds; the ratios are of each seed's `s` to its 50 whole random trainings: to the time of all of them, and
+to the time until the best of them was there.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from hpsearch.trial import Cohort, Done, Trial
 
 SPACE = """
 data: {{source: {source}, split: {{{split}}}}}
-train: {{epochs: {epochs}}}
+train: {{epochs: {epochs}, patience: 0}}
 parameters:
   lr: {{min: 1e-4, max: 1e-1, log: true}}
   l2: {{min: 1e-6, max: 1e-2, log: true}}
