@@ -1,6 +1,6 @@
 """What each ingredient of `hpsearch bayes` is worth: the search without it, against the whole, on the same noise.
 
-    python -m experiments.ablate_search [--group b] [--trials 50] [--seeds 0 2 4 6 8 10] [--jobs N] [--without order ...]
+    python -m experiments.ablate_search [--group b] [--trials 50] [--seeds 0 2 4 6 8 10] [--jobs N] [--without order]
 
 On a group of bench_search.py; of `b` each seed has a draw of its own of the objectives' definitions. Regret is 0 for
 the best configuration known, 1 for the median one and, in the mean, for whatever is worse. Differences are paired;

@@ -12,7 +12,11 @@ from statistics import fmean
 import numpy as np
 import pytest
 
+from hpsearch.data import DataSpec
+from hpsearch.data.prepare import prepare
 from hpsearch.engine.cost import Bill
+from hpsearch.engine.plan import bill
+from hpsearch.engine.settings import NEEDS, SETTINGS, complete
 from hpsearch.parameters import Choice, Real
 from hpsearch.space import Params, Space, point_key
 from hpsearch.strategies import Limit
@@ -80,9 +84,24 @@ class TestCosts:
         assert dearness(np.log(seconds), 300.0) == pytest.approx([0.0, 0.0, math.log(2), math.log(10)])
 
     def test_a_member_pays_for_its_array_where_no_other_has(self) -> None:
-        bill = Bill("key", 2, 0.0, 1000)
+        bill = Bill("key", 2, 0.0, 1000, 1)
         alone, second, third = (bill.seconds({"key": n, "other": 1}) for n in range(3))
         assert alone == third > 5 * second > 0
+
+    def test_members_of_a_trial_pay_for_its_array_once(self) -> None:
+        bills = [Bill("key", 16 // members, 0.0, 1000, members) for members in (1, 8)]
+        one, eight = (bill.seconds({"key": 1}) for bill in bills)
+        assert eight == pytest.approx(8 * one)
+        one, eight = (bill.seconds({}) for bill in bills)
+        assert one < eight < 2 * one
+
+    @pytest.mark.parametrize("name", [name for name, setting in SETTINGS.items() if isinstance(setting.domain, Real)])
+    def test_a_fraction_does_not_change_what_a_training_costs(self, name: str) -> None:
+        parents = {parent: allowed[0] for parent, allowed in NEEDS.get(name, {}).items()}
+        domain, data = SETTINGS[name].domain, prepare(DataSpec("wine"))
+        settings = [complete({**parents, name: domain.decode([place])}) for place in (0.1, 0.9)]
+        assert settings[0][name] != settings[1][name]
+        assert bill(settings[0], data, "cpu", 1) == bill(settings[1], data, "cpu", 1)
 
 
 class TestRandomTrials:

@@ -235,7 +235,8 @@ def prices(spec: Spec, data: Dataset, device: str) -> Price:
     bills: dict[object, Bill] = {}
 
     def of(params: Params) -> Bill:
-        name = point_key(params)
+        # whole numbers and choices make shapes and steps, fractions such as a rate change nothing
+        name = point_key({name: value for name, value in params.items() if not isinstance(value, float)})
         if name not in bills:
             bills[name] = bill(spec.settings(params), data, device, runs)
         return bills[name]

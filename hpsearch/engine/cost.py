@@ -58,17 +58,18 @@ def _restored(layer: int, width: int, inputs: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a training adds to a wave: `flops` and `steps`, and the steps of an array of its own where none has a place.
+    """What a trial of so many `members` adds to a wave: `flops` of all, and `steps`, which they take together.
 
-    Members of the same `key` share arrays of `room`.
+    Trials of the same `key` share arrays that have `room` for so many; where none has a place, an array opens.
     """
 
     key: Hashable
     room: int
     flops: float
     steps: int
+    members: int
 
     def seconds(self, company: Mapping[Hashable, int]) -> float:
-        """Nominal; `company` counts the members of each key."""
+        """Nominal; `company` counts the trials of each key."""
         opens = company.get(self.key, 0) % self.room == 0
-        return nominal_seconds(self.flops, 0) + self.steps * (_OF_MEMBER + opens * _OF_ARRAY)
+        return nominal_seconds(self.flops, 0) + self.steps * (self.members * _OF_MEMBER + opens * _OF_ARRAY)

@@ -161,13 +161,14 @@ def shared(items: Sequence[T], most: int) -> list[list[T]]:
     return [list(items[i * len(items) // parts : (i + 1) * len(items) // parts]) for i in range(parts)]
 
 
-def bill(settings: Params, data: Dataset, device: str, runs: int) -> Bill:
-    """What a trial of `runs` members adds to a wave."""
+def bill(settings: Params, data: Dataset, device: str, members: int) -> Bill:
+    """What a trial of so many `members` adds to a wave."""
     fold = data.folds[0]
     cost = Cost.of(settings, data.shape, data.outputs, len(fold.train), len(fold.validation))
     epochs = int(settings["epochs"])
     room = capacity(bucketed(settings), data.shape, data.outputs, device)
-    return Bill(key(settings), max(1, room // runs), runs * cost.flops_after(epochs), runs * cost.steps_after(epochs))
+    flops, steps = members * cost.flops_after(epochs), cost.steps_after(epochs)
+    return Bill(key(settings), max(1, room // members), flops, steps, members)
 
 
 def padded(settings: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
