@@ -2,7 +2,8 @@
 
     make bench-time      (or: python -m experiments.bench_time [digits breast_cancer] [--seeds 10] [--seconds 60])
 
-`hpsearch` is the command `hpsearch bayes --time 60s`, `without fill` the same in waves of four. The peer is the loop of
+`hpsearch` is the command `hpsearch bayes --time 60s --seeds 2`: a trial is trained from two seeds in one array, and its
+loss is their mean. `one seed` is without them, `without fill` in waves of four. The peer is the loop of
 peers/peer_optuna.py and Optuna's default sampler, told to stop after as long; `in memory`, without its DataLoader. Its
 clock starts with the first trial; hpsearch's with the command, so that Python and imports count as well.
 
@@ -48,6 +49,7 @@ from hpsearch.space import Params
 
 EPOCHS = 30
 FRESH = range(10_000, 10_100)
+_SEEDS = ("--seeds", "2")
 CONFIG = """
 data: {source: data.npz, scale: none, split: {column: part}}
 train: {epochs: 30, patience: 0}
@@ -102,7 +104,7 @@ class Task:
 
 def by_command(task: Task, seed: int, seconds: float, *flags: str) -> tuple[int, float, Params]:
     """What `hpsearch bayes` comes to."""
-    study = task.folder / f"study-{seed}-{len(flags)}"
+    study = task.folder / "-".join(("study", str(seed), *flags))
     command = (
         f"-m hpsearch bayes config.yaml --time {seconds}s --workers 1 --seed {seed} --json --quiet --study {study}"
     )
@@ -144,8 +146,9 @@ def retrained(task: Task, params: Params) -> float:
 
 
 METHODS: Mapping[str, Callable[[Task, int, float], tuple[int, float, Params]]] = {
-    "hpsearch": by_command,
-    "without fill": lambda task, seed, seconds: by_command(task, seed, seconds, "--set", "search.wave=4"),
+    "hpsearch": lambda task, seed, seconds: by_command(task, seed, seconds, *_SEEDS),
+    "one seed": by_command,
+    "without fill": lambda task, seed, seconds: by_command(task, seed, seconds, *_SEEDS, "--set", "search.wave=4"),
     "Optuna TPE": by_optuna,
     "Optuna TPE, in memory": partial(by_optuna, resident=True),
 }
