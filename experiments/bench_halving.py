@@ -9,8 +9,8 @@ that was not reached counts as reached then. Reading the data and starting Pytho
 
 Same for all: rows and split, network, space (that of peers/peer_optuna.py), He's initialisation, Adam with L2, the
 number of epochs, no early stopping, one thread. The plain loop holds the data in memory: no DataLoader. Figures are
-medians over seeds; the ratios are of each seed's `s` to its 50 whole random trainings: to the time of all of them, and
-to the time until the best of them was there.
+medians over seeds; the ratios are of each seed's `s` to the time of 50 whole random trainings: one after the other in
+the plain loop, as cohorts by hpsearch, and of these until the best of them was there.
 """
 
 from __future__ import annotations
@@ -127,8 +127,11 @@ def warm(search: Search) -> tuple[str, Job]:
     return work.call, replace(work.argument, members=(replace(member, settings={**member.settings, "epochs": 1}),))
 
 
-def by_hand(task: Task, seed: int, target: float, most: float) -> Course:
-    """Optuna and a plain loop, until the target is reached or so many seconds are over."""
+def by_hand(task: Task, seed: int, target: float = 0.0, most: float = math.inf) -> Course:
+    """Optuna (TPE, Hyperband) and a plain loop, until the target is reached or so many seconds are over.
+
+    Without a target it is 50 whole random trainings.
+    """
     _, data = planned_for(task, "random", seed, halving=False)
     (fold,) = data.folds
     swapped = replace(data, folds=(replace(fold, train=fold.validation),))
@@ -157,9 +160,13 @@ def by_hand(task: Task, seed: int, target: float, most: float) -> Course:
                 raise optuna.TrialPruned
         return best
 
-    pruner = optuna.pruners.HyperbandPruner(1, task.epochs)
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
-    study.optimize(objective)
+    if target:
+        sampler, pruner = optuna.samplers.TPESampler(seed=seed), optuna.pruners.HyperbandPruner(1, task.epochs)
+        study = optuna.create_study(sampler=sampler, pruner=pruner)
+        study.optimize(objective)
+    else:
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed), pruner=optuna.pruners.NopPruner())
+        study.optimize(objective, BUDGET)
     return Course(steps, time.perf_counter() - begun)
 
 
@@ -169,6 +176,7 @@ def rows(feed: Feed) -> tuple[Tensor, Tensor]:
     return torch.cat(inputs).flatten(1), torch.cat(targets)
 
 
+PLAIN = "random, whole, a plain loop"
 SEARCHES = {
     "random --halving": ("random", True),
     "bayes, whole": ("bayes", False),
@@ -193,17 +201,19 @@ def main() -> None:
             theirs = searched(task, "random", seed, halving=False)
             goal, most = theirs.best, a.most * theirs.seconds
             targets.append(goal)
+            courses.setdefault(PLAIN, []).append(by_hand(task, seed))
             courses.setdefault("random, whole", []).append(theirs)
             for label, (strategy, halving) in SEARCHES.items():
                 courses.setdefault(label, []).append(searched(task, strategy, seed, halving, goal, most))
             courses.setdefault("Optuna TPE, Hyperband", []).append(by_hand(task, seed, goal, most))
         print(f"\n{name}, {task.epochs} epochs: target {', '.join(f'{target:.4f}' for target in targets)}\n")
-        print(table([["", "reached", "s", "of all s of the 50", "of the s of the 50"], *lines(courses, targets)]))
+        heads = ["", "reached", "s", "of the 50 in a loop", "of the 50 as cohorts", "of the best of these"]
+        print(table([heads, *lines(courses, targets)]))
 
 
 def lines(courses: Mapping[str, Sequence[Course]], targets: Sequence[float]) -> Iterator[Sequence[str]]:
     """A row for each search: how often it reached the target, the median of when, and of the ratios."""
-    theirs = courses["random, whole"]
+    theirs, loops = courses["random, whole"], courses[PLAIN]
     first = [one.reached(target) or one.seconds for one, target in zip(theirs, targets, strict=True)]
     for label, mine in courses.items():
         when = [one.reached(target) for one, target in zip(mine, targets, strict=True)]
@@ -212,6 +222,7 @@ def lines(courses: Mapping[str, Sequence[Course]], targets: Sequence[float]) -> 
             label,
             f"{sum(at is not None for at in when)}/{len(when)}",
             f"{median(time):.2f}",
+            f"{median(t / one.seconds for t, one in zip(time, loops, strict=True)):.2f}",
             f"{median(t / one.seconds for t, one in zip(time, theirs, strict=True)):.2f}",
             f"{median(t / at for t, at in zip(time, first, strict=True)):.2f}",
         )
