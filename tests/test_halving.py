@@ -132,13 +132,10 @@ class TestBrackets:
         history = played(store, **halved(3))
         assert shape(history) == [[(0, 1)] * 27, [(1, 3)] * 9, [(3, 10)] * 3, [(10, 30)]]
 
-    def test_three_brackets_go_side_by_side_each_for_itself(self, store: Store) -> None:
+    def test_a_bracket_begins_when_the_one_before_has_ended(self, store: Store) -> None:
         history = played(store, **halved(12))
-        assert shape(history) == [
-            *([(0, 1)] * 81, [(1, 3)] * 27, [(3, 10)] * 9, [(10, 30)] * 3),
-            *([(0, 1)] * 27, [(1, 3)] * 9, [(3, 10)] * 3, [(10, 30)]),
-        ]
-        assert sorted(trial.number // 27 for trial, _ in history.contenders if trial.number < 81) == [0, 1, 2]
+        assert shape(history) == 4 * [[(0, 1)] * 27, [(1, 3)] * 9, [(3, 10)] * 3, [(10, 30)]]
+        assert sorted(trial.number // 40 for trial, _ in history.contenders) == [0, 1, 2, 3]
 
     def test_the_best_goes_to_the_end(self, store: Store) -> None:
         history = played(store, **halved(3))
@@ -205,7 +202,7 @@ class TestBrackets:
 
     def test_where_all_fail_the_next_bracket_begins(self, store: Store) -> None:
         runner = Here(lambda cohort: [(trial.number, Failed("diverged: all")) for trial in cohort.trials])
-        assert shape(played(store, runner, **halved(12))) == [[(0, 1)] * 81, [(0, 1)] * 27]
+        assert shape(played(store, runner, **halved(12))) == [[(0, 1)] * 27] * 4
 
     def test_the_weight_of_time_keeps_the_order_at_a_rung(self, store: Store) -> None:
         history = played(store, **halved(3), time_weight=0.5)

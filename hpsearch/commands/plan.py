@@ -30,7 +30,6 @@ _ROUNDS = 5  # of a guided random search that does not say how many
 _CONFIRMED = 40  # trials from which on the last of them measure the best again
 _WAVES = {"bayes": 4}
 _WAVE = 64
-_WAVE_OF_BRACKETS = 128  # all that go side by side, and what somebody has picked
 
 # What a manual search without trials runs.
 _PRESETS: Sequence[Params] = (
@@ -200,7 +199,7 @@ def build(
         whole = (confirmed and confirmed.trials) or budget or 0
         halving = Halving(strategy, epochs, whole)
         # how much there is to search, it knows itself
-        strategy, wave = replace(confirmed, strategy=halving, trials=None) if confirmed else halving, _WAVE_OF_BRACKETS
+        strategy, wave = replace(confirmed, strategy=halving, trials=None) if confirmed else halving, _WAVE
     elif confirmed:
         strategy = confirmed
     return strategy, keys.wave or wave

@@ -4,8 +4,7 @@ Notation
     R         epochs of a whole training
     eta       how many trials compete for one place at a rung, and how many times as many epochs a place brings
     rung      the epoch at which trials pause to be compared
-    bracket   trials that begin together and compete, to the last one
-    round     brackets that go side by side: the more trials there are at a rung, the fuller are the engine's arrays
+    bracket   trials that begin together and compete, to the last one; then the next bracket begins
 
 Sources: Jamieson & Talwalkar 2016; Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar 2018; Falkner, Klein & Hutter 2018
 (the model sees the results of one rung).
@@ -24,7 +23,6 @@ from hpsearch.trial import Continue, Done, Failed, History, New, Result, Suggest
 
 ETA = 3
 LEAST = 3  # epochs of a whole training: with fewer there is nothing to halve
-SIDE = 3  # brackets of a round
 _RUNGS = 4  # R/27, R/9, R/3 and R: an earlier one says little of the end
 
 
@@ -133,14 +131,9 @@ def begun(history: History, R: int) -> Sequence[Bracket]:
     return found
 
 
-def latest(found: Sequence[Bracket]) -> Sequence[Bracket]:
-    """The brackets of the last round."""
-    return found[(len(found) - 1) // SIDE * SIDE :] if found else ()
-
-
 def going(history: History, R: int) -> Mapping[int, int]:
-    """The trials of brackets under way, and the epoch after which each has a result; 0 where it has none."""
-    under_way = [one for one in latest(begun(history, R)) if not one.full or one.next(history) is not None]
+    """The trials of the bracket under way, and the epoch after which each has a result; 0 where it has none."""
+    under_way = [one for one in begun(history, R)[-1:] if not one.full or one.next(history) is not None]
     legs = {trial.number: history.legs[trial.number] for one in under_way for trial in one.trials}
     return {
         number: max((leg.upto or 0 for leg in its if leg.number in history.results), default=0)
@@ -161,15 +154,13 @@ class Halving:
     budget: int
 
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
-        """A newcomer until the round is full, then who goes on at each rung."""
+        """A newcomer until the bracket is full, then who goes on at each rung."""
         found = begun(history, self.epochs)
-        round = latest(found)
-        full = len(round) == SIDE and round[-1].full
+        full = bool(found) and found[-1].full
         if not full and (new := self._newcomer(space, history, found, rng)) is not None:
             return new
-        suggestions = [suggestion for one in round if (suggestion := one.next(history)) is not None]
-        if suggestions:
-            return next((one for one in suggestions if isinstance(one, Continue)), suggestions[0])
+        if found and (going_on := found[-1].next(history)) is not None:
+            return going_on
         return self._newcomer(space, history, found, rng) if full else None
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
