@@ -86,7 +86,7 @@ class DataKeys(_Section):
 
 
 OF_TRAININGS = frozenset({"trial_timeout", "memory", "max_retries", "max_failures", "grace"})
-"""The keys of `search:` that say how workers train."""
+"""The keys of `search:` that say how workers train, and may change while a study goes on."""
 
 
 class SearchKeys(_Section):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import pickle
 import struct
 import subprocess
@@ -36,12 +35,8 @@ from hpsearch.data.scale import moments, scaling
 from hpsearch.data.split import split, thinned
 from hpsearch.errors import EXIT_USAGE, Problem, SpecError
 from hpsearch.registry import resolve
+from tests.real import needs_mnist
 
-REAL = Path(os.environ.get("HPSEARCH_DATA", "")) / "mnist"
-needs_mnist = pytest.mark.skipif(
-    "HPSEARCH_DATA" not in os.environ or not REAL.is_dir(),
-    reason="no MNIST: set HPSEARCH_DATA to the folder above mnist/",
-)
 BUNDLED = ("digits", "wine", "breast_cancer", "diabetes")
 
 

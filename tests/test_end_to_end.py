@@ -20,16 +20,13 @@ from hpsearch.cli import cli
 from hpsearch.report.view import canonical
 from hpsearch.store import Store, read
 from hpsearch.trial import Failed
+from tests.real import needs_mnist
 
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "help"
 SEARCHES = ["manual", "grid", "random", "bayes"]
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
 _TIMEOUT = 300
-NEEDS_MNIST = pytest.mark.skipif(
-    not (Path(os.environ.get("HPSEARCH_DATA", "")) / "mnist").is_dir(),
-    reason="no MNIST: set HPSEARCH_DATA to the folder above mnist/",
-)
 
 
 def command(*arguments: str) -> list[str]:
@@ -85,8 +82,8 @@ class TestSearches:
     @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
     @pytest.mark.parametrize("strategy", SEARCHES)
     def test_every_experiment_can_be_smoked(self, path: Path, strategy: str, tmp_path: Path) -> None:
-        if "mnist" in path.stem and NEEDS_MNIST.args[0]:
-            pytest.skip(NEEDS_MNIST.kwargs["reason"])
+        if "mnist" in path.stem and needs_mnist.args[0]:
+            pytest.skip(needs_mnist.kwargs["reason"])
         hpsearch(tmp_path, strategy, str(path), "--smoke", "--quiet")
 
     def test_halving_trains_on_a_third_of_its_trials_and_leaves_no_pause_behind(self, tmp_path: Path) -> None:
@@ -116,7 +113,7 @@ class TestSearches:
         assert not (tmp_path / "runs").exists()
 
     @pytest.mark.slow
-    @NEEDS_MNIST
+    @needs_mnist
     def test_eight_random_trials_on_mnist_reach_96_percent(self, tmp_path: Path) -> None:
         path = ROOT / "experiments" / "mnist_mlp.yaml"
         done = hpsearch(tmp_path, "random", str(path), "--budget", "8", "--epochs", "3", "--json")
