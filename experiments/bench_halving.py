@@ -127,11 +127,10 @@ def warm(search: Search) -> tuple[str, Job]:
     return work.call, replace(work.argument, members=(replace(member, settings={**member.settings, "epochs": 1}),))
 
 
-def by_hand(task: Task, seed: int, target: float = 0.0, most: float = math.inf) -> Course:
-    """Optuna (TPE, Hyperband) and a plain loop, until the target is reached or so many seconds are over.
-
-    Without a target it is 50 whole random trainings.
-    """
+def by_hand(
+    task: Task, seed: int, study: optuna.Study, trials: int | None, target: float = 0.0, most: float = math.inf
+) -> Course:
+    """Optuna and a plain loop, until the target is reached or so many trials or seconds are over."""
     _, data = planned_for(task, "random", seed, halving=False)
     (fold,) = data.folds
     swapped = replace(data, folds=(replace(fold, train=fold.validation),))
@@ -160,14 +159,19 @@ def by_hand(task: Task, seed: int, target: float = 0.0, most: float = math.inf) 
                 raise optuna.TrialPruned
         return best
 
-    if target:
-        sampler, pruner = optuna.samplers.TPESampler(seed=seed), optuna.pruners.HyperbandPruner(1, task.epochs)
-        study = optuna.create_study(sampler=sampler, pruner=pruner)
-        study.optimize(objective)
-    else:
-        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed), pruner=optuna.pruners.NopPruner())
-        study.optimize(objective, BUDGET)
+    study.optimize(objective, trials)
     return Course(steps, time.perf_counter() - begun)
+
+
+def at_random(seed: int) -> optuna.Study:
+    """Whole random trainings."""
+    return optuna.create_study(sampler=optuna.samplers.RandomSampler(seed), pruner=optuna.pruners.NopPruner())
+
+
+def pruning(task: Task, seed: int) -> optuna.Study:
+    """TPE with Hyperband."""
+    pruner = optuna.pruners.HyperbandPruner(1, task.epochs)
+    return optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
 
 
 def rows(feed: Feed) -> tuple[Tensor, Tensor]:
@@ -201,11 +205,12 @@ def main() -> None:
             theirs = searched(task, "random", seed, halving=False)
             goal, most = theirs.best, a.most * theirs.seconds
             targets.append(goal)
-            courses.setdefault(PLAIN, []).append(by_hand(task, seed))
+            courses.setdefault(PLAIN, []).append(by_hand(task, seed, at_random(seed), BUDGET))
             courses.setdefault("random, whole", []).append(theirs)
             for label, (strategy, halving) in SEARCHES.items():
                 courses.setdefault(label, []).append(searched(task, strategy, seed, halving, goal, most))
-            courses.setdefault("Optuna TPE, Hyperband", []).append(by_hand(task, seed, goal, most))
+            pruned = by_hand(task, seed, pruning(task, seed), None, goal, most)
+            courses.setdefault("Optuna TPE, Hyperband", []).append(pruned)
         print(f"\n{name}, {task.epochs} epochs: target {', '.join(f'{target:.4f}' for target in targets)}\n")
         heads = ["", "reached", "s", "of the 50 in a loop", "of the 50 as cohorts", "of the best of these"]
         print(table([heads, *lines(courses, targets)]))
