@@ -76,6 +76,9 @@ class Model(Protocol):
     def predict(self, U: Array) -> tuple[Array, Array]:
         """Mean and deviation, [parts, n] each, of the score without noise at places [n, width] of the unit cube."""
 
+    def fitted(self) -> Array:
+        """The mean, [parts, n], at the places that it was given, in their order."""
+
     def believing(self, U: Array) -> Model:
         """The model as if it had been right about these places."""
 
@@ -88,6 +91,7 @@ class Checkable(Model, Protocol):
         """Mean and deviation, [parts, n] each, of each trial's score, with its noise, given all the others."""
 
 
+Surrogate = Callable[[Sequence[slice], Array, Array, Array], Model]
 SURROGATES = Registry("surrogate", {"gp": "hpsearch.strategies.gp:fit", "ann": "hpsearch.strategies.ann:fit"})
 """Each is `fit(groups, U, y, m) -> Model`: from places [n, width], scores y of mean 0 and deviation 1, and how many
 runs each is the mean of; `groups` are the columns of each parameter. The same arguments give the same model."""

@@ -73,6 +73,11 @@ class Model:
     m: Tensor
     root: Tensor
     """s V / sqrt(alpha + beta lambda): [M, H + 1, H + 1], so that (phi root)^2 sums to a net's variance."""
+    means: Array
+
+    def fitted(self) -> Array:
+        """The mean of the score at the places that it was given, by each net: [M, n]."""
+        return self.means
 
     def predict(self, U: Array) -> tuple[Array, Array]:
         """Mean and deviation of the score without its noise, by each net: [M, n]."""
@@ -89,7 +94,7 @@ class Model:
             known = torch.eye(psi.shape[2], dtype=psi.dtype) + psi.transpose(1, 2) @ psi / self.noise
             L = torch.linalg.cholesky(known)
             root = torch.linalg.solve_triangular(L, self.root.transpose(1, 2), upper=False).transpose(1, 2)
-            return replace(self, root=root.contiguous())
+            return replace(self, root=root.contiguous(), means=np.hstack([self.means, self.predict(U)[0]]))
 
 
 def fit(groups: Sequence[slice], U: Array, y: Array, r: Array) -> Model:
@@ -111,7 +116,8 @@ def fit(groups: Sequence[slice], U: Array, y: Array, r: Array) -> Model:
         own, noise = (phi @ root).square().sum(2), 1.0 / (beta.unsqueeze(1) * weight)
         s = calibration(error[left_out], own[left_out], noise[left_out])
         m, root, beta = evidence(phi, target, weight.expand(_MEMBERS, n))
-        return Model(float((1.0 / beta).mean()), inputs, nets, m, s * root)
+        means = torch.einsum("knh,kh->kn", phi, m).numpy()
+        return Model(float((1.0 / beta).mean()), inputs, nets, m, s * root, means)
 
 
 def calibration(error: Tensor, own: Tensor, noise: Tensor) -> Tensor:

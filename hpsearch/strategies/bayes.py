@@ -98,10 +98,10 @@ class Bayes:
         """The lowest mean of the model first, which knows of luck; of a great many trials, those that it sees."""
         if len(history.done) < LEAST:
             return [trial for trial, _ in history.done]
-        seen = [trial for trial, _ in chosen(history.done)]
         with repeatable():
-            mu = model_of(space, history, self.surrogate).predict(places(space, seen))[0].mean(axis=0)
-        return [seen[at] for at in np.argsort(mu, kind="stable").tolist()]
+            mu = model_of(space, history, self.surrogate).fitted().mean(axis=0)
+        seen = chosen(history.done)
+        return [seen[at][0] for at in np.argsort(mu, kind="stable").tolist()]
 
 
 def first(space: Space) -> int:

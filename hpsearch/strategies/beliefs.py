@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from hpsearch.parameters import Units
 from hpsearch.space import Params, Space
-from hpsearch.strategies import SURROGATES, Array, Model
+from hpsearch.strategies import SURROGATES, Array, Model, Surrogate, gp
 from hpsearch.strategies.acquisition import log_improvement, log_news
 from hpsearch.trial import Done, Failed, History, New, Trial
 
@@ -61,11 +61,9 @@ class Beliefs:
     def of(cls, space: Space, history: History, surrogate: str) -> Beliefs:
         """From the trials that ended; of those that are pending, the model believes its own mean."""
         model = model_of(space, history, surrogate)
-        seen = places(space, [trial for trial, _ in chosen(history.done)])
         if history.pending:
-            pending = places(space, history.pending)
-            model, seen = model.believing(pending), np.concatenate([seen, pending])
-        best = model.predict(seen)[0].min(axis=1)
+            model = model.believing(places(space, history.pending))
+        best = model.fitted().min(axis=1)
         return cls(space, model, best, _failure(space, history), len(history.done), history.lot)
 
     def improvement(self, U: Units, noisy: bool = False) -> Array:
@@ -91,12 +89,12 @@ class Beliefs:
 
 
 def model_of(space: Space, history: History, surrogate: str) -> Model:
-    """A model of the trials' scores."""
+    """A model of the scores of the trials that it sees."""
     y = scores([result.loss for _, result in history.done])
     score_of = {trial.number: score for (trial, _), score in zip(history.done, y.tolist(), strict=True)}
-    seen = sorted((trial for trial, _ in chosen(history.done)), key=lambda trial: trial.number)
+    seen = [trial for trial, _ in chosen(history.done)]
     runs = [len(history.runs[trial.number]) for trial in seen]
-    return fit(surrogate, space, places(space, seen), [score_of[trial.number] for trial in seen], runs)
+    return fit(SURROGATES.load(surrogate), space, places(space, seen), [score_of[trial.number] for trial in seen], runs)
 
 
 def places(space: Space, trials: Sequence[Trial]) -> Units:
@@ -104,20 +102,19 @@ def places(space: Space, trials: Sequence[Trial]) -> Units:
     return np.array([space.encode(trial.params) for trial in trials]).reshape(len(trials), space.width)
 
 
-def fit(surrogate: str, space: Space, U: Array, y: Sequence[float], m: Sequence[int]) -> Model:
-    """A surrogate, given scores y at places and how many runs each is the mean of."""
+def fit(surrogate: Surrogate, space: Space, U: Array, y: Sequence[float], m: Sequence[int]) -> Model:
+    """A model, given scores y at places and how many runs each is the mean of."""
     edges = tuple((block.start, block.stop) for block in space.columns.values())
     return _fitted(surrogate, edges, U.tobytes(), tuple(y), tuple(m))
 
 
 @lru_cache(maxsize=3)  # the questions of a wave have the same results: models of scores, of failures, of seconds
 def _fitted(
-    surrogate: str, edges: tuple[tuple[int, int], ...], U: bytes, y: tuple[float, ...], m: tuple[int, ...]
+    surrogate: Surrogate, edges: tuple[tuple[int, int], ...], U: bytes, y: tuple[float, ...], m: tuple[int, ...]
 ) -> Model:
     groups, X = [slice(*edge) for edge in edges], np.frombuffer(U).reshape(len(y), -1)
     with repeatable():  # whoever asks first
-        model: Model = SURROGATES.load(surrogate)(groups, X, np.array(y), np.array(m, dtype=float))
-    return model
+        return surrogate(groups, X, np.array(y), np.array(m, dtype=float))
 
 
 _FAILED, _DONE = 1.0, -1.0
@@ -130,7 +127,7 @@ def _failure(space: Space, history: History) -> Model | None:
     labels = [_FAILED if isinstance(history.results[t.number], Failed) else _DONE for t in ended][-_SEEN:]
     if len(set(labels)) < 2:
         return None
-    return fit("gp", space, places(space, ended[-_SEEN:]), labels, [1] * len(labels))
+    return fit(gp.likeliest, space, places(space, ended[-_SEEN:]), labels, [1] * len(labels))
 
 
 def log_success(failure: Model, U: Array) -> Array:
@@ -142,12 +139,16 @@ def log_success(failure: Model, U: Array) -> Array:
 
 
 def chosen(done: Sequence[tuple[Trial, Done]]) -> Sequence[tuple[Trial, Done]]:
-    """The trials that the model sees: all; where they are too many, half of them the best, half the latest others."""
-    if len(done) <= _SEEN:
-        return done
-    best, others = done[: _SEEN // 2], done[_SEEN // 2 :]
-    latest = sorted(others, key=lambda pair: pair[0].number)[len(best) - _SEEN :]
-    return (*best, *latest)
+    """The trials that the model sees, in the order in which it has them, that of their numbers.
+
+    All of them; where they are too many, half of them the best, half the latest others.
+    """
+    best, others = done[: _SEEN // 2], _in_order(done[_SEEN // 2 :])
+    return _in_order([*best, *others[len(best) - _SEEN :]])
+
+
+def _in_order(done: Sequence[tuple[Trial, Done]]) -> Sequence[tuple[Trial, Done]]:
+    return sorted(done, key=lambda pair: pair[0].number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,14 @@ import numpy as np
 
 from hpsearch.parameters import Units
 from hpsearch.space import Params, Space
-from hpsearch.strategies import Array, Limit, Model, Price
+from hpsearch.strategies import Array, Limit, Model, Price, gp
 from hpsearch.strategies.acquisition import log_improvement, moments
 from hpsearch.strategies.beliefs import fit, places
 from hpsearch.trial import Done, History, Trial
 
 _TRAININGS = 30  # that there should be room for: what takes no larger part of what is left costs nothing
 _SPREAD = 3.0  # deviation of log seconds over a space, before they are known: a factor of 20 up or down
-_SEEN = 100  # trials whose seconds are modelled, at most: the latest
+_SEEN = 100  # trials whose seconds count, at most: the latest
 _CAUTION = 2.0  # deviations
 _LEAST = 1e-6  # seconds
 
@@ -48,6 +48,7 @@ class Costs:
     def of(cls, space: Space, history: History, price: Price | None) -> Costs:
         """From what trials have taken: all that is known where nothing has a price, else how fast this machine is."""
         done = [(t, r) for t in history.trials if t.of is None and isinstance(r := history.results.get(t.number), Done)]
+        done = done[-_SEEN:]
         trials, seconds = [trial for trial, _ in done], np.array([max(result.seconds, _LEAST) for _, result in done])
         if not done:
             return cls(space, price, 1.0, 0.0, None)
@@ -56,10 +57,10 @@ class Costs:
             nominal = np.maximum(_nominal(price, trials), _LEAST)
             scale = float(seconds.sum() / nominal.sum())
             seconds = scale * nominal
-        log_c = np.log(seconds[-_SEEN:])
+        log_c = np.log(seconds)
         mean = float(log_c.mean())
         y = ((log_c - mean) / _SPREAD).tolist()
-        return cls(space, price, scale, mean, fit("gp", space, places(space, trials[-_SEEN:]), y, [1] * len(y)))
+        return cls(space, price, scale, mean, fit(gp.fit, space, places(space, trials), y, [1] * len(y)))
 
     def expected(self, U: Units) -> tuple[Array, Array]:
         """[n] log of the seconds expected of trainings at places, and of those they will hardly exceed; equation (1).

@@ -218,7 +218,7 @@ def _checks(beliefs: Beliefs, history: History, back: tuple[float, float]) -> tu
     shift, scale = back
     y = scores([result.loss for _, result in history.done])
     score = {trial.number: value for (trial, _), value in zip(history.done, y.tolist(), strict=True)}
-    numbers = sorted(trial.number for trial, _ in chosen(history.done))  # the order in which the model has them
+    numbers = [trial.number for trial, _ in chosen(history.done)]
     mu, s = moments(*beliefs.model.left_out())
     found = zip(numbers, mu.tolist(), s.tolist(), strict=True)
     seen = (Seen(n, shift + scale * score[n], shift + scale * m, scale * d) for n, m, d in found)
