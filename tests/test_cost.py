@@ -179,7 +179,7 @@ class TestFront:
 
 class TestFilling:
     @staticmethod
-    def wave(own: float, seconds: float = 1000.0) -> tuple[Trial, ...]:
+    def wave(own: float, seconds: float = 800.0) -> tuple[Trial, ...]:
         """What is asked for at once after ten trials."""
         rng = Random(0)
         points = [KINDS.sample(rng) for _ in range(10)]
@@ -202,6 +202,12 @@ class TestFilling:
         free, dear = self.wave(0.1), self.wave(10.0)
         assert len(dear) < len(free) < 70
         assert len(free) >= 4
+
+    def test_random_trials_come_first_until_they_take_their_share_of_the_time(self) -> None:
+        opening = self.wave(10.0, seconds=2000.0)  # 200 are spent, and the share is 240
+        arrays = {trial.params["kind"] for trial in opening}
+        assert {trial.why for trial in opening} == {"random"}
+        assert 40.0 <= 10.0 * len(arrays) + 10.0 * len(opening) < 60.0
 
     def test_members_join_arrays_that_are_there(self) -> None:
         kinds = Counter(trial.params["kind"] for trial in self.wave(0.1))

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpsearch.registry import resolve
-from hpsearch.strategies.gp import Posterior, scaled
+from hpsearch.strategies.gp import Posterior, lengths
 
 Array = NDArray[np.float64]
 
@@ -59,8 +59,8 @@ class Inputs:
     def __call__(self, U: Array) -> Tensor:
         """[n, 2 D], float32."""
         z = 2.0 * U - 1.0
-        both = [scaled(self.groups, self.t, part) for part in (z, z * z - 0.5)]
-        return torch.from_numpy(np.concatenate(both, axis=1)).float()
+        both = np.hstack([z, z * z - 0.5]) / np.tile(lengths(self.groups, self.t), 2)
+        return torch.from_numpy(both).float()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ import numpy as np
 
 from hpsearch.parameters import Units
 from hpsearch.space import Params, Space
-from hpsearch.strategies import Array, Limit, Price
+from hpsearch.strategies import Array, Limit, Price, trained
 from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places, repeatable
 from hpsearch.strategies.candidates import inwards, mates, search, unknown
 from hpsearch.strategies.cost import Costs, dearness, front, log_volume, modest
@@ -20,6 +20,7 @@ from hpsearch.strategies.random import unseen
 from hpsearch.trial import History, New, Trial, Wait
 
 _FIRST = 10  # random trials before the model is asked, at most
+_OPENING = 0.12  # of the time for them, where there is a price: they share arrays, and take no thought
 _PARENTS = 5
 _PRICED = 100  # candidates whose price is asked for
 _HASTE = 0.25  # of the effort to find a place, where others of its wave have been found and time is short
@@ -42,19 +43,28 @@ class Bayes:
 
     def ask(self, space: Space, history: History, rng: Random) -> New | Wait | None:
         """A random point while little is known, then the candidate of the largest value."""
-        least = first(space)
-        if len(history) >= least and len(history.done) >= LEAST:
+        opened = self._opened(space, history)
+        if opened and self._fills and any(trial.promise is None for trial in history.pending):
+            return Wait()  # what random trials come to
+        if opened and len(history.done) >= LEAST:
             with repeatable():
                 answer = self._expected(space, history, np.random.default_rng(rng.getrandbits(64)))
             if isinstance(answer, Wait) and not history.pending:
                 return None  # there is nothing to wait for
             if answer is not None:
                 return answer
-        elif self._fills and history.pending and len(history) >= least:
-            return Wait()
         with repeatable():
             params = self._random(space, history, rng)
         return New(params, "random") if params is not None else None
+
+    def _opened(self, space: Space, history: History) -> bool:
+        """Whether there are random trials enough for a model to be asked."""
+        if len(history) < first(space):
+            return False
+        if self.limit is None or self.price is None or not history.done:
+            return True
+        more = _OPENING * self.limit.seconds - trained(history)
+        return more <= 0.0 or Costs.of(space, history, self.price).pending(history.pending) >= more
 
     def _random(self, space: Space, history: History, rng: Random) -> Params | None:
         """An unseen point; where seconds count, one moved to the middle of the space until it is not likely to be dear.
@@ -105,7 +115,7 @@ class Bayes:
 
 
 def first(space: Space) -> int:
-    """How many trials are random before a model is asked."""
+    """How many trials are random before a model is asked, at least."""
     return min(_FIRST, len(space.parameters) + 2)
 
 

@@ -4,6 +4,7 @@ Notation
     X         [n, P] places of the trials that ended; `groups` says which columns have one length scale: a parameter's
     y, m      [n] their scores, of mean 0 and deviation 1, and of how many runs each is the mean
     r         distance: r^2 = sum over groups g of |x_g - x'_g|^2 / l_g^2, which is 1 / l_g^2 for two choices
+    A         [n, P] sqrt5 x / l, whose distances are sqrt5 r
     k         covariance: v (1 + sqrt5 r + 5 r^2 / 3) exp(-sqrt5 r), Matern-5/2                                 (1)
     l, v, w   length scales, variance, noise of one run; t = log (l, v, w)
     K         k(X, X) + diag(w / m) = L L^T,  a = K^-1 y,  W = L^-1                                             (2)
@@ -48,7 +49,7 @@ class Process:
 
     groups: Groups
     t: Array
-    X: Array
+    A: Array
     y: Array
     m: Array
     W: Array
@@ -57,14 +58,15 @@ class Process:
     @classmethod
     def given(cls, groups: Groups, t: Array, X: Array, y: Array, m: Array) -> Process:
         """Equation (2)."""
-        K = covariance(groups, t, X, X)
+        A = scaled(groups, t, X)
+        K = covariance(t, A, A)
         K.flat[:: len(X) + 1] += _noise(t, m)
         W = _inverse(K)
-        return cls(groups, t, X, y, m, W, W.T @ (W @ y))
+        return cls(groups, t, A, y, m, W, W.T @ (W @ y))
 
     def predict(self, Z: Array) -> tuple[Array, Array]:
         """Mean and deviation of the score without noise at places; equation (3)."""
-        k = covariance(self.groups, self.t, self.X, Z)
+        k = covariance(self.t, self.A, scaled(self.groups, self.t, Z))
         h = self.W @ k  # as a product twice as fast as solving for it, though half of W is 0
         variance = math.exp(self.t[-2]) - np.einsum("ij,ij->j", h, h)
         return self.a @ k, np.sqrt(np.maximum(variance, _SMALLEST))
@@ -83,14 +85,15 @@ class Process:
 
         L grows by rows [h^T C], where C C^T is the covariance of the new scores given the others; W accordingly.
         """
-        k = covariance(self.groups, self.t, self.X, Z)
-        h, m = self.W @ k, np.ones(len(Z))
-        S = covariance(self.groups, self.t, Z, Z) - h.T @ h
+        B, m = scaled(self.groups, self.t, Z), np.ones(len(Z))
+        k = covariance(self.t, self.A, B)
+        h = self.W @ k
+        S = covariance(self.t, B, B) - h.T @ h
         S.flat[:: len(Z) + 1] += _noise(self.t, m)
         D = _inverse(S)
         W = np.block([[self.W, np.zeros_like(k)], [-D @ (h.T @ self.W), D]])
-        X, y = np.concatenate([self.X, Z]), np.concatenate([self.y, self.a @ k])
-        return replace(self, X=X, y=y, m=np.append(self.m, m), W=W, a=np.append(self.a, np.zeros(len(Z))))
+        A, y = np.concatenate([self.A, B]), np.append(self.y, self.a @ k)
+        return replace(self, A=A, y=y, m=np.append(self.m, m), W=W, a=np.append(self.a, np.zeros(len(Z))))
 
 
 def _noise(t: Array, m: Array) -> Array:
@@ -105,13 +108,12 @@ def _inverse(K: Array) -> Array:
     return np.ascontiguousarray(dtrtri(L, lower=1, overwrite_c=1)[0])
 
 
-def scaled(groups: Groups, t: Array, X: Array) -> Array:
-    """X in units of the length scales."""
-    lengths = np.empty(X.shape[1])
+def lengths(groups: Groups, t: Array) -> Array:
+    """[P] the length scale of each column."""
+    found = np.empty(groups[-1].stop)
     for group, log in zip(groups, t[:-2], strict=True):
-        lengths[group] = math.exp(log) * math.sqrt(_apart(group))
-    scaled: Array = X / lengths
-    return scaled
+        found[group] = math.exp(log) * math.sqrt(_apart(group))
+    return found
 
 
 def _apart(group: slice) -> int:
@@ -119,18 +121,28 @@ def _apart(group: slice) -> int:
     return 1 if group.stop - group.start == 1 else 2
 
 
-def covariance(groups: Groups, t: Array, X: Array, Z: Array) -> Array:
+def scaled(groups: Groups, t: Array, X: Array) -> Array:
+    """A."""
+    A: Array = _ROOT5 * X / lengths(groups, t)
+    return A
+
+
+def covariance(t: Array, A: Array, B: Array) -> Array:
     """Equation (1)."""
-    A, B = (_ROOT5 * scaled(groups, t, places) for places in (X, Z))
-    r = A @ (-2.0 * B.T)  # in place from here on: it is here that a suggestion takes its time
-    r += np.einsum("ij,ij->i", A, A)[:, None]
-    r += np.einsum("ij,ij->i", B, B)
-    np.maximum(r, 0.0, out=r)
-    np.sqrt(r, out=r)  # sqrt5 r
+    r = distance(A, B)
     v = math.exp(t[-2])
     k: Array = np.exp(-r)
     k *= v + r * (v + v / 3.0 * r)
     return k
+
+
+def distance(A: Array, B: Array) -> Array:
+    """sqrt5 r."""
+    r: Array = A @ (-2.0 * B.T)  # in place from here on: it is here that a suggestion takes its time
+    r += np.einsum("ij,ij->i", A, A)[:, None]
+    r += np.einsum("ij,ij->i", B, B)
+    np.maximum(r, 0.0, out=r)
+    return np.sqrt(r, out=r)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,25 +193,21 @@ class Posterior:
 
     def __init__(self, groups: Groups, X: Array, y: Array, m: Array) -> None:
         D, root = len(groups), math.sqrt(len(groups))
-        self.y, self.m, self.D = y, m, D
-        squares = [sum(np.square(np.subtract.outer(x, x)) for x in X[:, g].T) / _apart(g) for g in groups]
-        self.squares = np.array(squares).reshape(D, -1)  # [D, n n]
-        medians = [LENGTH[0] * root] * D + [VARIANCE[0], NOISE[0]]
-        self.center = np.log(medians)
+        self.groups, self.X, self.y, self.m = groups, X, y, m
+        self.center = np.log([LENGTH[0] * root] * D + [VARIANCE[0], NOISE[0]])
         self.spread = np.array([LENGTH[1]] * D + [VARIANCE[1], NOISE[1]])
-        scales = [root] * D + [1.0, 1.0]
         limits = [_BOUNDS[0]] * D + list(_BOUNDS[1:])
+        scales = [root] * D + [1.0, 1.0]
         self.bounds = [(math.log(low * s), math.log(high * s)) for (low, high), s in zip(limits, scales, strict=True)]
 
     def __call__(self, t: Array) -> tuple[float, Array]:
         """The value at t, and its gradient; Rasmussen & Williams (5.9)."""
-        n, D = len(self.y), self.D
-        inverse = np.exp(-2.0 * t[:D])
-        r = np.sqrt(5.0 * inverse @ self.squares).reshape(n, n)
-        v, w = math.exp(t[D]), math.exp(t[D + 1])
+        n, A = len(self.y), scaled(self.groups, t, self.X)
+        r = distance(A, A)
+        v, w = math.exp(t[-2]), math.exp(t[-1])
         e = v * np.exp(-r)
-        slope_of = e * (1.0 + r)
-        k = slope_of + e * r * r / 3.0
+        steepness = e * (1.0 + r)
+        k = steepness + e * r * r / 3.0
         K = k.copy()
         K.flat[:: n + 1] += w / self.m + _JITTER
         L, fault = dpotrf(K.T, lower=1, clean=1, overwrite_a=1)  # in place, in the order that LAPACK has
@@ -212,10 +220,12 @@ class Posterior:
         a = W @ self.y
         value = 0.5 * float(self.y @ a) + logs + 0.5 * float(z @ z)
         W -= np.outer(a, a)  # twice the derivative by K
-        slope = np.empty(D + 2)
-        slope[:D] = (self.squares @ (W * slope_of).ravel()) * inverse * (5.0 / 6.0)
-        slope[D] = 0.5 * float((W * k).sum())
-        slope[D + 1] = 0.5 * w * float((W.diagonal() / self.m).sum())
+        slope = np.empty(len(t))
+        G = W * steepness  # - 6 dk / d(5 r^2), weighed
+        of_column = (A * (A * G.sum(axis=1)[:, None] - G @ A)).sum(axis=0) / 3.0
+        slope[:-2] = [of_column[group].sum() for group in self.groups]
+        slope[-2] = 0.5 * float((W * k).sum())
+        slope[-1] = 0.5 * w * float((W.diagonal() / self.m).sum())
         return value, slope + z / self.spread
 
     def climb(self) -> Array:
