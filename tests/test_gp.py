@@ -80,6 +80,16 @@ def test_what_it_believes_makes_it_surer_and_moves_no_mean_there() -> None:
     assert (after[1] < before[1]).all()
 
 
+def test_to_believe_is_to_be_given_what_it_expects_by_one_run_each() -> None:
+    t, m = np.log([0.5, 0.7, 1.0, 1.2, 0.1]), ONES + 1
+    process, Z = gp.Process.given(GROUPS, t, X, Y, m), X[:4] + 0.03
+    told = gp.Process.given(GROUPS, t, np.vstack([X, Z]), np.append(Y, process.predict(Z)[0]), np.append(m, np.ones(4)))
+    believing = process.believing(Z[:1]).believing(Z[1:])
+    for mine, its in zip(believing.predict(X + 0.1), told.predict(X + 0.1), strict=True):
+        assert mine == pytest.approx(its, abs=1e-6)
+    assert believing.fitted() == pytest.approx(told.fitted(), abs=1e-6)
+
+
 def test_the_same_trials_give_the_same_model() -> None:
     one, two = (gp.fit(GROUPS, X, Y, ONES).predict(X + 0.01) for _ in range(2))
     assert (one[0] == two[0]).all()

@@ -17,9 +17,9 @@ import pytest
 from hpsearch.expression import Expression
 from hpsearch.parameters import Choice, Integer, Real
 from hpsearch.space import Params, Space, point_key
-from hpsearch.strategies import STRATEGIES, Strategy
+from hpsearch.strategies import STRATEGIES, SURROGATES, Strategy
 from hpsearch.strategies.bayes import Bayes
-from hpsearch.strategies.beliefs import Beliefs, chosen, scores
+from hpsearch.strategies.beliefs import Beliefs, chosen, model_of, places, scores
 from hpsearch.strategies.grid import Grid
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.trial import Failed, History, New, Result, Trial
@@ -40,8 +40,8 @@ WIDE = Space({f"x{k}": Real(0.0, 1.0) if k % 2 else Choice(("p", "q")) for k in 
 
 def improvement(history: History, points: Sequence[Params]) -> np.ndarray:
     """The expected improvement at points of the cube."""
-    places = np.array([CUBE.encode(params) for params in points])
-    return np.exp(Beliefs.of(CUBE, history, "gp").improvement(places))
+    U = np.array([CUBE.encode(params) for params in points])
+    return np.exp(Beliefs.of(CUBE, history, "gp").improvement(U))
 
 
 def build(name: str, options: Mapping[str, Any], space: Space) -> Strategy:
@@ -188,10 +188,10 @@ class TestGrid:
 class TestRandom:
     def test_draws_uniformly_on_the_scale_of_each_parameter(self) -> None:
         space = Space({"lr": Real(1e-4, 1.0, log=True)})
-        places = [math.log10(float(t.params["lr"])) / 4 + 1 for t in play(RandomSearch(), space, 1000).trials]
+        found = [math.log10(float(t.params["lr"])) / 4 + 1 for t in play(RandomSearch(), space, 1000).trials]
         # the mean of n uniform places has the deviation 1 / sqrt(12 n); five of them: p < 1e-6
-        assert mean(places) == pytest.approx(0.5, abs=5 / math.sqrt(12 * 1000))
-        assert mean(u < 0.25 for u in places) == pytest.approx(0.25, abs=5 * math.sqrt(0.25 * 0.75 / 1000))
+        assert mean(found) == pytest.approx(0.5, abs=5 / math.sqrt(12 * 1000))
+        assert mean(u < 0.25 for u in found) == pytest.approx(0.25, abs=5 * math.sqrt(0.25 * 0.75 / 1000))
 
     def test_the_first_round_of_a_guided_search_is_that_of_a_plain_one(self) -> None:
         plain, guided = play(RandomSearch(), CUBE, 10), play(RandomSearch(10, guided=True), CUBE, 10)
@@ -268,9 +268,9 @@ class TestBayes:
 
     def test_what_is_believed_weighs_the_less_the_more_trials_there_are(self) -> None:
         space = replace(CUBE, priors={"x": 0.9})
-        places = np.array([[0.9, 0.5, 0.5], [0.1, 0.5, 0.5]])
-        few, many = (Beliefs.of(space, sampled(CUBE, trials), "gp").prior(places) for trials in (10, 40))
-        assert few == pytest.approx(space.log_prior(places) / 2)
+        U = np.array([[0.9, 0.5, 0.5], [0.1, 0.5, 0.5]])
+        few, many = (Beliefs.of(space, sampled(CUBE, trials), "gp").prior(U) for trials in (10, 40))
+        assert few == pytest.approx(space.log_prior(U) / 2)
         assert many == pytest.approx(few / 4)
 
     def test_a_question_says_what_it_expects(self) -> None:
@@ -284,6 +284,14 @@ class TestBayes:
         assert {trial.lot for trial in random} == {0}
         guided = {(trial.wave, trial.lot) for trial in history.trials[len(random) :]}
         assert len(guided) == len({wave for wave, _ in guided}) == len({lot for _, lot in guided}) > 1
+
+    @pytest.mark.parametrize("surrogate", SURROGATES)
+    def test_what_is_fitted_is_what_is_predicted_at_the_places_that_were_given(self, surrogate: str) -> None:
+        history, more = sampled(CUBE, 30), places(CUBE, sampled(CUBE, 33).trials[30:])
+        given = places(CUBE, [trial for trial, _ in chosen(history.done)])
+        model = model_of(CUBE, history, surrogate)
+        assert model.fitted() == pytest.approx(model.predict(given)[0], abs=1e-5)
+        assert model.believing(more).fitted() == pytest.approx(model.predict(np.vstack([given, more]))[0], abs=1e-5)
 
     def test_a_pending_trial_makes_its_place_less_promising(self) -> None:
         history = play(RandomSearch(), CUBE, 12)
