@@ -179,7 +179,7 @@ class TestFront:
 
 class TestFilling:
     @staticmethod
-    def wave(own: float, seconds: float = 800.0) -> tuple[Trial, ...]:
+    def wave(own: float, seconds: float = 800.0, trials: int | None = None) -> tuple[Trial, ...]:
         """What is asked for at once after ten trials."""
         rng = Random(0)
         points = [KINDS.sample(rng) for _ in range(10)]
@@ -190,8 +190,9 @@ class TestFilling:
             for n, p in enumerate(points)
         }
         history = of_points(points, results)
+        search = Bayes(price=Nominal(own), limit=Limit(seconds), trials=trials)
         while len(history) < 80:
-            new = Bayes(price=Nominal(own), limit=Limit(seconds)).ask(KINDS, history, Random(len(history)))
+            new = search.ask(KINDS, history, Random(len(history)))
             if not isinstance(new, New):
                 break
             trial = Trial(len(history), new.params, new.why, 10, len(history), promise=new.promise)
@@ -208,6 +209,10 @@ class TestFilling:
         arrays = {trial.params["kind"] for trial in opening}
         assert {trial.why for trial in opening} == {"random"}
         assert 40.0 <= 10.0 * len(arrays) + 10.0 * len(opening) < 60.0
+
+    def test_they_take_no_larger_part_of_the_trials_either(self) -> None:
+        asked = {trials: self.wave(10.0, seconds=10_000.0, trials=trials) for trials in (80, 100, None)}
+        assert [sum(trial.why == "random" for trial in wave) for wave in asked.values()] == [0, 2, 70]
 
     def test_members_join_arrays_that_are_there(self) -> None:
         kinds = Counter(trial.params["kind"] for trial in self.wave(0.1))

@@ -181,7 +181,13 @@ def build(
             "manual": {"trials": tuple(trials)},
             "grid": {"points": keys.points},
             "random": {"round": _per_round(number, rounds), "guided": guided},
-            "bayes": {"surrogate": keys.surrogate, "price": price, "limit": limit, "pareto": keys.pareto},
+            "bayes": {
+                "surrogate": keys.surrogate,
+                "price": price,
+                "limit": limit,
+                "trials": number,
+                "pareto": keys.pareto,
+            },
         }
         strategy: Strategy = STRATEGIES.load(name)(**options[name])
         return UntilConverged(strategy) if keys.until_converged else strategy

@@ -20,7 +20,7 @@ from hpsearch.strategies.random import unseen
 from hpsearch.trial import History, New, Trial, Wait
 
 _FIRST = 10  # random trials before the model is asked, at most
-_OPENING = 0.12  # of the time for them, where there is a price: they share arrays, and take no thought
+_OPENING = 0.12  # of time and trials for them, where time is short: they share arrays, and take no thought
 _PARENTS = 5
 _PRICED = 100  # candidates whose price is asked for
 _HASTE = 0.25  # of the effort to find a place, where others of its wave have been found and time is short
@@ -33,19 +33,21 @@ class Bayes:
 
     With a `limit` of seconds, what is dear must promise more, and what does not fit any more is not asked for.
     Where trainings have a `price`, a wave then goes on as long as one more of its members is worth its seconds. With
-    `pareto`, it is the growth of what the front of loss and seconds dominates that counts.
+    `pareto`, it is the growth of what the front of loss and seconds dominates that counts. `trials` is how many there
+    will be at most, where that is known.
     """
 
     surrogate: str = "gp"
     price: Price | None = None
     limit: Limit | None = None
+    trials: int | None = None
     pareto: bool = False
 
     def ask(self, space: Space, history: History, rng: Random) -> New | Wait | None:
         """A random point while little is known, then the candidate of the largest value."""
         opened = self._opened(space, history)
-        if opened and self._fills and any(trial.promise is None for trial in history.pending):
-            return Wait()  # what random trials come to
+        if opened and self._fills and history.pending and all(trial.promise is None for trial in history.trials):
+            return Wait()  # for what the random trials come to
         if opened and len(history.done) >= LEAST:
             with repeatable():
                 answer = self._expected(space, history, np.random.default_rng(rng.getrandbits(64)))
@@ -62,6 +64,8 @@ class Bayes:
         if len(history) < first(space):
             return False
         if self.limit is None or self.price is None or not history.done:
+            return True
+        if self.trials is not None and len(history) >= _OPENING * self.trials:
             return True
         more = _OPENING * self.limit.seconds - trained(history)
         return more <= 0.0 or Costs.of(space, history, self.price).pending(history.pending) >= more
