@@ -83,15 +83,15 @@ class Process:
     def believing(self, Z: Array) -> Process:
         """Given what it expects at more places, too, by one run each: no mean moves, so that their part of `a` is 0.
 
-        L grows by rows [h^T C], where C C^T is the covariance of the new scores given the others; W accordingly.
+        W grows by rows [-R h^T W, R], where R is to the covariance S of the new scores, given the others, as W is to K.
         """
         B, m = scaled(self.groups, self.t, Z), np.ones(len(Z))
         k = covariance(self.t, self.A, B)
         h = self.W @ k
         S = covariance(self.t, B, B) - h.T @ h
         S.flat[:: len(Z) + 1] += _noise(self.t, m)
-        D = _inverse(S)
-        W = np.block([[self.W, np.zeros_like(k)], [-D @ (h.T @ self.W), D]])
+        R = _inverse(S)
+        W = np.block([[self.W, np.zeros_like(k)], [-R @ (h.T @ self.W), R]])
         A, y = np.concatenate([self.A, B]), np.append(self.y, self.a @ k)
         return replace(self, A=A, y=y, m=np.append(self.m, m), W=W, a=np.append(self.a, np.zeros(len(Z))))
 
@@ -104,7 +104,7 @@ def _noise(t: Array, m: Array) -> Array:
 
 def _inverse(K: Array) -> Array:
     """W, with W K W^T = 1; K is overwritten."""
-    L, _ = dpotrf(K, lower=1, clean=1, overwrite_a=1)
+    L, _ = dpotrf(K.T, lower=1, clean=1, overwrite_a=1)  # K.T is K in LAPACK's order
     return np.ascontiguousarray(dtrtri(L, lower=1, overwrite_c=1)[0])
 
 
@@ -210,7 +210,7 @@ class Posterior:
         k = steepness + e * r * r / 3.0
         K = k.copy()
         K.flat[:: n + 1] += w / self.m + _JITTER
-        L, fault = dpotrf(K.T, lower=1, clean=1, overwrite_a=1)  # in place, in the order that LAPACK has
+        L, fault = dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
         z = (t - self.center) / self.spread
         if fault:
             return 1e10, z / self.spread
