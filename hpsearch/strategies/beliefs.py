@@ -33,7 +33,7 @@ from hpsearch.trial import Done, Failed, History, New, Trial
 
 LEAST = 3  # trials that must have succeeded
 _SEEN = 300  # trials that the model is fitted to, at most: its cost grows with their cube
-_CUT = 1.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
+_CUT = 2.0  # times the median's distance from the best loss, above the median: what is worse counts as that bad
 _BETA = 5.0  # after so many trials the prior counts as it is, after more the less
 _SHRUNK = 8.0  # losses are divided by this: their sums cannot overflow
 
