@@ -30,8 +30,8 @@ class New:
     `promise` is the improvement that a model expects of the best there is left, in standard deviations of a loss's
     noise; None where no model was asked. The training is to pause after epoch `upto` (None: it goes to its end).
 
-    Trainings of one `lot` have the same seeds. Where a choice rests on losses, it takes another lot than theirs: near
-    a point that its seeds favoured, the same seeds would favour every other.
+    Trainings of one `lot` have the same seeds. What rests on losses has a lot of its own: near a point that its seeds
+    favoured, the same seeds would favour every other.
     """
 
     params: Params
@@ -351,9 +351,8 @@ class History:
 
     @property
     def lot(self) -> int:
-        """The seeds for what rests on the losses so far: of the wave that is asked for now, or others than before."""
-        asked = max((trial.lot for trial in self.pending), default=0)
-        return asked or 1 + max((trial.lot for trial in self.trials), default=0)
+        """Seeds that no trial has had."""
+        return 1 + max((trial.lot for trial in self.trials), default=0)
 
     @cached_property
     def keys(self) -> frozenset[tuple[tuple[str, Value], ...]]:

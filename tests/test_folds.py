@@ -170,9 +170,27 @@ class TestMembers:
 
     def test_a_seed_begins_the_same_in_each_trial_and_fold_and_another_seed_differently(self) -> None:
         one = member().settings
-        members = [Member(0, one), Member(1, one), Member(0, one, fold=1), Member(0, one, replicate=1)]
+        members = [
+            Member(0, one),
+            Member(1, one),
+            Member(0, one, fold=1),
+            Member(0, one, replicate=1),
+            Member(0, one, lot=1),
+        ]
         first, *others = (next(begin(each, Problem((6,), 3, 0))) for each in members)
-        assert [torch.equal(first, other) for other in others] == [True, True, False]
+        assert [torch.equal(first, other) for other in others] == [True, True, False, False]
+
+    def test_a_lot_has_its_own_batches_and_draws(self) -> None:
+        one = member(dropout=0.5).settings
+        members = [Member(0, one), Member(1, one), Member(2, one, lot=1), Member(3, one, lot=2)]
+        together = ends(blobs(), members)
+        losses = [e.result.loss for e in together.values() if isinstance(e.result, Done)]
+        assert losses[0] == losses[1]
+        assert len(set(losses)) == 3
+        for lone in members:
+            (alone,) = ends(blobs(), [lone]).values()
+            assert isinstance(alone.result, Done)
+            assert alone.result.loss == pytest.approx(losses[lone.number], abs=1e-9)
 
     def test_seeds_begin_and_go_on_differently(self) -> None:
         found = ends(blobs(), spread(member(dropout=0.5), 3, 1))

@@ -79,12 +79,11 @@ def test_settings_without_a_meaning_are_left_out() -> None:
     assert "width" not in complete({"model": "resnet"})
 
 
-def test_trials_of_one_lot_train_together_from_the_seeds_of_that_lot(tmp_path: Path) -> None:
+def test_trials_train_together_each_from_the_seeds_of_its_lot(tmp_path: Path) -> None:
     plan = Plan.of(META)
     search = planned(plan, prepare(plan.spec.data), tmp_path, META)
     trials = [Trial(number, {}, "", 0, 0, lot=number // 2) for number in range(4)]
-    assert search.cohorts(trials) == [[0, 1], [2, 3]]
-    jobs = [search.work(Cohort(0, (trial,))).argument for trial in trials]
-    seeds = [job.seed for job in jobs if isinstance(job, Job)]
-    assert seeds[0] == seeds[1] == META.seed
-    assert seeds[2] == seeds[3] != META.seed
+    assert search.cohorts(trials) == [[0, 1, 2, 3]]
+    job = search.work(Cohort(0, tuple(trials))).argument
+    assert isinstance(job, Job)
+    assert [member.lot for member in job.members] == [0, 0, 1, 1]

@@ -44,7 +44,6 @@ WEIGHTS = "weights"
 _KEPT = 5  # trials whose weights are kept, the best ones
 _SHOWN = 10  # rows of the board after a search
 _POLL = 0.2  # seconds between looks at the signals
-_SEED_BITS = 63  # that a study's seed has
 
 
 @dataclass(frozen=True)
@@ -152,12 +151,12 @@ def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | 
 
     def group(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
         settings = [plan.spec.settings(trial.params) for trial in trials]
-        apart = [(trial.lot, trial.replicate, trial.start, trial.upto) for trial in trials]
+        apart = [(trial.replicate, trial.start, trial.upto) for trial in trials]
         return cohorts(settings, data.shape, data.outputs, meta.device, seeds * folds, apart)
 
     def work(cohort: Cohort) -> Work:
         members = [
-            Member(trial.run, settings, trial.replicate * seeds + seed, fold, trial.start, trial.upto)
+            Member(trial.run, settings, trial.replicate * seeds + seed, fold, trial.start, trial.upto, trial.lot)
             for trial in cohort.trials
             for settings in [plan.spec.settings(trial.params)]
             for seed in range(seeds)
@@ -184,10 +183,9 @@ def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | 
 
 
 def _job(plan: Plan, members: Sequence[Member], folder: Path, device: str, trial: Trial) -> Job:
-    """Members that have the trial's seeds and its split."""
+    """Members that have the trial's split."""
     keys, data = plan.spec.search, replace(plan.spec.data, draw=trial.replicate)
-    seed = keys.seed + (trial.lot << _SEED_BITS)
-    return Job(tuple(members), data, keys.metric, seed, device, folder / WEIGHTS)
+    return Job(tuple(members), data, keys.metric, keys.seed, device, folder / WEIGHTS)
 
 
 def _exit(study: Study, stop: Stop, epochs: int) -> int:
@@ -250,8 +248,8 @@ def _look(plan: Plan, runner: Runner, store: Store, stop: Stop) -> None:
     winner = now.winner
     if winner is None or now.test:
         return
-    member = Member(winner.number, plan.spec.settings(winner.params))
     trial, result = study.history.trials[winner.number], study.history.ended[winner.number]
+    member = Member(winner.number, plan.spec.settings(winner.params), lot=trial.lot)
     weights = result.weights if isinstance(result, Done) else None
     job = _job(plan, [member], store.folder, study.meta.device, trial)
     job = replace(job, epochs=winner.best_epoch or 0, weights=weights or "")

@@ -194,10 +194,10 @@ class Array:
         return max(slot.shape[0] * slot.positions for slot in self.layout)
 
     def noise(self, *purpose: int | str, passes: int | None = None) -> Noise:
-        """The draws of this purpose in the study, each member's those of its replicate, for an epoch's passes."""
-        replicates = [member.replicate for member in self.members]
+        """The draws of this purpose in the study, each member's own, for an epoch's passes."""
+        draws = [member.draws for member in self.members]
         passes = passes or self.problem.steps
-        return Noise(self.weights.flat.device, replicates, passes, self.problem.seed, *purpose)
+        return Noise(self.weights.flat.device, draws, passes, self.problem.seed, *purpose)
 
     def outputs(self, x: Tensor, noise: Noise | None = None, sampled: bool = False) -> Tensor:
         """What the members answer to the batch `x` [B, *inputs], or [K, B, *inputs]: [K, B, outputs].
@@ -255,7 +255,7 @@ class Array:
 
 
 def begin(member: Member, problem: Problem) -> Iterator[Tensor]:
-    """A member's initial weights in float64, of its true shapes; a replicate's draws are the same for a shape."""
+    """A member's initial weights in float64, of its true shapes; its draws are the same for a shape."""
     settings = member.settings
     scale = float(settings["init_scale"])
     init = INITS.load(str(settings["init"]))
@@ -267,7 +267,7 @@ def begin(member: Member, problem: Problem) -> Iterator[Tensor]:
         elif slot.role == "slope":
             yield torch.full(slot.shape, float(settings["slope"]), dtype=torch.float64)
         else:
-            noise = generator("cpu", problem.seed, "init", member.replicate, index, *slot.shape)
+            noise = generator("cpu", problem.seed, "init", member.draws, index, *slot.shape)
             yield (init if slot.role == "recurrent" else inward)(slot, settings, noise) * scale
 
 

@@ -19,13 +19,15 @@ from hpsearch.space import Params
 
 T = TypeVar("T")
 Objective = Literal["loss", "accuracy", "r2"]
+_REPLICATE_BITS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
     """One training of a cohort: the trial's number and all of its settings.
 
-    A trial may be trained several times: in each `replicate` from seeds of its own, on each `fold` of the data.
+    A trial may be trained several times: in each `replicate` from seeds of its own, on each `fold` of the data. Members
+    of another `lot` have other seeds in all replicates.
     It may be trained in legs: this one goes on after `start` epochs and pauses after `upto` (None: it goes to the
     end). Schedules go by the setting `epochs`, whatever the leg.
     """
@@ -36,11 +38,17 @@ class Member:
     fold: int = 0
     start: int = 0
     upto: int | None = None
+    lot: int = 0
+
+    @property
+    def draws(self) -> int:
+        """What its random numbers go by, beside the study's seed."""
+        return (self.lot << _REPLICATE_BITS) + self.replicate
 
     @property
     def stream(self) -> tuple[int, int]:
         """What says in which order it sees which rows."""
-        return self.replicate, self.fold
+        return self.draws, self.fold
 
     @property
     def name(self) -> str:
