@@ -565,13 +565,18 @@ FAULTS: tuple[Fault, ...] = (
     # the cohort
     fault(
         "draws", "a trial's own, by its number", "engine/array.py",
-        "replicates = [member.replicate for member", "replicates = [member.number for member",
+        "draws = [member.draws for member", "draws = [member.number for member",
         f"{_TECHNIQUES}Penalties::test_members_threshold_the_same_dropout_noise",
     ),
     fault(
         "draws", "initial weights by the trial's number", "engine/array.py",
-        '"init", member.replicate, index', '"init", member.number, index',
+        '"init", member.draws, index', '"init", member.number, index',
         f"{_FOLDS}Members::test_a_seed_begins_the_same_in_each_trial_and_fold_and_another_seed_differently",
+    ),
+    fault(
+        "draws", "the same in each lot", "engine/plan.py",
+        "(self.lot << _REPLICATE_BITS) + self.replicate", "self.replicate",
+        f"{_FOLDS}Members::test_a_lot_has_its_own_batches_and_draws",
     ),
     fault(
         "draws", "the same in each layer", "engine/draws.py",
