@@ -37,7 +37,6 @@ NOISE = (0.01, 1.5)
 _BOUNDS = ((0.02, 30.0), (0.05, 20.0), (1e-6, 0.5))  # of l / sqrt(D), v, w
 _JITTER = 1e-8  # of a variance
 _SMALLEST = 1e-12  # variance
-_FLAT = 0.05  # slope at the most probable t: a twentieth of a deviation of what the priors alone leave open
 _STEP = 0.05  # of the differences that give the curvature
 _FLATTEST = 0.2
 SAMPLES = 8
@@ -230,8 +229,7 @@ class Posterior:
 
     def climb(self) -> Array:
         """The most probable t, from the priors' medians."""
-        options = {"maxiter": 60, "gtol": _FLAT}
-        found = minimize(self, self.center, method="L-BFGS-B", jac=True, bounds=self.bounds, options=options)
+        found = minimize(self, self.center, method="L-BFGS-B", jac=True, bounds=self.bounds, options={"maxiter": 60})
         best: Array = found.x
         return best
 
