@@ -19,7 +19,7 @@ from hpsearch.space import Params
 
 T = TypeVar("T")
 Objective = Literal["loss", "accuracy", "r2"]
-_REPLICATE_BITS = 20
+_REPLICATE_BITS = 20  # what is above them says the lot
 
 
 @dataclass(frozen=True, slots=True)

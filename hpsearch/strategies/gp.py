@@ -208,7 +208,7 @@ class Posterior:
         steepness = e * (1.0 + r)
         k = steepness + e * r * r / 3.0
         K = k.copy()
-        K.flat[:: n + 1] += w / self.m + _JITTER
+        K.flat[:: n + 1] += _noise(t, self.m)
         L, fault = dpotrf(K.T, lower=1, clean=1, overwrite_a=1)
         z = (t - self.center) / self.spread
         if fault:
