@@ -12,7 +12,8 @@ from hpsearch.strategies import Limit, Strategy
 from hpsearch.trial import Failed, History, Repeat, Suggestion, Trial, Wait
 
 FINALISTS = 3
-_SHARE = 0.15  # of what may be spent
+_SHARE = 0.12  # of a budget, for the finalists' repetitions; those of the default come beside
+_RACING = 0.15  # of the time
 _RACE = (2, 6, 14, 30)  # rounds after which half of those who are left drop out, where it is time that is spent
 _ENTRIES = (2, 8)  # in a race, at least and at most
 _RUNS = 4  # that there should be time for, for each of them
@@ -60,9 +61,8 @@ class Confirmed:
         """So that trials and repetitions fill what there is; `default`: there is a trial of default settings."""
         if budget is None:
             return cls(strategy, None, None, limit)
-        finalists = FINALISTS + default
-        rounds = max(1, round(_SHARE * budget / finalists))
-        return cls(strategy, max(1, budget - rounds * finalists), rounds, limit)
+        rounds = max(1, round(_SHARE * budget / FINALISTS))
+        return cls(strategy, max(1, budget - rounds * (FINALISTS + default)), rounds, limit)
 
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
         """The strategy's next trial; after the last, one of the finalists again."""
@@ -86,7 +86,7 @@ class Confirmed:
         if history.exact:
             return True
         trials = sum(trial.of is None for trial in history.trials)
-        timely = self.limit is None or self.limit.left(history) > _SHARE * self.limit.seconds
+        timely = self.limit is None or self.limit.left(history) > _RACING * self.limit.seconds
         return timely and (self.trials is None or trials < self.trials)
 
     def _stages(self, space: Space, history: History) -> Iterator[tuple[Sequence[int], int]]:
@@ -101,7 +101,7 @@ class Confirmed:
         size = least
         if self.limit is not None and ranked:
             seconds = fmean(history.ended[number].seconds for number in ranked[:most])
-            size = min(max(int(_SHARE * self.limit.seconds / (_RUNS * seconds)), least), most)
+            size = min(max(int(_RACING * self.limit.seconds / (_RUNS * seconds)), least), most)
         finalists = [*ranked[:size], *default]
         for rounds in _RACE:
             yield finalists, rounds
