@@ -290,6 +290,21 @@ class TestConfirmed:
         history = self.played(strategy, 250)
         assert sorted(len(runs) for runs in history.runs.values())[-3:] == [1, 31, 31]
 
+    def test_each_stage_of_a_race_is_asked_for_at_once(self) -> None:
+        history, rng, waves = sampled(CUBE, 20), Random(5), []
+        strategy = Confirmed(RandomSearch(), 20, None)
+        while True:
+            wave = 0
+            while isinstance(answer := strategy.ask(CUBE, history, Random(0)), Repeat):
+                runs = history.runs[answer.number]
+                again = Trial(len(history), runs[0].params, answer.why, 1, 1, answer.number, len(runs))
+                history, wave = history.asked([again]), wave + 1
+            if not wave:
+                break
+            waves.append(wave)
+            history = history.told({trial.number: done(rng.random()) for trial in history.pending})
+        assert waves == [4, 8, 16, 32]  # up to 2, 6, 14 and 30 runs of each of two
+
     def test_who_is_left_in_a_race_is_better_in_the_rounds_so_far(self) -> None:
         strategy = Confirmed.within(RandomSearch(), None, Limit(200.0), default=False)
         history = self.played(strategy, 250)

@@ -78,7 +78,7 @@ class Confirmed:
                 number = min(behind, key=lambda number: len(history.runs[number]))
                 why = f"confirm, round {len(history.runs[number])} of {rounds}"
                 return Repeat(number, why) if self._is_timely(number, history) else None
-            if history.pending:
+            if any(trial.replicate <= rounds for trial in history.pending):
                 return Wait()
         return None
 
