@@ -3,7 +3,7 @@
     make bench-time      (or: python -m experiments.bench_time [digits breast_cancer] [--seeds 10] [--seconds 60])
 
 `hpsearch` is the command `hpsearch bayes --time 60s --seeds 2`: a trial is trained from two seeds in one array, and its
-loss is their mean. `one seed` is without them, `without fill` in waves of four. The peer is the loop of
+loss is their mean. `one seed` is without them. The peer is the loop of
 peers/peer_optuna.py and Optuna's default sampler, told to stop after as long; `in memory`, without its DataLoader. Its
 clock starts with the first trial; hpsearch's with the command, so that Python and imports count as well.
 
@@ -148,7 +148,6 @@ def retrained(task: Task, params: Params) -> float:
 METHODS: Mapping[str, Callable[[Task, int, float], tuple[int, float, Params]]] = {
     "hpsearch": lambda task, seed, seconds: by_command(task, seed, seconds, *_SEEDS),
     "one seed": by_command,
-    "without fill": lambda task, seed, seconds: by_command(task, seed, seconds, *_SEEDS, "--set", "search.wave=4"),
     "Optuna TPE": by_optuna,
     "Optuna TPE, in memory": partial(by_optuna, resident=True),
 }

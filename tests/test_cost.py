@@ -200,9 +200,15 @@ class TestFilling:
         return history.pending
 
     def test_a_wave_goes_on_while_members_are_nearly_free_and_no_longer(self) -> None:
-        free, dear = self.wave(0.1), self.wave(10.0)
-        assert len(dear) < len(free) < 70
-        assert len(free) >= 4
+        sizes = [len(self.wave(own)) for own in (0.1, 1.0, 10.0, 50.0)]
+        assert 70 > sizes[0] > sizes[1] > sizes[2] > sizes[3] == 1
+
+    def test_every_member_brings_as_much_a_second_as_the_wave_had_before_it(self) -> None:
+        for own in (1.0, 3.0):
+            promises = [trial.promise or 0.0 for trial in self.wave(own)]  # of one kind: one array
+            for size in range(1, len(promises)):
+                rate = sum(promises[:size]) / (10.0 + size * own)
+                assert promises[size] / own >= rate
 
     def test_random_trials_come_first_until_they_take_their_share_of_the_time(self) -> None:
         opening = self.wave(10.0, seconds=2000.0)  # 200 are spent, and the share is 240

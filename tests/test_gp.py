@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from hpsearch.strategies import gp
-from hpsearch.strategies.acquisition import log_improvement, log_news
+from hpsearch.strategies.acquisition import log_improvement
 
 RNG = np.random.default_rng(0)
 GROUPS = [slice(0, 1), slice(1, 2), slice(2, 5)]  # two numbers, and a choice of three
@@ -115,8 +115,3 @@ def test_of_several_parts_it_is_the_mean_improvement() -> None:
     mu, s, best = RNG.random((2, 7)), 0.1 + RNG.random((2, 7)), np.array([0.2, 0.4])
     parts = [np.exp(log_improvement(mu[k : k + 1], s[k : k + 1], best[k : k + 1])) for k in range(2)]
     assert np.exp(log_improvement(mu, s, best)) == pytest.approx((parts[0] + parts[1]) / 2)
-
-
-def test_a_loss_tells_all_where_there_is_no_noise_and_nothing_where_little_is_open() -> None:
-    s = np.array([[1e-6, 3.0, 1e9]])
-    assert np.exp(log_news(s, 16.0)) == pytest.approx([0.5 * 1e-12 / 16.0, 1.0 - 4.0 / 5.0, 1.0], rel=1e-5)

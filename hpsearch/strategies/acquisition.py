@@ -4,11 +4,10 @@ Notation
     mu, s     [parts, n] mean and deviation of the score, without noise, by each part of a model
     best      [parts] the lowest score that each part expects of any trial so far
     z         (best - mu) / s
-    w         variance of a score's noise
     phi, Phi  density and distribution of the standard normal
 
 Sources: Jones, Schonlau & Welch 1998 (EI); Ament et al. 2023 (its logarithm, where EI itself is 0); Snoek, Larochelle &
-Adams 2012 (the average over parts); Huang, Allen, Notz & Zeng 2006 (augmented EI).
+Adams 2012 (the average over parts).
 """
 
 from __future__ import annotations
@@ -35,12 +34,6 @@ def moments(mu: Array, s: Array) -> tuple[Array, Array]:
     """Mean and deviation [n] of a mixture of equally probable parts [parts, n]."""
     mean = mu.mean(axis=0)
     return mean, np.sqrt(np.square(s).mean(axis=0) + np.square(mu - mean).mean(axis=0))
-
-
-def log_news(s: Array, w: float) -> Array:
-    """[n] log of 1 - sqrt(w / (s^2 + w)): how much of what is open about a place one more loss there can tell."""
-    share: Array = np.log(-np.expm1(-0.5 * np.log1p(np.square(s).mean(axis=0) / w)))
-    return share
 
 
 def _log_h(z: Array) -> Array:

@@ -46,7 +46,7 @@ class Bayes:
     def ask(self, space: Space, history: History, rng: Random) -> New | Wait | None:
         """A random point while little is known, then the candidate of the largest value."""
         opened = self._opened(space, history)
-        if opened and self._fills and history.pending and all(trial.promise is None for trial in history.trials):
+        if opened and self.fills and history.pending and all(trial.promise is None for trial in history.trials):
             return Wait()  # for what the random trials come to
         if opened and len(history.done) >= LEAST:
             with repeatable():
@@ -85,7 +85,7 @@ class Bayes:
         return modest(points, costs, [trial.params for trial in history.pending], costs.left(self.limit, history))
 
     @property
-    def _fills(self) -> bool:
+    def fills(self) -> bool:
         """Whether a wave is as large as is worth its seconds."""
         return self.limit is not None and self.price is not None
 
@@ -97,16 +97,16 @@ class Bayes:
             U = search(space, parents, lambda U: beliefs.improvement(U) + beliefs.prior(U), rng)
             return next((beliefs.new(params) for params in unknown(space, history, U)), None)
         worth = Worth.of(self, space, history, beliefs)
-        U = search(space, parents, worth, rng, _HASTE if self._fills and history.pending else 1.0)
-        near = mates(space, places(space, history.pending), rng)
-        few = [*islice(unknown(space, history, U), _PRICED), *unknown(space, history, near)]
+        U = search(space, parents, worth, rng, _HASTE if self.fills and history.pending else 1.0)
+        few = list(islice(unknown(space, history, U), _PRICED))
+        if self.fills:
+            few += unknown(space, history, mates(space, places(space, history.pending), rng))
         if not few:
             return None
         values = worth.exactly(few)
         if values.max() == -math.inf:
-            return Wait()  # nothing fits into what is left
-        new = beliefs.new(few[int(values.argmax())])
-        return Wait() if self._fills and worth.is_enough(new) else new
+            return Wait()  # nothing fits into what is left, or its seconds are worth more in another wave
+        return beliefs.new(few[int(values.argmax())])
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
         """The lowest mean of the model first, which knows of luck; of a great many trials, those that it sees."""
@@ -127,9 +127,6 @@ def first(space: Space) -> int:
 class Worth:
     """What a place is worth, where seconds count: its improvement, less where it takes a large part of what is `left`,
     or how much the front grows (`steps`: its log seconds and scores). What does not fit any more is worth nothing.
-
-    Where a wave is filled there are many members, and noise keeps single ones from telling much about a place that is
-    known well: it is worth the less.
     """
 
     beliefs: Beliefs
@@ -137,6 +134,7 @@ class Worth:
     pending: tuple[Trial, ...]
     left: float
     steps: tuple[Array, Array] | None
+    fills: bool
 
     @classmethod
     def of(cls, search: Bayes, space: Space, history: History, beliefs: Beliefs) -> Worth:
@@ -144,32 +142,29 @@ class Worth:
         costs = Costs.of(space, history, search.price)
         left = math.inf if search.limit is None else costs.left(search.limit, history)
         steps = front(space, history, beliefs.model, costs) if search.pareto else None
-        return cls(beliefs, costs, history.pending, left, steps)
+        return cls(beliefs, costs, history.pending, left, steps, search.fills)
 
     def __call__(self, U: Units) -> Array:
         """[n] at snapped places, by seconds that are learned from the trials."""
         return self._value(U, self.costs.expected(U)[0]) + self.beliefs.prior(U)
 
     def exactly(self, points: Sequence[Params]) -> Array:
-        """[n] at points, by what they add to their wave; where that has begun, it is the improvement per second."""
+        """[n] at points, by what they add to their wave. Where that is filled, a member brings as much improvement per
+        second as the wave has so far, or it is worth nothing.
+        """
         log_c, most = self.costs.added(points, [trial.params for trial in self.pending])
         U = np.array([self.costs.space.encode(params) for params in points])
-        joins = self.costs.price is not None and self.pending and self.steps is None
-        value = self._gain(U) - log_c if joins else self._value(U, log_c)
         fits = most < math.log(max(self.left, _INSTANT))
-        return np.where(fits, value + self.beliefs.prior(U), -np.inf)
+        if self.fills and self.pending:
+            fits &= self.beliefs.improvement(U) - log_c >= self._rate()
+        return np.where(fits, self._value(U, log_c) + self.beliefs.prior(U), -np.inf)
 
     def _value(self, U: Units, log_c: Array) -> Array:
         if self.steps is not None:
             return log_volume(*self.beliefs.model.predict(U), log_c, *self.steps)
-        return self._gain(U) - dearness(log_c, self.left)
+        return self.beliefs.improvement(U) - dearness(log_c, self.left)
 
-    def _gain(self, U: Units) -> Array:
-        return self.beliefs.improvement(U, noisy=self.costs.price is not None)
-
-    def is_enough(self, new: New) -> bool:
-        """Whether the wave has more improvement per second as it is than the new member would bring it."""
-        promised = sum(trial.promise or 0.0 for trial in self.pending)
-        seconds = self.costs.pending(self.pending)
-        added = math.exp(self.costs.added([new.params], [trial.params for trial in self.pending])[0][0])
-        return bool(self.pending) and (new.promise or 0.0) * seconds < promised * added
+    def _rate(self) -> float:
+        """Log of the improvement per second of the wave as it is."""
+        promised = sum(trial.promise or 0.0 for trial in self.pending) * math.sqrt(self.beliefs.model.noise)
+        return math.log(max(promised, 1e-300) / self.costs.pending(self.pending))

@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 from hpsearch.parameters import Units
 from hpsearch.space import Params, Space
 from hpsearch.strategies import SURROGATES, Array, Model, Surrogate, gp
-from hpsearch.strategies.acquisition import log_improvement, log_news
+from hpsearch.strategies.acquisition import log_improvement
 from hpsearch.trial import Done, Failed, History, New, Trial
 
 LEAST = 3  # trials that must have succeeded
@@ -66,15 +66,9 @@ class Beliefs:
         best = model.fitted().min(axis=1)
         return cls(space, model, best, _failure(space, history), len(history.done), history.lot)
 
-    def improvement(self, U: Units, noisy: bool = False) -> Array:
-        """[n] log of the expected improvement times the chance of success, at snapped places.
-
-        Where it is `noisy`, one more loss tells little about a place that is known well, and it counts the less.
-        """
-        mu, s = self.model.predict(U)
-        value = log_improvement(mu, s, self.best)
-        if noisy:
-            value = value + log_news(s, self.model.noise)
+    def improvement(self, U: Units) -> Array:
+        """[n] log of the expected improvement times the chance of success, at snapped places."""
+        value = log_improvement(*self.model.predict(U), self.best)
         return value if self.failure is None else value + log_success(self.failure, U)
 
     def prior(self, U: Units) -> Array:

@@ -15,7 +15,7 @@ FINALISTS = 3
 _SHARE = 0.12  # of a budget, for the finalists' repetitions; those of the default come beside
 _RACING = 0.15  # of the time
 _RACE = (2, 6, 14, 30)  # rounds after which half of those who are left drop out, where it is time that is spent
-_ENTRIES = (2, 8)  # in a race, at least and at most
+_ENTRIES = (2, 16)  # in a race, at least and at most
 _RUNS = 4  # that there should be time for, for each of them
 _TIMES, _LITTLE = 5, 0.1  # deviations of the noise
 
@@ -46,7 +46,7 @@ class Confirmed:
     """Asks `strategy` for `trials`, or for most of the `limit`; then its best three, and the default, run again.
 
     There are so many `rounds`. In each all have the same new seeds and the same new split, so that they can be
-    compared. Where no number is given, the time that is left goes to a race: up to eight and the default begin, and
+    compared. Where no number is given, the time that is left goes to a race: up to sixteen and the default begin, and
     again and again the better half goes on. Those whose repetition failed are not run again. Where the first
     repetition gives the very same loss, there is no noise: the search goes on instead.
     """

@@ -1,0 +1,136 @@
+"""What filling a wave is worth: `bayes` with a time limit as it is, one trial at a time, and in waves of four.
+
+    python -m experiments.ablate_fill [--seeds 1 3 5 7 9 11] [--members 0.05 0.25] [--trainings 3] [--jobs N]
+
+On the eight tables of bench_search's group `a`. A training that opens an array takes the table's seconds, one of the
+same kind (here: of the same depth and batch size) that joins it a part of that: 0.25 is what one core takes for a
+recurrent net of 32 units; the narrower the nets and the wider the machine, the less it is. A search has as many seconds
+as so many mean trainings take alone; to think takes none. Regret is 0 for the best configuration, 1 for the median one;
+`delivered` is the winner's, `seen` the lowest of all that were trained. Differences are paired by table and seed; above
+0 filling is better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from unittest.mock import patch
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from experiments.bench_search import TABLES, Task, entries, task_of
+from experiments.comparison import Numbers, mean_error, table
+from hpsearch.commands.plan import build
+from hpsearch.runners import Work
+from hpsearch.schema import SearchKeys
+from hpsearch.search import Search, ask_wave
+from hpsearch.space import Params
+from hpsearch.spec import free_space
+from hpsearch.strategies import Limit
+from hpsearch.strategies.bayes import Bayes
+from hpsearch.trial import Cohort, Done, History, Trial
+
+FILLED = 0
+WAVES = (FILLED, 1, 4)
+ROOM = 64
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A price: who opens an array takes as long as alone, who joins one takes a part of that."""
+
+    name: str
+    member: float
+
+    def __call__(self, params: Sequence[Params], company: Sequence[Params]) -> Numbers:
+        """As of the table."""
+        there = Counter(kind(one) for one in company)
+        share = [self.member if there[kind(one)] % ROOM else 1.0 for one in params]
+        return np.array(share) * [seconds(self.name, tuple(one.items())) for one in params]
+
+
+def kind(params: Params) -> tuple[object, ...]:
+    """Trainings of the same kind share an array."""
+    return params["depth"], params["batch_size"]
+
+
+@cache
+def seconds(name: str, params: tuple[tuple[str, object], ...]) -> float:
+    """The mean of the table, at these values."""
+    grid = task_of("cost", name, 0).parameters
+    at = tuple(grid[key]["values"].index(dict(params)[key]) for key in grid)
+    return float(times(name)[at])
+
+
+@cache
+def times(name: str) -> Numbers:
+    """Mean seconds of all."""
+    return np.asarray(entries(name)[1].mean(-1))
+
+
+def run(name: str, seed: int, member: float, trainings: float, wave: int) -> tuple[int, float, float]:
+    """How many trials a search has, the regret that it delivers, and the lowest."""
+    task, price = task_of("cost", name, 0), Arrays(name, member)
+    limit = Limit(trainings * float(task.unit or 0.0))
+    space = free_space(task.parameters, ())
+    strategy, filled = build("bayes", SearchKeys(seed=seed), None, limit, price, default=False)
+    plan = Search(strategy, space, (), None, wave or filled, seed, 0.0, lambda trials: [[*range(len(trials))]], _never)
+    history = History()
+    with threadpool_limits(1), patch.object(Bayes, "fills", wave == FILLED):
+        while limit.left(history) > 0 and (trials := ask_wave(plan, history)):
+            history = history.asked(trials).told(trained(trials, price, task, name, seed))
+        ranked = strategy.ranked(space, history)
+    regrets = {trial.number: task.judge(trial.params) for trial in history.trials}
+    return len(history.trials), regrets[ranked[0].number], min(regrets.values())
+
+
+def trained(trials: Sequence[Trial], price: Arrays, task: Task, name: str, seed: int) -> dict[int, Done]:
+    """The results of a wave; who shares an array takes an equal part of its seconds."""
+    found = {}
+    added = [float(price([t.params], [one.params for one in trials[:k]])[0]) for k, t in enumerate(trials)]
+    for trial in trials:
+        its = [part for part, one in zip(added, trials, strict=True) if kind(one.params) == kind(trial.params)]
+        noise = np.random.default_rng([seed, trial.number, *name.encode()])
+        loss, _ = task.evaluate(trial.params, noise)
+        found[trial.number] = Done(loss, math.nan, sum(its) / len(its), 0.0, 0, 0, 0)
+    return found
+
+
+def _never(cohort: Cohort) -> Work:
+    raise AssertionError("nothing is trained here")
+
+
+def main() -> None:
+    """Run all, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 3, 5, 7, 9, 11])
+    parser.add_argument("--members", type=float, nargs="+", default=[0.05, 0.25])
+    parser.add_argument("--trainings", type=float, default=3.0)
+    parser.add_argument("--jobs", type=int, default=1)
+    given = parser.parse_args()
+    runs = list(product(given.members, WAVES, TABLES, given.seeds))
+    with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("fork")) as pool:
+        columns = [(name, seed, member, given.trainings, wave) for member, wave, name, seed in runs]
+        found = np.array(list(pool.map(run, *zip(*columns, strict=True))))
+    found = found.reshape(len(given.members), len(WAVES), -1, 3)
+    for member, its in zip(given.members, found, strict=True):
+        lines = [["", "trials", "delivered", "difference", "", "seen", "difference", ""]]
+        for wave, mine in zip(WAVES, its, strict=True):
+            line = ["filled" if wave == FILLED else f"waves of {wave}", f"{mine[:, 0].mean():.0f}"]
+            for column in (1, 2):
+                mean, error = mean_error(mine[:, column] - its[0, :, column])
+                line += [f"{mine[:, column].mean():.3f}", f"{mean:+.3f}", f"± {error:.3f}"]
+            lines.append(line)
+        print(f"\nwho joins an array takes {member:g} of what opens it\n\n{table(lines)}")
+
+
+if __name__ == "__main__":
+    main()
