@@ -422,10 +422,10 @@ def _between(low: float, high: float) -> str:
 
 def _place(value: float, low: float, high: float, log: bool) -> float:
     """Where in [0, 1] `value` lies between `low` and `high`; in the middle where they are one."""
-    if low == high:
-        return 0.5
     if log:
         value, low, high = math.log(value), math.log(low), math.log(high)
+    if low == high:  # of neighbours, the logarithms may be
+        return 0.5
     return min(max((value - low) / (high - low), 0.0), 1.0)
 
 

@@ -115,6 +115,13 @@ def test_a_step_away_is_another_place(parameter: Parameter, spread: float, seed:
         assert same.any() == (parameter.width == 1)
 
 
+def test_of_neighbours_whose_logarithms_are_equal_each_stands_in_the_middle() -> None:
+    low, high = 1e-30, math.nextafter(1e-30, 1.0)
+    parameter = Real(low, high, log=True)
+    assert parameter.encode(low) == parameter.encode(high) == (0.5,)
+    assert parameter.decode([0.5]) in parameter
+
+
 @settings(deadline=None)
 @given(PARAMETERS, st.data())
 def test_the_density_of_a_prior_is_one_and_largest_at_its_value(parameter: Parameter, data: st.DataObject) -> None:
