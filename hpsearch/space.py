@@ -29,7 +29,7 @@ class Space:
     `parameters` holds parents before the parameters that depend on them; `conditions[name]` gives,
     for each parent, the values with which `name` is active (all parents must agree). A constraint
     applies where every name in it has a value; `fixed` holds the values of names that are not searched, and
-    `priors` those that somebody believes to be good.
+    `priors` those that somebody believes to be good. What is drawn or snapped has the values that are `pinned`.
     """
 
     parameters: Mapping[str, Parameter]
@@ -37,6 +37,7 @@ class Space:
     constraints: tuple[Expression, ...] = ()
     fixed: Params = field(default_factory=dict)
     priors: Params = field(default_factory=dict)
+    pinned: Params = field(default_factory=dict)
 
     def active(self, name: str, params: Params) -> bool:
         """Whether `name` has a meaning, given the values of its parents in `params`."""
@@ -87,7 +88,8 @@ class Space:
         snapped = np.empty_like(units)
         for name, columns in self.columns.items():
             parameter = self.parameters[name]
-            snapped[:, columns] = parameter.snap(units[:, columns])
+            pinned = name in self.pinned
+            snapped[:, columns] = parameter.encode(self.pinned[name]) if pinned else parameter.snap(units[:, columns])
             snapped[~self._active_at(name, snapped), columns] = parameter.middle
         return snapped
 
@@ -160,7 +162,9 @@ class Space:
         priors = self.priors if self.priors and rng.random() < _TRUSTED else {}
         place: list[float] = []
         for name, parameter in self.parameters.items():
-            if name in priors:
+            if name in self.pinned:
+                place += parameter.encode(self.pinned[name])
+            elif name in priors:
                 place += parameter.around(priors[name], rng)
             else:
                 place += [rng.random() for _ in range(parameter.width)]
@@ -233,6 +237,7 @@ class Space:
     def every(self) -> Mapping[str, Sequence[Value]] | None:
         """All values of all parameters, as ticks; None where a number is continuous."""
         ticks = {name: parameter.values() for name, parameter in self.parameters.items()}
+        ticks |= {name: (value,) for name, value in self.pinned.items()}
         return None if None in ticks.values() else {name: t for name, t in ticks.items() if t is not None}
 
     @cached_property

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.commands.launch import planned
-from hpsearch.commands.plan import Plan
+from hpsearch.commands.plan import Plan, bills, sharing
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.plan import Job, bucket, capacity, cohorts, key
 from hpsearch.engine.settings import NEEDS, SETTINGS, By, complete
+from hpsearch.space import Params
+from hpsearch.spec import parse
 from hpsearch.trial import Cohort, Trial
 from tests.studies import META
 
@@ -87,3 +90,40 @@ def test_trials_train_together_each_from_the_seeds_of_its_lot(tmp_path: Path) ->
     job = search.work(Cohort(0, tuple(trials))).argument
     assert isinstance(job, Job)
     assert [member.lot for member in job.members] == [0, 0, 1, 1]
+
+
+class TestSharing:
+    """What must be equal for another training to share an array."""
+
+    SPACE = """
+data: {source: digits}
+parameters:
+  skip: {values: [none, highway]}
+  width: {min: 16, max: 100}
+  depth: {min: 1, max: 3}
+  activation: {values: [relu, tanh]}
+  batch_size: {values: [32, 64]}
+  lr: {min: 1e-4, max: 1e-1, log: true}
+  dropout: {values: [0.0, 0.5]}
+"""
+    PARAMS: ClassVar[Params] = {
+        "skip": "none", "width": 30, "depth": 2, "activation": "tanh", "batch_size": 64, "lr": 0.01, "dropout": 0.5
+    }  # fmt: skip
+
+    def shared(self, text: str) -> tuple[Params, int]:
+        spec = parse(text, "search.yaml", Path())
+        return sharing(bills(spec, prepare(spec.data), "cpu"), spec.space)(self.PARAMS)
+
+    def test_it_is_what_would_put_it_into_another_array(self) -> None:
+        pinned, room = self.shared(self.SPACE)
+        assert pinned == {"skip": "none", "width": 30, "depth": 2, "batch_size": 64}
+        assert room == 32
+
+    def test_widths_that_are_padded_alike_need_not_be_equal(self) -> None:
+        assert "width" not in self.shared(self.SPACE.replace("max: 100", "max: 64"))[0]
+
+    def test_slopes_that_are_learned_are_of_another_array(self) -> None:
+        assert self.shared(self.SPACE.replace("[relu, tanh]", "[prelu, tanh]"))[0]["activation"] == "tanh"
+
+    def test_folds_and_seeds_take_places(self) -> None:
+        assert self.shared(self.SPACE + "search: {seeds: 4}\n")[1] == 8

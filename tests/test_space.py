@@ -154,6 +154,33 @@ def test_what_is_not_active_is_snapped_and_moved_as_in_points(seed: int) -> None
         assert all(("momentum" in params) == (params["optimizer"] == "momentum") for params in points)
 
 
+@settings(deadline=None)
+@given(spaces(), st.data())
+def test_what_is_drawn_snapped_or_moved_has_what_is_pinned_and_is_a_point(space: Space, data: st.DataObject) -> None:
+    free = Space(space.parameters, space.conditions)
+    lead = free.sample(Random(data.draw(st.integers(0, 2**32))))
+    pinned = {name: lead[name] for name in data.draw(st.sets(st.sampled_from(list(lead))))}
+    held = replace(free, pinned=pinned)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    units = held.snap(rng.random((5, free.width)))
+    points = [held.decode(unit) for unit in [*units.tolist(), *held.near(units, 0.3, rng).tolist()]]
+    for params in [*points, held.sample(Random(0))]:
+        assert params in free
+        assert all(params[name] == value for name, value in pinned.items() if name in params)
+
+
+def test_the_points_that_are_left_are_those_with_what_is_pinned() -> None:
+    held = replace(OPTIMIZER, pinned={"optimizer": "momentum", "width": 2})
+    assert held.every is not None
+    points = list(held.walk(held.every))
+    assert points == [
+        params
+        for params in OPTIMIZER.walk(OPTIMIZER.ticks(9))
+        if (params["optimizer"], params["width"]) == ("momentum", 2)
+    ]
+    assert points
+
+
 def test_every_other_point_that_is_near_differs_in_one_parameter() -> None:
     rng = np.random.default_rng(0)
     space = Space({name: Real(0.0, 1.0) for name in "abcdefgh"})

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.commands import console
-from hpsearch.commands.plan import Plan, prices
+from hpsearch.commands.plan import Plan, bills, prices, sharing
 from hpsearch.data import Dataset
 from hpsearch.engine.plan import Job, Member, cohorts
 from hpsearch.errors import (
@@ -145,7 +145,8 @@ def _subject(plan: Plan, data: Dataset, meta: Meta) -> Subject:
 
 def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | None = None) -> Search:
     """What the loop asks for, with the engine behind it; `limit` is that of time."""
-    strategy, wave = plan.build(meta.budget, prices(plan.spec, data, meta.device), limit)
+    of = bills(plan.spec, data, meta.device)
+    strategy, wave = plan.build(meta.budget, prices(of), limit, sharing(of, plan.spec.space))
     keys, folds = plan.spec.search, len(data.folds)
     seeds = keys.seeds
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
@@ -18,10 +18,10 @@ from hpsearch.engine.plan import Bill, bill
 from hpsearch.errors import Problem, SpecError
 from hpsearch.parameters import Value
 from hpsearch.schema import SearchKeys
-from hpsearch.space import Params, point_key
+from hpsearch.space import Params, Space, point_key
 from hpsearch.spec import Override, Spec, parse
 from hpsearch.store import Meta
-from hpsearch.strategies import STRATEGIES, Limit, Price, Strategy
+from hpsearch.strategies import STRATEGIES, Limit, Price, Sharing, Strategy
 from hpsearch.strategies.confirm import Confirmed, UntilConverged
 from hpsearch.strategies.halving import Halving, bracket, brackets, going, rungs, seen
 from hpsearch.trial import Done, History, New
@@ -30,6 +30,7 @@ _ROUNDS = 5  # of a guided random search that does not say how many
 _CONFIRMED = 40  # trials from which on the last of them measure the best again
 _WAVES = {"bayes": 4}
 _WAVE = 64
+_TRIED = 5  # values of a range: whether they make other arrays
 
 # What a manual search without trials runs.
 _PRESETS: Sequence[Params] = (
@@ -76,11 +77,17 @@ class Plan:
         first = [New(default, "default")] if default is not None else []
         return [*first, *(New(params, "hand-picked") for params in self.spec.trials)]
 
-    def build(self, budget: int | None, price: Price | None = None, limit: Limit | None = None) -> tuple[Strategy, int]:
+    def build(
+        self,
+        budget: int | None,
+        price: Price | None = None,
+        limit: Limit | None = None,
+        sharing: Sharing | None = None,
+    ) -> tuple[Strategy, int]:
         """The strategy, and how many trials it is asked for at a time; the `limit` is that of time."""
         default = any(new.why == "default" for new in self.opening)
         keys, trials = self.spec.search, tuple(self.trials)
-        return build(self.strategy, keys, budget, limit, price, default, trials, self.epochs)
+        return build(self.strategy, keys, budget, limit, price, default, trials, self.epochs, sharing)
 
     @property
     def epochs(self) -> int:
@@ -166,11 +173,13 @@ def build(
     default: bool,
     trials: Sequence[Params] = (),
     epochs: int = 0,
+    sharing: Sharing | None = None,
 ) -> tuple[Strategy, int]:
     """A strategy as `search:` describes it, and how many trials it is asked for at a time.
 
     `limit` is that of time, `price` what is known of trainings before they run; `default` says whether there
-    is a trial of default settings; `trials` are a manual search's; a training has at most so many `epochs`.
+    is a trial of default settings; `trials` are a manual search's; a training has at most so many `epochs`; `sharing`
+    says which trainings share an array.
     """
     rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
     guided = rounds > 1 if keys.guided is None else keys.guided
@@ -203,7 +212,7 @@ def build(
     if keys.halving:
         _check_halving(name, epochs)
         whole = (confirmed and confirmed.trials) or budget or 0
-        halving = Halving(strategy, epochs, whole)
+        halving = Halving(strategy, epochs, whole, sharing)
         # how much there is to search, it knows itself
         strategy, wave = replace(confirmed, strategy=halving, trials=None) if confirmed else halving, _WAVE
     elif confirmed:
@@ -234,20 +243,43 @@ def _confirms(name: str, keys: SearchKeys, budget: int | None, limit: Limit | No
     return enough and name in ("random", "bayes")
 
 
-def prices(spec: Spec, data: Dataset, device: str) -> Price:
-    """What trainings of a study cost, known before they run."""
+Bills = Callable[[Params], Bill]
+
+
+def bills(spec: Spec, data: Dataset, device: str) -> Bills:
+    """What each training of a study would add to a wave."""
     runs = spec.search.seeds * len(data.folds)
-    bills: dict[object, Bill] = {}
+    found: dict[object, Bill] = {}
 
     def of(params: Params) -> Bill:
         # whole numbers and choices make shapes and steps, fractions such as a rate change nothing
         name = point_key({name: value for name, value in params.items() if not isinstance(value, float)})
-        if name not in bills:
-            bills[name] = bill(spec.settings(params), data, device, runs)
-        return bills[name]
+        if name not in found:
+            found[name] = bill(spec.settings(params), data, device, runs)
+        return found[name]
+
+    return of
+
+
+def prices(bills: Bills) -> Price:
+    """What trainings of a study cost, known before they run."""
 
     def price(params: Sequence[Params], company: Sequence[Params]) -> NDArray[np.float64]:
-        present = Counter(of(one).key for one in company)
-        return np.array([of(one).seconds(present) for one in params])
+        present = Counter(bills(one).key for one in company)
+        return np.array([bills(one).seconds(present) for one in params])
 
     return price
+
+
+def sharing(bills: Bills, space: Space) -> Sharing:
+    """Which trainings of a study share an array."""
+
+    def changes(params: Params, name: str) -> bool:
+        """Whether with another value of this name a training would be in another array."""
+        others = space.parameters[name].grid(_TRIED)
+        return any(bills({**params, name: other}).key != bills(params).key for other in others)
+
+    def shares(params: Params) -> tuple[Params, int]:
+        return {name: value for name, value in params.items() if changes(params, name)}, bills(params).room
+
+    return shares

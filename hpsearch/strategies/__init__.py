@@ -55,6 +55,13 @@ class Price(Protocol):
         """[n] nominal seconds that each of the params alone would add to a wave in which `company` is trained."""
 
 
+class Sharing(Protocol):
+    """Which trainings share an array."""
+
+    def __call__(self, params: Params) -> tuple[Params, int]:
+        """The values that another one must have to share an array with this one, and how many an array takes."""
+
+
 STRATEGIES = Registry(
     "strategy",
     {

@@ -1,8 +1,8 @@
-"""Successive halving: many trials for a few epochs, the best third of them for three times as many, and so on.
+"""Successive halving: many trials for a few epochs, the best half of them for three times as many, and so on.
 
 Notation
     R         epochs of a whole training
-    eta       how many trials compete for one place at a rung, and how many times as many epochs a place brings
+    eta       how many times as many epochs each rung brings
     rung      the epoch at which trials pause to be compared
     bracket   trials that begin together and compete, to the last one; then the next bracket begins
 
@@ -17,12 +17,16 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
 
+from hpsearch.errors import SpecError
 from hpsearch.space import Params, Space
-from hpsearch.strategies import Strategy
+from hpsearch.strategies import Sharing, Strategy
+from hpsearch.strategies.random import RandomSearch
 from hpsearch.trial import Continue, Done, Failed, History, New, Result, Suggestion, Trial, Wait
 
 ETA = 3
+HALF = 2  # trials that compete for one place at a rung
 LEAST = 3  # epochs of a whole training: with fewer there is nothing to halve
+_RANDOM = 0.5  # of those who join an array: the first epochs mislead a model
 _RUNGS = 4  # R/27, R/9, R/3 and R: an earlier one says little of the end
 
 
@@ -31,22 +35,21 @@ def rungs(R: int, eta: int = ETA) -> tuple[int, ...]:
     return tuple(sorted({max(1, round(R / eta**k)) for k in range(_RUNGS)}))
 
 
-def bracket(rungs: Sequence[int], eta: int = ETA) -> tuple[tuple[int, int], ...]:
-    """For each rung how many trials are trained up to it, and the rung."""
-    return tuple((eta ** (len(rungs) - 1 - index), rung) for index, rung in enumerate(rungs))
+def bracket(rungs: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """For each rung how many trials are trained up to it, and the rung. As many go to the end as rungs were passed."""
+    drops = len(rungs) - 1
+    return tuple((max(1, drops) * HALF ** (drops - index), rung) for index, rung in enumerate(rungs))
 
 
-def price(rungs: Sequence[int], eta: int = ETA) -> int:
+def price(rungs: Sequence[int]) -> int:
     """The epochs of a bracket, at most."""
-    return sum(
-        trials * (rung - before) for before, (trials, rung) in zip((0, *rungs), bracket(rungs, eta), strict=False)
-    )
+    return sum(trials * (rung - before) for before, (trials, rung) in zip((0, *rungs), bracket(rungs), strict=False))
 
 
-def fitting(R: int, epochs: int, eta: int = ETA) -> tuple[int, ...]:
+def fitting(R: int, epochs: int) -> tuple[int, ...]:
     """The rungs of the largest bracket that so many epochs are enough for; none where they are too few."""
-    every = rungs(R, eta)
-    return next((every[k:] for k in range(len(every)) if price(every[k:], eta) <= epochs), ())
+    every = rungs(R)
+    return next((every[k:] for k in range(len(every)) if price(every[k:]) <= epochs), ())
 
 
 def brackets(R: int, epochs: int) -> Iterator[tuple[int, ...]]:
@@ -56,10 +59,8 @@ def brackets(R: int, epochs: int) -> Iterator[tuple[int, ...]]:
         epochs -= price(found)
 
 
-def survivors(
-    losses: Mapping[int, float], begun: int, peers: Mapping[int, Hashable] | None = None, eta: int = ETA
-) -> tuple[int, ...]:
-    """Who goes on from a rung: the best of `losses`, by number, for every `eta` that have `begun`; best first.
+def survivors(losses: Mapping[int, float], begun: int, peers: Mapping[int, Hashable] | None = None) -> tuple[int, ...]:
+    """Who goes on from a rung: the best of `losses`, by number, half as many as have `begun`; best first.
 
     Those that have failed have begun, and have no loss: where many fail, few are dropped. Of equals the earlier one
     is better. Where `peers` says what can be compared, the places are for the best of each kind, in proportion.
@@ -69,7 +70,7 @@ def survivors(
     for number in order:
         kinds.setdefault(peers and peers[number], []).append(number)
     ahead = {number: index / len(kind) for kind in kinds.values() for index, number in enumerate(kind)}
-    return tuple(sorted(order, key=lambda number: ahead[number])[: max(1, begun // eta)])
+    return tuple(sorted(order, key=lambda number: ahead[number])[: max(1, begun // HALF)])
 
 
 def comparable(params: Params, rung: int) -> Hashable:
@@ -101,7 +102,7 @@ class Bracket:
             at = {number: result for number in going if (result := reached(history, number, rung)) is not None}
             kinds = {trial.number: comparable(trial.params, rung) for trial in self.trials}
             going = list(survivors({number: result.loss for number, result in at.items()}, places, kinds))
-            places = max(1, places // ETA)
+            places = max(1, places // HALF)
             for number in going:
                 if at[number].paused and history.legs[number][-1].upto == rung:
                     return Continue(number, upto, f"one of the best {len(going)} of {len(at)} at epoch {rung}")
@@ -145,13 +146,15 @@ def going(history: History, R: int) -> Mapping[int, int]:
 class Halving:
     """Lets what `strategy` asks for compete in brackets; `budget` counts whole trainings, of so many `epochs`.
 
-    Where the largest bracket does not fit into what is left of it, a smaller one is taken. Trials that somebody has
+    Where the largest bracket does not fit into what is left of it, a smaller one is taken. Where it is known which
+    trainings are `sharing` an array, those of a bracket do, as far as one array takes them. Trials that somebody has
     picked are trained to their end, and are in no bracket.
     """
 
     strategy: Strategy
     epochs: int
     budget: int
+    sharing: Sharing | None = None
 
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
         """A newcomer until the bracket is full, then who goes on at each rung."""
@@ -174,15 +177,29 @@ class Halving:
     def _newcomer(self, space: Space, history: History, found: Sequence[Bracket], rng: Random) -> New | None:
         """One for the bracket that is not full, or for another; None where budget or space have no more."""
         if found and not found[-1].full:
-            mine = found[-1].rungs
+            mine, company = found[-1].rungs, found[-1].trials
         else:
             picked = sum(trial.of is None and trial.upto is None for trial in history.trials)
-            mine = fitting(self.epochs, (self.budget - picked) * self.epochs - sum(price(one.rungs) for one in found))
+            left = (self.budget - picked) * self.epochs - sum(price(one.rungs) for one in found)
+            mine, company = fitting(self.epochs, left), ()
         if not mine:
             return None
         shown = seen(history, rungs(self.epochs), enough=len(space.parameters) + 1)
-        new = self.strategy.ask(space, shown, rng)
+        new = self._joining(space, shown, company, rng) or self.strategy.ask(space, shown, rng)
         return replace(new, upto=mine[0]) if isinstance(new, New) else None
+
+    def _joining(self, space: Space, shown: History, company: Sequence[Trial], rng: Random) -> Suggestion | None:
+        """One that shares the array of the last newcomer; None where that is full, or has no more points."""
+        if self.sharing is None or not company:
+            return None
+        pinned, room = self.sharing(company[-1].params)
+        if sum(pinned.items() <= trial.params.items() for trial in company) % room == 0:
+            return None
+        strategy = RandomSearch() if rng.random() < _RANDOM else self.strategy
+        try:
+            return strategy.ask(replace(space, pinned=pinned), shown, rng)
+        except SpecError:  # of what a constraint leaves of the array, none was found
+            return None
 
 
 def seen(history: History, rungs: Sequence[int], enough: int) -> History:
