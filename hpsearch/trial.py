@@ -349,6 +349,11 @@ class History:
         """The trials without a result."""
         return tuple(trial for trial in self.trials if trial.number not in self.results)
 
+    @cached_property
+    def promises(self) -> tuple[float, ...]:
+        """What a model expected of the places that it chose from all, in their order."""
+        return tuple(trial.promise for trial in self.trials if trial.promise is not None and not trial.start)
+
     @property
     def lot(self) -> int:
         """Seeds that no trial has had."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from math import log10, sqrt
+from math import log10
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -29,6 +29,7 @@ from hpsearch.space import Params, Space
 from hpsearch.spec import parse
 from hpsearch.store import Store
 from hpsearch.strategies import STRATEGIES, Strategy
+from hpsearch.strategies.confirm import UntilConverged
 from hpsearch.strategies.halving import Halving, bracket, brackets, comparable, going, rungs, seen, survivors
 from hpsearch.strategies.random import RandomSearch, unseen
 from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Result, Trial, together
@@ -266,11 +267,11 @@ NETS = Space({**CUBE.parameters, "net": Choice(("a", "b", "c", "d"))})
 
 
 class Asks:
-    """Draws at random, and says that it was asked."""
+    """Draws at random, says that it was asked, and expects nothing."""
 
     def ask(self, space: Space, history: History, rng: Random) -> New | None:
         params = unseen(space, history.keys, rng)
-        return New(params, "asked") if params is not None else None
+        return New(params, "asked", promise=0.0) if params is not None else None
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
         return [trial for trial, _ in history.done]
@@ -310,11 +311,19 @@ class TestArrays:
         assert {trial.why for trial in trials} == {"asked"}
         assert len({trial.params["net"] for trial in trials}) > 1
 
-    def test_who_begins_an_array_is_the_strategys_and_half_of_the_others_are_drawn(self, store: Store) -> None:
-        found = self.brackets(store, 20, room=24)
-        assert {trials[0].why for trials in found} == {"asked"}
-        drawn = sum(trial.why == "random" for trials in found for trial in trials[1:])
-        assert abs(drawn - 230) < 4 * sqrt(460 / 4)  # four deviations of 460 throws of a coin
+    def test_who_begins_an_array_is_the_strategys_and_every_other_one_that_joins_is_random(self, store: Store) -> None:
+        (trials,) = self.brackets(store, 1, room=24)
+        assert [trial.why for trial in trials] == ["asked", "random"] * 12
+
+    def test_only_who_begins_an_array_says_what_may_be_expected(self, store: Store) -> None:
+        found = self.brackets(store, 2, room=8)
+        promised = [[at for at, trial in enumerate(trials) if trial.promise is not None] for trials in found]
+        assert promised == [[0, 8, 16], [0, 8, 16]]
+
+    def test_after_a_search_has_converged_the_bracket_goes_on_with_those_that_it_has(self, store: Store) -> None:
+        strategy = Halving(UntilConverged(Asks()), R, 9 * PRICE, lambda params: ({"net": params["net"]}, 24))
+        history = played(store, space=NETS, **{**halved(9 * PRICE), "strategy": strategy})
+        assert shape(history) == [*BRACKET * 4, [(0, 1)] * 2, [(1, 3)], [(3, 10)], [(10, 30)]]
 
     def test_where_the_points_of_an_array_are_used_up_others_take_the_places(self, store: Store) -> None:
         space = Space({"x": Choice((0.1, 0.2, 0.3)), "net": Choice(tuple("abcdefghij"))})

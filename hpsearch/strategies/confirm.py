@@ -22,8 +22,7 @@ _TIMES, _LITTLE = 5, 0.1  # deviations of the noise
 
 def converged(history: History) -> bool:
     """Whether more trials are not worth it: five times running little was left to be expected of the best place."""
-    promises = [trial.promise for trial in history.trials if trial.promise is not None]
-    return len(promises) >= _TIMES and max(promises[-_TIMES:]) < _LITTLE
+    return len(history.promises) >= _TIMES and max(history.promises[-_TIMES:]) < _LITTLE
 
 
 @dataclass(frozen=True, slots=True)

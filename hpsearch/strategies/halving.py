@@ -26,7 +26,6 @@ from hpsearch.trial import Continue, Done, Failed, History, New, Result, Suggest
 ETA = 3
 HALF = 2  # trials that compete for one place at a rung
 LEAST = 3  # epochs of a whole training: with fewer there is nothing to halve
-_RANDOM = 0.5  # of those who join an array: the first epochs mislead a model
 _RUNGS = 4  # R/27, R/9, R/3 and R: an earlier one says little of the end
 
 
@@ -189,17 +188,22 @@ class Halving:
         return replace(new, upto=mine[0]) if isinstance(new, New) else None
 
     def _joining(self, space: Space, shown: History, company: Sequence[Trial], rng: Random) -> Suggestion | None:
-        """One that shares the array of the last newcomer; None where that is full, or has no more points."""
+        """One that shares the array of the last newcomer; None where that is full, or has no more points.
+
+        Every other one is random, since the first epochs mislead a model. None says what may be expected, since it was
+        not chosen from all places.
+        """
         if self.sharing is None or not company:
             return None
         pinned, room = self.sharing(company[-1].params)
         if sum(pinned.items() <= trial.params.items() for trial in company) % room == 0:
             return None
-        strategy = RandomSearch() if rng.random() < _RANDOM else self.strategy
+        strategy = RandomSearch() if len(company) % 2 else self.strategy
         try:
-            return strategy.ask(replace(space, pinned=pinned), shown, rng)
+            new = strategy.ask(replace(space, pinned=pinned), shown, rng)
         except SpecError:  # of what a constraint leaves of the array, none was found
             return None
+        return replace(new, promise=None) if isinstance(new, New) else new
 
 
 def seen(history: History, rungs: Sequence[int], enough: int) -> History:
@@ -219,5 +223,6 @@ def seen(history: History, rungs: Sequence[int], enough: int) -> History:
     results |= {number: result for number, result in history.ended.items() if isinstance(result, Failed)}
     shown = [trial for trial in firsts if trial.number in results or trial.number not in history.results]
     model = History(tuple(shown), results)
-    model.__dict__.update(keys=history.keys)  # a point that is not shown is not to be asked for again either
+    # a point that is not shown is not to be asked for again either, and what was expected of it was expected
+    model.__dict__.update(keys=history.keys, promises=history.promises)
     return model
