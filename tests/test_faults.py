@@ -50,7 +50,7 @@ trials:
 """ + "".join(f"  - {{lr: {2.0**-k}, width: {8 + 5 * k}, depth: {1 + k % 2}}}\n" for k in range(2, 20))
 SEARCHES = {
     "bayes": (_SPACE % 3, ["bayes", "--budget", "12"]),
-    "halving": (_SPACE % 9, ["random", "--halving", "--budget", "4"]),  # pauses, and trials that go on from them
+    "halving": (_SPACE % 9, ["random", "--halving", "--budget", "5"]),  # pauses, and trials that go on from them
     "grid of 30": (_GRID, ["grid"]),
     "manual": (_PICKS, ["manual"]),
     "grid": (_WAVES, ["grid"]),
