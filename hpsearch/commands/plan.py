@@ -274,12 +274,14 @@ def prices(bills: Bills) -> Price:
 def sharing(bills: Bills, space: Space) -> Sharing:
     """Which trainings of a study share an array."""
 
-    def changes(params: Params, name: str) -> bool:
-        """Whether with another value of this name a training would be in another array."""
-        others = space.parameters[name].grid(_TRIED)
-        return any(bills({**params, name: other}).key != bills(params).key for other in others)
-
     def shares(params: Params) -> tuple[Params, int]:
-        return {name: value for name, value in params.items() if changes(params, name)}, bills(params).room
+        mine = bills(params)
+
+        def changes(name: str) -> bool:
+            """Whether with another value of this name it would be in another array."""
+            others = space.parameters[name].grid(_TRIED)
+            return any(bills({**params, name: other}).key != mine.key for other in others)
+
+        return {name: value for name, value in params.items() if changes(name)}, mine.room
 
     return shares

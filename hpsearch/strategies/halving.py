@@ -190,8 +190,8 @@ class Halving:
     def _joining(self, space: Space, shown: History, company: Sequence[Trial], rng: Random) -> Suggestion | None:
         """One that shares the array of the last newcomer; None where that is full, or has no more points.
 
-        Every other one is random, since the first epochs mislead a model. None says what may be expected, since it was
-        not chosen from all places.
+        Every other one is random, since the first epochs mislead a model. They carry no promise: they were not chosen
+        from all places.
         """
         if self.sharing is None or not company:
             return None
