@@ -1,0 +1,167 @@
+"""How soon brackets of random trials could have a good loss, whoever goes on: on the curves of whole trainings.
+
+    python -m experiments.bound_halving digits        (or mnist; --studies 16)
+
+Trains studies of 50 random trials in the space of bench_halving, each from a seed of its own. The target is the lowest
+loss of one of them; brackets are drawn from the others, one array each, until a trial has that loss. Time is that of
+the epochs of its arrays, as a part of the time of the 50, from seconds measured here. No time goes by between epochs,
+so that a real search takes longer.
+
+`loss`: who has the lower loss at a rung goes on, `end`: who will have it in the end, which nobody knows. `kind`: arrays
+of random kinds, or of the one that most of the studies have their lowest loss from, which nobody knows either.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle, pairwise, product
+from random import Random
+from statistics import median
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from experiments.bench_halving import BUDGET, SOON, TASKS, Task, planned_for
+from experiments.comparison import Numbers, table, trained
+from hpsearch.engine.feed import Feed
+from hpsearch.engine.plan import key
+from hpsearch.space import Params
+from hpsearch.strategies.halving import bracket, rungs
+
+Kind = Hashable
+_SIZES = (1, 3, 6, 12, 24)  # members of the arrays that are timed
+_MOST = 40  # brackets until a target counts as out of reach
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A whole training: its study, its kind of array, and the lowest loss up to each epoch."""
+
+    study: int
+    kind: Kind
+    losses: Numbers
+
+    @property
+    def loss(self) -> float:
+        """What it comes to."""
+        return float(self.losses[-1])
+
+
+@dataclass(frozen=True)
+class Curves:
+    """All of them, and by kind the seconds of an epoch of arrays of `_SIZES`."""
+
+    all: Sequence[Curve]
+    seconds: Mapping[Kind, Sequence[float]]
+
+    def epochs(self, kind: Kind, members: int, count: int) -> float:
+        """Seconds of so many epochs of an array."""
+        return count * float(np.interp(members, _SIZES, self.seconds[kind]))
+
+    def study(self, number: int) -> float:
+        """Seconds of all of a study."""
+        kinds = Counter(one.kind for one in self.all if one.study == number)
+        return sum(self.epochs(kind, members, len(self.all[0].losses)) for kind, members in kinds.items())
+
+
+def measured(task: Task, studies: int) -> Curves:
+    """Train them all, and measure how long arrays take."""
+    plan, data = planned_for(task, "random", 0, halving=False)
+    feed, rng = Feed(data, "cpu"), Random(0)
+    curves: list[Curve] = []
+    kinds: dict[Kind, list[Params]] = defaultdict(list)
+    for study in range(studies):
+        settings = [plan.spec.settings(plan.spec.space.sample(rng)) for _ in range(BUDGET)]
+        for number, runs in trained(feed, dict(enumerate(settings)), [study]).items():
+            kind = key(settings[number])
+            kinds[kind].append(settings[number])
+            curves.append(Curve(study, kind, np.minimum.accumulate(runs.loss[0])))
+    return Curves(curves, {kind: [seconds(feed, some, size) for size in _SIZES] for kind, some in kinds.items()})
+
+
+def seconds(feed: Feed, settings: Sequence[Params], members: int) -> float:
+    """Of an epoch of an array of such trials: the quickest of a few."""
+    group = {n: {**one, "epochs": 2} for n, one in zip(range(members), cycle(settings), strict=False)}
+
+    def once() -> float:
+        begun = time.perf_counter()
+        trained(feed, group, [0])
+        return (time.perf_counter() - begun) / 2
+
+    return min(once() for _ in range(3))
+
+
+def until(curves: Curves, shape: Sequence[tuple[int, int]], by_end: bool, kinds: Sequence[Kind], rng: Random) -> float:
+    """The time until the target of a random study is there, as a part of that study's."""
+    study = rng.randrange(curves.all[-1].study + 1)
+    target = min(one.loss for one in curves.all if one.study == study)
+    spent = 0.0
+    for _ in range(_MOST):
+        kind = rng.choice(kinds)
+        others = [one for one in curves.all if one.study != study and one.kind == kind]
+        going = rng.sample(others, min(shape[0][0], len(others)))
+        for (_, before), (members, rung) in pairwise(((0, 0), *shape)):
+            going.sort(key=lambda one: one.losses[-1 if by_end else before - 1] if before else 0.0)
+            going = going[:members]
+            spent += curves.epochs(kind, len(going), rung - before)
+            if any(one.losses[rung - 1] <= target for one in going):
+                return spent / curves.study(study)
+    return float("inf")
+
+
+def rows(curves: Curves, draws: int) -> Iterator[Sequence[str]]:
+    """A line for each way."""
+    kinds = [one.kind for one in curves.all]
+    found = best_kind(curves)
+    R = len(curves.all[0].losses)
+    shapes = (bracket(rungs(R)), tuple(zip((27, 9, 3, 1), rungs(R), strict=True)), ((24, R),))
+    for known, by_end, shape in product((False, True), (False, True), shapes):
+        times = [until(curves, shape, by_end, [found] if known else kinds, Random(draw)) for draw in range(draws)]
+        yield (
+            ", ".join(str(members) for members, _ in shape),
+            "end" if by_end else "loss",
+            "best" if known else "random",
+            f"{median(times):.2f}",
+            f"{sum(one <= 0.25 for one in times) / draws:.2f}",
+        )
+
+
+def best_kind(curves: Curves) -> Kind:
+    """The one that most studies have their lowest loss from."""
+    best: dict[int, Curve] = {}
+    for one in curves.all:
+        best[one.study] = min(best.get(one.study, one), one, key=lambda curve: curve.loss)
+    return Counter(one.kind for one in best.values()).most_common(1)[0][0]
+
+
+def early(curves: Curves) -> Iterator[Sequence[str]]:
+    """A line for each rung: how the order there goes with that of the end, among all and among the best fifth."""
+    losses = np.array([one.losses for one in curves.all])
+    best = losses[np.argsort(losses[:, -1])[: len(losses) // 5]]
+    for rung in rungs(losses.shape[1])[:-1]:
+        found = (float(spearmanr(some[:, rung - 1], some[:, -1]).statistic) for some in (losses, best))
+        yield str(rung), *(f"{one:.2f}" for one in found)
+
+
+def main() -> None:
+    """Train, and print a table for each task."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("tasks", nargs="*", choices=[*SOON, []])
+    arguments.add_argument("--studies", type=int, default=16)
+    arguments.add_argument("--draws", type=int, default=400)
+    given = arguments.parse_args()
+    for name in given.tasks or SOON:
+        curves = measured(TASKS[name], given.studies)
+        print(f"\n{name}, {len(curves.all)} whole trainings\n")
+        heads = ["bracket", "who goes on", "kind", "median time", "a quarter or less"]
+        print(table([heads, *rows(curves, given.draws)]))
+        print("\nrank correlation with the end\n")
+        print(table([["epoch", "all", "the best fifth"], *early(curves)]))
+
+
+if __name__ == "__main__":
+    main()
