@@ -33,7 +33,7 @@ from hpsearch.space import Params
 from hpsearch.strategies.halving import bracket, rungs
 
 Kind = Hashable
-_SIZES = (1, 3, 6, 12, 24)  # members of the arrays that are timed
+_SIZES = (1, 3, 6, 12, 27)  # members of the arrays that are timed
 _MOST = 40  # brackets until a target counts as out of reach
 
 
