@@ -1,4 +1,4 @@
-"""How soon brackets of random trials could have a good loss, whoever goes on: on the curves of whole trainings.
+"""How soon brackets of random trials have a good loss, by who goes on: on the curves of whole trainings.
 
     python -m experiments.bound_halving digits        (or mnist; --studies 16)
 
