@@ -1,16 +1,17 @@
 """How soon a good loss is reached: halving, whole trainings, and Optuna (TPE, Hyperband pruning), on one core.
 
-    make bench-halving      (or: python -m experiments.bench_halving [digits mnist mnist-whole] [--seeds N])
+    make bench-halving      (or: python -m experiments.bench_halving [digits mnist mnist-whole] [--built-in --seeds N])
 
 The target is the lowest validation loss of 50 whole random trainings by hpsearch, of the same seed. `s` is the time
 until a network had it, and `reached` in how many seeds one did: for hpsearch, when the result is committed; for Optuna,
 when the epoch ends. A search ends there, or with its budget of 50, or after --most times the time of the 50; a target
 that was not reached counts as reached then. Reading the data and starting Python come before.
 
-Same for all: rows and split, network, space (that of peers/peer_optuna.py), He's initialisation, Adam with L2, the
-number of epochs, no early stopping, one thread. The plain loop holds the data in memory: no DataLoader. Figures are
-medians over seeds; the ratios are of each seed's `s` to the time of 50 whole random trainings: one after the other in
-the plain loop, as cohorts by hpsearch, and of these until the best of them was there.
+Same for all: rows and split, network, space (that of peers/peer_optuna.py, or hpsearch's built-in one), how weights
+begin, the optimizers' rules with L2, the number of epochs, no early stopping, one thread. The plain loop holds the data
+in memory: no DataLoader; where a loss is no number, a training ends. Figures are medians over seeds; the ratios are of
+each seed's `s` to the time of 50 whole random trainings: one after the other in the plain loop, as cohorts by hpsearch,
+and of these until the best of them was there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import math
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
 from pathlib import Path
 from statistics import median
 
@@ -29,12 +31,14 @@ import optuna
 import torch
 from torch import Tensor
 
+from experiments.bench_search import Parameters, suggested
 from experiments.comparison import table
 from experiments.plain_loop import Rows, losses
 from hpsearch.commands.launch import call, planned
 from hpsearch.commands.plan import Plan
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
+from hpsearch.document import read
 from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Job
@@ -44,18 +48,15 @@ from hpsearch.spec import parse
 from hpsearch.store import Meta, Store
 from hpsearch.trial import Cohort, Done, Trial
 
-SPACE = """
-data: {{source: {source}, split: {{{split}}}}}
-train: {{epochs: {epochs}, patience: 0}}
-parameters:
-  lr: {{min: 1e-4, max: 1e-1, log: true}}
-  l2: {{min: 1e-6, max: 1e-2, log: true}}
-  width: {{values: [32, 64, 128]}}
-  depth: {{values: [1, 2]}}
-  dropout: {{min: 0.0, max: 0.5}}
-  batch_size: {{values: [32, 64]}}
-search: {{budget: {budget}, confirm: false}}
-"""
+PEERS: Parameters = {
+    "lr": {"min": 1e-4, "max": 1e-1, "log": True},
+    "l2": {"min": 1e-6, "max": 1e-2, "log": True},
+    "width": {"values": [32, 64, 128]},
+    "depth": {"values": [1, 2]},
+    "dropout": {"min": 0.0, "max": 0.5},
+    "batch_size": {"values": [32, 64]},
+}
+BUILT_IN: Parameters = read(files("hpsearch").joinpath("default.yaml").read_text(), "default.yaml").value["parameters"]
 BUDGET = 50
 
 
@@ -66,6 +67,7 @@ class Task:
     source: str
     epochs: int
     rows: int | None = None
+    parameters: Parameters = field(default_factory=lambda: PEERS)
 
 
 TASKS = {"digits": Task("digits", 30), "mnist": Task("mnist", 27, 5000), "mnist-whole": Task("mnist", 9)}
@@ -92,7 +94,12 @@ class Course:
 def planned_for(task: Task, strategy: str, seed: int, halving: bool) -> tuple[Plan, Dataset]:
     """A search by hpsearch, and its data."""
     split = "validation: 0.2" if task.source == "mnist" else "validation: 0.2, test: 0"  # mnist has a test file
-    text = SPACE.format(source=task.source, split=split, epochs=task.epochs, budget=BUDGET)
+    text = f"""
+data: {{source: {task.source}, split: {{{split}}}}}
+train: {{epochs: {task.epochs}, patience: 0}}
+parameters: {json.dumps(task.parameters)}
+search: {{budget: {BUDGET}, confirm: false}}
+"""
     flags = [(("search", name), value, name) for name, value in (("seed", seed), ("halving", halving))]
     plan = Plan(strategy, parse(text, "bench", Path(), flags, task.rows))
     return plan, prepare(plan.spec.data)
@@ -140,18 +147,13 @@ def by_hand(
 
     def objective(trial: optuna.Trial) -> float:
         torch.manual_seed(seed * 100_000 + trial.number)
-        params = {
-            "lr": trial.suggest_float("lr", 1e-4, 1e-1, log=True),
-            "l2": trial.suggest_float("l2", 1e-6, 1e-2, log=True),
-            "width": trial.suggest_categorical("width", [32, 64, 128]),
-            "dropout": trial.suggest_float("dropout", 0.0, 0.5),
-            "depth": trial.suggest_int("depth", 1, 2),
-            "batch_size": trial.suggest_categorical("batch_size", [32, 64]),
-        }
+        params = suggested(trial, task.parameters)
         best = float("inf")
         for epoch, loss in enumerate(losses(params, plain, data.outputs, task.epochs)):
             best = min(best, loss)
             steps.append((time.perf_counter() - begun, loss))
+            if not math.isfinite(loss):
+                raise optuna.TrialPruned
             if loss <= target or steps[-1][0] > most:
                 trial.study.stop()
                 break
@@ -195,11 +197,12 @@ def main() -> None:
     arguments.add_argument("tasks", nargs="*", choices=[*TASKS, []])
     arguments.add_argument("--seeds", type=int, default=3)
     arguments.add_argument("--most", type=float, default=2.0)
+    arguments.add_argument("--built-in", action="store_true", help="search hpsearch's built-in space")
     a = arguments.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     set_up(1)
     for name in a.tasks or SOON:
-        task = TASKS[name]
+        task = replace(TASKS[name], parameters=BUILT_IN if a.built_in else PEERS)
         courses: dict[str, list[Course]] = {}
         targets: list[float] = []
         for seed in range(a.seeds):

@@ -272,20 +272,20 @@ def by_optuna(sampler: Callable[..., Any], task: Task, seed: int) -> Asking:
     study = optuna.create_study(sampler=sampler(seed=seed))
     while True:
         trial = study.ask()
-        loss = yield suggested(trial, task)
+        loss = yield suggested(trial, task.parameters, task.ordered)
         if math.isfinite(loss):
             study.tell(trial, loss)
         else:
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
 
-def suggested(trial: Any, task: Task) -> Params:
-    """A configuration as a define-by-run objective would ask for it."""
+def suggested(trial: Any, parameters: Parameters, ordered: bool = False) -> Params:
+    """A configuration as a define-by-run objective would ask for it; its lists may be grids of numbers."""
     params: dict[str, Any] = {}
-    for name, p in task.parameters.items():
-        if not active(task.parameters, name, params):
+    for name, p in parameters.items():
+        if not active(parameters, name, params):
             continue
-        if "values" in p and task.ordered:
+        if "values" in p and ordered:
             params[name] = p["values"][trial.suggest_int(name, 0, len(p["values"]) - 1)]
         elif "values" in p:
             params[name] = trial.suggest_categorical(name, p["values"])

@@ -1,4 +1,4 @@
-"""A training as a person would write it: the network and the loop of peers/peer_optuna.py, in He's initialisation."""
+"""A training as a person would write it: the network and the loop of peers/peer_optuna.py, with more to choose from."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Rows:
 def losses(params: Params, rows: Rows, outputs: int, epochs: int, resident: bool = True) -> Iterator[float]:
     """The validation loss after each epoch; the rows are held in memory, or come from a DataLoader."""
     model = network(params, rows.X.shape[1], outputs)
-    optimizer = torch.optim.Adam(model.parameters(), lr=float(params["lr"]), weight_decay=float(params["l2"]))
+    optimizer = optimizing(params, model)
     criterion, batch_size = nn.CrossEntropyLoss(), int(params["batch_size"])
     loader = DataLoader(TensorDataset(rows.X, rows.y), batch_size, shuffle=True)
     for _ in range(epochs):
@@ -42,14 +42,29 @@ def losses(params: Params, rows: Rows, outputs: int, epochs: int, resident: bool
 
 
 def network(params: Params, inputs: int, outputs: int) -> nn.Module:
-    """ReLU layers with dropout."""
+    """Layers with dropout; weights begin as He's before a ReLU, as Glorot's before a tanh."""
+    tanh = params.get("activation") == "tanh"
     layers: list[nn.Module] = []
     for _ in range(int(params["depth"])):
-        layers += [nn.Linear(inputs, int(params["width"])), nn.ReLU(), nn.Dropout(float(params["dropout"]))]
+        activation = nn.Tanh() if tanh else nn.ReLU()
+        layers += [nn.Linear(inputs, int(params["width"])), activation, nn.Dropout(float(params["dropout"]))]
         inputs = int(params["width"])
     model = nn.Sequential(*layers, nn.Linear(inputs, outputs))
+    begin = nn.init.xavier_normal_ if tanh else nn.init.kaiming_normal_
     for layer in model:
         if isinstance(layer, nn.Linear):
-            nn.init.kaiming_normal_(layer.weight)
+            begin(layer.weight)
             nn.init.zeros_(layer.bias)
     return model
+
+
+def optimizing(params: Params, model: nn.Module) -> torch.optim.Optimizer:
+    """Adam, unless another one is named."""
+    lr, l2 = float(params["lr"]), float(params["l2"])
+    match params.get("optimizer", "adam"):
+        case "momentum":
+            return torch.optim.SGD(model.parameters(), lr=lr, weight_decay=l2, momentum=float(params["momentum"]))
+        case "rmsprop":
+            return torch.optim.RMSprop(model.parameters(), lr=lr, weight_decay=l2)
+        case _:
+            return torch.optim.Adam(model.parameters(), lr=lr, weight_decay=l2)
