@@ -48,7 +48,7 @@ from hpsearch.spec import parse
 from hpsearch.store import Meta, Store
 from hpsearch.trial import Cohort, Done, Trial
 
-PEERS: Parameters = {
+SPACE: Parameters = {
     "lr": {"min": 1e-4, "max": 1e-1, "log": True},
     "l2": {"min": 1e-6, "max": 1e-2, "log": True},
     "width": {"values": [32, 64, 128]},
@@ -67,7 +67,7 @@ class Task:
     source: str
     epochs: int
     rows: int | None = None
-    parameters: Parameters = field(default_factory=lambda: PEERS)
+    parameters: Parameters = field(default_factory=lambda: SPACE)
 
 
 TASKS = {"digits": Task("digits", 30), "mnist": Task("mnist", 27, 5000), "mnist-whole": Task("mnist", 9)}
@@ -202,7 +202,7 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     set_up(1)
     for name in a.tasks or SOON:
-        task = replace(TASKS[name], parameters=BUILT_IN if a.built_in else PEERS)
+        task = replace(TASKS[name], parameters=BUILT_IN) if a.built_in else TASKS[name]
         courses: dict[str, list[Course]] = {}
         targets: list[float] = []
         for seed in range(a.seeds):
