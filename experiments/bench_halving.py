@@ -1,6 +1,7 @@
 """How soon a good loss is reached: halving, whole trainings, and Optuna (TPE, Hyperband pruning), on one core.
 
-    make bench-halving      (or: python -m experiments.bench_halving [digits mnist mnist-whole] [--built-in --seeds N])
+    make bench-halving      (or: python -m experiments.bench_halving [digits mnist mnist-whole] [--built-in --seeds N
+                             --only "bayes --halving" ...])
 
 The target is the lowest validation loss of 50 whole random trainings by hpsearch, of the same seed. `s` is the time
 until a network had it, and `reached` in how many seeds one did: for hpsearch, when the result is committed; for Optuna,
@@ -183,7 +184,7 @@ def rows(feed: Feed) -> tuple[Tensor, Tensor]:
     return torch.cat(inputs).flatten(1), torch.cat(targets)
 
 
-PLAIN = "random, whole, a plain loop"
+PLAIN, WHOLE, PRUNED = "random, whole, a plain loop", "random, whole", "Optuna TPE, Hyperband"
 SEARCHES = {
     "random --halving": ("random", True),
     "bayes, whole": ("bayes", False),
@@ -198,43 +199,55 @@ def main() -> None:
     arguments.add_argument("--seeds", type=int, default=3)
     arguments.add_argument("--most", type=float, default=2.0)
     arguments.add_argument("--built-in", action="store_true", help="search hpsearch's built-in space")
+    every = [PLAIN, *SEARCHES, PRUNED]
+    arguments.add_argument("--only", nargs="+", choices=every, default=every, help=f"beside '{WHOLE}'")
     a = arguments.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     set_up(1)
     for name in a.tasks or SOON:
         task = replace(TASKS[name], parameters=BUILT_IN) if a.built_in else TASKS[name]
-        courses: dict[str, list[Course]] = {}
-        targets: list[float] = []
+        courses: dict[str, list[Course]] = {label: [] for label in (WHOLE, *a.only)}
         for seed in range(a.seeds):
             theirs = searched(task, "random", seed, halving=False)
-            goal, most = theirs.best, a.most * theirs.seconds
-            targets.append(goal)
-            courses.setdefault(PLAIN, []).append(by_hand(task, seed, at_random(seed), BUDGET))
-            courses.setdefault("random, whole", []).append(theirs)
-            for label, (strategy, halving) in SEARCHES.items():
-                courses.setdefault(label, []).append(searched(task, strategy, seed, halving, goal, most))
-            pruned = by_hand(task, seed, pruning(task, seed), None, goal, most)
-            courses.setdefault("Optuna TPE, Hyperband", []).append(pruned)
-        print(f"\n{name}, {task.epochs} epochs: target {', '.join(f'{target:.4f}' for target in targets)}\n")
+            courses[WHOLE].append(theirs)
+            for label in a.only:
+                courses[label].append(contender(label, task, seed, theirs.best, a.most * theirs.seconds))
+        targets = ", ".join(f"{one.best:.4f}" for one in courses[WHOLE])
+        print(f"\n{name}, {task.epochs} epochs: target {targets}\n")
         heads = ["", "reached", "s", "of the 50 in a loop", "of the 50 as cohorts", "of the best of these"]
-        print(table([heads, *lines(courses, targets)]))
+        print(table([heads, *lines(courses)]))
 
 
-def lines(courses: Mapping[str, Sequence[Course]], targets: Sequence[float]) -> Iterator[Sequence[str]]:
+def contender(label: str, task: Task, seed: int, target: float, most: float) -> Course:
+    """What one of them comes to."""
+    if label == PLAIN:
+        return by_hand(task, seed, at_random(seed), BUDGET)
+    if label == PRUNED:
+        return by_hand(task, seed, pruning(task, seed), None, target, most)
+    strategy, halving = SEARCHES[label]
+    return searched(task, strategy, seed, halving, target, most)
+
+
+def lines(courses: Mapping[str, Sequence[Course]]) -> Iterator[Sequence[str]]:
     """A row for each search: how often it reached the target, the median of when, and of the ratios."""
-    theirs, loops = courses["random, whole"], courses[PLAIN]
-    first = [one.reached(target) or one.seconds for one, target in zip(theirs, targets, strict=True)]
+    theirs = courses[WHOLE]
+    whole = [one.seconds for one in theirs]
+    loops = [one.seconds for one in courses.get(PLAIN, ())]
+    first = [one.reached(one.best) or one.seconds for one in theirs]
     for label, mine in courses.items():
-        when = [one.reached(target) for one, target in zip(mine, targets, strict=True)]
+        when = [one.reached(its.best) for one, its in zip(mine, theirs, strict=True)]
         time = [one.seconds if at is None else at for one, at in zip(mine, when, strict=True)]
         yield (
             label,
             f"{sum(at is not None for at in when)}/{len(when)}",
             f"{median(time):.2f}",
-            f"{median(t / one.seconds for t, one in zip(time, loops, strict=True)):.2f}",
-            f"{median(t / one.seconds for t, one in zip(time, theirs, strict=True)):.2f}",
-            f"{median(t / at for t, at in zip(time, first, strict=True)):.2f}",
+            *(f"{ratio(time, of):.2f}" if of else "" for of in (loops, whole, first)),
         )
+
+
+def ratio(time: Sequence[float], of: Sequence[float]) -> float:
+    """The median of the ratios."""
+    return median(mine / its for mine, its in zip(time, of, strict=True))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ loss of one of them; brackets are drawn from the others, one array each, until a
 the epochs of its arrays, as a part of the time of the 50, from seconds measured here. No time goes by between epochs,
 so that a real search takes longer.
 
-`loss`: who has the lower loss at a rung goes on, `end`: who will have it in the end, which nobody knows. `kind`: arrays
-of random kinds, or of the one that most of the studies have their lowest loss from, which nobody knows either.
+`loss`: who has the lower loss at a rung goes on, `end`: who will have it in the end, which nobody knows. Trials and the
+kinds of arrays are drawn at `random`, or three in four near what is `usual`, as by `bayes --halving`; or the arrays are
+of the `best` kind, the one that most of the studies have their lowest loss from, which nobody knows either.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from scipy.stats import spearmanr
 
 from experiments.bench_halving import BUDGET, SOON, TASKS, Task, planned_for
 from experiments.comparison import Numbers, table, trained
+from hpsearch.commands.plan import bills
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import key
 from hpsearch.space import Params
@@ -39,10 +41,14 @@ _MOST = 40  # brackets until a target counts as out of reach
 
 @dataclass(frozen=True)
 class Curve:
-    """A whole training: its study, its kind of array, and the lowest loss up to each epoch."""
+    """A whole training: its study, its kind of array, the lowest loss up to each epoch.
+
+    It is `usual` times as likely to be drawn where most of what is drawn is near what is usual as it is at random.
+    """
 
     study: int
     kind: Kind
+    usual: float
     losses: Numbers
 
     @property
@@ -70,16 +76,19 @@ class Curves:
 
 def measured(task: Task, studies: int) -> Curves:
     """Train them all, and measure how long arrays take."""
-    plan, data = planned_for(task, "random", 0, halving=False)
-    feed, rng = Feed(data, "cpu"), Random(0)
+    plan, data = planned_for(task, "bayes", 0, halving=True)
+    near, feed, rng = plan.space(bills(plan.spec, data, "cpu")({}).steps), Feed(data, "cpu"), Random(0)
     curves: list[Curve] = []
     kinds: dict[Kind, list[Params]] = defaultdict(list)
     for study in range(studies):
-        settings = [plan.spec.settings(plan.spec.space.sample(rng)) for _ in range(BUDGET)]
+        points = [plan.spec.space.sample(rng) for _ in range(BUDGET)]
+        settings = [plan.spec.settings(params) for params in points]
+        density = np.exp(near.log_prior(np.array([near.encode(params) for params in points])))
         for number, runs in trained(feed, dict(enumerate(settings)), [study]).items():
             kind = key(settings[number])
             kinds[kind].append(settings[number])
-            curves.append(Curve(study, kind, np.minimum.accumulate(runs.loss[0])))
+            usual = 1.0 + near.trusted * (float(density[number]) - 1.0)
+            curves.append(Curve(study, kind, usual, np.minimum.accumulate(runs.loss[0])))
     return Curves(curves, {kind: [seconds(feed, some, size) for size in _SIZES] for kind, some in kinds.items()})
 
 
@@ -95,17 +104,22 @@ def seconds(feed: Feed, settings: Sequence[Params], members: int) -> float:
     return min(once() for _ in range(3))
 
 
-def until(curves: Curves, shape: Sequence[tuple[int, int]], by_end: bool, kinds: Sequence[Kind], rng: Random) -> float:
+def until(curves: Curves, shape: Sequence[tuple[int, int]], by_end: bool, drawn: str, rng: Random) -> float:
     """The time until the target of a random study is there, as a part of that study's."""
     study = rng.randrange(curves.all[-1].study + 1)
     target = min(one.loss for one in curves.all if one.study == study)
+    others = [one for one in curves.all if one.study != study]
+    weights = [one.usual if drawn == "usual" else 1.0 for one in others]
+    best = best_kind(curves)
     spent = 0.0
     for _ in range(_MOST):
-        kind = rng.choice(kinds)
-        others = [one for one in curves.all if one.study != study and one.kind == kind]
-        going = rng.sample(others, min(shape[0][0], len(others)))
+        kind = best if drawn == "best" else rng.choices(others, weights)[0].kind
+        # whose waiting time is shorter is drawn first
+        waiting = {at: rng.expovariate(weights[at]) for at, one in enumerate(others) if one.kind == kind}
+        going = [others[at] for at in sorted(waiting, key=waiting.__getitem__)]
         for (_, before), (members, rung) in pairwise(((0, 0), *shape)):
-            going.sort(key=lambda one: one.losses[-1 if by_end else before - 1] if before else 0.0)
+            if before:
+                going.sort(key=lambda one: one.losses[-1 if by_end else before - 1])
             going = going[:members]
             spent += curves.epochs(kind, len(going), rung - before)
             if any(one.losses[rung - 1] <= target for one in going):
@@ -115,16 +129,14 @@ def until(curves: Curves, shape: Sequence[tuple[int, int]], by_end: bool, kinds:
 
 def rows(curves: Curves, draws: int) -> Iterator[Sequence[str]]:
     """A line for each way."""
-    kinds = [one.kind for one in curves.all]
-    found = best_kind(curves)
     R = len(curves.all[0].losses)
     shapes = (bracket(rungs(R)), tuple(zip((27, 9, 3, 1), rungs(R), strict=True)), ((24, R),))
-    for known, by_end, shape in product((False, True), (False, True), shapes):
-        times = [until(curves, shape, by_end, [found] if known else kinds, Random(draw)) for draw in range(draws)]
+    for drawn, by_end, shape in product(("random", "usual", "best"), (False, True), shapes):
+        times = [until(curves, shape, by_end, drawn, Random(draw)) for draw in range(draws)]
         yield (
             ", ".join(str(members) for members, _ in shape),
             "end" if by_end else "loss",
-            "best" if known else "random",
+            drawn,
             f"{median(times):.2f}",
             f"{sum(one <= 0.25 for one in times) / draws:.2f}",
         )
@@ -157,7 +169,7 @@ def main() -> None:
     for name in given.tasks or SOON:
         curves = measured(TASKS[name], given.studies)
         print(f"\n{name}, {len(curves.all)} whole trainings\n")
-        heads = ["bracket", "who goes on", "kind", "median time", "a quarter or less"]
+        heads = ["bracket", "who goes on", "drawn", "median time", "a quarter or less"]
         print(table([heads, *rows(curves, given.draws)]))
         print("\nrank correlation with the end\n")
         print(table([["epoch", "all", "the best fifth"], *early(curves)]))

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hpsearch.document import Path
-from hpsearch.engine.settings import NEEDS, SETTINGS, complete, default
+from hpsearch.engine.settings import NEEDS, SETTINGS, USUAL, complete, default
 from hpsearch.mistakes import Mistakes, flow, written
 from hpsearch.parameters import Anything, Domain, Parameter, Value, exact, listed
 from hpsearch.relations import Parts
 from hpsearch.schema import Keys, ParameterKeys, unknown_key
-from hpsearch.space import Params, Space
+from hpsearch.space import By, Params, Space
 
 _MOST_STEPS = 10**9
+_TRUSTED = 0.75  # how far what is usual is: it is right of most trainings, where what a person believes may be wrong
 _LEAST = 1e-6  # where a log range is told to begin that would contain 0
 
 
@@ -235,3 +236,17 @@ def _all_used(parts: Parts, index: int, given: Params, used: Mapping[str, Value]
         path = ("trials", index, name)
         parts.mistakes.add("E060", f"'{name}' has no meaning in this trial", path, key=True, help="leave it out")
     return not unused
+
+
+def believed(space: Space, fixed: Params) -> Space:
+    """The space with priors where the user has none: those that are right of most trainings."""
+    priors: dict[str, Value | By] = {}
+    for name, usual in USUAL.items():
+        if parameter := space.parameters.get(name):
+            if isinstance(usual, By) and (other := space.parameters.get(usual.name)):
+                table = {value: parameter.nearest(usual.table[value]) for value in other.values() or ()}
+                priors[name] = By(usual.name, table)
+            else:
+                value = usual.table[complete(fixed)[usual.name]] if isinstance(usual, By) else usual
+                priors[name] = parameter.nearest(value)
+    return replace(space, priors={**priors, **space.priors}, trusted=_TRUSTED)

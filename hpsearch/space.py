@@ -19,7 +19,14 @@ Params = Mapping[str, Value]
 
 _MOST_DRAWS = 10_000
 _SAME = 1e-9  # places closer than this are one
-_TRUSTED = 0.5  # the share of random points that are drawn near the priors
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """A value that goes by that of another parameter."""
+
+    name: str
+    table: Mapping[Value, Value]
 
 
 @dataclass(frozen=True)
@@ -29,14 +36,16 @@ class Space:
     `parameters` holds parents before the parameters that depend on them; `conditions[name]` gives,
     for each parent, the values with which `name` is active (all parents must agree). A constraint
     applies where every name in it has a value; `fixed` holds the values of names that are not searched, and
-    `priors` those that somebody believes to be good. What is drawn or snapped has the values that are `pinned`.
+    `priors` those that are believed to be good, near which a share of what is drawn is, by how far they are `trusted`.
+    What is drawn or snapped has the values that are `pinned`.
     """
 
     parameters: Mapping[str, Parameter]
     conditions: Mapping[str, Mapping[str, tuple[Value, ...]]] = field(default_factory=dict)
     constraints: tuple[Expression, ...] = ()
     fixed: Params = field(default_factory=dict)
-    priors: Params = field(default_factory=dict)
+    priors: Mapping[str, Value | By] = field(default_factory=dict)
+    trusted: float = 0.5
     pinned: Params = field(default_factory=dict)
 
     def active(self, name: str, params: Params) -> bool:
@@ -97,18 +106,33 @@ class Space:
         """[n] whether a parameter has a meaning, by its parents' places."""
         active = np.ones(len(snapped), bool)
         for parent, allowed in self.conditions.get(name, {}).items():
-            here = snapped[:, self.columns[parent]]
-            places = np.array([self.parameters[parent].encode(value) for value in allowed])
-            active &= (np.abs(here[:, None, :] - places[None]) < _SAME).all(-1).any(-1)
+            active &= self._any_at(parent, allowed, snapped)
         return active
+
+    def _any_at(self, name: str, values: Sequence[Value], snapped: Units) -> NDArray[np.bool_]:
+        """[n] whether a parameter has one of these values."""
+        here = snapped[:, self.columns[name]]
+        places = np.array([self.parameters[name].encode(value) for value in values])
+        found: NDArray[np.bool_] = (np.abs(here[:, None, :] - places[None]) < _SAME).all(-1).any(-1)
+        return found
 
     def log_prior(self, snapped: Units) -> Units:
         """[n] log density of what is believed of places, 0 where nothing is; what is not active says nothing."""
         believed = np.zeros(len(snapped))
-        for name, value in self.priors.items():
-            here = self.parameters[name].log_prior(value, snapped[:, self.columns[name]])
-            believed += np.where(self._active_at(name, snapped), here, 0.0)
+        for name, prior in self.priors.items():
+            parameter, here = self.parameters[name], snapped[:, self.columns[name]]
+            active = self._active_at(name, snapped)
+            for where, value in self._cases(prior, snapped):
+                believed += np.where(active & where, parameter.log_prior(value, here), 0.0)
         return believed
+
+    def _cases(self, prior: Value | By, snapped: Units) -> Iterator[tuple[NDArray[np.bool_], Value]]:
+        """The values that a prior has, each with [n] where it does."""
+        if isinstance(prior, By):
+            for other, value in prior.table.items():
+                yield self._any_at(prior.name, [other], snapped), value
+        else:
+            yield np.ones(len(snapped), bool), prior
 
     def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
         """For each row another place: one parameter has moved, or about half of them have.
@@ -139,7 +163,7 @@ class Space:
     def sample(self, rng: Random) -> Params:
         """A point drawn uniformly, on each parameter's own scale, from those that the constraints allow.
 
-        Where there are priors, half of the points are drawn near them.
+        Where there are priors, a share of the points is drawn near them.
 
         Raises:
             SpecError: 10,000 draws broke a constraint.
@@ -159,16 +183,19 @@ class Space:
 
     def _drawn(self, rng: Random) -> Sequence[float]:
         """A place of the cube, of all parameters near their priors or of none."""
-        priors = self.priors if self.priors and rng.random() < _TRUSTED else {}
-        place: list[float] = []
-        for name, parameter in self.parameters.items():
+        priors = self.priors if self.priors and rng.random() < self.trusted else {}
+        places: dict[str, Sequence[float]] = {}
+        for name in sorted(self.parameters, key=lambda name: isinstance(priors.get(name), By)):
+            parameter, prior = self.parameters[name], priors.get(name)
+            if isinstance(prior, By):
+                prior = prior.table.get(self.parameters[prior.name].decode(places[prior.name]))
             if name in self.pinned:
-                place += parameter.encode(self.pinned[name])
-            elif name in priors:
-                place += parameter.around(priors[name], rng)
+                places[name] = parameter.encode(self.pinned[name])
+            elif prior is not None:
+                places[name] = parameter.around(prior, rng)
             else:
-                place += [rng.random() for _ in range(parameter.width)]
-        return place
+                places[name] = [rng.random() for _ in range(parameter.width)]
+        return [unit for name in self.parameters for unit in places[name]]
 
     def nearest(self, values: Params) -> Params | None:
         """The point closest to the given values, name by name; None where a constraint forbids it."""

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from hpsearch.cli import cli
-from hpsearch.engine.settings import SETTINGS, By, Setting
+from hpsearch.engine.settings import SETTINGS, Setting
 from hpsearch.schema import DataKeys, ParameterKeys, SearchKeys
+from hpsearch.space import By
 from hpsearch.spec import parse
 
 ROOT = Path(__file__).parent.parent
@@ -24,7 +25,7 @@ def row(name: str, setting: Setting) -> str:
     if isinstance(usual, By):
         values: dict[object, list[str]] = {}
         for choice, value in usual.table.items():
-            values.setdefault(value, []).append(choice)
+            values.setdefault(value, []).append(str(choice))
         shown = ", ".join(f"{value} ({' '.join(choices)})" for value, choices in values.items())
     else:
         shown = str(usual)

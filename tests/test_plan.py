@@ -1,8 +1,11 @@
-"""Which trials train together."""
+"""What is planned: which trials train together, and where brackets begin."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import ClassVar
 
 import pytest
@@ -13,8 +16,8 @@ from hpsearch.commands.launch import planned
 from hpsearch.commands.plan import Plan, bills, sharing
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.plan import Job, bucket, capacity, cohorts, key
-from hpsearch.engine.settings import NEEDS, SETTINGS, By, complete
-from hpsearch.space import Params
+from hpsearch.engine.settings import NEEDS, SETTINGS, USUAL, complete
+from hpsearch.space import By, Params
 from hpsearch.spec import parse
 from hpsearch.trial import Cohort, Trial
 from tests.studies import META
@@ -90,6 +93,71 @@ def test_trials_train_together_each_from_the_seeds_of_its_lot(tmp_path: Path) ->
     job = search.work(Cohort(0, tuple(trials))).argument
     assert isinstance(job, Job)
     assert [member.lot for member in job.members] == [0, 0, 1, 1]
+
+
+class TestWhatIsBelieved:
+    """Where brackets of bayes begin."""
+
+    SPACE = """
+data: {source: digits}
+parameters:
+  lr: {min: 2e-3, max: 1, log: true}
+  width: {values: [16, 32, 64]}
+  dropout: {min: 0, max: 0.5}
+  optimizer: {values: [adam, momentum]}
+search: {halving: true}
+"""
+    STEPS: ClassVar[int] = 500
+
+    def priors(self, strategy: str = "bayes", *changes: tuple[str, str]) -> Mapping[str, object]:
+        text = self.SPACE
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        return Plan(strategy, parse(text, "space.yaml", Path())).space(self.STEPS).priors
+
+    def test_each_optimizer_has_its_usual_rate_or_the_nearest_there_is_and_nets_are_wide(self) -> None:
+        assert self.priors() == {"lr": By("optimizer", {"adam": 2e-3, "momentum": 0.03}), "width": 64}
+
+    @pytest.mark.parametrize(("text", "rate"), [("depth", 2e-3), ("optimizer: {value: sgd}\n  depth", 0.1)])
+    def test_where_no_optimizer_is_searched_it_is_that_of_the_one_there_is(self, text: str, rate: float) -> None:
+        searched = "optimizer: {values: [adam, momentum]}"
+        assert self.priors("bayes", (searched, f"{text}: {{values: [1, 2]}}"))["lr"] == rate
+
+    def test_what_a_person_believes_comes_first(self) -> None:
+        mine = self.priors("bayes", ("1, log", "1, prior: 0.5, log"), ("[16, 32, 64]", "[16, 32, 64], prior: 16"))
+        assert mine == {"lr": 0.5, "width": 16}
+
+    @pytest.mark.parametrize(("strategy", "halving"), [("random", "true"), ("bayes", "false"), ("random", "false")])
+    def test_random_draws_from_all_of_the_space_and_whole_trainings_begin_anywhere(
+        self, strategy: str, halving: str
+    ) -> None:
+        assert self.priors(strategy, ("halving: true", f"halving: {halving}")) == {}
+
+    def test_three_in_four_random_trials_are_near_it(self) -> None:
+        space = Plan("bayes", parse(self.SPACE, "space.yaml", Path())).space(self.STEPS)
+        rng, draws = Random(3), 3000
+        share = sum(space.sample(rng)["width"] == 64 for _ in range(draws)) / draws
+        # near the widest, a normal draw from [0, 1] around 5/6 of deviation 0.15 falls into the last third
+        expected = 0.75 * 0.7335 / 0.8667 + 0.25 / 3
+        assert abs(share - expected) < 5 * math.sqrt(expected * (1 - expected) / draws)  # five standard errors
+
+    @pytest.mark.parametrize(
+        ("source", "epochs", "believes"), [("digits", 30, True), ("wine", 30, False), ("digits", 9, False)]
+    )
+    def test_short_trainings_begin_anywhere(self, source: str, epochs: int, believes: bool, tmp_path: Path) -> None:
+        text = self.SPACE.replace("digits", source) + f"train: {{epochs: {epochs}}}\n"
+        plan = Plan("bayes", parse(text, "space.yaml", Path()))
+        search = planned(plan, prepare(plan.spec.data), tmp_path, META)
+        assert bool(search.space.priors) is believes
+
+    @pytest.mark.parametrize("name", USUAL)
+    def test_it_is_said_of_settings_and_of_all_that_they_go_by(self, name: str) -> None:
+        usual = USUAL[name]
+        values = usual.table if isinstance(usual, By) else {None: usual}
+        assert all(value in SETTINGS[name].domain for value in values.values())
+        if isinstance(usual, By):
+            assert set(usual.table) == set(SETTINGS[usual.name].domain.values() or ())
 
 
 class TestSharing:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hpsearch.errors import SpecError
 from hpsearch.expression import Expression
 from hpsearch.parameters import Choice, Integer, Parameter, Real, Value
-from hpsearch.space import Params, Space, point_key
+from hpsearch.space import By, Params, Space, point_key
 from tests.histories import MIXED
 from tests.test_parameters import UNIT, uniform
 
@@ -229,6 +229,33 @@ def test_a_prior_says_nothing_where_its_parameter_is_not_active() -> None:
     assert idle == 0.0
     assert far < idle < near
     assert (MIXED.log_prior(np.array([MIXED.encode(params) for params in points])) == 0.0).all()
+
+
+class TestPriorsThatGoByAnotherParameter:
+    # the number stands before what its prior goes by
+    SPACE = Space(
+        {"x": Real(0.0, 1.0), "kind": Choice(("low", "high", "other"))},
+        priors={"x": By("kind", {"low": 0.1, "high": 0.9})},
+    )
+
+    def test_half_of_what_is_drawn_is_near_the_prior_of_its_kind(self) -> None:
+        rng, draws = Random(3), 6000
+        points = [self.SPACE.sample(rng) for _ in range(draws)]
+        for kind, low, near in (("low", 0.0, True), ("high", 0.8, True), ("other", 0.0, False), ("low", 0.8, False)):
+            share = sum(point["kind"] == kind and low <= float(point["x"]) <= low + 0.2 for point in points) / draws
+            # of the normal draws around 0.1 within [0, 1], those within 2/3 of a deviation
+            inside = 0.4950 / 0.7475 if near else 0.2 if kind == "other" else 0.0
+            expected = (0.5 * 0.2 + 0.5 * inside) / 3
+            assert abs(share - expected) < 5 * math.sqrt(expected / draws)  # five standard errors
+
+    def test_its_density_is_that_of_the_kind_at_the_place(self) -> None:
+        points: list[Params] = [{"x": x, "kind": kind} for kind in ("low", "high", "other") for x in (0.1, 0.9)]
+        density = self.SPACE.log_prior(np.array([self.SPACE.encode(params) for params in points]))
+        right, wrong, wrong_too, right_too, *nothing = density
+        assert right > 0.0 > wrong
+        assert right_too == pytest.approx(right)
+        assert wrong_too == pytest.approx(wrong)
+        assert nothing == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | 
 
     return Search(
         strategy=strategy,
-        space=plan.spec.space,
+        space=plan.space(of({}).steps),
         opening=plan.opening,
         budget=meta.budget,
         wave=wave,

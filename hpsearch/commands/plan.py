@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.build import believed
 from hpsearch.data import Dataset
 from hpsearch.engine.plan import Bill, bill
 from hpsearch.errors import Problem, SpecError
@@ -28,6 +29,7 @@ from hpsearch.trial import Done, History, New
 
 _ROUNDS = 5  # of a guided random search that does not say how many
 _CONFIRMED = 40  # trials from which on the last of them measure the best again
+_LONG = 500  # steps: in fewer, weights move too little at an optimizer's usual rate
 _WAVES = {"bayes": 4}
 _WAVE = 64
 _TRIED = 5  # values of a range: whether they make other arrays
@@ -67,6 +69,15 @@ class Plan:
         if fixed.get("model", "mlp") != "mlp":
             return ({},)
         return [{name: value for name, value in preset.items() if name not in fixed} for preset in _PRESETS]
+
+    def space(self, steps: int) -> Space:
+        """What is searched, where a whole training takes so many steps.
+
+        Brackets of bayes begin before a model knows anything: most of their trials are near what is usual then, unless
+        trainings are too short for it to be right.
+        """
+        guessed = self.strategy == "bayes" and self.spec.search.halving and steps >= _LONG
+        return believed(self.spec.space, self.spec.fixed) if guessed else self.spec.space
 
     @property
     def opening(self) -> Sequence[New]:

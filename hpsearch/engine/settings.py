@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hpsearch.parameters import Choice, Integer, Parameter, Real, Value
 from hpsearch.registry import Registry
-from hpsearch.space import Params
+from hpsearch.space import By, Params
 
 MODELS = Registry(
     "model",
@@ -84,14 +84,6 @@ PRETRAINING_EPOCHS = 20
 """Passes over the training rows for each layer."""
 NETWORKS = 32
 """How many nets a sampled posterior answers with."""
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """A default that depends on another setting."""
-
-    name: str
-    table: Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +184,9 @@ _TABLES = {
     "schedule": SCHEDULES,
 }
 
+USUAL: Mapping[str, Value | By] = {"lr": SETTINGS["lr"].default, "width": 65_536}
+"""Near which values good trainings are likely, whatever the data: the optimizer's usual rate, and wide nets."""
+
 NEEDS: Mapping[str, Mapping[str, tuple[Value, ...]]] = {
     option: {parent: table.users(option)} for parent, table in _TABLES.items() for option in sorted(table.options)
 }
@@ -224,7 +219,7 @@ def complete(given: Params) -> dict[str, Value]:
 def default(name: str, others: Params) -> Value:
     """The default of one setting; `others` holds those it may depend on."""
     value = SETTINGS[name].default
-    return value.table[str(others[value.name])] if isinstance(value, By) else value
+    return value.table[others[value.name]] if isinstance(value, By) else value
 
 
 _PARENTS_FIRST = sorted(SETTINGS, key=lambda name: name not in _TABLES)
