@@ -19,6 +19,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import cycle, pairwise, product
 from random import Random
 from statistics import median
@@ -68,6 +69,14 @@ class Curves:
         """Seconds of so many epochs of an array."""
         return count * float(np.interp(members, _SIZES, self.seconds[kind]))
 
+    @cached_property
+    def best(self) -> Kind:
+        """The kind that most studies have their lowest loss from."""
+        lowest: dict[int, Curve] = {}
+        for one in self.all:
+            lowest[one.study] = min(lowest.get(one.study, one), one, key=lambda curve: curve.loss)
+        return Counter(one.kind for one in lowest.values()).most_common(1)[0][0]
+
     def study(self, number: int) -> float:
         """Seconds of all of a study."""
         kinds = Counter(one.kind for one in self.all if one.study == number)
@@ -110,10 +119,9 @@ def until(curves: Curves, shape: Sequence[tuple[int, int]], by_end: bool, drawn:
     target = min(one.loss for one in curves.all if one.study == study)
     others = [one for one in curves.all if one.study != study]
     weights = [one.usual if drawn == "usual" else 1.0 for one in others]
-    best = best_kind(curves)
     spent = 0.0
     for _ in range(_MOST):
-        kind = best if drawn == "best" else rng.choices(others, weights)[0].kind
+        kind = curves.best if drawn == "best" else rng.choices(others, weights)[0].kind
         # whose waiting time is shorter is drawn first
         waiting = {at: rng.expovariate(weights[at]) for at, one in enumerate(others) if one.kind == kind}
         going = [others[at] for at in sorted(waiting, key=waiting.__getitem__)]
@@ -140,14 +148,6 @@ def rows(curves: Curves, draws: int) -> Iterator[Sequence[str]]:
             f"{median(times):.2f}",
             f"{sum(one <= 0.25 for one in times) / draws:.2f}",
         )
-
-
-def best_kind(curves: Curves) -> Kind:
-    """The one that most studies have their lowest loss from."""
-    best: dict[int, Curve] = {}
-    for one in curves.all:
-        best[one.study] = min(best.get(one.study, one), one, key=lambda curve: curve.loss)
-    return Counter(one.kind for one in best.values()).most_common(1)[0][0]
 
 
 def early(curves: Curves) -> Iterator[Sequence[str]]:

@@ -12,7 +12,7 @@ from hpsearch.mistakes import Mistakes, flow, written
 from hpsearch.parameters import Anything, Domain, Parameter, Value, exact, listed
 from hpsearch.relations import Parts
 from hpsearch.schema import Keys, ParameterKeys, unknown_key
-from hpsearch.space import By, Params, Space
+from hpsearch.space import By, Params, Space, resolved
 
 _MOST_STEPS = 10**9
 _TRUSTED = 0.75  # how far what is usual is: it is right of most trainings, where what a person believes may be wrong
@@ -247,6 +247,5 @@ def believed(space: Space, fixed: Params) -> Space:
                 table = {value: parameter.nearest(usual.table[value]) for value in other.values() or ()}
                 priors[name] = By(usual.name, table)
             else:
-                value = usual.table[complete(fixed)[usual.name]] if isinstance(usual, By) else usual
-                priors[name] = parameter.nearest(value)
+                priors[name] = parameter.nearest(resolved(usual, complete(fixed)))
     return replace(space, priors={**priors, **space.priors}, trusted=_TRUSTED)

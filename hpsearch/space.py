@@ -29,6 +29,11 @@ class By:
     table: Mapping[Value, Value]
 
 
+def resolved(value: Value | By, params: Params) -> Value:
+    """What a value is beside these params."""
+    return value.table[params[value.name]] if isinstance(value, By) else value
+
+
 @dataclass(frozen=True)
 class Space:
     """What may be searched: parameters, when each of them is active, and what all must satisfy.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hpsearch.parameters import Choice, Integer, Parameter, Real, Value
 from hpsearch.registry import Registry
-from hpsearch.space import By, Params
+from hpsearch.space import By, Params, resolved
 
 MODELS = Registry(
     "model",
@@ -218,8 +218,7 @@ def complete(given: Params) -> dict[str, Value]:
 
 def default(name: str, others: Params) -> Value:
     """The default of one setting; `others` holds those it may depend on."""
-    value = SETTINGS[name].default
-    return value.table[others[value.name]] if isinstance(value, By) else value
+    return resolved(SETTINGS[name].default, others)
 
 
 _PARENTS_FIRST = sorted(SETTINGS, key=lambda name: name not in _TABLES)
