@@ -1,8 +1,8 @@
 """How soon brackets of random trials have a good loss, by who goes on: on the curves of whole trainings.
 
-    python -m experiments.bound_halving digits        (or mnist; --studies 16)
+    python -m experiments.bound_halving digits        (or mnist, breast_cancer, diabetes, wine; --studies 16 --built-in)
 
-Trains studies of 50 random trials in the space of bench_halving, each from a seed of its own. The target is the lowest
+Trains studies of 50 random trials in a space of bench_halving, each from a seed of its own. The target is the lowest
 loss of one of them; brackets are drawn from the others, one array each, until a trial has that loss. Time is that of
 the epochs of its arrays, as a part of the time of the 50, from seconds measured here. No time goes by between epochs,
 so that a real search takes longer.
@@ -10,6 +10,9 @@ so that a real search takes longer.
 `loss`: who has the lower loss at a rung goes on, `end`: who will have it in the end, which nobody knows. Trials and the
 kinds of arrays are drawn at `random`, or three in four near what is `usual`, as by `bayes --halving`; or the arrays are
 of the `best` kind, the one that most of the studies have their lowest loss from, which nobody knows either.
+
+Last comes how often a single trial, trained to its end, has the target of another study, and how many times as often
+one that is drawn near what is usual.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import argparse
 import time
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import cycle, pairwise, product
 from random import Random
@@ -27,7 +30,7 @@ from statistics import median
 import numpy as np
 from scipy.stats import spearmanr
 
-from experiments.bench_halving import BUDGET, SOON, TASKS, Task, planned_for
+from experiments.bench_halving import BUDGET, BUILT_IN, SOON, TASKS, Task, planned_for
 from experiments.comparison import Numbers, table, trained
 from hpsearch.commands.plan import bills
 from hpsearch.engine.feed import Feed
@@ -38,6 +41,7 @@ from hpsearch.strategies.halving import bracket, rungs
 Kind = Hashable
 _SIZES = (1, 3, 6, 12, 27)  # members of the arrays that are timed
 _MOST = 40  # brackets until a target counts as out of reach
+_SMALL = {name: Task(name, 30) for name in ("breast_cancer", "diabetes", "wine")}
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,8 @@ def until(curves: Curves, shape: Sequence[tuple[int, int]], by_end: bool, drawn:
 def rows(curves: Curves, draws: int) -> Iterator[Sequence[str]]:
     """A line for each way."""
     R = len(curves.all[0].losses)
-    shapes = (bracket(rungs(R)), tuple(zip((27, 9, 3, 1), rungs(R), strict=True)), ((24, R),))
+    every = rungs(R, 4)
+    shapes = (bracket(every), tuple(zip((27, 9, 3, 1), every, strict=True)), bracket(rungs(R, 3)), ((24, R),))
     for drawn, by_end, shape in product(("random", "usual", "best"), (False, True), shapes):
         times = [until(curves, shape, by_end, drawn, Random(draw)) for draw in range(draws)]
         yield (
@@ -154,25 +159,38 @@ def early(curves: Curves) -> Iterator[Sequence[str]]:
     """A line for each rung: how the order there goes with that of the end, among all and among the best fifth."""
     losses = np.array([one.losses for one in curves.all])
     best = losses[np.argsort(losses[:, -1])[: len(losses) // 5]]
-    for rung in rungs(losses.shape[1])[:-1]:
+    for rung in rungs(losses.shape[1], 4)[:-1]:
         found = (float(spearmanr(some[:, rung - 1], some[:, -1]).statistic) for some in (losses, best))
         yield str(rung), *(f"{one:.2f}" for one in found)
 
 
+def reach(curves: Curves) -> str:
+    """How often a trial has the lowest loss of another study: of random ones, and of those near what is usual."""
+    lowest: dict[int, float] = {}
+    for one in curves.all:
+        lowest[one.study] = min(lowest.get(one.study, one.loss), one.loss)
+    hits = np.array([np.mean([one.loss <= lowest[s] for s in lowest if s != one.study]) for one in curves.all])
+    times = np.average(hits, weights=[one.usual for one in curves.all]) / hits.mean()
+    return f"{hits.mean():.3f} of random trials have the target; near what is usual {times:.1f} times as many"
+
+
 def main() -> None:
-    """Train, and print a table for each task."""
+    """Train, and print tables for each task."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("tasks", nargs="*", choices=[*SOON, []])
+    arguments.add_argument("tasks", nargs="*", choices=[*SOON, *_SMALL, []])
     arguments.add_argument("--studies", type=int, default=16)
     arguments.add_argument("--draws", type=int, default=400)
+    arguments.add_argument("--built-in", action="store_true", help="search hpsearch's built-in space")
     given = arguments.parse_args()
     for name in given.tasks or SOON:
-        curves = measured(TASKS[name], given.studies)
+        task = {**TASKS, **_SMALL}[name]
+        curves = measured(replace(task, parameters=BUILT_IN) if given.built_in else task, given.studies)
         print(f"\n{name}, {len(curves.all)} whole trainings\n")
         heads = ["bracket", "who goes on", "drawn", "median time", "a quarter or less"]
         print(table([heads, *rows(curves, given.draws)]))
         print("\nrank correlation with the end\n")
         print(table([["epoch", "all", "the best fifth"], *early(curves)]))
+        print(f"\n{reach(curves)}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hpsearch.document import Path
-from hpsearch.engine.settings import NEEDS, SETTINGS, USUAL, complete, default
+from hpsearch.engine.settings import NEEDS, SETTINGS, complete, default, usual
 from hpsearch.mistakes import Mistakes, flow, written
 from hpsearch.parameters import Anything, Domain, Parameter, Value, exact, listed
 from hpsearch.relations import Parts
@@ -238,14 +238,14 @@ def _all_used(parts: Parts, index: int, given: Params, used: Mapping[str, Value]
     return not unused
 
 
-def believed(space: Space, fixed: Params) -> Space:
-    """The space with priors where the user has none: those that are right of most trainings."""
+def believed(space: Space, fixed: Params, steps: int) -> Space:
+    """The space with priors where the user has none: those that are right of most trainings of so many steps."""
     priors: dict[str, Value | By] = {}
-    for name, usual in USUAL.items():
+    for name, good in usual(steps).items():
         if parameter := space.parameters.get(name):
-            if isinstance(usual, By) and (other := space.parameters.get(usual.name)):
-                table = {value: parameter.nearest(usual.table[value]) for value in other.values() or ()}
-                priors[name] = By(usual.name, table)
+            if isinstance(good, By) and (other := space.parameters.get(good.name)):
+                table = {value: parameter.nearest(good.table[value]) for value in other.values() or ()}
+                priors[name] = By(good.name, table)
             else:
-                priors[name] = parameter.nearest(resolved(usual, complete(fixed)))
+                priors[name] = parameter.nearest(resolved(good, complete(fixed)))
     return replace(space, priors={**priors, **space.priors}, trusted=_TRUSTED)

@@ -30,7 +30,7 @@ from hpsearch.spec import parse
 from hpsearch.store import Store
 from hpsearch.strategies import STRATEGIES, Strategy
 from hpsearch.strategies.confirm import UntilConverged
-from hpsearch.strategies.halving import Halving, bracket, brackets, comparable, going, rungs, seen, survivors
+from hpsearch.strategies.halving import Halving, bracket, brackets, comparable, going, price, rungs, seen, survivors
 from hpsearch.strategies.random import RandomSearch, unseen
 from hpsearch.trial import Cohort, Done, Epoch, Failed, History, New, Result, Trial, together
 from tests.histories import CUBE, done, loss_of, sampled
@@ -43,24 +43,34 @@ from tests.test_search import SEARCH, Here
     [(81, (3, 9, 27, 81)), (30, (1, 3, 10, 30)), (9, (1, 3, 9)), (5, (1, 2, 5)), (2, (1, 2)), (1, (1,))],
 )
 def test_rungs_are_a_third_of_the_next_one_and_no_two_are_the_same(R: int, found: tuple[int, ...]) -> None:
-    assert rungs(R) == found
+    assert rungs(R, 4) == found
 
 
-@given(st.integers(1, 10_000), st.integers(2, 5))
-def test_at_each_rung_half_of_a_bracket_goes_on_and_a_few_to_the_end(R: int, eta: int) -> None:
-    plan = bracket(rungs(R, eta))
+def test_with_fewer_rungs_the_first_ones_are_left_out() -> None:
+    assert rungs(30, 3) == (3, 10, 30)
+
+
+@given(st.integers(1, 10_000), st.integers(1, 5))
+def test_at_each_rung_half_of_a_bracket_goes_on_and_a_few_to_the_end(R: int, most: int) -> None:
+    plan = bracket(rungs(R, most))
     assert plan[-1] == (max(1, len(plan) - 1), R)
     assert plan[0][1] >= 1
     assert all(many == 2 * few and early < late for (many, early), (few, late) in pairwise(plan))
 
 
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        (4, 5.1),  # 24 (1/27) + 12 (1/9 - 1/27) + 6 (1/3 - 1/9) + 3 (1 - 1/3)
+        (3, 3.1),  # 8 (1/9) + 4 (1/3 - 1/9) + 2 (1 - 1/3)
+    ],
+)
 @pytest.mark.parametrize("R", [27, 30, 81, 100])
-def test_a_bracket_costs_about_five_whole_trainings(R: int) -> None:
-    # 24 (1/27) + 12 (1/9 - 1/27) + 6 (1/3 - 1/9) + 3 (1 - 1/3) = 5.1; rungs are rounded by up to half an epoch
-    before, cost = 0, 0
-    for trials, rung in bracket(rungs(R)):
-        cost, before = cost + trials * (rung - before), rung
-    assert cost / R == pytest.approx(5.1, abs=0.45)
+def test_a_bracket_costs_about_five_whole_trainings_and_of_three_rungs_about_three(
+    R: int, most: int, expected: float
+) -> None:
+    # rungs are rounded by up to half an epoch
+    assert price(rungs(R, most)) / R == pytest.approx(expected, abs=0.45)
 
 
 def test_the_best_half_goes_on_best_first() -> None:
@@ -82,6 +92,7 @@ def test_of_few_one_goes_on() -> None:
 
 
 R = 30
+RUNGS = (1, 3, 10, 30)
 BRACKET = [[(0, 1)] * 24, [(1, 3)] * 12, [(3, 10)] * 6, [(10, 30)] * 3]
 PRICE = 5  # whole trainings
 
@@ -98,7 +109,7 @@ def engine(cohort: Cohort, over: Callable[[Trial], int | None] = lambda trial: N
 
 def halved(budget: int, strategy: Strategy | None = None) -> dict[str, Any]:
     """What a search by halving differs in."""
-    asks = Halving(strategy or RandomSearch(), R, budget)
+    asks = Halving(strategy or RandomSearch(), RUNGS, budget)
     return {"strategy": asks, "budget": budget, "epochs": R, "wave": 128, "cohorts": by_leg}
 
 
@@ -158,9 +169,9 @@ class TestBrackets:
         assert budget * R - R < spent(history, R) <= budget * R
 
     def test_a_small_budget_takes_a_smaller_bracket(self) -> None:
-        assert list(brackets(R, 9 * R)) == [(1, 3, 10, 30), (3, 10, 30)]
-        assert list(brackets(R, 7 * R)) == [(1, 3, 10, 30), (10, 30)]
-        assert list(brackets(R, R)) == [(30,)]
+        assert list(brackets(RUNGS, 9 * R)) == [(1, 3, 10, 30), (3, 10, 30)]
+        assert list(brackets(RUNGS, 7 * R)) == [(1, 3, 10, 30), (10, 30)]
+        assert list(brackets(RUNGS, R)) == [(30,)]
 
     def test_what_somebody_has_picked_is_trained_to_the_end_and_counts(self, store: Store) -> None:
         opening = (New({"x": 0.9, "y": 0.9, "z": 0.9}, "default"),)
@@ -234,6 +245,17 @@ class TestBrackets:
         assert spent(history, R) == 140  # of 150
 
 
+@pytest.mark.parametrize(
+    ("name", "found"), [("random", "2 x (24 to epoch 1, 12 to epoch 3, 6 to epoch 10, 3 to epoch 30)"),
+                        ("bayes", "3 x (8 to epoch 3, 4 to epoch 10, 2 to epoch 30)")]
+)  # fmt: skip
+def test_brackets_of_bayes_are_of_fewer_trials_that_are_trained_for_longer(name: str, found: str) -> None:
+    spec = parse("data: {source: digits}\nsearch: {halving: true, confirm: false}\n", "search.yaml", Path())
+    plan = Plan(name, spec)
+    assert plan.halved(11).endswith(f"trials: {found}")
+    assert plan.rungs[0] == {"random": 1, "bayes": 3}[name]
+
+
 class TestKinds:
     def test_places_are_for_the_best_of_each_kind(self) -> None:
         losses = {0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4, 4: 0.7, 5: 0.8}
@@ -285,7 +307,7 @@ class TestArrays:
         def sharing(params: Params) -> tuple[Params, int]:
             return {"net": params["net"]}, room
 
-        strategy = Halving(Asks(), R, count * PRICE, sharing)
+        strategy = Halving(Asks(), RUNGS, count * PRICE, sharing)
         history = played(store, space=space, **{**halved(count * PRICE), "strategy": strategy})
         found: dict[int, list[Trial]] = {}
         for trial in history.trials:
@@ -321,7 +343,7 @@ class TestArrays:
         assert promised == [[0, 8, 16], [0, 8, 16]]
 
     def test_after_a_search_has_converged_the_bracket_goes_on_with_those_that_it_has(self, store: Store) -> None:
-        strategy = Halving(UntilConverged(Asks()), R, 9 * PRICE, lambda params: ({"net": params["net"]}, 24))
+        strategy = Halving(UntilConverged(Asks()), RUNGS, 9 * PRICE, lambda params: ({"net": params["net"]}, 24))
         history = played(store, space=NETS, **{**halved(9 * PRICE), "strategy": strategy})
         assert shape(history) == [*BRACKET * 4, [(0, 1)] * 2, [(1, 3)], [(3, 10)], [(10, 30)]]
 
@@ -335,7 +357,7 @@ class TestArrays:
     def test_where_a_constraint_leaves_an_array_next_to_nothing_others_take_the_places(self) -> None:
         space = replace(NETS, constraints=(Expression("net != 'a' or x < 1e-9"),))
         company = [Trial(0, {"x": 0.0, "y": 0.5, "z": 0.5, "net": "a"}, "", 0, 0, upto=1)]
-        asks = Halving(Asks(), R, PRICE, lambda params: ({"net": params["net"]}, 24))
+        asks = Halving(Asks(), RUNGS, PRICE, lambda params: ({"net": params["net"]}, 24))
         new = asks.ask(space, History(tuple(company)), Random(0))
         assert isinstance(new, New)
         assert new.params["net"] != "a"
@@ -345,7 +367,7 @@ class TestModel:
     def test_it_sees_the_results_of_the_highest_rung_that_has_enough(self, store: Store) -> None:
         history = played(store, **halved(PRICE))
         epochs = {
-            enough: {done.epochs for _, done in seen(history, rungs(R), enough).done} for enough in (3, 4, 6, 7, 12, 13)
+            enough: {done.epochs for _, done in seen(history, RUNGS, enough).done} for enough in (3, 4, 6, 7, 12, 13)
         }
         assert epochs == {3: {30}, 4: {10}, 6: {10}, 7: {3}, 12: {3}, 13: {1}}
 
@@ -353,7 +375,7 @@ class TestModel:
         history = played(store, **halved(PRICE))
         more = [Trial(len(history), {"x": 0.5, "y": 0.5, "z": 0.5}, "", 9, 99, upto=1)]
         failed = next(number for number, legs in history.legs.items() if len(legs) == 1)
-        shown = seen(history.asked(more).told({failed: Failed("diverged: it did")}), rungs(R), 3)
+        shown = seen(history.asked(more).told({failed: Failed("diverged: it did")}), RUNGS, 3)
         assert [trial.number for trial in shown.pending] == [more[0].number]
         assert failed in shown.results
         assert len(shown.keys) == 25
@@ -361,8 +383,8 @@ class TestModel:
     def test_a_whole_training_is_of_the_last_rung(self, store: Store) -> None:
         opening = (New({"x": 0.9, "y": 0.9, "z": 0.9}, "default"),)
         history = played(store, opening=opening, **halved(PRICE + 1))
-        assert 0 in seen(history, rungs(R), 4).results
-        assert 0 not in seen(history, rungs(R), 5).results
+        assert 0 in seen(history, RUNGS, 4).results
+        assert 0 not in seen(history, RUNGS, 5).results
 
 
 class TestHistory:
@@ -444,11 +466,11 @@ class TestGoingOn:
 
     def test_files_of_a_pause_are_kept_while_somebody_may_go_on_from_them(self, store: Store) -> None:
         history = played(store, **halved(PRICE))
-        assert going(history, R) == {}
-        assert going(History(), R) == {}
+        assert going(history, RUNGS) == {}
+        assert going(History(), RUNGS) == {}
         at_rung = History(history.trials[:36], {n: history.results[n] for n in range(27)})
         on = {trial.of for trial in history.trials[24:27]}
-        assert going(at_rung, R) == {number: 3 if number in on else 1 for number in range(24)}
+        assert going(at_rung, RUNGS) == {number: 3 if number in on else 1 for number in range(24)}
 
 
 class TestRefused:

@@ -16,7 +16,8 @@ from hpsearch.commands.launch import planned
 from hpsearch.commands.plan import Plan, bills, sharing
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.plan import Job, bucket, capacity, cohorts, key
-from hpsearch.engine.settings import NEEDS, SETTINGS, USUAL, complete
+from hpsearch.engine.settings import NEEDS, SETTINGS, complete, usual
+from hpsearch.parameters import Value
 from hpsearch.space import By, Params
 from hpsearch.spec import parse
 from hpsearch.trial import Cohort, Trial
@@ -107,14 +108,16 @@ parameters:
   optimizer: {values: [adam, momentum]}
 search: {halving: true}
 """
-    STEPS: ClassVar[int] = 500
+    STEPS: ClassVar[int] = 2000
 
-    def priors(self, strategy: str = "bayes", *changes: tuple[str, str]) -> Mapping[str, object]:
+    def priors(
+        self, strategy: str = "bayes", *changes: tuple[str, str], steps: int = STEPS
+    ) -> Mapping[str, Value | By]:
         text = self.SPACE
         for old, new in changes:
             assert old in text
             text = text.replace(old, new)
-        return Plan(strategy, parse(text, "space.yaml", Path())).space(self.STEPS).priors
+        return Plan(strategy, parse(text, "space.yaml", Path())).space(steps).priors
 
     def test_each_optimizer_has_its_usual_rate_or_the_nearest_there_is_and_nets_are_wide(self) -> None:
         assert self.priors() == {"lr": By("optimizer", {"adam": 2e-3, "momentum": 0.03}), "width": 64}
@@ -142,22 +145,29 @@ search: {halving: true}
         expected = 0.75 * 0.7335 / 0.8667 + 0.25 / 3
         assert abs(share - expected) < 5 * math.sqrt(expected * (1 - expected) / draws)  # five standard errors
 
-    @pytest.mark.parametrize(
-        ("source", "epochs", "believes"), [("digits", 30, True), ("wine", 30, False), ("digits", 9, False)]
-    )
-    def test_short_trainings_begin_anywhere(self, source: str, epochs: int, believes: bool, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("steps", "adam"), [(10, 0.25), (100, 0.025), (10**6, 3e-4)])
+    def test_an_adaptive_optimizer_takes_the_larger_steps_the_fewer_there_are(self, steps: int, adam: float) -> None:
+        rates = self.priors("bayes", ("2e-3", "1e-4"), steps=steps)["lr"]
+        assert isinstance(rates, By)
+        assert rates.table == pytest.approx({"adam": adam, "momentum": 0.03})
+
+    @pytest.mark.parametrize(("source", "epochs", "steps"), [("digits", 30, 510), ("wine", 10, 20)])
+    def test_the_steps_are_those_of_a_whole_training(
+        self, source: str, epochs: int, steps: int, tmp_path: Path
+    ) -> None:
         text = self.SPACE.replace("digits", source) + f"train: {{epochs: {epochs}}}\n"
         plan = Plan("bayes", parse(text, "space.yaml", Path()))
         search = planned(plan, prepare(plan.spec.data), tmp_path, META)
-        assert bool(search.space.priors) is believes
+        assert search.space.priors == plan.space(steps).priors != plan.space(steps + 1).priors
 
-    @pytest.mark.parametrize("name", USUAL)
-    def test_it_is_said_of_settings_and_of_all_that_they_go_by(self, name: str) -> None:
-        usual = USUAL[name]
-        values = usual.table if isinstance(usual, By) else {None: usual}
+    @pytest.mark.parametrize("name", usual(1000))
+    @pytest.mark.parametrize("steps", [1, 10**9])
+    def test_it_is_said_of_settings_and_of_all_that_they_go_by(self, name: str, steps: int) -> None:
+        good = usual(steps)[name]
+        values = good.table if isinstance(good, By) else {None: good}
         assert all(value in SETTINGS[name].domain for value in values.values())
-        if isinstance(usual, By):
-            assert set(usual.table) == set(SETTINGS[usual.name].domain.values() or ())
+        if isinstance(good, By):
+            assert set(good.table) == set(SETTINGS[good.name].domain.values() or ())
 
 
 class TestSharing:

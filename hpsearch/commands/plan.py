@@ -29,7 +29,7 @@ from hpsearch.trial import Done, History, New
 
 _ROUNDS = 5  # of a guided random search that does not say how many
 _CONFIRMED = 40  # trials from which on the last of them measure the best again
-_LONG = 500  # steps: in fewer, weights move too little at an optimizer's usual rate
+_RUNGS = {"random": 4, "bayes": 3}  # of brackets: near what is usual fewer trials are tried, for longer
 _WAVES = {"bayes": 4}
 _WAVE = 64
 _TRIED = 5  # values of a range: whether they make other arrays
@@ -73,11 +73,10 @@ class Plan:
     def space(self, steps: int) -> Space:
         """What is searched, where a whole training takes so many steps.
 
-        Brackets of bayes begin before a model knows anything: most of their trials are near what is usual then, unless
-        trainings are too short for it to be right.
+        Brackets of bayes begin before a model knows anything: most of their trials are near what is usual then.
         """
-        guessed = self.strategy == "bayes" and self.spec.search.halving and steps >= _LONG
-        return believed(self.spec.space, self.spec.fixed) if guessed else self.spec.space
+        guessed = self.strategy == "bayes" and self.spec.search.halving
+        return believed(self.spec.space, self.spec.fixed, steps) if guessed else self.spec.space
 
     @property
     def opening(self) -> Sequence[New]:
@@ -110,14 +109,19 @@ class Plan:
         strategy, _ = self.build(budget)
         halving = strategy.strategy if isinstance(strategy, Confirmed) else strategy
         assert isinstance(halving, Halving)
-        R = halving.epochs
-        found = Counter(bracket(one) for one in brackets(R, (halving.budget - len(self.opening)) * R))
+        epochs = (halving.budget - len(self.opening)) * self.epochs
+        found = Counter(bracket(one) for one in brackets(halving.rungs, epochs))
         texts = [
             f"{count} x ({', '.join(f'{trials} to epoch {rung}' for trials, rung in one)})"
             for one, count in found.items()
         ]
         trials = sum(count * one[0][0] for one, count in found.items()) + len(self.opening)
         return f"halving: a budget of {budget} whole trainings is {trials:,} trials: {', '.join(texts)}"
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs after which trials may be dropped, and those of a whole training."""
+        return rungs(self.epochs, _RUNGS[self.strategy])
 
     def total(self, budget: int | None) -> int | None:
         """How many trials there will be; None where only time tells."""
@@ -132,7 +136,7 @@ class Plan:
 
     def going(self, history: History) -> Mapping[int, int]:
         """The trials that may go on, and after which epoch."""
-        return going(history, self.epochs) if self.spec.search.halving else {}
+        return going(history, self.rungs) if self.spec.search.halving else {}
 
     def comparable(self, history: History) -> tuple[History, int | None]:
         """The trials whose losses are of equally many epochs, and how many, where these are not whole trainings.
@@ -145,7 +149,7 @@ class Plan:
         if not dropped or sum(not result.paused for _, result in history.done) >= enough:
             kept = tuple(trial for trial in history.trials if trial.run not in dropped)
             return History(kept, history.results), None
-        level = seen(history, rungs(self.epochs), enough)
+        level = seen(history, self.rungs, enough)
         return level, max((result.epochs for _, result in level.done if result.paused), default=None)
 
     def objective(self, loss: float, metric: float) -> float:
@@ -223,7 +227,7 @@ def build(
     if keys.halving:
         _check_halving(name, epochs)
         whole = (confirmed and confirmed.trials) or budget or 0
-        halving = Halving(strategy, epochs, whole, sharing)
+        halving = Halving(strategy, rungs(epochs, _RUNGS[name]), whole, sharing)
         # how much there is to search, it knows itself
         strategy, wave = replace(confirmed, strategy=halving, trials=None) if confirmed else halving, _WAVE
     elif confirmed:

@@ -184,8 +184,21 @@ _TABLES = {
     "schedule": SCHEDULES,
 }
 
-USUAL: Mapping[str, Value | By] = {"lr": SETTINGS["lr"].default, "width": 65_536}
-"""Near which values good trainings are likely, whatever the data: the optimizer's usual rate, and wide nets."""
+_ADAPTIVE = ("rmsprop", "adam", "adamw")
+_WAY = 2.5  # how far such an optimizer moves a weight in a good training, by about its rate in each step
+_SLOWEST = 3e-4  # its usual rate in the longest trainings
+
+
+def usual(steps: int) -> Mapping[str, Value | By]:
+    """Near which values good trainings of so many steps are likely, whatever the data.
+
+    Wide nets, and the rate by the optimizer: its default, or what lets an adaptive one come far enough.
+    """
+    defaults = SETTINGS["lr"].default
+    assert isinstance(defaults, By)
+    adaptive: Mapping[Value, Value] = dict.fromkeys(_ADAPTIVE, max(_WAY / steps, _SLOWEST))
+    return {"lr": By(defaults.name, {**defaults.table, **adaptive}), "width": 65_536}
+
 
 NEEDS: Mapping[str, Mapping[str, tuple[Value, ...]]] = {
     option: {parent: table.users(option)} for parent, table in _TABLES.items() for option in sorted(table.options)

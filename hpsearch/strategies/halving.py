@@ -2,7 +2,7 @@
 
 Notation
     R         epochs of a whole training
-    eta       how many times as many epochs each rung brings
+    eta       how many times as many epochs each rung brings (3)
     rung      the epoch at which trials pause to be compared
     bracket   trials that begin together and compete, to the last one; then the next bracket begins
 
@@ -23,15 +23,14 @@ from hpsearch.strategies import Sharing, Strategy
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.trial import Continue, Done, Failed, History, New, Result, Suggestion, Trial, Wait
 
-ETA = 3
+_ETA = 3
 HALF = 2  # trials that compete for one place at a rung
 LEAST = 3  # epochs of a whole training: with fewer there is nothing to halve
-_RUNGS = 4  # R/27, R/9, R/3 and R: an earlier one says little of the end
 
 
-def rungs(R: int, eta: int = ETA) -> tuple[int, ...]:
+def rungs(R: int, most: int) -> tuple[int, ...]:
     """The epochs at which a bracket's trials are compared, rising; the last one is R, none is below 1."""
-    return tuple(sorted({max(1, round(R / eta**k)) for k in range(_RUNGS)}))
+    return tuple(sorted({max(1, round(R / _ETA**k)) for k in range(most)}))
 
 
 def bracket(rungs: Sequence[int]) -> tuple[tuple[int, int], ...]:
@@ -45,15 +44,14 @@ def price(rungs: Sequence[int]) -> int:
     return sum(trials * (rung - before) for before, (trials, rung) in zip((0, *rungs), bracket(rungs), strict=False))
 
 
-def fitting(R: int, epochs: int) -> tuple[int, ...]:
-    """The rungs of the largest bracket that so many epochs are enough for; none where they are too few."""
-    every = rungs(R)
-    return next((every[k:] for k in range(len(every)) if price(every[k:]) <= epochs), ())
+def fitting(rungs: tuple[int, ...], epochs: int) -> tuple[int, ...]:
+    """Those of the largest bracket that so many epochs are enough for; none where they are too few."""
+    return next((rungs[k:] for k in range(len(rungs)) if price(rungs[k:]) <= epochs), ())
 
 
-def brackets(R: int, epochs: int) -> Iterator[tuple[int, ...]]:
+def brackets(rungs: tuple[int, ...], epochs: int) -> Iterator[tuple[int, ...]]:
     """The rungs of each bracket that so many epochs are enough for."""
-    while found := fitting(R, epochs):
+    while found := fitting(rungs, epochs):
         yield found
         epochs -= price(found)
 
@@ -119,21 +117,21 @@ def reached(history: History, number: int, rung: int) -> Done | None:
     return None
 
 
-def begun(history: History, R: int) -> Sequence[Bracket]:
+def begun(history: History, rungs: tuple[int, ...]) -> Sequence[Bracket]:
     """The brackets in their order. Of each the first trial's leg says how it goes on."""
     firsts = [trial for trial in history.trials if trial.upto is not None and not trial.start]
-    every, found, at = rungs(R), [], 0
+    found, at = [], 0
     while at < len(firsts):
-        mine = tuple(rung for rung in every if rung >= (firsts[at].upto or 0))
+        mine = tuple(rung for rung in rungs if rung >= (firsts[at].upto or 0))
         size = bracket(mine)[0][0]
         found.append(Bracket(firsts[at : at + size], mine))
         at += size
     return found
 
 
-def going(history: History, R: int) -> Mapping[int, int]:
+def going(history: History, rungs: tuple[int, ...]) -> Mapping[int, int]:
     """The trials of the bracket under way, and the epoch after which each has a result; 0 where it has none."""
-    under_way = [one for one in begun(history, R)[-1:] if not one.full or one.next(history) is not None]
+    under_way = [one for one in begun(history, rungs)[-1:] if not one.full or one.next(history) is not None]
     legs = {trial.number: history.legs[trial.number] for one in under_way for trial in one.trials}
     return {
         number: max((leg.upto or 0 for leg in its if leg.number in history.results), default=0)
@@ -143,7 +141,7 @@ def going(history: History, R: int) -> Mapping[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Halving:
-    """Lets what `strategy` asks for compete in brackets; `budget` counts whole trainings, of so many `epochs`.
+    """Lets what `strategy` asks for compete in brackets with such `rungs`; `budget` counts whole trainings.
 
     Where the largest bracket does not fit into what is left of it, a smaller one is taken. Where it is known which
     trainings are `sharing` an array, those of a bracket do, as far as one array takes them. Trials that somebody has
@@ -151,13 +149,13 @@ class Halving:
     """
 
     strategy: Strategy
-    epochs: int
+    rungs: tuple[int, ...]
     budget: int
     sharing: Sharing | None = None
 
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
         """A newcomer until the bracket is full, then who goes on at each rung."""
-        found = begun(history, self.epochs)
+        found = begun(history, self.rungs)
         full = bool(found) and found[-1].full
         if not full and (new := self._newcomer(space, history, found, rng)) is not None:
             return new
@@ -179,11 +177,11 @@ class Halving:
             mine, company = found[-1].rungs, found[-1].trials
         else:
             picked = sum(trial.of is None and trial.upto is None for trial in history.trials)
-            left = (self.budget - picked) * self.epochs - sum(price(one.rungs) for one in found)
-            mine, company = fitting(self.epochs, left), ()
+            left = (self.budget - picked) * self.rungs[-1] - sum(price(one.rungs) for one in found)
+            mine, company = fitting(self.rungs, left), ()
         if not mine:
             return None
-        shown = seen(history, rungs(self.epochs), enough=len(space.parameters) + 1)
+        shown = seen(history, self.rungs, enough=len(space.parameters) + 1)
         new = self._joining(space, shown, company, rng) or self.strategy.ask(space, shown, rng)
         return replace(new, upto=mine[0]) if isinstance(new, New) else None
 
