@@ -74,12 +74,17 @@ class Curves:
         return count * float(np.interp(members, _SIZES, self.seconds[kind]))
 
     @cached_property
+    def lowest(self) -> Mapping[int, Curve]:
+        """Of each study the one with the lowest loss."""
+        found: dict[int, Curve] = {}
+        for one in self.all:
+            found[one.study] = min(found.get(one.study, one), one, key=lambda curve: curve.loss)
+        return found
+
+    @cached_property
     def best(self) -> Kind:
         """The kind that most studies have their lowest loss from."""
-        lowest: dict[int, Curve] = {}
-        for one in self.all:
-            lowest[one.study] = min(lowest.get(one.study, one), one, key=lambda curve: curve.loss)
-        return Counter(one.kind for one in lowest.values()).most_common(1)[0][0]
+        return Counter(one.kind for one in self.lowest.values()).most_common(1)[0][0]
 
     def study(self, number: int) -> float:
         """Seconds of all of a study."""
@@ -120,7 +125,7 @@ def seconds(feed: Feed, settings: Sequence[Params], members: int) -> float:
 def until(curves: Curves, shape: Sequence[tuple[int, int]], by_end: bool, drawn: str, rng: Random) -> float:
     """The time until the target of a random study is there, as a part of that study's."""
     study = rng.randrange(curves.all[-1].study + 1)
-    target = min(one.loss for one in curves.all if one.study == study)
+    target = curves.lowest[study].loss
     others = [one for one in curves.all if one.study != study]
     weights = [one.usual if drawn == "usual" else 1.0 for one in others]
     spent = 0.0
@@ -166,10 +171,8 @@ def early(curves: Curves) -> Iterator[Sequence[str]]:
 
 def reach(curves: Curves) -> str:
     """How often a trial has the lowest loss of another study: of random ones, and of those near what is usual."""
-    lowest: dict[int, float] = {}
-    for one in curves.all:
-        lowest[one.study] = min(lowest.get(one.study, one.loss), one.loss)
-    hits = np.array([np.mean([one.loss <= lowest[s] for s in lowest if s != one.study]) for one in curves.all])
+    lowest = curves.lowest
+    hits = np.array([np.mean([one.loss <= lowest[s].loss for s in lowest if s != one.study]) for one in curves.all])
     times = np.average(hits, weights=[one.usual for one in curves.all]) / hits.mean()
     return f"{hits.mean():.3f} of random trials have the target; near what is usual {times:.1f} times as many"
 
