@@ -81,7 +81,7 @@ def run(name: str, seed: int, member: float, trainings: float, wave: int) -> tup
     task, price = task_of("cost", name, 0), Arrays(name, member)
     limit = Limit(trainings * float(task.unit or 0.0))
     space = free_space(task.parameters, ())
-    strategy, filled = build("bayes", SearchKeys(seed=seed), None, limit, price, default=False)
+    strategy, filled = build("bayes", SearchKeys(seed=seed), None, limit, price, default=None)
     plan = Search(strategy, space, (), None, wave or filled, seed, 0.0, lambda trials: [[*range(len(trials))]], _never)
     history = History()
     with threadpool_limits(1), patch.object(Bayes, "fills", wave == FILLED):

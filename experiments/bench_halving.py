@@ -4,9 +4,9 @@
                              --only "bayes --halving" ...])
 
 The target is the lowest validation loss of 50 whole random trainings by hpsearch, of the same seed. `s` is the time
-until a network had it, and `reached` in how many seeds one did: for hpsearch, when the result is committed; for Optuna,
-when the epoch ends. A search ends there, or with its budget of 50, or after --most times the time of the 50; a target
-that was not reached counts as reached then. Reading the data and starting Python come before.
+until a network had it after an epoch, and `reached` in how many seeds one did. A search ends there, or with its budget
+of 50, or after --most times the time of the 50; a target that was not reached counts as reached then. Reading the data
+and starting Python come before.
 
 Same for all: rows and split, network, space (that of peers/peer_optuna.py, or hpsearch's built-in one), how weights
 begin, the optimizers' rules with L2, the number of epochs, no early stopping, one thread. The plain loop holds the data
@@ -44,10 +44,11 @@ from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.plan import Job
 from hpsearch.runners import RUNNERS
-from hpsearch.search import Search, Stop, Told, run
+from hpsearch.search import Search, Stop, run
+from hpsearch.space import Params
 from hpsearch.spec import parse
 from hpsearch.store import Meta, Store
-from hpsearch.trial import Cohort, Done, Trial
+from hpsearch.trial import Cohort, Epoch, Trial
 
 SPACE: Parameters = {
     "lr": {"min": 1e-4, "max": 1e-1, "log": True},
@@ -117,20 +118,19 @@ def searched(
         meta = Meta("", strategy, seed, 0.0, "", "", "", "[]", task.rows, BUDGET, 1, "cpu", facts, 0.0, 0.0, "", "{}")
         search = planned(plan, data, study, meta)
         with Store.create(study, meta) as store:
-            call(runner, *warm(search))
+            call(runner, *warm(search, plan.default or {}))
             begun, steps = time.perf_counter(), []
             for event in run(search, store, runner, Stop()):
-                if isinstance(event, Told):
-                    now = time.perf_counter() - begun
-                    steps += [(now, result.loss) for result in event.results.values() if isinstance(result, Done)]
-                    if now > most or min((loss for _, loss in steps), default=math.inf) <= target:
+                if isinstance(event, Epoch):
+                    steps.append((time.perf_counter() - begun, event.loss))
+                    if event.loss <= target or steps[-1][0] > most:
                         break
             return Course(steps, time.perf_counter() - begun)
 
 
-def warm(search: Search) -> tuple[str, Job]:
+def warm(search: Search, params: Params) -> tuple[str, Job]:
     """Work that makes the worker read the data."""
-    work = search.work(Cohort(0, (Trial(0, search.opening[0].params, "", 0, 0),)))
+    work = search.work(Cohort(0, (Trial(0, params, "", 0, 0),)))
     assert isinstance(work.argument, Job)
     member = work.argument.members[0]
     return work.call, replace(work.argument, members=(replace(member, settings={**member.settings, "epochs": 1}),))

@@ -88,7 +88,7 @@ def minimize(
         problems = (Problem("E020", f"'{'.'.join(map(str, one['loc']))}': {one['msg']}") for one in wrong)
         raise SpecError(*problems) from error
     limit = None if time is None else Limit(time)
-    asks, wave = build(strategy, keys, budget, limit, None, default=False)
+    asks, wave = build(strategy, keys, budget, limit, None, default=None)
     plan = Search(asks, space, (), budget, wave, seed, keys.time_weight, _alone, _no_work)
     history = History()
     while (limit is None or limit.left(history) > 0) and (trials := ask_wave(plan, history)):

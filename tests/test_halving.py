@@ -22,6 +22,7 @@ from hpsearch.errors import SpecError
 from hpsearch.expression import Expression
 from hpsearch.minimum import minimize
 from hpsearch.parameters import Choice
+from hpsearch.report.leaderboard import Shown, verdict
 from hpsearch.report.view import board, record
 from hpsearch.schema import SearchKeys
 from hpsearch.search import Search, Stop, Told, run, spent
@@ -95,6 +96,7 @@ R = 30
 RUNGS = (1, 3, 10, 30)
 BRACKET = [[(0, 1)] * 24, [(1, 3)] * 12, [(3, 10)] * 6, [(10, 30)] * 3]
 PRICE = 5  # whole trainings
+DEFAULT: Params = {"x": 0.9, "y": 0.9, "z": 0.9}
 
 
 def engine(cohort: Cohort, over: Callable[[Trial], int | None] = lambda trial: None) -> Iterator[tuple[int, Result]]:
@@ -173,8 +175,38 @@ class TestBrackets:
         assert list(brackets(RUNGS, 7 * R)) == [(1, 3, 10, 30), (10, 30)]
         assert list(brackets(RUNGS, R)) == [(30,)]
 
+    def test_the_default_competes_in_the_first_bracket(self, store: Store) -> None:
+        strategy = Halving(RandomSearch(), RUNGS, 2 * PRICE, default=DEFAULT)
+        history = played(store, **{**halved(2 * PRICE), "strategy": strategy})
+        assert shape(history) == 2 * BRACKET
+        assert [trial.number for trial in history.trials if trial.why == "default"] == [0]
+        assert history.trials[0].params == DEFAULT
+
+    @pytest.mark.parametrize("budget", [1, 2, 4])
+    def test_of_a_small_budget_it_is_the_first_of_what_there_is(self, budget: int, store: Store) -> None:
+        strategy = Halving(RandomSearch(), RUNGS, budget, default=DEFAULT)
+        history = played(store, **{**halved(budget), "strategy": strategy})
+        assert (history.trials[0].why, history.trials[0].upto) == ("default", next(brackets(RUNGS, budget * R))[0])
+        assert budget * R - R < spent(history, R) <= budget * R
+
+    def test_that_somebody_has_picked_it_is_enough(self, store: Store) -> None:
+        strategy = Halving(RandomSearch(), RUNGS, PRICE + 1, default=DEFAULT)
+        history = played(store, opening=(New(DEFAULT, "hand-picked"),), **{**halved(PRICE + 1), "strategy": strategy})
+        assert [trial.why for trial in history.trials if trial.params == DEFAULT] == ["hand-picked"]
+
+    def test_the_others_do_not_share_its_array(self, store: Store) -> None:
+        def sharing(params: Params) -> tuple[Params, int]:
+            return {"x": params["x"]}, 100
+
+        strategy = Halving(RandomSearch(), RUNGS, PRICE, sharing, DEFAULT)
+        history = played(store, **{**halved(PRICE), "strategy": strategy})
+        first, *others = history.trials[:24]
+        assert first.params == DEFAULT
+        assert len({trial.params["x"] for trial in others}) == 1
+        assert others[0].params["x"] != DEFAULT["x"]
+
     def test_what_somebody_has_picked_is_trained_to_the_end_and_counts(self, store: Store) -> None:
-        opening = (New({"x": 0.9, "y": 0.9, "z": 0.9}, "default"),)
+        opening = (New(DEFAULT, "hand-picked"),)
         history = played(store, opening=opening, **halved(PRICE + 1))
         assert shape(history)[0] == [(0, None), *BRACKET[0]]
         assert spent(history, R) <= (PRICE + 1) * R
@@ -252,7 +284,7 @@ class TestBrackets:
 def test_brackets_of_bayes_are_of_fewer_trials_that_are_trained_for_longer(name: str, found: str) -> None:
     spec = parse("data: {source: digits}\nsearch: {halving: true, confirm: false}\n", "search.yaml", Path())
     plan = Plan(name, spec)
-    assert plan.halved(11).endswith(f"trials: {found}")
+    assert plan.halved(10).endswith(f"trials: {found}")
     assert plan.rungs[0] == {"random": 1, "bayes": 3}[name]
 
 
@@ -381,7 +413,7 @@ class TestModel:
         assert len(shown.keys) == 25
 
     def test_a_whole_training_is_of_the_last_rung(self, store: Store) -> None:
-        opening = (New({"x": 0.9, "y": 0.9, "z": 0.9}, "default"),)
+        opening = (New(DEFAULT, "hand-picked"),)
         history = played(store, opening=opening, **halved(PRICE + 1))
         assert 0 in seen(history, RUNGS, 4).results
         assert 0 not in seen(history, RUNGS, 5).results
@@ -432,17 +464,36 @@ class TestHistory:
         assert {row.state for row in now.rows if row.star} == {"done"}
         assert {trial["state"] for trial in record(now)["trials"]} == {"stopped", "done"}
 
+    def test_a_default_that_was_dropped_is_said_to_have_stopped(self, store: Store) -> None:
+        played(store, **{**halved(PRICE), "strategy": Halving(RandomSearch(), RUNGS, PRICE, default=DEFAULT)})
+        text = dict(verdict(board(store.study()), Shown()))
+        assert text["default"].endswith(", stopped at a rung")
+        assert "stopped" not in text["winner"]
+
 
 class TestConfirmed:
     def test_the_best_are_run_again_whole_and_inside_the_budget(self, store: Store) -> None:
         keys = SearchKeys(budget=20, halving=True, confirm=True)
-        strategy, wave = build("random", keys, 20, None, None, default=False, epochs=R)
+        strategy, wave = build("random", keys, 20, None, None, default=None, epochs=R)
         history = played(store, **{**halved(20), "strategy": strategy, "wave": wave})
         again = [trial for trial in history.trials if trial.replicate]
         assert [(trial.start, trial.upto) for trial in again] == [(0, None)] * 3
         assert spent(history, R) <= 20 * R
         assert {trial.of for trial in again} <= {trial.run for trial in history.trials if trial.upto == R}
         assert {trial.number for trial, _ in history.contenders} == {trial.of for trial in again}
+
+    def test_so_is_a_default_that_was_dropped_and_its_early_loss_promised_nothing(self, store: Store) -> None:
+        keys = SearchKeys(budget=20, halving=True, confirm=True)
+        strategy, wave = build("random", keys, 20, None, None, default=DEFAULT, epochs=R)
+        history = played(store, **{**halved(20), "strategy": strategy, "wave": wave})
+        early, again = history.ended[0], history.runs[0][1]
+        late = history.results[again.number]
+        assert isinstance(early, Done)
+        assert isinstance(late, Done)
+        assert (early.paused, late.paused) == (True, False)
+        row = board(store.study()).default
+        assert row is not None
+        assert (row.state, row.loss, row.first_loss) == ("done", late.loss, None)
 
 
 class TestGoingOn:
@@ -477,7 +528,7 @@ class TestRefused:
     @pytest.mark.parametrize("name", ["grid", "manual"])
     def test_it_is_for_searches_that_draw(self, name: str) -> None:
         with pytest.raises(SpecError, match="E034"):
-            build(name, SearchKeys(halving=True), 5, None, None, default=False, epochs=R)
+            build(name, SearchKeys(halving=True), 5, None, None, default=None, epochs=R)
 
     def test_a_function_has_no_epochs(self) -> None:
         with pytest.raises(SpecError, match="E034"):

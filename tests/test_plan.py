@@ -119,8 +119,11 @@ search: {halving: true}
             text = text.replace(old, new)
         return Plan(strategy, parse(text, "space.yaml", Path())).space(steps).priors
 
-    def test_each_optimizer_has_its_usual_rate_or_the_nearest_there_is_and_nets_are_wide(self) -> None:
-        assert self.priors() == {"lr": By("optimizer", {"adam": 2e-3, "momentum": 0.03}), "width": 64}
+    def test_each_optimizer_has_its_usual_rate_or_the_nearest_there_is_and_nets_are_wide_with_some_dropout(
+        self,
+    ) -> None:
+        rates = By("optimizer", {"adam": 2e-3, "momentum": 0.03})
+        assert self.priors() == {"lr": rates, "width": 64, "dropout": 0.25}
 
     @pytest.mark.parametrize(("text", "rate"), [("depth", 2e-3), ("optimizer: {value: sgd}\n  depth", 0.1)])
     def test_where_no_optimizer_is_searched_it_is_that_of_the_one_there_is(self, text: str, rate: float) -> None:
@@ -128,8 +131,9 @@ search: {halving: true}
         assert self.priors("bayes", (searched, f"{text}: {{values: [1, 2]}}"))["lr"] == rate
 
     def test_what_a_person_believes_comes_first(self) -> None:
-        mine = self.priors("bayes", ("1, log", "1, prior: 0.5, log"), ("[16, 32, 64]", "[16, 32, 64], prior: 16"))
-        assert mine == {"lr": 0.5, "width": 16}
+        texts = {"lr": ("max: 1", 0.5), "width": ("[16, 32, 64]", 16), "dropout": ("max: 0.5", 0.0)}
+        mine = self.priors("bayes", *((text, f"{text}, prior: {value}") for text, value in texts.values()))
+        assert mine == {"lr": 0.5, "width": 16, "dropout": 0.0}
 
     @pytest.mark.parametrize(("strategy", "halving"), [("random", "true"), ("bayes", "false"), ("random", "false")])
     def test_random_draws_from_all_of_the_space_and_whole_trainings_begin_anywhere(

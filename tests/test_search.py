@@ -497,7 +497,7 @@ class TestGoingOn:
 def asked_in_waves(name: str, space: Space, budget: int | None, opening: Sequence[New] = (), **keys: Any) -> History:
     """A search as the command line builds it, asked until it has no more; losses are those of `loss_of`."""
     seed = keys.pop("seed", 0)
-    strategy, wave = build(name, SearchKeys(**keys), budget, None, None, default=False)
+    strategy, wave = build(name, SearchKeys(**keys), budget, None, None, default=None)
     plan = replace(SEARCH, strategy=strategy, space=space, budget=budget, wave=wave, seed=seed, opening=opening)
     history = History()
     while asked := ask_wave(plan, history):
@@ -554,7 +554,7 @@ class TestWhatRandomAndGridPromise:
         assert waves(asked_in_waves("random", CUBE, 12, rounds=4, wave=8, confirm=False)) == [3, 3, 3, 3]
 
     def test_rounds_without_a_budget_are_waves_of_the_usual_size(self) -> None:
-        strategy, wave = build("random", SearchKeys(rounds=3, confirm=False), None, None, None, default=False)
+        strategy, wave = build("random", SearchKeys(rounds=3, confirm=False), None, None, None, default=None)
         assert (strategy, wave) == (RandomSearch(64, guided=True), 64)
 
     @pytest.mark.parametrize("options", [{}, {"rounds": 3}, {"wave": 5}])

@@ -315,6 +315,12 @@ class TestSheet:
         assert "above the winner (trial 2)" in shown(3, 1000)
         assert "below the default (trial 0)" in shown(2, 1000)
 
+    def test_says_of_what_it_is_compared_with_that_it_was_stopped_early(self) -> None:
+        first = STUDY.history.ended[0]
+        assert isinstance(first, Done)
+        history = STUDY.history.told({0: replace(first, paused=True)})
+        assert "below the default (trial 0, stopped at a rung)" in shown(2, 1000, replace(STUDY, history=history))
+
     def test_the_number_of_a_repetition_shows_the_trial(self) -> None:
         assert "trial 12 is run 2 of this one" in shown(12)
         assert shown(12).splitlines()[0] == shown(2).splitlines()[0]

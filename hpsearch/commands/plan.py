@@ -83,9 +83,14 @@ class Plan:
         """The trials that come before the strategy's own: the default, and what a person has picked."""
         if self.strategy in ("manual", "grid"):
             return []
-        default = self.spec.default()
-        first = [New(default, "default")] if default is not None else []
+        # where trials may be dropped, the default competes as any other
+        first = [New(self.default, "default")] if self.default is not None and not self.spec.search.halving else []
         return [*first, *(New(params, "hand-picked") for params in self.spec.trials)]
+
+    @property
+    def default(self) -> Params | None:
+        """The settings of the trial beside which the others are seen; None where there is none."""
+        return None if self.strategy in ("manual", "grid") else self.spec.default()
 
     def build(
         self,
@@ -95,9 +100,8 @@ class Plan:
         sharing: Sharing | None = None,
     ) -> tuple[Strategy, int]:
         """The strategy, and how many trials it is asked for at a time; the `limit` is that of time."""
-        default = any(new.why == "default" for new in self.opening)
         keys, trials = self.spec.search, tuple(self.trials)
-        return build(self.strategy, keys, budget, limit, price, default, trials, self.epochs, sharing)
+        return build(self.strategy, keys, budget, limit, price, self.default, trials, self.epochs, sharing)
 
     @property
     def epochs(self) -> int:
@@ -185,15 +189,15 @@ def build(
     budget: int | None,
     limit: Limit | None,
     price: Price | None,
-    default: bool,
+    default: Params | None,
     trials: Sequence[Params] = (),
     epochs: int = 0,
     sharing: Sharing | None = None,
 ) -> tuple[Strategy, int]:
     """A strategy as `search:` describes it, and how many trials it is asked for at a time.
 
-    `limit` is that of time, `price` what is known of trainings before they run; `default` says whether there
-    is a trial of default settings; `trials` are a manual search's; a training has at most so many `epochs`; `sharing`
+    `limit` is that of time, `price` what is known of trainings before they run; `default` are the settings of a trial
+    beside which others are seen; `trials` are a manual search's; a training has at most so many `epochs`; `sharing`
     says which trainings share an array.
     """
     rounds = _ROUNDS if keys.guided and keys.rounds == 1 else keys.rounds
@@ -218,7 +222,7 @@ def build(
 
     strategy, confirmed, own = asking(budget), None, budget
     if _confirms(name, keys, budget, limit):
-        confirmed = Confirmed.within(strategy, budget, limit, default)
+        confirmed = Confirmed.within(strategy, budget, limit, default is not None)
         own = confirmed.trials
         confirmed = replace(confirmed, strategy=asking(own))
     per_round = _per_round(own, rounds) if name == "random" else None
@@ -227,7 +231,7 @@ def build(
     if keys.halving:
         _check_halving(name, epochs)
         whole = (confirmed and confirmed.trials) or budget or 0
-        halving = Halving(strategy, rungs(epochs, _RUNGS[name]), whole, sharing)
+        halving = Halving(strategy, rungs(epochs, _RUNGS[name]), whole, sharing, default)
         # how much there is to search, it knows itself
         strategy, wave = replace(confirmed, strategy=halving, trials=None) if confirmed else halving, _WAVE
     elif confirmed:

@@ -187,17 +187,18 @@ _TABLES = {
 _ADAPTIVE = ("rmsprop", "adam", "adamw")
 _WAY = 2.5  # how far such an optimizer moves a weight in a good training, by about its rate in each step
 _SLOWEST = 3e-4  # its usual rate in the longest trainings
+_DROPPED = 0.25  # of the hidden units
 
 
 def usual(steps: int) -> Mapping[str, Value | By]:
     """Near which values good trainings of so many steps are likely, whatever the data.
 
-    Wide nets, and the rate by the optimizer: its default, or what lets an adaptive one come far enough.
+    Wide nets with some dropout; the rate by the optimizer: its default, or what lets an adaptive one come far enough.
     """
     defaults = SETTINGS["lr"].default
     assert isinstance(defaults, By)
     adaptive: Mapping[Value, Value] = dict.fromkeys(_ADAPTIVE, max(_WAY / steps, _SLOWEST))
-    return {"lr": By(defaults.name, {**defaults.table, **adaptive}), "width": 65_536}
+    return {"lr": By(defaults.name, {**defaults.table, **adaptive}), "width": 65_536, "dropout": _DROPPED}
 
 
 NEEDS: Mapping[str, Mapping[str, tuple[Value, ...]]] = {

@@ -233,7 +233,8 @@ def verdict(board: Board, shown: Shown, hidden: Sequence[str] = ()) -> list[tupl
         return f"loss {texts[0]}{margin}, {board.metric} {texts[1]}"
 
     def of(row: Row) -> str:
-        return f"trial {row.number}: {worth(row.loss, row.metric, row.loss_se)}"
+        early = ", stopped at a rung" if row.state == "stopped" else ""
+        return f"trial {row.number}: {worth(row.loss, row.metric, row.loss_se)}{early}"
 
     lines = []
     if board.winner is None:

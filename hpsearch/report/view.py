@@ -136,7 +136,7 @@ def _row(runs: Sequence[Trial], study: Study, scores: Mapping[int, float], stars
                 row,
                 state="stopped" if done.paused else "done",
                 loss=done.loss,
-                first_loss=first.loss if isinstance(first, Done) else None,
+                first_loss=first.loss if isinstance(first, Done) and first.paused == done.paused else None,
                 metric=figure(done.metric),
                 loss_se=done.loss_se,
                 score=scores[trial.number],

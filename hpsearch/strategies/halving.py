@@ -18,7 +18,7 @@ from itertools import pairwise
 from random import Random
 
 from hpsearch.errors import SpecError
-from hpsearch.space import Params, Space
+from hpsearch.space import Params, Space, point_key
 from hpsearch.strategies import Sharing, Strategy
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.trial import Continue, Done, Failed, History, New, Result, Suggestion, Trial, Wait
@@ -143,15 +143,16 @@ def going(history: History, rungs: tuple[int, ...]) -> Mapping[int, int]:
 class Halving:
     """Lets what `strategy` asks for compete in brackets with such `rungs`; `budget` counts whole trainings.
 
-    Where the largest bracket does not fit into what is left of it, a smaller one is taken. Where it is known which
-    trainings are `sharing` an array, those of a bracket do, as far as one array takes them. Trials that somebody has
-    picked are trained to their end, and are in no bracket.
+    Where the largest bracket does not fit into what is left of it, a smaller one is taken. The `default` settings
+    compete in the first. Where it is known which trainings are `sharing` an array, the others of a bracket do, as far
+    as one array takes them. Trials that somebody has picked are trained to their end, and are in no bracket.
     """
 
     strategy: Strategy
     rungs: tuple[int, ...]
     budget: int
     sharing: Sharing | None = None
+    default: Params | None = None
 
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
         """A newcomer until the bracket is full, then who goes on at each rung."""
@@ -181,6 +182,9 @@ class Halving:
             mine, company = fitting(self.rungs, left), ()
         if not mine:
             return None
+        if self.default is not None and point_key(self.default) not in history.keys:
+            return New(self.default, "default", upto=mine[0])
+        company = [trial for trial in company if trial.params != self.default]
         shown = seen(history, self.rungs, enough=len(space.parameters) + 1)
         new = self._joining(space, shown, company, rng) or self.strategy.ask(space, shown, rng)
         return replace(new, upto=mine[0]) if isinstance(new, New) else None
