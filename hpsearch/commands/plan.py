@@ -83,8 +83,8 @@ class Plan:
         """The trials that come before the strategy's own: the default, and what a person has picked."""
         if self.strategy in ("manual", "grid"):
             return []
-        # where trials may be dropped, the default competes as any other
-        first = [New(self.default, "default")] if self.default is not None and not self.spec.search.halving else []
+        default = None if self.spec.search.halving else self.default  # there it competes as any other
+        first = [New(default, "default")] if default is not None else []
         return [*first, *(New(params, "hand-picked") for params in self.spec.trials)]
 
     @property
