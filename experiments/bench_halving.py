@@ -1,7 +1,7 @@
 """How soon a good loss is reached: halving, whole trainings, and Optuna (TPE, Hyperband pruning), on one core.
 
     make bench-halving      (or: python -m experiments.bench_halving [digits mnist mnist-whole] [--built-in --seeds N
-                             --only "bayes --halving" ...])
+                             --first 0 --only "bayes --halving" ...])
 
 The target is the lowest validation loss of 50 whole random trainings by hpsearch, of the same seed. `s` is the time
 until a network had it after an epoch, and `reached` in how many seeds one did. A search ends there, or with its budget
@@ -73,7 +73,7 @@ class Task:
 
 
 TASKS = {"digits": Task("digits", 30), "mnist": Task("mnist", 27, 5000), "mnist-whole": Task("mnist", 9)}
-SOON = ("digits", "mnist")  # the other one takes half an hour a seed
+SOON = ("digits", "mnist")  # a seed of the other one takes a quarter of an hour or more
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,8 @@ def main() -> None:
     """Measure, and print a table for each task."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("tasks", nargs="*", choices=[*TASKS, []])
-    arguments.add_argument("--seeds", type=int, default=3)
+    arguments.add_argument("--seeds", type=int, default=3, help="how many")
+    arguments.add_argument("--first", type=int, default=0, help="the first of the seeds")
     arguments.add_argument("--most", type=float, default=2.0)
     arguments.add_argument("--built-in", action="store_true", help="search hpsearch's built-in space")
     every = [PLAIN, *SEARCHES, PRUNED]
@@ -207,7 +208,7 @@ def main() -> None:
     for name in a.tasks or SOON:
         task = replace(TASKS[name], parameters=BUILT_IN) if a.built_in else TASKS[name]
         courses: dict[str, list[Course]] = {label: [] for label in (WHOLE, *a.only)}
-        for seed in range(a.seeds):
+        for seed in range(a.first, a.first + a.seeds):
             theirs = searched(task, "random", seed, halving=False)
             courses[WHOLE].append(theirs)
             for label in a.only:
