@@ -81,7 +81,7 @@ class Plan:
     @property
     def opening(self) -> Sequence[New]:
         """The trials that come before the strategy's own: the default, and what a person has picked."""
-        if self.strategy in ("manual", "grid"):
+        if self._given:
             return []
         default = None if self.spec.search.halving else self.default  # there it competes as any other
         first = [New(default, "default")] if default is not None else []
@@ -90,7 +90,12 @@ class Plan:
     @property
     def default(self) -> Params | None:
         """The settings of the trial beside which the others are seen; None where there is none."""
-        return None if self.strategy in ("manual", "grid") else self.spec.default()
+        return None if self._given else self.spec.default()
+
+    @property
+    def _given(self) -> bool:
+        """Whether all points are given, and nothing is trained beside them."""
+        return self.strategy in ("manual", "grid")
 
     def build(
         self,

@@ -233,8 +233,7 @@ def verdict(board: Board, shown: Shown, hidden: Sequence[str] = ()) -> list[tupl
         return f"loss {texts[0]}{margin}, {board.metric} {texts[1]}"
 
     def of(row: Row) -> str:
-        early = ", stopped at a rung" if row.state == "stopped" else ""
-        return f"trial {row.number}: {worth(row.loss, row.metric, row.loss_se)}{early}"
+        return f"trial {row.number}: {worth(row.loss, row.metric, row.loss_se)}{row.early}"
 
     lines = []
     if board.winner is None:

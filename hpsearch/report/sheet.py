@@ -181,10 +181,7 @@ def _compared(sheet: Sheet) -> Iterator[str]:
     """How much better or worse than the others that a person would ask about."""
     row, now = sheet.row, sheet.board
     others = [other.loss for other in now.rows if other is not row and other.loss is not None]
-    named = [
-        (f"the {name} (trial {one.number}{', stopped at a rung' * (one.state == 'stopped')})", one.loss)
-        for name, one in _others(row, now)
-    ]
+    named = [(f"the {name} (trial {one.number}{one.early})", one.loss) for name, one in _others(row, now)]
     named += [("the median of the others", median(others))] if others else []
     named += [("the constant predictor", now.meta.baseline_loss)]
     for name, loss in named:

@@ -44,6 +44,11 @@ class Row:
     star: bool = False
     replicates: tuple[Replicate, ...] = ()
 
+    @property
+    def early(self) -> str:
+        """What is said behind a loss that is not that of a whole training; empty for the others."""
+        return ", stopped at a rung" if self.state == "stopped" else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Board:
