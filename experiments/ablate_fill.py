@@ -28,15 +28,16 @@ from threadpoolctl import threadpool_limits
 
 from experiments.bench_search import TABLES, Task, entries, task_of
 from experiments.comparison import Numbers, mean_error, table
-from hpsearch.commands.plan import build
+from hpsearch.config.schema import SearchKeys
+from hpsearch.config.spec import free_space
 from hpsearch.runners import Work
-from hpsearch.schema import SearchKeys
-from hpsearch.search import Search, ask_wave
-from hpsearch.space import Params
-from hpsearch.spec import free_space
+from hpsearch.search.loop import Search, ask_wave
+from hpsearch.search.plan import build
+from hpsearch.space.space import Params
 from hpsearch.strategies import Limit
 from hpsearch.strategies.bayes import Bayes
-from hpsearch.trial import Cohort, Done, History, Trial
+from hpsearch.study.history import History
+from hpsearch.study.trial import Cohort, Done, Trial
 
 FILLED = 0
 WAVES = (FILLED, 1, 4)
@@ -76,13 +77,25 @@ def times(name: str) -> Numbers:
     return np.asarray(entries(name)[1].mean(-1))
 
 
-def run(name: str, seed: int, member: float, trainings: float, wave: int) -> tuple[int, float, float]:
+def run(
+    name: str, seed: int, member: float, trainings: float, wave: int
+) -> tuple[int, float, float]:
     """How many trials a search has, the regret that it delivers, and the lowest."""
     task, price = task_of("cost", name, 0), Arrays(name, member)
     limit = Limit(trainings * float(task.unit or 0.0))
     space = free_space(task.parameters, ())
     strategy, filled = build("bayes", SearchKeys(seed=seed), None, limit, price, default=None)
-    plan = Search(strategy, space, (), None, wave or filled, seed, 0.0, lambda trials: [[*range(len(trials))]], _never)
+    plan = Search(
+        strategy,
+        space,
+        (),
+        None,
+        wave or filled,
+        seed,
+        0.0,
+        lambda trials: [[*range(len(trials))]],
+        _never,
+    )
     history = History()
     with threadpool_limits(1), patch.object(Bayes, "fills", wave == FILLED):
         while limit.left(history) > 0 and (trials := ask_wave(plan, history)):
@@ -92,12 +105,21 @@ def run(name: str, seed: int, member: float, trainings: float, wave: int) -> tup
     return len(history.trials), regrets[ranked[0].number], min(regrets.values())
 
 
-def trained(trials: Sequence[Trial], price: Arrays, task: Task, name: str, seed: int) -> dict[int, Done]:
+def trained(
+    trials: Sequence[Trial], price: Arrays, task: Task, name: str, seed: int
+) -> dict[int, Done]:
     """The results of a wave; who shares an array takes an equal part of its seconds."""
     found = {}
-    added = [float(price([t.params], [one.params for one in trials[:k]])[0]) for k, t in enumerate(trials)]
+    added = [
+        float(price([t.params], [one.params for one in trials[:k]])[0])
+        for k, t in enumerate(trials)
+    ]
     for trial in trials:
-        its = [part for part, one in zip(added, trials, strict=True) if kind(one.params) == kind(trial.params)]
+        its = [
+            part
+            for part, one in zip(added, trials, strict=True)
+            if kind(one.params) == kind(trial.params)
+        ]
         noise = np.random.default_rng([seed, trial.number, *name.encode()])
         loss, _ = task.evaluate(trial.params, noise)
         found[trial.number] = Done(loss, math.nan, sum(its) / len(its), 0.0, 0, 0, 0)
@@ -110,7 +132,9 @@ def _never(cohort: Cohort) -> Work:
 
 def main() -> None:
     """Run all, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 3, 5, 7, 9, 11])
     parser.add_argument("--members", type=float, nargs="+", default=[0.05, 0.25])
     parser.add_argument("--trainings", type=float, default=3.0)

@@ -23,9 +23,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from experiments.bench_search import GROUPS, Meter, ours, task_of
-from hpsearch import build
-from hpsearch.parameters import Choice
-from hpsearch.strategies import bayes, beliefs, candidates, gp
+from hpsearch.config import searched as build
+from hpsearch.space.parameters import Choice
+from hpsearch.strategies import bayes, candidates, gp
+from hpsearch.strategies import surrogates as beliefs
 from hpsearch.strategies.bayes import Bayes
 from hpsearch.strategies.random import RandomSearch
 
@@ -60,15 +61,27 @@ def run(label: str, group: str, name: str, seed: int, trials: int) -> float:
 
 def main() -> None:
     """Run all, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--group", choices=("a", "b"), default="b")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 2, 4, 6, 8, 10])
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--without", nargs="+", default=[""], metavar="WORD")
     given = parser.parse_args()
-    variants = [label for label in (CONFIRMED, *WITHOUT) if any(word in label for word in given.without)]
-    runs = list(product((WHOLE, *variants), [given.group], GROUPS[given.group].tasks, given.seeds, [given.trials]))
+    variants = [
+        label for label in (CONFIRMED, *WITHOUT) if any(word in label for word in given.without)
+    ]
+    runs = list(
+        product(
+            (WHOLE, *variants),
+            [given.group],
+            GROUPS[given.group].tasks,
+            given.seeds,
+            [given.trials],
+        )
+    )
     with ProcessPoolExecutor(given.jobs, multiprocessing.get_context("fork")) as pool:
         found = list(pool.map(run, *zip(*runs, strict=True)))
     regrets: dict[str, list[float]] = {}

@@ -44,15 +44,15 @@ from torch import Tensor, nn
 import hpsearch
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
-from hpsearch.engine.array import Array
 from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.plan import Member
-from hpsearch.engine.plan import cohorts as planned
-from hpsearch.engine.settings import complete
-from hpsearch.engine.shapes import STAGES
+from hpsearch.engine.stacked_cohort import Array
+from hpsearch.engine.structure.cohorts import Member
+from hpsearch.engine.structure.cohorts import cohorts as planned
+from hpsearch.engine.structure.settings import complete
+from hpsearch.engine.structure.slots import STAGES
 from hpsearch.engine.train import begun, learn, train
-from hpsearch.space import Params
+from hpsearch.space.space import Params
 
 Side = Callable[[], float]
 """Does it once; the seconds that count."""
@@ -152,7 +152,9 @@ class Contest:
     def hpsearch(self) -> float:
         """Search once."""
         found = self._run(f"-m {HPSEARCH} --study {next(self._numbers)}")
-        self.losses["hpsearch"] = [row["loss"] for row in sorted(found["trials"], key=lambda row: row["number"])]
+        self.losses["hpsearch"] = [
+            row["loss"] for row in sorted(found["trials"], key=lambda row: row["number"])
+        ]
         return float(found["wall_seconds"])
 
     def optuna(self, flags: str = "") -> float:
@@ -166,7 +168,9 @@ class Contest:
         """What a Python command prints; `hpsearch` is the one that is imported here."""
         path = {"PYTHONPATH": str(Path(hpsearch.__file__).parents[1])}
         run = [sys.executable, *command.split()]
-        done = subprocess.run(run, cwd=self.folder, env=os.environ | path, check=True, stdout=subprocess.PIPE)
+        done = subprocess.run(
+            run, cwd=self.folder, env=os.environ | path, check=True, stdout=subprocess.PIPE
+        )
         return json.loads(done.stdout)
 
 
@@ -200,7 +204,9 @@ def by_hand(feed: Feed, network: Callable[[], nn.Module], settings: Params) -> f
                 optimizer.step()
             model.eval()
             with torch.no_grad():
-                for x_part, y_part in zip(torch.split(x_val, 1024), torch.split(y_val, 1024), strict=True):
+                for x_part, y_part in zip(
+                    torch.split(x_val, 1024), torch.split(y_val, 1024), strict=True
+                ):
                     criterion(model(x_part), y_part).item()
         return time.perf_counter() - start
 
@@ -245,12 +251,19 @@ def convolution(before: int, after: int, stride: int, normed: bool) -> nn.Module
 def resnet(channels: int, normed: bool) -> nn.Module:
     """The engine's network of one block a stage, for images of 28 x 28."""
     widths = [channels * 2**stage for stage in range(STAGES)]
-    blocks = [Block(before, after, normed) for before, after in zip([channels, *widths], widths, strict=False)]
+    blocks = [
+        Block(before, after, normed)
+        for before, after in zip([channels, *widths], widths, strict=False)
+    ]
     stem = [convolution(1, channels, 2, normed), nn.ReLU()]
-    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 10))
+    return nn.Sequential(
+        *stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], 10)
+    )
 
 
-def solo(name: str, feed: Feed, network: Callable[[], nn.Module], given: Params, repeats: int) -> None:
+def solo(
+    name: str, feed: Feed, network: Callable[[], nn.Module], given: Params, repeats: int
+) -> None:
     """One training against the same by hand."""
     settings = complete({**given, "patience": 0})
     sides = {
@@ -259,8 +272,12 @@ def solo(name: str, feed: Feed, network: Callable[[], nn.Module], given: Params,
     }
     found = medians(sides, repeats)
     mine, its = found["hpsearch"], found["by hand"]
-    rows = f"{feed.trained:,} rows, batches of {settings['batch_size']}, {settings['epochs']} epochs"
-    say(f"{name}, {rows}:   {mine:.2f} s, by hand {its:.2f} s: hpsearch is {its / mine:.2f} times as fast")
+    rows = (
+        f"{feed.trained:,} rows, batches of {settings['batch_size']}, {settings['epochs']} epochs"
+    )
+    say(
+        f"{name}, {rows}:   {mine:.2f} s, by hand {its:.2f} s: hpsearch is {its / mine:.2f} times as fast"
+    )
 
 
 def solo_mlp(repeats: int) -> None:
@@ -273,8 +290,20 @@ def solo_resnet(repeats: int) -> None:
     """MNIST's first rows, with and without batch norm."""
     feed = loaded("mnist", rows=12_000)
     for norm in ("none", "batch"):
-        given: Params = {"model": "resnet", "channels": 16, "norm": norm, "batch_size": 64, "epochs": 1}
-        solo(f"MNIST, ResNet of 16 channels, norm: {norm}", feed, partial(resnet, 16, norm == "batch"), given, repeats)
+        given: Params = {
+            "model": "resnet",
+            "channels": 16,
+            "norm": norm,
+            "batch_size": 64,
+            "epochs": 1,
+        }
+        solo(
+            f"MNIST, ResNet of 16 channels, norm: {norm}",
+            feed,
+            partial(resnet, 16, norm == "batch"),
+            given,
+            repeats,
+        )
 
 
 def members(repeats: int) -> None:
@@ -283,25 +312,42 @@ def members(repeats: int) -> None:
     held_out, folded = loaded("digits", test=0.0), loaded("digits", test=0.0, folds=5)
     sides = {
         "one": partial(cohort, held_out, [Member(0, settings)]),
-        "five folds": partial(cohort, folded, [Member(0, settings, fold=fold) for fold in range(5)]),
-        "twenty seeds": partial(cohort, held_out, [Member(0, settings, replicate) for replicate in range(20)]),
+        "five folds": partial(
+            cohort, folded, [Member(0, settings, fold=fold) for fold in range(5)]
+        ),
+        "twenty seeds": partial(
+            cohort, held_out, [Member(0, settings, replicate) for replicate in range(20)]
+        ),
     }
     found = medians(sides, 3 * repeats)  # they are short
-    costs = ", ".join(f"{name} {found[name]:.2f} s ({found[name] / found['one']:.2f} times)" for name in [*sides][1:])
+    costs = ", ".join(
+        f"{name} {found[name]:.2f} s ({found[name] / found['one']:.2f} times)"
+        for name in [*sides][1:]
+    )
     say(f"digits, 2 x 64, batches of 32, 30 epochs:   one training {found['one']:.2f} s, {costs}")
 
 
 def cohorts(repeats: int) -> None:
     """A table: one row per shape, one column per size of the cohort."""
     feed, companies = loaded("digits", test=0.0), (1, 4, 16, 32)
-    say("digits, batches of 32, 10 epochs: times as fast per training as by hand, K trained together")
+    say(
+        "digits, batches of 32, 10 epochs: times as fast per training as by hand, K trained together"
+    )
     say("network    by hand, s" + "".join(f"{f'K = {k}':>9}" for k in companies))
     for width, depth in ((32, 1), (64, 2), (128, 2), (256, 2)):
-        settings = complete({"width": width, "depth": depth, "batch_size": 32, "epochs": 10, "patience": 0})
-        sides = {"by hand": partial(by_hand, feed, partial(mlp, feed.data.features, width, depth), settings)}
+        settings = complete(
+            {"width": width, "depth": depth, "batch_size": 32, "epochs": 10, "patience": 0}
+        )
+        sides = {
+            "by hand": partial(
+                by_hand, feed, partial(mlp, feed.data.features, width, depth), settings
+            )
+        }
         for k in companies:
             rates = ({"lr": 1e-3 * (1 + one / k)} for one in range(k))
-            sides[f"{k}"] = partial(cohort, feed, [Member(n, settings | rate) for n, rate in enumerate(rates)])
+            sides[f"{k}"] = partial(
+                cohort, feed, [Member(n, settings | rate) for n, rate in enumerate(rates)]
+            )
         found = medians(sides, repeats)
         gains = "".join(f"{k * found['by hand'] / found[f'{k}']:9.1f}" for k in companies)
         say(f"{depth} x {width:<6} {found['by hand']:10.3f}{gains}")
@@ -320,8 +366,13 @@ def profiles(repeats: int) -> None:
     for widths in ((32, 64, 128), (16, 32)):
         trials = [complete(translated(one)) for one in configurations(50, widths, random.Random(0))]
         groups = planned(trials, digits.data.shape, digits.data.outputs, "cpu")
-        arrays = [begun(digits, [Member(position, trials[position]) for position in group], 0) for group in groups]
-        profiled(f"50 configurations of width {', '.join(map(str, widths))}", arrays, digits, repeats)
+        arrays = [
+            begun(digits, [Member(position, trials[position]) for position in group], 0)
+            for group in groups
+        ]
+        profiled(
+            f"50 configurations of width {', '.join(map(str, widths))}", arrays, digits, repeats
+        )
     mnist = loaded("mnist", rows=3_000)
     resnet_trial = complete({"model": "resnet", "channels": 16, "batch_size": 64})
     profiled("ResNet of 16 channels", [begun(mnist, [Member(0, resnet_trial)], 0)], mnist, repeats)
@@ -345,7 +396,9 @@ def profiled(name: str, arrays: Sequence[Array], feed: Feed, epochs: int) -> Non
     }
     shown = ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items() if share > 0.01)
     calls = sum(each.count for each in operations.values()) / steps
-    say(f"profile of {name}: {shown}, all else {1 - sum(shares.values()):.0%}; {calls:.0f} operations a step")
+    say(
+        f"profile of {name}: {shown}, all else {1 - sum(shares.values()):.0%}; {calls:.0f} operations a step"
+    )
 
 
 def loaded(source: str, **options: Any) -> Feed:
@@ -366,7 +419,9 @@ MEASURES: Mapping[str, Callable[[int], None]] = {
 
 def main() -> None:
     """Measure what is named, or all, on one core."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("measures", nargs="*", metavar="MEASURE", help=", ".join(MEASURES))
     arguments.add_argument("--repeats", type=int, default=3)
     given = arguments.parse_args()

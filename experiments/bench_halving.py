@@ -36,19 +36,19 @@ from experiments.bench_search import Parameters, suggested
 from experiments.comparison import table
 from experiments.plain_loop import Rows, losses
 from hpsearch.commands.launch import call, planned
-from hpsearch.commands.plan import Plan
+from hpsearch.config.document import read
+from hpsearch.config.spec import parse
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
-from hpsearch.document import read
 from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.plan import Job
+from hpsearch.engine.structure.cohorts import Job
 from hpsearch.runners import RUNNERS
-from hpsearch.search import Search, Stop, run
-from hpsearch.space import Params
-from hpsearch.spec import parse
-from hpsearch.store import Meta, Store
-from hpsearch.trial import Cohort, Epoch, Trial
+from hpsearch.search.loop import Search, Stop, run
+from hpsearch.search.plan import Plan
+from hpsearch.space.space import Params
+from hpsearch.study.store import Meta, Store
+from hpsearch.study.trial import Cohort, Epoch, Trial
 
 SPACE: Parameters = {
     "lr": {"min": 1e-4, "max": 1e-1, "log": True},
@@ -58,7 +58,9 @@ SPACE: Parameters = {
     "dropout": {"min": 0.0, "max": 0.5},
     "batch_size": {"values": [32, 64]},
 }
-BUILT_IN: Parameters = read(files("hpsearch").joinpath("default.yaml").read_text(), "default.yaml").value["parameters"]
+BUILT_IN: Parameters = read(
+    files("hpsearch").joinpath("default.yaml").read_text(), "default.yaml"
+).value["parameters"]
 BUDGET = 50
 
 
@@ -72,7 +74,11 @@ class Task:
     parameters: Parameters = field(default_factory=lambda: SPACE)
 
 
-TASKS = {"digits": Task("digits", 30), "mnist": Task("mnist", 27, 5000), "mnist-whole": Task("mnist", 9)}
+TASKS = {
+    "digits": Task("digits", 30),
+    "mnist": Task("mnist", 27, 5000),
+    "mnist-whole": Task("mnist", 9),
+}
 SOON = ("digits", "mnist")  # a seed of the other one takes a quarter of an hour or more
 
 
@@ -95,14 +101,18 @@ class Course:
 
 def planned_for(task: Task, strategy: str, seed: int, halving: bool) -> tuple[Plan, Dataset]:
     """A search by hpsearch, and its data."""
-    split = "validation: 0.2" if task.source == "mnist" else "validation: 0.2, test: 0"  # mnist has a test file
+    split = (
+        "validation: 0.2" if task.source == "mnist" else "validation: 0.2, test: 0"
+    )  # mnist has a test file
     text = f"""
 data: {{source: {task.source}, split: {{{split}}}}}
 train: {{epochs: {task.epochs}, patience: 0}}
 parameters: {json.dumps(task.parameters)}
 search: {{budget: {BUDGET}, confirm: false}}
 """
-    flags = [(("search", name), value, name) for name, value in (("seed", seed), ("halving", halving))]
+    flags = [
+        (("search", name), value, name) for name, value in (("seed", seed), ("halving", halving))
+    ]
     plan = Plan(strategy, parse(text, "bench", Path(), flags, task.rows))
     return plan, prepare(plan.spec.data)
 
@@ -115,7 +125,25 @@ def searched(
     facts = json.dumps({"task": data.task})
     with tempfile.TemporaryDirectory() as folder, RUNNERS.load("local")(1, 1) as runner:
         study = Path(folder) / "study"
-        meta = Meta("", strategy, seed, 0.0, "", "", "", "[]", task.rows, BUDGET, 1, "cpu", facts, 0.0, 0.0, "", "{}")
+        meta = Meta(
+            "",
+            strategy,
+            seed,
+            0.0,
+            "",
+            "",
+            "",
+            "[]",
+            task.rows,
+            BUDGET,
+            1,
+            "cpu",
+            facts,
+            0.0,
+            0.0,
+            "",
+            "{}",
+        )
         search = planned(plan, data, study, meta)
         with Store.create(study, meta) as store:
             call(runner, *warm(search, plan.default or {}))
@@ -133,11 +161,18 @@ def warm(search: Search, params: Params) -> tuple[str, Job]:
     work = search.work(Cohort(0, (Trial(0, params, "", 0, 0),)))
     assert isinstance(work.argument, Job)
     member = work.argument.members[0]
-    return work.call, replace(work.argument, members=(replace(member, settings={**member.settings, "epochs": 1}),))
+    return work.call, replace(
+        work.argument, members=(replace(member, settings={**member.settings, "epochs": 1}),)
+    )
 
 
 def by_hand(
-    task: Task, seed: int, study: optuna.Study, trials: int | None, target: float = 0.0, most: float = math.inf
+    task: Task,
+    seed: int,
+    study: optuna.Study,
+    trials: int | None,
+    target: float = 0.0,
+    most: float = math.inf,
 ) -> Course:
     """Optuna and a plain loop, until the target is reached or so many trials or seconds are over."""
     _, data = planned_for(task, "random", seed, halving=False)
@@ -169,7 +204,9 @@ def by_hand(
 
 def at_random(seed: int) -> optuna.Study:
     """Whole random trainings."""
-    return optuna.create_study(sampler=optuna.samplers.RandomSampler(seed), pruner=optuna.pruners.NopPruner())
+    return optuna.create_study(
+        sampler=optuna.samplers.RandomSampler(seed), pruner=optuna.pruners.NopPruner()
+    )
 
 
 def pruning(task: Task, seed: int) -> optuna.Study:
@@ -194,14 +231,20 @@ SEARCHES = {
 
 def main() -> None:
     """Measure, and print a table for each task."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("tasks", nargs="*", choices=[*TASKS, []])
     arguments.add_argument("--seeds", type=int, default=3, help="how many")
     arguments.add_argument("--first", type=int, default=0, help="the first of the seeds")
     arguments.add_argument("--most", type=float, default=2.0)
-    arguments.add_argument("--built-in", action="store_true", help="search hpsearch's built-in space")
+    arguments.add_argument(
+        "--built-in", action="store_true", help="search hpsearch's built-in space"
+    )
     every = [PLAIN, *SEARCHES, PRUNED]
-    arguments.add_argument("--only", nargs="+", choices=every, default=every, help=f"beside '{WHOLE}'")
+    arguments.add_argument(
+        "--only", nargs="+", choices=every, default=every, help=f"beside '{WHOLE}'"
+    )
     a = arguments.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     set_up(1)
@@ -212,10 +255,19 @@ def main() -> None:
             theirs = searched(task, "random", seed, halving=False)
             courses[WHOLE].append(theirs)
             for label in a.only:
-                courses[label].append(contender(label, task, seed, theirs.best, a.most * theirs.seconds))
+                courses[label].append(
+                    contender(label, task, seed, theirs.best, a.most * theirs.seconds)
+                )
         targets = ", ".join(f"{one.best:.4f}" for one in courses[WHOLE])
         print(f"\n{name}, {task.epochs} epochs: target {targets}\n")
-        heads = ["", "reached", "s", "of the 50 in a loop", "of the 50 as cohorts", "of the best of these"]
+        heads = [
+            "",
+            "reached",
+            "s",
+            "of the 50 in a loop",
+            "of the 50 as cohorts",
+            "of the best of these",
+        ]
         print(table([heads, *lines(courses)]))
 
 

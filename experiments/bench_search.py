@@ -63,10 +63,10 @@ from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.plan import Member
-from hpsearch.engine.settings import complete
+from hpsearch.engine.structure.cohorts import Member
+from hpsearch.engine.structure.settings import complete
 from hpsearch.engine.train import Ended, train
-from hpsearch.trial import Done
+from hpsearch.study.trial import Done
 
 Params = Mapping[str, Any]
 Parameters = Mapping[str, Mapping[str, Any]]
@@ -97,7 +97,8 @@ class Task:
 def tabled(name: str, variant: int = 0) -> Task:
     """A table of trained nets; it has no variants."""
     choices = {
-        name: [HPOBench.param_types[name](value) for value in values] for name, values in HPOBench.search_space.items()
+        name: [HPOBench.param_types[name](value) for value in values]
+        for name, values in HPOBench.search_space.items()
     }
     losses, seconds = entries(name)
     means = losses.mean(-1)
@@ -113,7 +114,12 @@ def tabled(name: str, variant: int = 0) -> Task:
     def judge(params: Params) -> float:
         return min(1.0, (float(means[place(params)]) - best) / (middle - best))
 
-    return Task({name: {"values": values} for name, values in choices.items()}, evaluate, judge, ordered=True)
+    return Task(
+        {name: {"values": values} for name, values in choices.items()},
+        evaluate,
+        judge,
+        ordered=True,
+    )
 
 
 def entries(name: str) -> tuple[Numbers, Numbers]:
@@ -147,8 +153,15 @@ def trained(name: str, variant: int = 0) -> Task:
 
     def results(params: Params, replicates: Iterable[int]) -> list[tuple[float, float]]:
         members = [Member(0, complete(params), replicate) for replicate in replicates]
-        ended = [event.result for event in train(feed, members, "loss", seed=0) if isinstance(event, Ended)]
-        return [(result.loss if isinstance(result, Done) else math.nan, result.seconds) for result in ended]
+        ended = [
+            event.result
+            for event in train(feed, members, "loss", seed=0)
+            if isinstance(event, Ended)
+        ]
+        return [
+            (result.loss if isinstance(result, Done) else math.nan, result.seconds)
+            for result in ended
+        ]
 
     def evaluate(params: Params, rng: np.random.Generator) -> tuple[float, float]:
         return results(params, [FRESH + int(rng.integers(1_000_000))])[0]
@@ -224,8 +237,14 @@ class Meter:
             raise RuntimeError(f"more evaluations than a budget of {self.budget} has")
         self.waits.append(time.perf_counter() - self._last)
         number = len(self.losses)
-        loss, seconds = self.task.evaluate(params, np.random.default_rng([self.seed, number, *self.name.encode()]))
-        spent = number + 1 if self.task.unit is None else (self.spent or [0.0])[-1] + seconds / self.task.unit
+        loss, seconds = self.task.evaluate(
+            params, np.random.default_rng([self.seed, number, *self.name.encode()])
+        )
+        spent = (
+            number + 1
+            if self.task.unit is None
+            else (self.spent or [0.0])[-1] + seconds / self.task.unit
+        )
         self.params.append(dict(params))
         self.losses.append(loss if spent <= self.budget else math.nan)
         self.spent.append(spent)
@@ -241,9 +260,13 @@ class Meter:
 def ours(meter: Meter, options: Mapping[str, Any]) -> Params | None:
     """Search by hpsearch; the configuration that it delivers."""
     unit = meter.task.unit
-    limits = {"budget": meter.budget} if unit is None else {"budget": MOST, "time": meter.budget * unit}
+    limits = (
+        {"budget": meter.budget} if unit is None else {"budget": MOST, "time": meter.budget * unit}
+    )
     found = hpsearch.minimize(meter, meter.task.parameters, seed=meter.seed, **limits, **options)
-    if len(found.trials) != len(meter.losses):  # what an objective raises is a failed trial for hpsearch
+    if len(found.trials) != len(
+        meter.losses
+    ):  # what an objective raises is a failed trial for hpsearch
         raise RuntimeError(found.trials[-1].reason)
     return found.best.params if found.best else None
 
@@ -318,7 +341,9 @@ def dimension(p: Mapping[str, Any], ordered: bool) -> Any:
     """A parameter as scikit-optimize has it; a list by its positions."""
     if "values" in p:
         positions = range(len(p["values"]))
-        return skopt.space.Integer(0, positions[-1]) if ordered else skopt.space.Categorical(positions)
+        return (
+            skopt.space.Integer(0, positions[-1]) if ordered else skopt.space.Categorical(positions)
+        )
     kind = skopt.space.Integer if whole(p) else skopt.space.Real
     return kind(p["min"], p["max"], prior="log-uniform" if p.get("log") else "uniform")
 
@@ -328,7 +353,9 @@ def unflattened(parameters: Parameters, point: Sequence[Any]) -> Params:
     params: dict[str, Any] = {}
     for (name, p), value in zip(parameters.items(), point, strict=True):
         if active(parameters, name, params):
-            params[name] = p["values"][value] if "values" in p else int(value) if whole(p) else float(value)
+            params[name] = (
+                p["values"][value] if "values" in p else int(value) if whole(p) else float(value)
+            )
     return params
 
 
@@ -413,7 +440,9 @@ def run(job: Job) -> Run:
         best = ours(meter, options_of(job.method))
         winner = 1.0 if best is None else task.judge(best)
     judged = range(len(meter.losses)) if task.exact else leaders(meter.losses)
-    regrets = [task.judge(params) if k in judged else math.nan for k, params in enumerate(meter.params)]
+    regrets = [
+        task.judge(params) if k in judged else math.nan for k, params in enumerate(meter.params)
+    ]
     return Run(job, meter.params, meter.losses, meter.spent, meter.waits, regrets, winner)
 
 
@@ -492,7 +521,9 @@ def report(kept: Kept, wanted: Sequence[Job]) -> Iterator[str]:
     delivered = {m: {cell: one.delivered(budget) for cell, one in runs[m].items()} for m in methods}
     seen = {m: [one.seen(budget) for one in runs[m].values()] for m in methods}
     waits = {m: fmean(one.wait(budget) for one in runs[m].values()) for m in methods}
-    rows: list[Row] = [("", "delivered", "seen", f"- {methods[0]}", "won tied lost", "s/suggestion", "runs")]
+    rows: list[Row] = [
+        ("", "delivered", "seen", f"- {methods[0]}", "won tied lost", "s/suggestion", "runs")
+    ]
     for m in methods:
         cells = [
             said(np.array([*delivered[m].values()])),
@@ -502,7 +533,12 @@ def report(kept: Kept, wanted: Sequence[Job]) -> Iterator[str]:
         rows.append((m, *cells, f"{waits[m]:.4f}", str(len(runs[m]))))
     yield table(rows)
     tasks = dict.fromkeys(job.task for job in wanted)
-    yield table([("", *methods), *((task, *(by_task(delivered[m], task) for m in methods)) for task in tasks)])
+    yield table(
+        [
+            ("", *methods),
+            *((task, *(by_task(delivered[m], task) for m in methods)) for task in tasks),
+        ]
+    )
 
 
 def compared(its: Mapping[Cell, float], first: Mapping[Cell, float]) -> tuple[str, str]:
@@ -534,7 +570,9 @@ def main() -> None:
         for budget in given.trials
     }
     asked = [job for jobs in wanted.values() for job in jobs]
-    peers_last = (job._replace(budget=max(given.trials)) if job.method in PEERS else job for job in asked)
+    peers_last = (
+        job._replace(budget=max(given.trials)) if job.method in PEERS else job for job in asked
+    )
     missing = [job for job in dict.fromkeys(peers_last) if kept.find(job) is None]
     for number, found in enumerate(performed(missing, given.jobs), 1):
         kept.save(found)
@@ -542,16 +580,28 @@ def main() -> None:
             print(f"\r{number}/{len(missing)} runs ", end="", file=sys.stderr, flush=True)
     for (group, budget), jobs in wanted.items():
         what = "mean trainings' seconds" if group == "cost" else "trials"
-        print(f"\n{group}, {budget} {what}, variant {given.variant}", *report(kept, jobs), sep="\n\n", flush=True)
+        print(
+            f"\n{group}, {budget} {what}, variant {given.variant}",
+            *report(kept, jobs),
+            sep="\n\n",
+            flush=True,
+        )
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--group", nargs="+", choices=GROUPS, default=[*GROUPS])
     parser.add_argument("--trials", nargs="+", type=int, default=[20, 30, 60], help="budgets")
     parser.add_argument("--seeds", nargs="+", type=int, default=[*range(1, 20, 2)])
-    parser.add_argument("--methods", nargs="+", default=[OURS, *PEERS], help="the first is what the others differ from")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=[OURS, *PEERS],
+        help="the first is what the others differ from",
+    )
     parser.add_argument("--option", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--variant", type=int, default=0, help="of the objectives of b")
     parser.add_argument("--jobs", type=int, default=1, help="processes")

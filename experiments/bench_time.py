@@ -45,7 +45,7 @@ from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
-from hpsearch.space import Params
+from hpsearch.space.space import Params
 
 EPOCHS = 30
 FRESH = range(10_000, 10_100)
@@ -61,7 +61,10 @@ parameters:
   dropout: {min: 0.0, max: 0.5}
   batch_size: {values: [32, 64]}
 """
-SOURCES: Mapping[str, Callable[..., Any]] = {"digits": load_digits, "breast_cancer": load_breast_cancer}
+SOURCES: Mapping[str, Callable[..., Any]] = {
+    "digits": load_digits,
+    "breast_cancer": load_breast_cancer,
+}
 
 
 @dataclass(frozen=True)
@@ -99,24 +102,29 @@ class Task:
         part[train] = "train"
         np.savez(folder / "data.npz", X=x, y=y, part=part)
         (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
-        return cls(folder, Rows(*(torch.from_numpy(v[rows]) for rows in (train, validation) for v in (x, y))))
+        return cls(
+            folder,
+            Rows(*(torch.from_numpy(v[rows]) for rows in (train, validation) for v in (x, y))),
+        )
 
 
 def by_command(task: Task, seed: int, seconds: float, *flags: str) -> tuple[int, float, Params]:
     """What `hpsearch bayes` comes to."""
     study = task.folder / "-".join(("study", str(seed), *flags))
-    command = (
-        f"-m hpsearch bayes config.yaml --time {seconds}s --workers 1 --seed {seed} --json --quiet --study {study}"
-    )
+    command = f"-m hpsearch bayes config.yaml --time {seconds}s --workers 1 --seed {seed} --json --quiet --study {study}"
     path = {"PYTHONPATH": str(Path(hpsearch.__file__).parents[1])}
     run = [sys.executable, *command.split(), *flags]
-    done = subprocess.run(run, cwd=task.folder, env=os.environ | path, check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(
+        run, cwd=task.folder, env=os.environ | path, check=True, stdout=subprocess.PIPE
+    )
     found = json.loads(done.stdout)
     seen = min(float(row["loss"]) for row in found["trials"] if row["loss"] is not None)
     return len(found["trials"]), seen, found["winner"]["params"]
 
 
-def by_optuna(task: Task, seed: int, seconds: float, resident: bool = False) -> tuple[int, float, Params]:
+def by_optuna(
+    task: Task, seed: int, seconds: float, resident: bool = False
+) -> tuple[int, float, Params]:
     """What TPE and a plain loop come to."""
     outputs = int(task.rows.y.max()) + 1
 
@@ -162,23 +170,41 @@ def report(runs: Sequence[Run], task: str) -> str:
     lines = [["", "trials", "seen", "retrained", "difference", "s.e.", "wall s"]]
     for method, its in found.items():
         both = [seed for seed in its if seed in found["hpsearch"]]
-        differences = np.array([its[s].retrained / found["hpsearch"][s].retrained - 1 for s in both])
+        differences = np.array(
+            [its[s].retrained / found["hpsearch"][s].retrained - 1 for s in both]
+        )
         mean, error = mean_error(differences) if len(both) > 1 else (math.nan, math.nan)
-        figures = [np.mean([getattr(run, name) for run in its.values()]) for name in ("seen", "retrained")]
-        trials, wall = (np.mean([getattr(run, name) for run in its.values()]) for name in ("trials", "wall"))
+        figures = [
+            np.mean([getattr(run, name) for run in its.values()]) for name in ("seen", "retrained")
+        ]
+        trials, wall = (
+            np.mean([getattr(run, name) for run in its.values()]) for name in ("trials", "wall")
+        )
         shown = ["", ""] if method == "hpsearch" else [f"{mean:+.1%}", f"{error:.1%}"]
-        lines.append([method, f"{trials:.0f}", *(f"{figure:.4f}" for figure in figures), *shown, f"{wall:.1f}"])
+        lines.append(
+            [
+                method,
+                f"{trials:.0f}",
+                *(f"{figure:.4f}" for figure in figures),
+                *shown,
+                f"{wall:.1f}",
+            ]
+        )
     return f"{task}, {len(found['hpsearch'])} seeds\n\n{table(lines)}\n"
 
 
 def main() -> None:
     """Search in turn, and print a table for each task."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("tasks", nargs="*", choices=[*SOURCES, []])
     arguments.add_argument("--seeds", type=int, default=10)
     arguments.add_argument("--seconds", type=float, default=60.0)
     arguments.add_argument("--methods", nargs="*", choices=METHODS, default=[*METHODS])
-    arguments.add_argument("--keep", type=Path, help="a file of runs, one a line: those in it are not run again")
+    arguments.add_argument(
+        "--keep", type=Path, help="a file of runs, one a line: those in it are not run again"
+    )
     a = arguments.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -194,9 +220,15 @@ def main() -> None:
             start = time.perf_counter()
             trials, seen, params = METHODS[method](tasks[name], seed, a.seconds)
             wall = time.perf_counter() - start
-            run = Run(name, method, seed, trials, seen, wall, params, retrained(tasks[name], params))
+            run = Run(
+                name, method, seed, trials, seen, wall, params, retrained(tasks[name], params)
+            )
             runs.append(run)
-            print(f"{name} {seed} {method}: {trials} trials, {run.retrained:.4f}", file=sys.stderr, flush=True)
+            print(
+                f"{name} {seed} {method}: {trials} trials, {run.retrained:.4f}",
+                file=sys.stderr,
+                flush=True,
+            )
             if a.keep:
                 with a.keep.open("a", encoding="utf-8") as file:
                     print(json.dumps(asdict(run)), file=file)

@@ -32,10 +32,10 @@ from scipy.stats import spearmanr
 
 from experiments.bench_halving import BUDGET, BUILT_IN, SOON, TASKS, Task, planned_for
 from experiments.comparison import Numbers, table, trained
-from hpsearch.commands.plan import bills
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.plan import key
-from hpsearch.space import Params
+from hpsearch.engine.structure.cohorts import key
+from hpsearch.search.plan import bills
+from hpsearch.space.space import Params
 from hpsearch.strategies.halving import bracket, rungs
 
 Kind = Hashable
@@ -89,13 +89,19 @@ class Curves:
     def study(self, number: int) -> float:
         """Seconds of all of a study."""
         kinds = Counter(one.kind for one in self.all if one.study == number)
-        return sum(self.epochs(kind, members, len(self.all[0].losses)) for kind, members in kinds.items())
+        return sum(
+            self.epochs(kind, members, len(self.all[0].losses)) for kind, members in kinds.items()
+        )
 
 
 def measured(task: Task, studies: int) -> Curves:
     """Train them all, and measure how long arrays take."""
     plan, data = planned_for(task, "bayes", 0, halving=True)
-    near, feed, rng = plan.space(bills(plan.spec, data, "cpu")({}).steps), Feed(data, "cpu"), Random(0)
+    near, feed, rng = (
+        plan.space(bills(plan.spec, data, "cpu")({}).steps),
+        Feed(data, "cpu"),
+        Random(0),
+    )
     curves: list[Curve] = []
     kinds: dict[Kind, list[Params]] = defaultdict(list)
     for study in range(studies):
@@ -107,12 +113,17 @@ def measured(task: Task, studies: int) -> Curves:
             kinds[kind].append(settings[number])
             usual = 1.0 + near.trusted * (float(density[number]) - 1.0)
             curves.append(Curve(study, kind, usual, np.minimum.accumulate(runs.loss[0])))
-    return Curves(curves, {kind: [seconds(feed, some, size) for size in _SIZES] for kind, some in kinds.items()})
+    return Curves(
+        curves,
+        {kind: [seconds(feed, some, size) for size in _SIZES] for kind, some in kinds.items()},
+    )
 
 
 def seconds(feed: Feed, settings: Sequence[Params], members: int) -> float:
     """Of an epoch of an array of such trials: the quickest of a few."""
-    group = {n: {**one, "epochs": 2} for n, one in zip(range(members), cycle(settings), strict=False)}
+    group = {
+        n: {**one, "epochs": 2} for n, one in zip(range(members), cycle(settings), strict=False)
+    }
 
     def once() -> float:
         begun = time.perf_counter()
@@ -122,7 +133,9 @@ def seconds(feed: Feed, settings: Sequence[Params], members: int) -> float:
     return min(once() for _ in range(3))
 
 
-def until(curves: Curves, shape: Sequence[tuple[int, int]], by_end: bool, drawn: str, rng: Random) -> float:
+def until(
+    curves: Curves, shape: Sequence[tuple[int, int]], by_end: bool, drawn: str, rng: Random
+) -> float:
     """The time until the target of a random study is there, as a part of that study's."""
     study = rng.randrange(curves.all[-1].study + 1)
     target = curves.lowest[study].loss
@@ -132,7 +145,9 @@ def until(curves: Curves, shape: Sequence[tuple[int, int]], by_end: bool, drawn:
     for _ in range(_MOST):
         kind = curves.best if drawn == "best" else rng.choices(others, weights)[0].kind
         # whose waiting time is shorter is drawn first
-        waiting = {at: rng.expovariate(weights[at]) for at, one in enumerate(others) if one.kind == kind}
+        waiting = {
+            at: rng.expovariate(weights[at]) for at, one in enumerate(others) if one.kind == kind
+        }
         going = [others[at] for at in sorted(waiting, key=waiting.__getitem__)]
         for (_, before), (members, rung) in pairwise(((0, 0), *shape)):
             if before:
@@ -148,7 +163,12 @@ def rows(curves: Curves, draws: int) -> Iterator[Sequence[str]]:
     """A line for each way."""
     R = len(curves.all[0].losses)
     every = rungs(R, 4)
-    shapes = (bracket(every), tuple(zip((27, 9, 3, 1), every, strict=True)), bracket(rungs(R, 3)), ((24, R),))
+    shapes = (
+        bracket(every),
+        tuple(zip((27, 9, 3, 1), every, strict=True)),
+        bracket(rungs(R, 3)),
+        ((24, R),),
+    )
     for drawn, by_end, shape in product(("random", "usual", "best"), (False, True), shapes):
         times = [until(curves, shape, by_end, drawn, Random(draw)) for draw in range(draws)]
         yield (
@@ -165,29 +185,42 @@ def early(curves: Curves) -> Iterator[Sequence[str]]:
     losses = np.array([one.losses for one in curves.all])
     best = losses[np.argsort(losses[:, -1])[: len(losses) // 5]]
     for rung in rungs(losses.shape[1], 4)[:-1]:
-        found = (float(spearmanr(some[:, rung - 1], some[:, -1]).statistic) for some in (losses, best))
+        found = (
+            float(spearmanr(some[:, rung - 1], some[:, -1]).statistic) for some in (losses, best)
+        )
         yield str(rung), *(f"{one:.2f}" for one in found)
 
 
 def reach(curves: Curves) -> str:
     """How often a trial has the lowest loss of another study: of random ones, and of those near what is usual."""
     lowest = curves.lowest
-    hits = np.array([np.mean([one.loss <= lowest[s].loss for s in lowest if s != one.study]) for one in curves.all])
+    hits = np.array(
+        [
+            np.mean([one.loss <= lowest[s].loss for s in lowest if s != one.study])
+            for one in curves.all
+        ]
+    )
     times = np.average(hits, weights=[one.usual for one in curves.all]) / hits.mean()
     return f"{hits.mean():.3f} of random trials have the target; near what is usual {times:.1f} times as many"
 
 
 def main() -> None:
     """Train, and print tables for each task."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("tasks", nargs="*", choices=[*SOON, *_SMALL, []])
     arguments.add_argument("--studies", type=int, default=16)
     arguments.add_argument("--draws", type=int, default=400)
-    arguments.add_argument("--built-in", action="store_true", help="search hpsearch's built-in space")
+    arguments.add_argument(
+        "--built-in", action="store_true", help="search hpsearch's built-in space"
+    )
     given = arguments.parse_args()
     for name in given.tasks or SOON:
         task = {**TASKS, **_SMALL}[name]
-        curves = measured(replace(task, parameters=BUILT_IN) if given.built_in else task, given.studies)
+        curves = measured(
+            replace(task, parameters=BUILT_IN) if given.built_in else task, given.studies
+        )
         print(f"\n{name}, {len(curves.all)} whole trainings\n")
         heads = ["bracket", "who goes on", "drawn", "median time", "a quarter or less"]
         print(table([heads, *rows(curves, given.draws)]))

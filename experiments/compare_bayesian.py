@@ -38,17 +38,22 @@ from hpsearch.data import Dataset, Fold
 from hpsearch.data.scale import scaling
 from hpsearch.data.split import folded
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.plan import Member, cohorts
-from hpsearch.engine.settings import BAYESIAN, complete
+from hpsearch.engine.structure.cohorts import Member, cohorts
+from hpsearch.engine.structure.settings import BAYESIAN, complete
 from hpsearch.engine.train import Ended, begun, learn, train
-from hpsearch.parameters import Value
-from hpsearch.space import Params
-from hpsearch.trial import Done
+from hpsearch.space.parameters import Value
+from hpsearch.space.space import Params
+from hpsearch.study.trial import Done
 
 LABELS = (100, 200, 400)
 DRAWS, CONFIGURATIONS, FOLDS = 10, 8, 5
 EPOCHS = 50
-KINDS = {"none": "one net", "mc_dropout": "MC dropout", "variational": "variational", "laplace": "Laplace"}
+KINDS = {
+    "none": "one net",
+    "mc_dropout": "MC dropout",
+    "variational": "variational",
+    "laplace": "Laplace",
+}
 _BINS = 15  # of confidence, for the calibration error
 
 
@@ -87,7 +92,9 @@ def configurations(kind: str, number: int) -> list[Params]:
     return found
 
 
-def measure(sizes: Sequence[int] = LABELS, draws: int = DRAWS, number: int = CONFIGURATIONS) -> Found:
+def measure(
+    sizes: Sequence[int] = LABELS, draws: int = DRAWS, number: int = CONFIGURATIONS
+) -> Found:
     """Search for each kind with each number of labels, and judge what was found."""
     return {
         (kind, labels): searched(few(labels, draws), configurations(kind, number))
@@ -106,10 +113,14 @@ def searched(data: Dataset, points: Sequence[Params]) -> Judged:
     ]
     feed = Feed(replace(data, folds=tuple(inner)), "cpu")
     results: dict[tuple[int, int], list[Done]] = {}
-    for members in _cohorts(feed, points, [(p, 0, f) for p in range(len(points)) for f in range(len(inner))]):
+    for members in _cohorts(
+        feed, points, [(p, 0, f) for p in range(len(points)) for f in range(len(inner))]
+    ):
         for event in train(feed, members, "loss", seed=0):
             if isinstance(event, Ended) and isinstance(event.result, Done):
-                results.setdefault((event.member.fold // FOLDS, event.member.number), []).append(event.result)
+                results.setdefault((event.member.fold // FOLDS, event.member.number), []).append(
+                    event.result
+                )
     winners, epochs = [], []
     for draw in range(draws):
         whole = {p: ended for (d, p), ended in results.items() if d == draw and len(ended) == FOLDS}
@@ -123,17 +134,26 @@ def searched(data: Dataset, points: Sequence[Params]) -> Judged:
         for fold, answer in _refitted(outer, members, epochs)
     }
     y = torch.from_numpy(classes[data.test])
-    return Judged(*(np.array(each) for each in zip(*(_judged(answers[draw], y) for draw in range(draws)), strict=True)))
+    return Judged(
+        *(
+            np.array(each)
+            for each in zip(*(_judged(answers[draw], y) for draw in range(draws)), strict=True)
+        )
+    )
 
 
-def _cohorts(feed: Feed, points: Sequence[Params], wanted: Sequence[tuple[int, int, int]]) -> Iterator[list[Member]]:
+def _cohorts(
+    feed: Feed, points: Sequence[Params], wanted: Sequence[tuple[int, int, int]]
+) -> Iterator[list[Member]]:
     """Members (point, replicate, fold) that train together."""
     settings = [points[p] for p, _, _ in wanted]
     for positions in cohorts(settings, feed.data.shape, feed.data.outputs, "cpu"):
         yield [Member(wanted[k][0], settings[k], *wanted[k][1:]) for k in positions]
 
 
-def _refitted(feed: Feed, members: Sequence[Member], epochs: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+def _refitted(
+    feed: Feed, members: Sequence[Member], epochs: Sequence[int]
+) -> Iterator[tuple[int, Tensor]]:
     """Each member's fold, and the log-probabilities of the test rows after as many epochs as the fold is to have."""
     array = begun(feed, members, seed=0)
     for epoch in range(1, 1 + max(epochs[member.fold] for member in members)):
@@ -142,7 +162,9 @@ def _refitted(feed: Feed, members: Sequence[Member], epochs: Sequence[int]) -> I
         if ready:
             with torch.inference_mode():
                 predict = BAYESIAN.load(str(array.settings["bayesian"]))(array, feed)
-                said = torch.cat([outputs for outputs, _, _ in feed.answers(array, "test", predict)], 1)
+                said = torch.cat(
+                    [outputs for outputs, _, _ in feed.answers(array, "test", predict)], 1
+                )
             for k in ready:
                 yield array.members[k].fold, said[k].double().log_softmax(1)
 
@@ -159,14 +181,20 @@ def _judged(answer: Tensor, y: Tensor) -> tuple[float, float, float]:
 
 def rows(found: Found) -> list[Row]:
     """For each number of labels and kind: the figures, and the paired t test of its difference to one net."""
-    table: list[Row] = [("labels", "net", "test NLL", "- one net", "p", "ECE", "- one net", "p", "accuracy")]
+    table: list[Row] = [
+        ("labels", "net", "test NLL", "- one net", "p", "ECE", "- one net", "p", "accuracy")
+    ]
     for (kind, labels), judged in found.items():
         one = found["none", labels]
         cells = [str(labels), KINDS[kind]]
         for mine, its in ((judged.nll, one.nll), (judged.ece, one.ece)):
             cells += [
                 said(mine),
-                *(("", "") if kind == "none" else (said(mine - its), f"{ttest_rel(mine, its).pvalue:.3f}")),
+                *(
+                    ("", "")
+                    if kind == "none"
+                    else (said(mine - its), f"{ttest_rel(mine, its).pvalue:.3f}")
+                ),
             ]
         table.append((*cells, said(judged.accuracy)))
     return table
@@ -183,14 +211,21 @@ def draw(found: Found) -> Figure:
         for number, (kind, label) in enumerate(KINDS.items()):
             if kind == "none":
                 continue
-            gains = [mean_error(getattr(found[kind, n], name) - getattr(found["none", n], name)) for n in sizes]
+            gains = [
+                mean_error(getattr(found[kind, n], name) - getattr(found["none", n], name))
+                for n in sizes
+            ]
             x = [k + 0.12 * (number - 2) for k in range(len(sizes))]
             axis.errorbar(
                 x, [g[0] for g in gains], yerr=[g[1] for g in gains],
                 fmt=MARKERS[number], color=COLOURS[number], capsize=4, label=label,
             )  # fmt: skip
         axis.set_xticks(range(len(sizes)), [str(n) for n in sizes])
-        axis.set(title=f"{title} on test rows", xlabel="labels", ylabel="difference to one net (lower is better)")
+        axis.set(
+            title=f"{title} on test rows",
+            xlabel="labels",
+            ylabel="difference to one net (lower is better)",
+        )
     legend(figure, axes[0][0], 3)
     return figure
 

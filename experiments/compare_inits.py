@@ -35,8 +35,8 @@ from experiments.comparison import (
     said,
 )
 from hpsearch.engine.feed import Feed
-from hpsearch.parameters import Value
-from hpsearch.trial import Probe
+from hpsearch.space.parameters import Value
+from hpsearch.study.trial import Probe
 
 Place = tuple[str, str, int]
 """An activation, an initialisation and a depth."""
@@ -75,7 +75,13 @@ def measure(
     """Probe and train every kind of net."""
     feed = Feed(digits(), "cpu")
     nets: dict[Place, dict[str, Value]] = {
-        (activation, name, depth): {**NET, **init, "activation": activation, "depth": depth, "epochs": epochs}
+        (activation, name, depth): {
+            **NET,
+            **init,
+            "activation": activation,
+            "depth": depth,
+            "epochs": epochs,
+        }
         for depth in depths
         for activation in activations
         for name, init in INITS.items()
@@ -91,12 +97,23 @@ def _norms(found: Sequence[Probe]) -> Numbers:
 
 def rows(nets: Nets) -> list[Row]:
     """For each kind of net: the first layer's gradient, that over the output layer's, and the loss in the end."""
-    table: list[Row] = [("activation", "init", "depth", "first gradient", "over the last", "training loss", "lr")]
+    table: list[Row] = [
+        ("activation", "init", "depth", "first gradient", "over the last", "training loss", "lr")
+    ]
     for place, runs in nets.runs.items():
         activation, name, depth = place
         norms = nets.gradients[place]
         sizes = (_power(norms[:, 0]), _power(norms[:, 0] / norms[:, -1]))
-        table.append((activation, name, str(depth), *sizes, said(runs.train_loss[:, -1]), str(runs.settings["lr"])))
+        table.append(
+            (
+                activation,
+                name,
+                str(depth),
+                *sizes,
+                said(runs.train_loss[:, -1]),
+                str(runs.settings["lr"]),
+            )
+        )
     return table
 
 
@@ -114,7 +131,9 @@ def draw(nets: Nets) -> Figure:
         above, below = axes[0, column], axes[1, column]
         for number, name in enumerate(INITS):
             _draw_gradient(above, nets.gradients[activation, name, depths[-1]], number, name)
-            ends = np.stack([nets.runs[activation, name, depth].train_loss[:, -1] for depth in depths], 1)
+            ends = np.stack(
+                [nets.runs[activation, name, depth].train_loss[:, -1] for depth in depths], 1
+            )
             _draw_losses(below, depths, ends, number, name)
         above.set(
             title=f"{activation}, {depths[-1]} layers, before the first step",
@@ -141,16 +160,34 @@ def _draw_gradient(axes: Axes, norms: Numbers, number: int, name: str) -> None:
     with np.errstate(divide="ignore"):
         mean, error = mean_error(np.log10(norms))
     layers = range(len(mean))
-    axes.plot(layers, 10**mean, color=COLOURS[number], label=name, marker=MARKERS[number], markevery=(2 * number, 12))
-    axes.fill_between(layers, 10 ** (mean - error), 10 ** (mean + error), color=COLOURS[number], alpha=0.2, linewidth=0)
+    axes.plot(
+        layers,
+        10**mean,
+        color=COLOURS[number],
+        label=name,
+        marker=MARKERS[number],
+        markevery=(2 * number, 12),
+    )
+    axes.fill_between(
+        layers,
+        10 ** (mean - error),
+        10 ** (mean + error),
+        color=COLOURS[number],
+        alpha=0.2,
+        linewidth=0,
+    )
 
 
-def _draw_losses(axes: Axes, depths: Sequence[int], losses: Numbers, number: int, name: str) -> None:
+def _draw_losses(
+    axes: Axes, depths: Sequence[int], losses: Numbers, number: int, name: str
+) -> None:
     """Where a seed has diverged there is a marker above all."""
     line(axes, depths, losses, number, name, marked=True)
     for depth in np.array(depths)[~np.isfinite(losses).all(0)]:
         axes.plot(depth, 2.6, color=COLOURS[number], marker=MARKERS[number])
-        axes.annotate("diverges", (depth, 2.6), (0, 8), textcoords="offset points", ha="center", fontsize=10)
+        axes.annotate(
+            "diverges", (depth, 2.6), (0, 8), textcoords="offset points", ha="center", fontsize=10
+        )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from experiments.comparison import (
     trained,
 )
 from hpsearch.engine.feed import Feed
-from hpsearch.parameters import Value
+from hpsearch.space.parameters import Value
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
@@ -40,7 +40,13 @@ BEGINNINGS: dict[str, dict[str, Value]] = {
     "begun badly": {"init": "uniform", "init_scale": 64**-0.5},
 }
 TUNING, SEEDS = range(10, 12), range(10)
-NET: dict[str, Value] = {"depth": 10, "width": 64, "activation": "tanh", "batch_size": 64, "patience": 0}
+NET: dict[str, Value] = {
+    "depth": 10,
+    "width": 64,
+    "activation": "tanh",
+    "batch_size": 64,
+    "patience": 0,
+}
 DECAY = 0.01  # adamw's: without it, it is adam
 GOAL = 0.1
 
@@ -63,19 +69,32 @@ def measure(
     """Tune, then race."""
     feed = Feed(digits(), "cpu")
     contestants: dict[tuple[str, str], dict[str, Value]] = {
-        (beginning, name): {**NET, **init, "epochs": epochs, "optimizer": name, "l2": DECAY * (name == "adamw")}
+        (beginning, name): {
+            **NET,
+            **init,
+            "epochs": epochs,
+            "optimizer": name,
+            "l2": DECAY * (name == "adamw"),
+        }
         for beginning, init in BEGINNINGS.items()
         for name in optimizers
     }
-    points = {(place, rate): {**one, "lr": rate} for place, one in contestants.items() for rate in rates}
+    points = {
+        (place, rate): {**one, "lr": rate} for place, one in contestants.items() for rate in rates
+    }
     tried = trained(feed, points, tuning)
     by_rate = {place: {rate: tried[place, rate] for rate in rates} for place in contestants}
-    return Races(by_rate, trained(feed, {place: best(runs.values()) for place, runs in by_rate.items()}, seeds))
+    return Races(
+        by_rate,
+        trained(feed, {place: best(runs.values()) for place, runs in by_rate.items()}, seeds),
+    )
 
 
 def rows(races: Races) -> list[Row]:
     """For each optimizer: its best learning rate, its loss, how soon it was there, and its worth on other rows."""
-    table: list[Row] = [("net", "optimizer", "lr", "training loss", f"epochs to {GOAL}", "validation accuracy")]
+    table: list[Row] = [
+        ("net", "optimizer", "lr", "training loss", f"epochs to {GOAL}", "validation accuracy")
+    ]
     for (beginning, name), runs in races.best.items():
         reached = runs.train_loss <= GOAL
         there = said(1.0 + reached.argmax(1), 1) if reached.any(1).all() else "not all there"
@@ -92,12 +111,24 @@ def draw(races: Races) -> Figure:
     for (left, right), beginning in zip(axes, beginnings, strict=True):
         for number, name in enumerate(optimizers):
             runs, tuning = races.best[beginning, name], races.tuning[beginning, name]
-            line(left, range(1, runs.train_loss.shape[1] + 1), runs.train_loss, number, name, marked=True)
+            line(
+                left,
+                range(1, runs.train_loss.shape[1] + 1),
+                runs.train_loss,
+                number,
+                name,
+                marked=True,
+            )
             ends = np.stack([tried.train_loss[:, -1] for tried in tuning.values()], 1)
             line(right, list(tuning), ends, number, name, marked=True)
-        left.set(title=f"{beginning.capitalize()}: each at its best rate", xlabel="epoch", ylabel="training loss")
+        left.set(
+            title=f"{beginning.capitalize()}: each at its best rate",
+            xlabel="epoch",
+            ylabel="training loss",
+        )
         right.set(
-            title=f"{beginning.capitalize()}: at other rates", xlabel="learning rate (a line ends where it diverges)"
+            title=f"{beginning.capitalize()}: at other rates",
+            xlabel="learning rate (a line ends where it diverges)",
         )
         right.set(ylabel="training loss in the end", xscale="log")
         for axes_of in (left, right):

@@ -53,7 +53,9 @@ def run(strategy: str, kind: str, name: str, seed: int, trials: int) -> float:
 
 def main() -> None:
     """Run all, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 3])
     parser.add_argument("--trials", type=int, nargs="+", default=[10, 20, 50])
     parser.add_argument("--strategies", nargs="+", default=["bayes", "random"])
@@ -67,11 +69,14 @@ def main() -> None:
     for strategy, trials, kind in product(given.strategies, given.trials, kinds):
         cells = list(product(GROUPS["b"].tasks, given.seeds))
         regrets, base = (
-            np.array([found[strategy, one, name, seed, trials] for name, seed in cells]) for one in (kind, "none")
+            np.array([found[strategy, one, name, seed, trials] for name, seed in cells])
+            for one in (kind, "none")
         )
         gap = regrets - base
         error = gap.std(ddof=1) / math.sqrt(len(gap))
-        print(f"{strategy:8}  {trials:6}  {kind:5}  {regrets.mean():.3f}   {gap.mean():+.3f} ± {error:.3f}")
+        print(
+            f"{strategy:8}  {trials:6}  {kind:5}  {regrets.mean():.3f}   {gap.mean():+.3f} ± {error:.3f}"
+        )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ from experiments.comparison import (
     trained,
 )
 from hpsearch.engine.feed import Feed
-from hpsearch.parameters import Value
+from hpsearch.space.parameters import Value
 
 LABELS, DRAWS = 100, 12
 PLAIN, EARLY = "none", "early stopping"
@@ -46,7 +46,14 @@ TECHNIQUES: dict[str, list[dict[str, Value]]] = {
     "drop-connect": [{"dropconnect": rate} for rate in (0.05, 0.1, 0.2, 0.35, 0.5)],
     "batch norm": [{"norm": "batch"}],
 }
-NET: dict[str, Value] = {"depth": 2, "width": 128, "optimizer": "momentum", "lr": 0.01, "batch_size": 20, "patience": 0}
+NET: dict[str, Value] = {
+    "depth": 2,
+    "width": 128,
+    "optimizer": "momentum",
+    "lr": 0.01,
+    "batch_size": 20,
+    "patience": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,9 @@ class Judged:
 
 
 def measure(
-    techniques: Mapping[str, Sequence[dict[str, Value]]] = TECHNIQUES, draws: int = DRAWS, epochs: int = 100
+    techniques: Mapping[str, Sequence[dict[str, Value]]] = TECHNIQUES,
+    draws: int = DRAWS,
+    epochs: int = 100,
 ) -> dict[str, Judged]:
     """Tune the strengths on validation rows, judge the best on test rows; read the plain net where it is best, too."""
     data, seeds = few(LABELS, draws), range(draws)
@@ -78,7 +87,10 @@ def measure(
         for i, point in enumerate(grid)
     }
     tried = trained(Feed(data, "cpu"), points, seeds)
-    chosen = {name: best((tried[name, i] for i in range(len(grid))), _final) for name, grid in techniques.items()}
+    chosen = {
+        name: best((tried[name, i] for i in range(len(grid))), _final)
+        for name, grid in techniques.items()
+    }
     tested = trained(Feed(on_test_rows(data), "cpu"), chosen, seeds)
     judged = {name: Judged(runs, [epochs - 1] * draws) for name, runs in tested.items()}
     return {**judged, EARLY: Judged(tested[PLAIN], tried[PLAIN, 0].loss.argmin(1).tolist())}
@@ -91,11 +103,15 @@ def _final(runs: Runs) -> float:
 
 def rows(judged: Mapping[str, Judged]) -> list[Row]:
     """For each technique: its strength, its test loss and accuracy, and how they differ from the plain net's."""
-    table: list[Row] = [("technique", "strength", "test loss", "- plain", "test accuracy", "- plain")]
+    table: list[Row] = [
+        ("technique", "strength", "test loss", "- plain", "test accuracy", "- plain")
+    ]
     plain = judged[PLAIN]
     for name, one in judged.items():
         strength = ", ".join(
-            str(value) for key, value in one.runs.settings.items() if key not in {*NET, "epochs", "norm"}
+            str(value)
+            for key, value in one.runs.settings.items()
+            if key not in {*NET, "epochs", "norm"}
         )
         against = (said(one.loss - plain.loss), percent(one.accuracy - plain.accuracy))
         own = ("", "") if one is plain else against
@@ -110,7 +126,10 @@ def draw(judged: Mapping[str, Judged]) -> Figure:
     plain = judged[PLAIN]
     for number, (name, one) in enumerate(judged.items()):
         if name == EARLY:
-            at, style = [1.0 + np.mean(one.stops)], {"marker": MARKERS[number], "markersize": 11, "linestyle": ""}
+            at, style = (
+                [1.0 + np.mean(one.stops)],
+                {"marker": MARKERS[number], "markersize": 11, "linestyle": ""},
+            )
             curves.plot(at, one.loss.mean(), color=COLOURS[number], label=name, **style)
         else:
             mean = one.runs.loss.mean(0)
@@ -119,9 +138,17 @@ def draw(judged: Mapping[str, Judged]) -> Figure:
             _draw_gain(losses, one.loss - plain.loss, number)
             _draw_gain(accuracies, 100 * (one.accuracy - plain.accuracy), number)
     end = float(plain.loss.mean())
-    curves.set(title="Learning 100 digits", xlabel="epoch", ylabel="test loss", ylim=(0.85 * end, 1.25 * end))
+    curves.set(
+        title="Learning 100 digits",
+        xlabel="epoch",
+        ylabel="test loss",
+        ylim=(0.85 * end, 1.25 * end),
+    )
     losses.set(title="Test loss\nagainst the plain net", xlabel="difference (left is better)")
-    accuracies.set(title="Test accuracy\nagainst the plain net", xlabel="difference in points (right is better)")
+    accuracies.set(
+        title="Test accuracy\nagainst the plain net",
+        xlabel="difference in points (right is better)",
+    )
     names = [name for name in judged if name != PLAIN]
     for axes_of, shown in ((losses, names), (accuracies, [""] * len(names))):
         axes_of.set_yticks(range(1, 1 + len(names)), shown)
@@ -135,7 +162,12 @@ def _draw_gain(axes: Axes, differences: Numbers, number: int) -> None:
     """Every draw as a dot, and their mean with its standard error."""
     mean, error = mean_error(differences)
     axes.plot(
-        differences, np.full(len(differences), number + 0.25), ".", color=COLOURS[number], alpha=0.4, markersize=5
+        differences,
+        np.full(len(differences), number + 0.25),
+        ".",
+        color=COLOURS[number],
+        alpha=0.4,
+        markersize=5,
     )
     axes.errorbar(mean, number, xerr=error, fmt=MARKERS[number], color=COLOURS[number], capsize=4)
 

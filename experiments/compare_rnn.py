@@ -30,7 +30,7 @@ from experiments.comparison import (
     said,
 )
 from hpsearch.engine.feed import Feed
-from hpsearch.parameters import Value
+from hpsearch.space.parameters import Value
 
 Nets = dict[tuple[str, int], Runs]
 """By the kind of net and the steps in which it reads a digit."""
@@ -54,7 +54,8 @@ GRIDS: dict[str, list[dict[str, Value]]] = {
     ],
     "relu, identity": [{**ELMAN, "init": "identity", "lr": rate} for rate in (0.001, 0.003)],
     "tanh, orthogonal": [
-        {"cell": "elman", "activation": "tanh", "init": "orthogonal", "lr": rate} for rate in (0.003, 0.01)
+        {"cell": "elman", "activation": "tanh", "init": "orthogonal", "lr": rate}
+        for rate in (0.003, 0.01)
     ],
     "LSTM": [{"cell": "lstm", "activation": "tanh", "lr": rate} for rate in (0.003, 0.01)],
 }
@@ -85,10 +86,20 @@ def read_in(steps: int) -> Feed:
 
 def rows(nets: Nets) -> list[Row]:
     """For each length and kind of net: what it came to, and with which settings."""
-    table: list[Row] = [("steps", "net", "training loss", "validation accuracy", "lr", "init_scale")]
+    table: list[Row] = [
+        ("steps", "net", "training loss", "validation accuracy", "lr", "init_scale")
+    ]
     for (name, length), runs in nets.items():
         numbers = (said(runs.train_loss[:, -1]), percent(runs.accuracy[:, -1]))
-        table.append((str(length), name, *numbers, str(runs.settings["lr"]), str(runs.settings.get("init_scale", "-"))))
+        table.append(
+            (
+                str(length),
+                name,
+                *numbers,
+                str(runs.settings["lr"]),
+                str(runs.settings.get("init_scale", "-")),
+            )
+        )
     return table
 
 
@@ -102,9 +113,18 @@ def draw(nets: Nets) -> Figure:
         line(left, range(1, longest.shape[1] + 1), longest, number, name, marked=True)
         ends = np.stack([100 * nets[name, length].accuracy[:, -1] for length in lengths], 1)
         line(right, lengths, ends, number, name, marked=True)
-    left.set(title=f"A digit in {lengths[-1]} steps", xlabel="epoch", ylabel="training loss", ylim=(0, 2.5))
+    left.set(
+        title=f"A digit in {lengths[-1]} steps",
+        xlabel="epoch",
+        ylabel="training loss",
+        ylim=(0, 2.5),
+    )
     guessing(left)
-    right.set(title="The longer the sequence", xlabel="steps in which a digit is read", ylabel="validation accuracy, %")
+    right.set(
+        title="The longer the sequence",
+        xlabel="steps in which a digit is read",
+        ylabel="validation accuracy, %",
+    )
     right.set(xscale="log")
     plain_numbers(right.xaxis, lengths)
     legend(figure, left, 4)

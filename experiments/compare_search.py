@@ -28,14 +28,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import hpsearch
-from experiments.comparison import COLOURS, Numbers, Row, canvas, legend, plain_numbers, present, said
-from hpsearch.report.view import Board, board
-from hpsearch.report.view import Row as Trial
-from hpsearch.space import Params
-from hpsearch.store import read
+from experiments.comparison import (
+    COLOURS,
+    Numbers,
+    Row,
+    canvas,
+    legend,
+    plain_numbers,
+    present,
+    said,
+)
+from hpsearch.report.board.view import Board, board
+from hpsearch.report.board.view import Row as Trial
+from hpsearch.space.space import Params
+from hpsearch.study.store import read
 
 SPACE: Mapping[str, object] = {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}
-SIDES = (3, 5)  # points along each side of the grid: the others have as many trials, in as many rounds
+SIDES = (
+    3,
+    5,
+)  # points along each side of the grid: the others have as many trials, in as many rounds
 WIDTH = 0.08  # of the valley
 SEEDS = range(40)
 SEARCHES = ("grid", "random", "guided", "bayes")
@@ -82,8 +94,14 @@ def cover(sides: Sequence[int] = SIDES, seeds: Sequence[int] = SEEDS) -> Coverag
 
 def _search(name: str, side: int, seed: int) -> hpsearch.Minimum:
     least, strategy = valley(seed), "random" if name == "guided" else name
-    given: dict[str, Any] = {"points": side, "rounds": side if name == "guided" else 1, "confirm": False}
-    return hpsearch.minimize(lambda params: loss(params, least), SPACE, strategy, side * side, seed, **given)
+    given: dict[str, Any] = {
+        "points": side,
+        "rounds": side if name == "guided" else 1,
+        "confirm": False,
+    }
+    return hpsearch.minimize(
+        lambda params: loss(params, least), SPACE, strategy, side * side, seed, **given
+    )
 
 
 def coverage_rows(coverage: Coverage) -> list[Row]:
@@ -91,7 +109,9 @@ def coverage_rows(coverage: Coverage) -> list[Row]:
     table: list[Row] = [("trials", "search", "values of x", "regret", "within 0.1")]
     for (name, trials), one in coverage.items():
         near = f"{100 * float((one.regret < 0.1).mean()):.0f} %"
-        table.append((str(trials), name, str(len({x for x, _ in one.points})), said(one.regret), near))
+        table.append(
+            (str(trials), name, str(len({x for x, _ in one.points})), said(one.regret), near)
+        )
     return table
 
 
@@ -116,7 +136,9 @@ def _points(axes: Axes, points: Sequence[tuple[float, float]], floor: Numbers, n
     """The trials above the valley; along the upper and the right edge, what is left of them on each axis alone."""
     colour, (x, y) = COLOURS[number], zip(*points, strict=True)
     axes.imshow(floor, origin="lower", extent=(0, 1, 0, 1), cmap="Greys_r", vmin=-1.6, vmax=1.15)
-    axes.scatter(x, y, s=30, color=colour, edgecolors="white", linewidths=0.7, zorder=3, clip_on=False)
+    axes.scatter(
+        x, y, s=30, color=colour, edgecolors="white", linewidths=0.7, zorder=3, clip_on=False
+    )
     axes.vlines(x, 1.06, 1.15, color=colour, linewidth=1.3)
     axes.hlines(y, 1.06, 1.15, color=colour, linewidth=1.3)
     axes.set(xlim=(-0.03, 1.17), ylim=(-0.03, 1.17), xticks=[], yticks=[])
@@ -129,20 +151,38 @@ def _points(axes: Axes, points: Sequence[tuple[float, float]], floor: Numbers, n
 def study(budget: int = 60, *flags: str) -> Board:
     """A random search on the digits, by the command line."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "hpsearch", "random", "--budget", str(budget), "--quiet", "--study", "study"]
-        subprocess.run([*command, "--workers", "1", *flags], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        command = [
+            sys.executable,
+            "-m",
+            "hpsearch",
+            "random",
+            "--budget",
+            str(budget),
+            "--quiet",
+            "--study",
+            "study",
+        ]
+        subprocess.run(
+            [*command, "--workers", "1", *flags], cwd=folder, check=True, stdout=subprocess.DEVNULL
+        )
         return board(read(Path(folder) / "study"))
 
 
 def front_rows(found: Board) -> list[Row]:
     """What has a star, the cheapest first; then the default and the constant predictor."""
-    table: list[Row] = [("trial", "cost, s", "validation loss", "accuracy", "optimizer", "depth x width")]
+    table: list[Row] = [
+        ("trial", "cost, s", "validation loss", "accuracy", "optimizer", "depth x width")
+    ]
     stars = sorted((row for row in found.rows if row.star), key=lambda row: row.cost or 0.0)
     for row in [*stars, *([found.default] if found.default and not found.default.star else [])]:
         role = " (winner)" if row is found.winner else " (default)" if row is found.default else ""
         error = f" ± {row.loss_se:.3f}" if row.loss_se is not None else ""
         layers = f"{row.params['depth']} x {row.params['width']}"
-        numbers = (f"{row.cost:.3f}", f"{row.loss:.3f}{error}", f"{100 * (row.metric or 0.0):.1f} %")
+        numbers = (
+            f"{row.cost:.3f}",
+            f"{row.loss:.3f}{error}",
+            f"{100 * (row.metric or 0.0):.1f} %",
+        )
         table.append((f"{row.number}{role}", *numbers, str(row.params["optimizer"]), layers))
     return [*table, ("constant", "-", f"{found.meta.baseline_loss:.3f}", "-", "-", "-")]
 
@@ -155,30 +195,70 @@ def draw_front(found: Board) -> Figure:
     stars = sorted((row for row in done if row.star), key=lambda row: row.cost or 0.0)
     _scatter(left, [row for row in done if not row.star], "cost", "o", COLOURS[5], "a trial", 30)
     left.step(*_line(stars, done), where="post", color=COLOURS[1], linewidth=1.2, zorder=2)
-    _scatter(left, stars, "cost", "*", COLOURS[1], "star: none has both a lower loss and a lower cost", 150)
+    _scatter(
+        left,
+        stars,
+        "cost",
+        "*",
+        COLOURS[1],
+        "star: none has both a lower loss and a lower cost",
+        150,
+    )
     later = sorted(done, key=lambda row: row.number)
     _scatter(right, later, "number", "o", COLOURS[5], "", 30)
     best = list(accumulate((_first(row) for row in later), min))
-    right.step([row.number for row in later], best, where="post", color=COLOURS[0], label="the lowest loss so far")
+    right.step(
+        [row.number for row in later],
+        best,
+        where="post",
+        color=COLOURS[0],
+        label="the lowest loss so far",
+    )
     for panel, across in ((left, "cost"), (right, "number")):
         for row, number, label in ((found.winner, 2, "winner"), (found.default, 4, "default")):
             if row is not None:
                 error = None if row.loss_se is None else [row.loss_se]
                 x, y = [float(getattr(row, across))], [float(row.loss or 0.0)]
-                panel.errorbar(x, y, error, marker="D", markersize=9, color=COLOURS[number], label=label, zorder=4)
+                panel.errorbar(
+                    x,
+                    y,
+                    error,
+                    marker="D",
+                    markersize=9,
+                    color=COLOURS[number],
+                    label=label,
+                    zorder=4,
+                )
         panel.set(yscale="log")
         plain_numbers(panel.yaxis)
-    left.set(title="Between loss and cost", xlabel="cost, seconds of a nominal core", ylabel="validation loss")
+    left.set(
+        title="Between loss and cost",
+        xlabel="cost, seconds of a nominal core",
+        ylabel="validation loss",
+    )
     left.set(xscale="log")
     plain_numbers(left.xaxis)
     right.set(title="One after the other", xlabel="trial")
     handles = dict(zip(*reversed(right.get_legend_handles_labels()), strict=True))
-    left.plot([], [], color=handles["the lowest loss so far"].get_color(), label="the lowest loss so far (first runs)")
+    left.plot(
+        [],
+        [],
+        color=handles["the lowest loss so far"].get_color(),
+        label="the lowest loss so far (first runs)",
+    )
     legend(figure, left, 3)
     return figure
 
 
-def _scatter(axes: Axes, rows: Sequence[Trial], across: str, marker: str, colour: str, label: str, size: float) -> None:
+def _scatter(
+    axes: Axes,
+    rows: Sequence[Trial],
+    across: str,
+    marker: str,
+    colour: str,
+    label: str,
+    size: float,
+) -> None:
     x, y = [getattr(row, across) for row in rows], [float(row.loss or 0.0) for row in rows]
     axes.scatter(x, y, s=size, marker=marker, color=colour, label=label or None, zorder=3)
 

@@ -29,7 +29,7 @@ from experiments.comparison import (
     said,
 )
 from hpsearch.engine.feed import Feed
-from hpsearch.parameters import Value
+from hpsearch.space.parameters import Value
 
 Nets = dict[tuple[str, int], Runs]
 """By the kind of net and its depth."""
@@ -39,7 +39,13 @@ DEPTHS = (5, 10, 20, 50)
 RATES = (0.001, 0.003, 0.01)
 SCALES = (0.3, 1.0)
 TUNING, SEEDS = range(8, 10), range(8)
-NET: dict[str, Value] = {"width": 32, "activation": "tanh", "optimizer": "adam", "batch_size": 64, "patience": 0}
+NET: dict[str, Value] = {
+    "width": 32,
+    "activation": "tanh",
+    "optimizer": "adam",
+    "batch_size": 64,
+    "patience": 0,
+}
 
 
 def measure(
@@ -64,10 +70,14 @@ def measure(
 
 def rows(nets: Nets) -> list[Row]:
     """For each kind and depth: what it came to, and with which settings."""
-    table: list[Row] = [("net", "depth", "training loss", "validation accuracy", "lr", "init_scale")]
+    table: list[Row] = [
+        ("net", "depth", "training loss", "validation accuracy", "lr", "init_scale")
+    ]
     for (name, depth), runs in nets.items():
         numbers = (said(runs.train_loss[:, -1]), percent(runs.accuracy[:, -1]))
-        table.append((name, str(depth), *numbers, *(str(runs.settings[key]) for key in ("lr", "init_scale"))))
+        table.append(
+            (name, str(depth), *numbers, *(str(runs.settings[key]) for key in ("lr", "init_scale")))
+        )
     return table
 
 
@@ -81,9 +91,15 @@ def draw(nets: Nets) -> Figure:
         line(left, range(1, deepest.shape[1] + 1), deepest, number, name, marked=True)
         ends = np.stack([nets[name, depth].train_loss[:, -1] for depth in depths], 1)
         line(right, depths, ends, number, name, marked=True)
-    left.set(title=f"{depths[-1]} layers learn", xlabel="epoch", ylabel="training loss", ylim=(0, 2.5))
+    left.set(
+        title=f"{depths[-1]} layers learn", xlabel="epoch", ylabel="training loss", ylim=(0, 2.5)
+    )
     guessing(left)
-    right.set(title="What each depth comes to", xlabel="hidden layers", ylabel="training loss after the last epoch")
+    right.set(
+        title="What each depth comes to",
+        xlabel="hidden layers",
+        ylabel="training loss after the last epoch",
+    )
     right.set(xscale="log", yscale="log")
     plain_numbers(right.xaxis, depths)
     plain_numbers(right.yaxis)

@@ -20,22 +20,31 @@ import numpy as np
 from experiments.bench_search import one_thread
 from experiments.comparison import Row, said, table
 from experiments.peers.functions import make
-from hpsearch.space import Space
-from hpsearch.spec import free_space
+from hpsearch.config.spec import free_space
+from hpsearch.space.space import Space
 from hpsearch.strategies import STRATEGIES, SURROGATES
 from hpsearch.strategies.prequential import one_step_ahead
-from hpsearch.trial import Done, Failed, History, Result, Trial
+from hpsearch.study.history import History
+from hpsearch.study.trial import Done, Failed, Result, Trial
 
 
 def searched(name: str, strategy: str, trials: int, seed: int) -> History:
     """A search for the minimum of an objective."""
     function = make()[name]
-    space, asks, history = free_space(function.parameters, ()), STRATEGIES.load(strategy)(), History()
+    space, asks, history = (
+        free_space(function.parameters, ()),
+        STRATEGIES.load(strategy)(),
+        History(),
+    )
     for number in range(trials):
         new = asks.ask(space, history, Random(1000 * seed + number))
         loss, _ = function(new.params, np.random.default_rng([seed, number]))
-        result: Result = Done(loss, 0.0, 1.0, 0.0, 0, 0, 0) if np.isfinite(loss) else Failed("diverged")
-        history = history.asked([Trial(number, new.params, "", number, number)]).told({number: result})
+        result: Result = (
+            Done(loss, 0.0, 1.0, 0.0, 0, 0, 0) if np.isfinite(loss) else Failed("diverged")
+        )
+        history = history.asked([Trial(number, new.params, "", number, number)]).told(
+            {number: result}
+        )
     return history
 
 
@@ -47,7 +56,9 @@ def foretold(trials: int, seeds: Sequence[int]) -> Iterator[str]:
         for name, function in make().items():
             space = free_space(function.parameters, ())
             histories = [searched(name, strategy, trials, seed) for seed in seeds]
-            found = np.array([[one(space, history, s) for s in ("gp", "ann")] for history in histories])
+            found = np.array(
+                [[one(space, history, s) for s in ("gp", "ann")] for history in histories]
+            )
             gaps.append(found[:, 1] - found[:, 0])  # [seeds, (density, rmse)]
             rows.append((name, *(f"{value:.2f}" for value in found.mean(0).T.ravel())))
         density, error = np.concatenate(gaps).T
@@ -70,7 +81,9 @@ def seconds(sizes: Sequence[int]) -> str:
         taken: Mapping[str, list[float]] = {surrogate: [] for surrogate in SURROGATES}
         for k in range(3):
             for surrogate in SURROGATES:
-                history = History(trials.trials[: size + k], trials.results)  # not the one whose model is kept
+                history = History(
+                    trials.trials[: size + k], trials.results
+                )  # not the one whose model is kept
                 start = time.process_time()
                 STRATEGIES.load("bayes")(surrogate=surrogate).ask(space, history, Random(k))
                 taken[surrogate].append(time.process_time() - start)
@@ -80,12 +93,16 @@ def seconds(sizes: Sequence[int]) -> str:
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 3, 5])
     parser.add_argument("--trials", type=int, default=50)
     given = parser.parse_args()
     one_thread()
-    print(*foretold(given.trials, given.seeds), seconds((20, 60, 300, 1000)), sep="\n\n", flush=True)
+    print(
+        *foretold(given.trials, given.seeds), seconds((20, 60, 300, 1000)), sep="\n\n", flush=True
+    )
 
 
 if __name__ == "__main__":

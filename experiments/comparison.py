@@ -28,12 +28,12 @@ from hpsearch.data.prepare import prepare
 from hpsearch.data.scale import scaling
 from hpsearch.data.split import split
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.health import probes
-from hpsearch.engine.plan import Member, cohorts
-from hpsearch.engine.settings import complete
+from hpsearch.engine.probes import probes
+from hpsearch.engine.structure.cohorts import Member, cohorts
+from hpsearch.engine.structure.settings import complete
 from hpsearch.engine.train import Ended, train
-from hpsearch.space import Params
-from hpsearch.trial import Epoch, Probe
+from hpsearch.space.space import Params
+from hpsearch.study.trial import Epoch, Probe
 
 torch.set_num_threads(1)  # nets as small as these gain nothing from more
 
@@ -80,7 +80,9 @@ def few(labels: int, draws: int) -> Dataset:
     folds = []
     for draw in range(draws):
         found, judging, _ = split(classes[rest], 300, len(rest) - labels - 300, seed=draw)
-        folds.append(Fold(rest[found], rest[judging], *scaling(data.inputs, rest[found], "standard")))
+        folds.append(
+            Fold(rest[found], rest[judging], *scaling(data.inputs, rest[found], "standard"))
+        )
     return replace(data, folds=tuple(folds), test=test)
 
 
@@ -89,7 +91,9 @@ def on_test_rows(data: Dataset) -> Dataset:
     return replace(data, folds=tuple(replace(fold, validation=data.test) for fold in data.folds))
 
 
-def trained(feed: Feed, contestants: Mapping[Label, Params], seeds: Sequence[int]) -> dict[Label, Runs]:
+def trained(
+    feed: Feed, contestants: Mapping[Label, Params], seeds: Sequence[int]
+) -> dict[Label, Runs]:
     """Train every contestant from every seed, those that fit into one array together.
 
     Where the data has several folds, seed k has the k-th.
@@ -100,10 +104,15 @@ def trained(feed: Feed, contestants: Mapping[Label, Params], seeds: Sequence[int
             if not isinstance(event, Ended):
                 member, epoch = event
                 curves.setdefault((labels[member.number], member.replicate), []).append(epoch)
-    return {label: _runs(settings, [curves[label, seed] for seed in seeds]) for label, settings in contestants.items()}
+    return {
+        label: _runs(settings, [curves[label, seed] for seed in seeds])
+        for label, settings in contestants.items()
+    }
 
 
-def probed(feed: Feed, contestants: Mapping[Label, Params], seeds: Sequence[int]) -> dict[Label, list[Probe]]:
+def probed(
+    feed: Feed, contestants: Mapping[Label, Params], seeds: Sequence[int]
+) -> dict[Label, list[Probe]]:
     """How every contestant's layers are before the first step, from each seed."""
     found: dict[Label, list[Probe]] = {label: [] for label in contestants}
     for members, labels in _cohorts(feed, contestants, seeds):
@@ -131,7 +140,9 @@ def at_their_best(
     """
     points = {(label, i): point for label, grid in grids.items() for i, point in enumerate(grid)}
     tried = trained(feed, points, tuning)
-    chosen = {label: best(tried[label, i] for i in range(len(grid))) for label, grid in grids.items()}
+    chosen = {
+        label: best(tried[label, i] for i in range(len(grid))) for label, grid in grids.items()
+    }
     return trained(feed, chosen, seeds)
 
 
@@ -149,7 +160,10 @@ def _runs(settings: Params, curves: Sequence[Sequence[Epoch]]) -> Runs:
     epochs = int(complete(settings)["epochs"])
     diverged = Epoch(0, 0, math.inf, math.inf, 0.0)
     rows = [[*curve, *[diverged] * (epochs - len(curve))] for curve in curves]
-    found = (np.array([[getattr(at, name) for at in row] for row in rows]) for name in ("train_loss", "loss", "metric"))
+    found = (
+        np.array([[getattr(at, name) for at in row] for row in rows])
+        for name in ("train_loss", "loss", "metric")
+    )
     return Runs(settings, *(np.nan_to_num(values, nan=np.inf, posinf=np.inf) for values in found))
 
 
@@ -207,7 +221,15 @@ def canvas(columns: int, rows: int = 1, height: float = 4.6) -> tuple[Figure, ND
     return figure, axes
 
 
-def line(axes: Axes, x: Sequence[float], values: Numbers, number: int, label: str, *, marked: bool = False) -> None:
+def line(
+    axes: Axes,
+    x: Sequence[float],
+    values: Numbers,
+    number: int,
+    label: str,
+    *,
+    marked: bool = False,
+) -> None:
     """The mean over the seeds of `values` [seeds, len(x)], in a band of one standard error.
 
     `number` is the contestant's, for its colour and its marker.

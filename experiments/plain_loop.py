@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from hpsearch.space import Params
+from hpsearch.space.space import Params
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,9 @@ class Rows:
     yv: Tensor
 
 
-def losses(params: Params, rows: Rows, outputs: int, epochs: int, resident: bool = True) -> Iterator[float]:
+def losses(
+    params: Params, rows: Rows, outputs: int, epochs: int, resident: bool = True
+) -> Iterator[float]:
     """The validation loss after each epoch; the rows are held in memory, or come from a DataLoader."""
     model = network(params, rows.X.shape[1], outputs)
     optimizer = optimizing(params, model)
@@ -47,7 +49,11 @@ def network(params: Params, inputs: int, outputs: int) -> nn.Module:
     layers: list[nn.Module] = []
     for _ in range(int(params["depth"])):
         activation = nn.Tanh() if tanh else nn.ReLU()
-        layers += [nn.Linear(inputs, int(params["width"])), activation, nn.Dropout(float(params["dropout"]))]
+        layers += [
+            nn.Linear(inputs, int(params["width"])),
+            activation,
+            nn.Dropout(float(params["dropout"])),
+        ]
         inputs = int(params["width"])
     model = nn.Sequential(*layers, nn.Linear(inputs, outputs))
     begin = nn.init.xavier_normal_ if tanh else nn.init.kaiming_normal_
@@ -63,7 +69,9 @@ def optimizing(params: Params, model: nn.Module) -> torch.optim.Optimizer:
     lr, l2 = float(params["lr"]), float(params["l2"])
     match params.get("optimizer", "adam"):
         case "momentum":
-            return torch.optim.SGD(model.parameters(), lr=lr, weight_decay=l2, momentum=float(params["momentum"]))
+            return torch.optim.SGD(
+                model.parameters(), lr=lr, weight_decay=l2, momentum=float(params["momentum"])
+            )
         case "rmsprop":
             return torch.optim.RMSprop(model.parameters(), lr=lr, weight_decay=l2)
         case _:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hpsearch.commands.plan import Plan
-from hpsearch.store import Study, read
-from hpsearch.strategies.beliefs import scores
+from hpsearch.search.plan import Plan
+from hpsearch.strategies.surrogates import scores
+from hpsearch.study.store import Study, read
 
 
 def rows(study: Study) -> list[list[float]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hpsearch.registry import resolve
 
 if TYPE_CHECKING:
-    from hpsearch.minimum import minimize as minimize
+    from hpsearch.search.minimize import minimize as minimize
 
 __version__ = "0.1.0"
 
@@ -15,5 +15,5 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """`hpsearch.minimize`, loaded when it is first used: the command line's help loads nothing heavy."""
     if name == "minimize":
-        return resolve("hpsearch.minimum:minimize")
+        return resolve("hpsearch.search.minimize:minimize")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,7 +22,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _flag(*names: str, **settings: Any) -> Callable[[F], F]:
     """An option that may also come from the environment, as HPSEARCH_<NAME>."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
-    return click.option(*names, envvar="HPSEARCH_" + long.strip("-").replace("-", "_").upper(), **settings)
+    return click.option(
+        *names, envvar="HPSEARCH_" + long.strip("-").replace("-", "_").upper(), **settings
+    )
 
 
 def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -51,18 +53,47 @@ _running = _all_of(
         help="Processes that train; does not change the result.  [default: one per core]",
     ),
     _flag("--trial-timeout", metavar="T", help="What a trial may take at most: 90s, 10m."),
-    _flag("--memory", metavar="SIZE", help="What each of these processes may hold at most: 800MB, 4GB."),
+    _flag(
+        "--memory",
+        metavar="SIZE",
+        help="What each of these processes may hold at most: 800MB, 4GB.",
+    ),
     _flag("--grace", metavar="T", help="How long trials may go on after Ctrl-C.  [default: 10s]"),
 )
 _config = click.argument("config", required=False, metavar="[CONFIG]")
-_threads = _flag("--threads", type=_COUNT, default=1, show_default=True, metavar="N", help="Threads of each worker.")
-_device = _flag("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:i]", help="Where to train.")
+_threads = _flag(
+    "--threads",
+    type=_COUNT,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Threads of each worker.",
+)
+_device = _flag(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda[:i]",
+    help="Where to train.",
+)
 _searching = _all_of(
     _config,
     _running,
-    _flag("--epochs", type=_COUNT, metavar="N", help="Passes over the data in each trial, at most."),
-    _flag("--seed", type=click.IntRange(min=0), metavar="N", help="Another seed, another search.  [default: 0]"),
-    _flag("--seeds", type=_COUNT, metavar="R", help="Train each trial R times; its loss is the mean.  [default: 1]"),
+    _flag(
+        "--epochs", type=_COUNT, metavar="N", help="Passes over the data in each trial, at most."
+    ),
+    _flag(
+        "--seed",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Another seed, another search.  [default: 0]",
+    ),
+    _flag(
+        "--seeds",
+        type=_COUNT,
+        metavar="R",
+        help="Train each trial R times; its loss is the mean.  [default: 1]",
+    ),
     click.option(
         "--set",
         "settings",
@@ -70,7 +101,11 @@ _searching = _all_of(
         metavar="KEY=VALUE",
         help="Put a key of the YAML, such as lr=0.01 or search.wave=8.",
     ),
-    _flag("--study", metavar="DIR", help="The folder to keep the study in.  [default: runs/NAME-STRATEGY]"),
+    _flag(
+        "--study",
+        metavar="DIR",
+        help="The folder to keep the study in.  [default: runs/NAME-STRATEGY]",
+    ),
     _threads,
     _device,
     _flag(
@@ -119,7 +154,9 @@ def grid(**given: Any) -> int:
 
 
 _confirming = _flag(
-    "--confirm/--no-confirm", default=None, help="Run the best again in the end.  [default: from 40 trials on]"
+    "--confirm/--no-confirm",
+    default=None,
+    help="Run the best again in the end.  [default: from 40 trials on]",
 )
 
 
@@ -135,7 +172,11 @@ _halving = _flag(
 @_confirming
 @_halving
 @_flag("--rounds", type=_COUNT, metavar="T", help="Draw in T rounds.  [default: 1]")
-@_flag("--guided/--no-guided", default=None, help="Draw later rounds around the best so far.  [default: with --rounds]")
+@_flag(
+    "--guided/--no-guided",
+    default=None,
+    help="Draw later rounds around the best so far.  [default: with --rounds]",
+)
 def random(**given: Any) -> int:
     """Draw settings at random, never the same twice."""
     return _run("hpsearch.commands.search:search", "random", given)
@@ -145,9 +186,15 @@ def random(**given: Any) -> int:
 @_searching
 @_confirming
 @_halving
-@_flag("--surrogate", type=click.Choice(["gp", "ann"]), help="The model of the loss; ann: nets.  [default: gp]")
+@_flag(
+    "--surrogate",
+    type=click.Choice(["gp", "ann"]),
+    help="The model of the loss; ann: nets.  [default: gp]",
+)
 @_flag("--pareto", is_flag=True, default=None, help="Search the front of loss and seconds.")
-@_flag("--until-converged", is_flag=True, default=None, help="Stop when more trials are not worth it.")
+@_flag(
+    "--until-converged", is_flag=True, default=None, help="Stop when more trials are not worth it."
+)
 def bayes(**given: Any) -> int:
     """Let a model of the loss choose what to train next."""
     return _run("hpsearch.commands.search:search", "bayes", given)
@@ -165,17 +212,36 @@ def resume(**given: Any) -> int:
 @cli.command()
 @click.argument("study", required=False)
 @click.option("--top", type=_COUNT, metavar="N", help="Only the first N rows.")
-@click.option("--sort", default="score", metavar="COLUMN", help="loss, seconds, score or a parameter.")
+@click.option(
+    "--sort", default="score", metavar="COLUMN", help="loss, seconds, score or a parameter."
+)
 @click.option("--columns", metavar="A,B,...", help="Which columns to show.")
-@click.option("--format", type=click.Choice(["table", "csv", "json", "md"]), default="table", show_default=True)
 @click.option(
-    "--precision", type=click.IntRange(1, 17), default=4, show_default=True, metavar="N", help="Significant digits."
+    "--format",
+    type=click.Choice(["table", "csv", "json", "md"]),
+    default="table",
+    show_default=True,
 )
 @click.option(
-    "--time-weight", type=click.FloatRange(min=0), metavar="W", help="Score = loss + W log10(cost / median cost)."
+    "--precision",
+    type=click.IntRange(1, 17),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Significant digits.",
 )
 @click.option(
-    "--by", type=click.Choice(["cost", "seconds"]), default="cost", show_default=True, help="The price of a trial."
+    "--time-weight",
+    type=click.FloatRange(min=0),
+    metavar="W",
+    help="Score = loss + W log10(cost / median cost).",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["cost", "seconds"]),
+    default="cost",
+    show_default=True,
+    help="The price of a trial.",
 )
 @_flag("--no-color", is_flag=True, help="No colours.")
 def leaderboard(**given: Any) -> int:
@@ -205,8 +271,18 @@ def show(**given: Any) -> int:
     metavar="KEY=A[,B...]",
     help="Put a key of the YAML; a setting with several values is trained with each of them, side by side.",
 )
-@_flag("--epochs", type=_COUNT, metavar="N", help="Passes over the data.  [default: the first 5 of the training]")
-@_flag("--seed", type=click.IntRange(min=0), metavar="N", help="Other weights to begin with.  [default: 0]")
+@_flag(
+    "--epochs",
+    type=_COUNT,
+    metavar="N",
+    help="Passes over the data.  [default: the first 5 of the training]",
+)
+@_flag(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Other weights to begin with.  [default: 0]",
+)
 @_threads
 @_device
 @_flag("--smoke", is_flag=True, help="For CI: 1 epoch, 256 rows.")
@@ -227,17 +303,23 @@ def _run(target: str, *arguments: Any) -> int:
         _complain(error, as_json)
         return error.exit_code
     except Exception as error:  # a bug of ours: the one other place where everything is caught
-        with tempfile.NamedTemporaryFile("w", prefix="hpsearch-", suffix=".log", delete=False, encoding="utf-8") as log:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="hpsearch-", suffix=".log", delete=False, encoding="utf-8"
+        ) as log:
             log.write(traceback.format_exc())
         click.echo(
-            f"this is a bug in hpsearch: {type(error).__name__}: {error}\nthe traceback is in {log.name}", err=True
+            f"this is a bug in hpsearch: {type(error).__name__}: {error}\nthe traceback is in {log.name}",
+            err=True,
         )
         return EXIT_BUG
 
 
 def _complain(error: HpsearchError, as_json: bool) -> None:
     if as_json:
-        found = {"errors": [problem.record() for problem in error.problems], "exit": error.exit_code}
+        found = {
+            "errors": [problem.record() for problem in error.problems],
+            "exit": error.exit_code,
+        }
         click.echo(json.dumps(found, indent=2), err=True)
     else:
         click.echo(str(error), err=True)

@@ -48,7 +48,9 @@ class Problem:
         lines = [f"error[{self.code}]: {self.message}"]
         at = self.place
         if at:
-            lines.append(f"  --> {at.file}:{at.line}:{at.column}" if at.line else f"  --> {at.file}")
+            lines.append(
+                f"  --> {at.file}:{at.line}:{at.column}" if at.line else f"  --> {at.file}"
+            )
         if at and at.text:
             gutter = " " * len(str(at.line))
             text, before, length = _excerpt(at)
@@ -64,20 +66,33 @@ class Problem:
         """The same facts for `--json`."""
         at = self.place
         where = {"file": at.file, "line": at.line, "column": at.column} if at else {}
-        return {"code": self.code, "message": self.message, **where, "hint": self.hint, "help": self.help}
+        return {
+            "code": self.code,
+            "message": self.message,
+            **where,
+            "hint": self.hint,
+            "help": self.help,
+        }
 
 
 def _printable(text: str) -> str:
     """The text with what a terminal might obey (an escape sequence in a quoted value) made visible."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def _excerpt(at: Place) -> tuple[str, int, int]:
     """The part of a long line around a place, one column a sign: the text, where to underline, how far."""
-    first = 0 if len(at.text) <= _WIDEST else max(0, min(at.column - 1 - _BEFORE, len(at.text) - _WIDEST))
+    first = (
+        0
+        if len(at.text) <= _WIDEST
+        else max(0, min(at.column - 1 - _BEFORE, len(at.text) - _WIDEST))
+    )
     part = at.text[first : first + _WIDEST]
     text = "".join(
-        sign if sign.isprintable() else " " if sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in part
+        sign if sign.isprintable() else " " if sign == "\t" else "\N{REPLACEMENT CHARACTER}"
+        for sign in part
     )
     head, tail = "..." * (first > 0), "..." * (first + _WIDEST < len(at.text))
     before = at.column - 1 - first

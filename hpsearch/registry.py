@@ -20,7 +20,9 @@ def closest(name: str, names: Iterable[str], most: int = 2) -> str | None:
     # a name of two letters is within distance 2 of everything
     most = min(most, max(1, len(name) // 2))
     near = [other for other in names if abs(len(other) - len(name)) <= most]
-    distance, best = min(((_distance(name, other), other) for other in near), default=(most + 1, None))
+    distance, best = min(
+        ((_distance(name, other), other) for other in near), default=(most + 1, None)
+    )
     return best if distance <= most else None
 
 
@@ -51,7 +53,9 @@ class Registry(Mapping[str, str]):
     def __init__(self, kind: str, table: Mapping[str, str]) -> None:
         self.kind = kind
         self._table = {name: line.partition("(")[0] for name, line in table.items()}
-        self._options = {name: tuple(_words(line.partition("(")[2])) for name, line in table.items()}
+        self._options = {
+            name: tuple(_words(line.partition("(")[2])) for name, line in table.items()
+        }
 
     def users(self, option: str) -> tuple[str, ...]:
         """The components whose line names this option."""

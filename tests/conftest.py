@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.tally import TALLIES, Tallies
+from tests.helpers.tally import TALLIES, Tallies
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,9 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """Print the table of the faults that were tried, where these are what is tested."""
     if (lines := TALLIES.lines()) and "not faults" not in config.option.markexpr:
         terminalreporter.section("faults")

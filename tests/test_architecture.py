@@ -10,8 +10,15 @@ from pathlib import Path
 import pytest
 
 from hpsearch.data import LOADERS
-from hpsearch.engine.settings import ACTIVATIONS, INITS, MODELS, OPTIMIZERS, PRETRAINING, SCHEDULES
-from hpsearch.engine.shapes import SHAPES
+from hpsearch.engine.structure.settings import (
+    ACTIVATIONS,
+    INITS,
+    MODELS,
+    OPTIMIZERS,
+    PRETRAINING,
+    SCHEDULES,
+)
+from hpsearch.engine.structure.slots import SHAPES
 from hpsearch.registry import Registry, resolve
 from hpsearch.runners import RUNNERS
 from hpsearch.strategies import STRATEGIES
@@ -45,11 +52,11 @@ LAYERS: list[set[str]] = [
     {"minimum"},
 ]
 DOORS = {
-    "hpsearch.engine.settings",
-    "hpsearch.engine.plan",
+    "hpsearch.engine.structure.settings",
+    "hpsearch.engine.structure.cohorts",
     "hpsearch.data.prepare",
     "hpsearch.strategies.confirm",
-    "hpsearch.strategies.outlook",
+    "hpsearch.strategies.surrogate_report",
     "hpsearch.strategies.halving",
     "hpsearch.strategies.prequential",
 }
@@ -102,8 +109,12 @@ def test_the_command_line_imports_nothing_but_errors_and_the_registry() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=module_of)
 def test_imports_stand_at_the_top(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert not [n for f in functions for n in ast.walk(f) if isinstance(n, ast.Import | ast.ImportFrom)]
+    functions = [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert not [
+        n for f in functions for n in ast.walk(f) if isinstance(n, ast.Import | ast.ImportFrom)
+    ]
 
 
 def test_everything_is_caught_where_trials_are_called_and_at_the_top_only() -> None:
@@ -114,7 +125,7 @@ def test_everything_is_caught_where_trials_are_called_and_at_the_top_only() -> N
                 name = node.type.id if isinstance(node.type, ast.Name) else None
                 if node.type is None or name in ("Exception", "BaseException"):
                     broad.append(module_of(path))
-    assert sorted(broad) == ["hpsearch.cli", "hpsearch.minimum", "hpsearch.runners.local"]
+    assert sorted(broad) == ["hpsearch.cli", "hpsearch.search.minimize", "hpsearch.runners.local"]
 
 
 def loaded(*arguments: str) -> set[str]:
@@ -126,13 +137,23 @@ def loaded(*arguments: str) -> set[str]:
         "new = {n if n.startswith('hpsearch') else n.split('.')[0] for n in set(sys.modules) - before}\n"
         "print('LOADED', *sorted(new - set(sys.stdlib_module_names)))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return set(done.stdout.splitlines()[-1].split()[1:])
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["bayes", "--help"], ["--version"], ["leaderboard", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["bayes", "--help"], ["--version"], ["leaderboard", "--help"]]
+)
 def test_help_loads_click_and_nothing_heavy(arguments: list[str]) -> None:
-    assert loaded(*arguments) == {"click", "hpsearch", "hpsearch.cli", "hpsearch.errors", "hpsearch.registry"}
+    assert loaded(*arguments) == {
+        "click",
+        "hpsearch",
+        "hpsearch.cli",
+        "hpsearch.errors",
+        "hpsearch.registry",
+    }
 
 
 def test_a_wrong_yaml_is_refused_without_torch(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from hpsearch.cli import cli
-from hpsearch.engine.settings import SETTINGS, Setting
-from hpsearch.schema import DataKeys, ParameterKeys, SearchKeys
-from hpsearch.space import By
-from hpsearch.spec import parse
+from hpsearch.config.schema import DataKeys, ParameterKeys, SearchKeys
+from hpsearch.config.spec import parse
+from hpsearch.engine.structure.settings import SETTINGS, Setting
+from hpsearch.space.space import By
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -47,19 +47,25 @@ def test_every_command_is_in_the_readme(name: str) -> None:
     assert f"hpsearch {name}" in README.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", [*DataKeys.model_fields, *SearchKeys.model_fields, *ParameterKeys.model_fields])
+@pytest.mark.parametrize(
+    "name", [*DataKeys.model_fields, *SearchKeys.model_fields, *ParameterKeys.model_fields]
+)
 def test_every_key_is_in_the_readme(name: str) -> None:
     assert re.search(rf"\b{name}\b", README.read_text(encoding="utf-8"))
 
 
 def test_the_example_in_the_readme_is_a_valid_space() -> None:
-    (example,) = re.findall(r"```yaml\n(data:.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (example,) = re.findall(
+        r"```yaml\n(data:.*?)```", README.read_text(encoding="utf-8"), re.DOTALL
+    )
     spec = parse(example, "README.md", ROOT)
     assert spec.space.conditions == {"momentum": {"optimizer": ("momentum",)}}
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_every_experiment_is_a_valid_space_headed_by_its_command_and_what_it_gave(path: Path) -> None:
+def test_every_experiment_is_a_valid_space_headed_by_its_command_and_what_it_gave(
+    path: Path,
+) -> None:
     text = path.read_text(encoding="utf-8")
     parse(text, str(path), path.parent)
     head = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))

@@ -34,7 +34,9 @@ def drawn(figure: Figure, path: Path) -> bytes:
     return path.read_bytes()
 
 
-def check(rows: Sequence[Row], contestants: int, figure: Figure, again: Figure, folder: Path) -> None:
+def check(
+    rows: Sequence[Row], contestants: int, figure: Figure, again: Figure, folder: Path
+) -> None:
     """A table with a row for each contestant, and a picture that comes out the same again."""
     assert len(table(rows).splitlines()) == 1 + contestants
     picture = drawn(figure, folder / "one.svg")
@@ -55,10 +57,18 @@ def test_gradients_vanish_or_explode_and_orthogonal_weights_keep_them(tmp_path: 
     assert first["normal, deviation 0.3"] > 10
     assert end(nets.runs["tanh", "orthogonal", 20].train_loss) < 1.0
     assert end(nets.runs["tanh", "normal, deviation 0.01", 20].train_loss) > 2.2
-    check(compare_inits.rows(nets), len(nets.runs), compare_inits.draw(nets), compare_inits.draw(nets), tmp_path)
+    check(
+        compare_inits.rows(nets),
+        len(nets.runs),
+        compare_inits.draw(nets),
+        compare_inits.draw(nets),
+        tmp_path,
+    )
 
 
-def test_a_net_that_has_begun_badly_is_learned_by_adam_and_not_by_plain_descent(tmp_path: Path) -> None:
+def test_a_net_that_has_begun_badly_is_learned_by_adam_and_not_by_plain_descent(
+    tmp_path: Path,
+) -> None:
     races = compare_optimizers.measure(("sgd", "adam"), (1e-3, 1e-2, 1e-1), TUNING, SEEDS, epochs=6)
     sgd, adam = (races.best["begun badly", name] for name in ("sgd", "adam"))
     assert end(adam.train_loss) < 0.7 * end(sgd.train_loss)
@@ -68,7 +78,9 @@ def test_a_net_that_has_begun_badly_is_learned_by_adam_and_not_by_plain_descent(
 
 def test_weight_decay_gains_on_100_labels(tmp_path: Path) -> None:
     names = ("none", "L2", "batch norm")
-    judged = compare_regularizers.measure({name: compare_regularizers.TECHNIQUES[name] for name in names}, 6, epochs=60)
+    judged = compare_regularizers.measure(
+        {name: compare_regularizers.TECHNIQUES[name] for name in names}, 6, epochs=60
+    )
     gains = judged["none"].loss - judged["L2"].loss
     assert gains.mean() > 2 * gains.std(ddof=1) / np.sqrt(len(gains))
     figures = compare_regularizers.draw(judged), compare_regularizers.draw(judged)
@@ -77,16 +89,28 @@ def test_weight_decay_gains_on_100_labels(tmp_path: Path) -> None:
 
 def test_skips_train_what_is_too_deep_without(tmp_path: Path) -> None:
     nets = compare_skips.measure((5, 50), (0.003,), TUNING, SEEDS, epochs=5)
-    plain, residual, highway = (end(nets[name, 50].train_loss) for name in ("plain", "residual", "highway"))
+    plain, residual, highway = (
+        end(nets[name, 50].train_loss) for name in ("plain", "residual", "highway")
+    )
     assert residual < 0.7 * plain
     assert highway < 0.9 * plain
-    check(compare_skips.rows(nets), len(nets), compare_skips.draw(nets), compare_skips.draw(nets), tmp_path)
+    check(
+        compare_skips.rows(nets),
+        len(nets),
+        compare_skips.draw(nets),
+        compare_skips.draw(nets),
+        tmp_path,
+    )
 
 
 def test_an_identity_remembers_further_back_than_normal_weights(tmp_path: Path) -> None:
     nets = compare_rnn.measure(("relu, normal", "relu, identity"), (64,), TUNING, SEEDS, epochs=8)
-    assert end(nets["relu, identity", 64].train_loss) < 0.9 * end(nets["relu, normal", 64].train_loss)
-    check(compare_rnn.rows(nets), len(nets), compare_rnn.draw(nets), compare_rnn.draw(nets), tmp_path)
+    assert end(nets["relu, identity", 64].train_loss) < 0.9 * end(
+        nets["relu, normal", 64].train_loss
+    )
+    check(
+        compare_rnn.rows(nets), len(nets), compare_rnn.draw(nets), compare_rnn.draw(nets), tmp_path
+    )
 
 
 def test_bayesian_nets_are_searched_and_tested_in_pairs_with_one_net(tmp_path: Path) -> None:
@@ -97,11 +121,17 @@ def test_bayesian_nets_are_searched_and_tested_in_pairs_with_one_net(tmp_path: P
         assert ((judged.ece > 0) & (judged.ece < 0.4)).all()
         assert (judged.accuracy > 0.75).all()
     check(
-        compare_bayesian.rows(found), len(found), compare_bayesian.draw(found), compare_bayesian.draw(found), tmp_path
+        compare_bayesian.rows(found),
+        len(found),
+        compare_bayesian.draw(found),
+        compare_bayesian.draw(found),
+        tmp_path,
     )
 
 
-def test_where_one_parameter_matters_a_grid_sees_few_of_its_values_and_a_model_finds_the_valley(tmp_path: Path) -> None:
+def test_where_one_parameter_matters_a_grid_sees_few_of_its_values_and_a_model_finds_the_valley(
+    tmp_path: Path,
+) -> None:
     found = compare_search.cover((5,), range(12))
     regret = {name: found[name, 25].regret for name in compare_search.SEARCHES}
     assert len({x for x, _ in found["grid", 25].points}) == 5

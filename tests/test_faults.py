@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faulty import TIMEOUT, Trace, Undertaking, killed_again_and_again
-from tests.kill_at import IN_COORDINATOR, IN_WORKER
-from tests.tally import Tallies, Tally
+from tests.helpers.faulty import TIMEOUT, Trace, Undertaking, killed_again_and_again
+from tests.helpers.kill_at import IN_COORDINATOR, IN_WORKER
+from tests.helpers.tally import Tallies, Tally
 
 _SPACE = """
 data: {source: digits}
@@ -47,16 +47,24 @@ data: {source: digits}
 train: {epochs: 2, patience: 0}
 search: {wave: 6}
 trials:
-""" + "".join(f"  - {{lr: {2.0**-k}, width: {8 + 5 * k}, depth: {1 + k % 2}}}\n" for k in range(2, 20))
+""" + "".join(
+    f"  - {{lr: {2.0**-k}, width: {8 + 5 * k}, depth: {1 + k % 2}}}\n" for k in range(2, 20)
+)
 SEARCHES = {
     "bayes": (_SPACE % 3, ["bayes", "--budget", "12"]),
-    "halving": (_SPACE % 9, ["random", "--halving", "--budget", "5"]),  # pauses, and trials that go on from them
+    "halving": (
+        _SPACE % 9,
+        ["random", "--halving", "--budget", "5"],
+    ),  # pauses, and trials that go on from them
     "grid of 30": (_GRID, ["grid"]),
     "manual": (_PICKS, ["manual"]),
     "grid": (_WAVES, ["grid"]),
     "random": (_WAVES, ["random"]),
     "guided": (_WAVES, ["random", "--rounds", "3"]),
-    "confirmed": (_SPACE % 3, ["bayes", "--budget", "14", "--confirm"]),  # and the best again on other draws
+    "confirmed": (
+        _SPACE % 3,
+        ["bayes", "--budget", "14", "--confirm"],
+    ),  # and the best again on other draws
 }
 Calm = Callable[[str], Trace]
 _MORE = [pytest.param(occurrence, marks=pytest.mark.faults) for occurrence in range(1, 8)]
@@ -64,7 +72,9 @@ _SHORT = [("confirmed", 1, 9), ("confirmed", 2, 2), ("guided", 1, 2), ("guided",
 _MATRIX = [
     pytest.param(*one, marks=[pytest.mark.faults, *([pytest.mark.slow] if one in _SHORT else [])])
     for one in product(
-        ("manual", "grid", "random", "guided", "confirmed"), (1, 2, 4), (0, signal.SIGINT, signal.SIGKILL)
+        ("manual", "grid", "random", "guided", "confirmed"),
+        (1, 2, 4),
+        (0, signal.SIGINT, signal.SIGKILL),
     )
 ]
 
@@ -90,7 +100,9 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Calm:
     return trace
 
 
-def killed(folder: Path, name: str, kills: int, seed: int, calm: Calm, tally: Tallies) -> Undertaking:
+def killed(
+    folder: Path, name: str, kills: int, seed: int, calm: Calm, tally: Tallies
+) -> Undertaking:
     """Searches that are killed so many times in all; the last of them, ended like all before it as a calm one."""
     rng, round = random.Random(seed), 0
     while kills > 0:
@@ -103,7 +115,9 @@ def killed(folder: Path, name: str, kills: int, seed: int, calm: Calm, tally: Ta
 
 
 @pytest.mark.slow
-def test_a_search_killed_four_times_ends_as_if_it_never_was(tmp_path: Path, calm: Calm, tally: Tallies) -> None:
+def test_a_search_killed_four_times_ends_as_if_it_never_was(
+    tmp_path: Path, calm: Calm, tally: Tallies
+) -> None:
     killed(tmp_path, "bayes", 4, 0, calm, tally)
 
 
@@ -116,13 +130,17 @@ def test_a_hundred_random_kills_lose_nothing_and_change_nothing(
 
 
 @pytest.mark.faults
-def test_each_point_of_a_grid_succeeds_exactly_once_across_kills(tmp_path: Path, calm: Calm, tally: Tallies) -> None:
+def test_each_point_of_a_grid_succeeds_exactly_once_across_kills(
+    tmp_path: Path, calm: Calm, tally: Tallies
+) -> None:
     history = killed(tmp_path, "grid of 30", 16, 2, calm, tally).study().history
     points = {(t.params["lr"], t.params["width"], t.params["depth"]) for t, _ in history.done}
     assert len(history.done) == len(points) == 30
 
 
-@pytest.mark.parametrize("occurrence", [pytest.param(0, marks=[pytest.mark.slow, pytest.mark.faults]), *_MORE])
+@pytest.mark.parametrize(
+    "occurrence", [pytest.param(0, marks=[pytest.mark.slow, pytest.mark.faults]), *_MORE]
+)
 @pytest.mark.parametrize("point", [*IN_COORDINATOR, *IN_WORKER])
 def test_a_death_at_a_named_point_changes_nothing(
     tmp_path: Path, point: str, occurrence: int, calm: Calm, tally: Tallies

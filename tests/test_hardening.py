@@ -28,23 +28,24 @@ from rich.console import Console
 from rich.text import Text
 
 from hpsearch.commands.console import rendered
+from hpsearch.config.spec import parse
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import SpecError
-from hpsearch.parameters import Choice, Real
-from hpsearch.report.health import Checked
-from hpsearch.report.outlook import Searched
-from hpsearch.report.page import as_page
-from hpsearch.report.sheet import sheet
-from hpsearch.report.shown import outlook_page, sheet_page
-from hpsearch.space import Params, Space
-from hpsearch.spec import parse
-from hpsearch.store import Study
-from hpsearch.strategies.outlook import outlook
-from hpsearch.trial import Failed, History, Layer, Probe, Result, Trial
-from tests.histories import done, sampled
-from tests.studies import META
-from tests.tally import Tallies, Tally
+from hpsearch.report.diagnosis.page import as_page
+from hpsearch.report.diagnosis.view import Checked
+from hpsearch.report.pages import outlook_page, sheet_page
+from hpsearch.report.surrogate.text import Searched
+from hpsearch.report.trial.text import sheet
+from hpsearch.space.parameters import Choice, Real
+from hpsearch.space.space import Params, Space
+from hpsearch.strategies.surrogate_report import outlook
+from hpsearch.study.history import History
+from hpsearch.study.store import Study
+from hpsearch.study.trial import Failed, Layer, Probe, Result, Trial
+from tests.helpers.histories import done, sampled
+from tests.helpers.studies import META
+from tests.helpers.tally import Tallies, Tally
 
 ROOM = 100 << 20  # bytes by which a process may grow
 SECONDS = 1.0  # of CPU time, for a file of a page or two
@@ -271,7 +272,9 @@ def test_ten_thousand_mutated_texts_are_read_or_refused_in_little_room(tally: Ta
 
 
 @pytest.mark.faults
-def test_fifty_refused_files_end_the_command_with_2_and_no_traceback(tmp_path: Path, tally: Tallies) -> None:
+def test_fifty_refused_files_end_the_command_with_2_and_no_traceback(
+    tmp_path: Path, tally: Tallies
+) -> None:
     group, rng, refused = tally("YAML, at the command line"), random.Random(2), 0
     while refused < 50:
         text = mutated(rng)
@@ -293,7 +296,9 @@ def test_fifty_refused_files_end_the_command_with_2_and_no_traceback(tmp_path: P
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command, to its end."""
     command = [sys.executable, "-m", "hpsearch", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 # data
@@ -301,8 +306,41 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 _ROWS = 20
 _X, _Y = np.arange(2.0 * _ROWS).reshape(_ROWS, 2), np.arange(_ROWS) % 2
 _CELLS = [
-    *("", " ", "nan", "inf", "-inf", "1e999", "1e308", "-1e308", "NA", "?", "0x10", "1_0", "1,0", "'1", '"', '"1', "é"),
-    *("\0", "\x1b[31m", "\r", "\n", "\t", ";", "=1+1", "1.5.2", "True", "9" * 400, "x" * 5000, "\ufeff", "\u2028", "١"),
+    *(
+        "",
+        " ",
+        "nan",
+        "inf",
+        "-inf",
+        "1e999",
+        "1e308",
+        "-1e308",
+        "NA",
+        "?",
+        "0x10",
+        "1_0",
+        "1,0",
+        "'1",
+        '"',
+        '"1',
+        "é",
+    ),
+    *(
+        "\0",
+        "\x1b[31m",
+        "\r",
+        "\n",
+        "\t",
+        ";",
+        "=1+1",
+        "1.5.2",
+        "True",
+        "9" * 400,
+        "x" * 5000,
+        "\ufeff",
+        "\u2028",
+        "١",
+    ),
 ]
 
 
@@ -311,9 +349,16 @@ def sound() -> dict[str, bytes]:
     table = "a,b,y\n" + "".join(f"{a},{b},{'ab'[c]}\n" for (a, b), c in zip(_X, _Y, strict=True))
     npz, parquet = io.BytesIO(), io.BytesIO()
     np.savez_compressed(npz, X=_X, y=_Y)
-    pq.write_table(pa.table({"a": _X[:, 0], "b": _X[:, 1], "y": ["a", "b"] * (_ROWS // 2)}), parquet)
+    pq.write_table(
+        pa.table({"a": _X[:, 0], "b": _X[:, 1], "y": ["a", "b"] * (_ROWS // 2)}), parquet
+    )
     images = b"\0\0\x08\x03" + struct.pack(">3I", _ROWS, 2, 2) + bytes(range(4 * _ROWS))
-    return {"t.csv": table.encode(), "t.npz": npz.getvalue(), "t.parquet": parquet.getvalue(), "images-idx3.gz": images}
+    return {
+        "t.csv": table.encode(),
+        "t.npz": npz.getvalue(),
+        "t.parquet": parquet.getvalue(),
+        "images-idx3.gz": images,
+    }
 
 
 LABELS = b"\0\0\x08\x01" + struct.pack(">I", _ROWS) + _Y.astype(np.uint8).tobytes()
@@ -322,20 +367,28 @@ LABELS = b"\0\0\x08\x01" + struct.pack(">I", _ROWS) + _Y.astype(np.uint8).tobyte
 def spoiled(name: str, data: bytes, rng: random.Random) -> bytes:
     """The file with something wrong in it: in its bytes, or in what they stand for."""
     if rng.random() < 0.3:
-        return rng.choice((_bytes, _part))(data if name != "images-idx3.gz" else gzip.compress(data), rng)
+        return rng.choice((_bytes, _part))(
+            data if name != "images-idx3.gz" else gzip.compress(data), rng
+        )
     match name:
         case "t.csv":
             rows = [line.split(",") for line in data.decode().splitlines()]
             for _ in range(rng.randint(1, 3)):
                 row = rng.choice(rows)
                 row[rng.randrange(len(row))] = rng.choice(_CELLS)
-            return _lines("\n".join(",".join(row) for row in rows).encode("utf-8", "surrogatepass"), rng)
+            return _lines(
+                "\n".join(",".join(row) for row in rows).encode("utf-8", "surrogatepass"), rng
+            )
         case "t.npz":  # with the checksums of a sound archive
             packed = io.BytesIO()
-            way = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
+            way = rng.choice(
+                (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+            )
             with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(packed, "w", way) as new:
                 for member in old.namelist():
-                    new.writestr(member, rng.choice((_bytes, _part, _header))(old.read(member), rng))
+                    new.writestr(
+                        member, rng.choice((_bytes, _part, _header))(old.read(member), rng)
+                    )
             return _bytes(packed.getvalue(), rng) if rng.random() < 0.3 else packed.getvalue()
         case "images-idx3.gz":
             return gzip.compress(rng.choice((_bytes, _part, _sizes))(data, rng))
@@ -345,7 +398,19 @@ def spoiled(name: str, data: bytes, rng: random.Random) -> bytes:
 
 def _header(data: bytes, rng: random.Random) -> bytes:
     """Of an array in NumPy's format: another type or another shape."""
-    types = ["'|O'", "'<c16'", "'|V8'", "'<M8[s]'", "'<U2'", "'|S8'", "'>f8'", "'<f16'", "'|b1'", "[('a', '<f8')]", "3"]
+    types = [
+        "'|O'",
+        "'<c16'",
+        "'|V8'",
+        "'<M8[s]'",
+        "'<U2'",
+        "'|S8'",
+        "'>f8'",
+        "'<f16'",
+        "'|b1'",
+        "[('a', '<f8')]",
+        "3",
+    ]
     shapes = [
         "(10**13,)",
         "(-1, 2)",
@@ -357,8 +422,15 @@ def _header(data: bytes, rng: random.Random) -> bytes:
         "(20, 2",
         "(0, 2)",
     ]
-    data = re.sub(rb"'descr': [^,]*", f"'descr': {rng.choice(types)}".encode(), data, count=rng.randrange(2))
-    return re.sub(rb"'shape': \([^)]*\)", f"'shape': {rng.choice(shapes)}".encode(), data, count=rng.randint(0, 1) or 1)
+    data = re.sub(
+        rb"'descr': [^,]*", f"'descr': {rng.choice(types)}".encode(), data, count=rng.randrange(2)
+    )
+    return re.sub(
+        rb"'shape': \([^)]*\)",
+        f"'shape': {rng.choice(shapes)}".encode(),
+        data,
+        count=rng.randint(0, 1) or 1,
+    )
 
 
 def _sizes(data: bytes, rng: random.Random) -> bytes:
@@ -371,7 +443,9 @@ def spoiled_files(name: str, count: int, seed: int, folder: Path) -> Outcome:
     """What becomes of so many spoiled files of one kind."""
     outcome, rng, data = Outcome(), random.Random(seed), sound()[name]
     (folder / "labels-idx1").write_bytes(LABELS)
-    spec = DataSpec("." if "idx" in name else name, target=None if "idx" in name else "y", folder=folder)
+    spec = DataSpec(
+        "." if "idx" in name else name, target=None if "idx" in name else "y", folder=folder
+    )
     for _ in range(count):
         bad = spoiled(name, data, rng)
         (folder / name).write_bytes(bad)
@@ -407,12 +481,18 @@ def bombs(folder: Path) -> dict[str, str | None]:
     with zipfile.ZipFile(folder / "claim.npz", "w") as archive:
         archive.writestr("X.npy", _array((10**13, 1)))
     for name, way in (("deflated", zipfile.ZIP_DEFLATED), ("lzma", zipfile.ZIP_LZMA)):
-        with zipfile.ZipFile(folder / f"{name}.npz", "w", way) as archive, archive.open("X.npy", "w") as member:
+        with (
+            zipfile.ZipFile(folder / f"{name}.npz", "w", way) as archive,
+            archive.open("X.npy", "w") as member,
+        ):
             member.write(_array((40 << 17, 1)))
             for _ in range(40):
                 member.write(zeros)
     with zipfile.ZipFile(folder / "pickled.npz", "w") as archive:
-        archive.writestr("X.npy", re.sub(b"'<f8'", b"'|O' ", _array((1, 1))) + b"cposix\nsystem\n(S'touch let-in'\ntR.")
+        archive.writestr(
+            "X.npy",
+            re.sub(b"'<f8'", b"'|O' ", _array((1, 1))) + b"cposix\nsystem\n(S'touch let-in'\ntR.",
+        )
     for name, size in (("idx", 2**31), ("idx2", 40 << 20)):
         (folder / name).mkdir()
         (folder / name / "labels-idx1").write_bytes(LABELS)
@@ -422,9 +502,21 @@ def bombs(folder: Path) -> dict[str, str | None]:
                 file.write(zeros)
     words = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), ["x" * 2_000_000])
     rows = pa.array(range(1000))
-    pq.write_table(pa.table({"a": rows, "y": words}), folder / "word.parquet", compression="zstd", store_schema=False)
-    pq.write_table(pa.table({"a": words, "y": rows}), folder / "words.parquet", compression="zstd", store_schema=False)
-    pq.write_table(pa.table({"a": np.zeros(3_000_000), "y": np.zeros(3_000_000)}), folder / "zeros.parquet")
+    pq.write_table(
+        pa.table({"a": rows, "y": words}),
+        folder / "word.parquet",
+        compression="zstd",
+        store_schema=False,
+    )
+    pq.write_table(
+        pa.table({"a": words, "y": rows}),
+        folder / "words.parquet",
+        compression="zstd",
+        store_schema=False,
+    )
+    pq.write_table(
+        pa.table({"a": np.zeros(3_000_000), "y": np.zeros(3_000_000)}), folder / "zeros.parquet"
+    )
     lists = pa.array([[0.0] * 3_000_000])
     pq.write_table(pa.table({"a": lists, "y": [1]}), folder / "lists.parquet", compression="zstd")
     targets = dict.fromkeys((path.name for path in folder.iterdir()), "y")
@@ -441,7 +533,9 @@ def bombs(folder: Path) -> dict[str, str | None]:
 
 def _array(shape: tuple[int, ...]) -> bytes:
     head = io.BytesIO()
-    np.lib.format.write_array_header_1_0(head, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(
+        head, {"descr": "<f8", "fortran_order": False, "shape": shape}
+    )
     return head.getvalue()
 
 
@@ -449,7 +543,9 @@ def opened(targets: dict[str, str | None], folder: Path) -> Outcome:
     """What becomes of files."""
     outcome = Outcome()
     for name, target in targets.items():
-        outcome.of(lambda name=name, target=target: prepare(DataSpec(name, target, folder=folder)), name)  # type: ignore[misc]
+        outcome.of(
+            lambda name=name, target=target: prepare(DataSpec(name, target, folder=folder)), name
+        )  # type: ignore[misc]
     return outcome
 
 
@@ -503,7 +599,13 @@ def pages(text: str) -> dict[str, str]:
     params: Params = {"lr": 0.01, text: text, "optimizer": text}
     results: dict[int, Result] = {0: done(0.5), 1: Failed(f"error: {text}", 0.1), 2: done(0.25)}
     trials = tuple(Trial(number, params, text, 0, number) for number in range(3))
-    meta = replace(META, name=text, file=text, strategy=text, config="data: {source: digits}\ntrain: {epochs: 3}\n")
+    meta = replace(
+        META,
+        name=text,
+        file=text,
+        strategy=text,
+        config="data: {source: digits}\ntrain: {epochs: 3}\n",
+    )
     study = Study(meta, History(trials, results), (), ())
     spec = parse(meta.config, "f", Path())
     layers = (Layer(text, 1.0, 1.0, 0.1, 0.0),)
@@ -533,13 +635,31 @@ def test_no_text_becomes_part_of_a_page(evil: str) -> None:
 def test_a_page_runs_nothing_and_asks_nobody(name: str) -> None:
     found = Elements(pages("harmless")[name]).found
     policy, content = "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"
-    assert found.index(("meta", {"http-equiv": policy, "content": content})) < found.index(("title", {}))
-    assert not {tag for tag, _ in found} & {"script", "img", "iframe", "object", "embed", "link", "base", "form", "a"}
+    assert found.index(("meta", {"http-equiv": policy, "content": content})) < found.index(
+        ("title", {})
+    )
+    assert not {tag for tag, _ in found} & {
+        "script",
+        "img",
+        "iframe",
+        "object",
+        "embed",
+        "link",
+        "base",
+        "form",
+        "a",
+    }
     names = {attribute for _, attributes in found for attribute in attributes}
-    assert not {name for name in names if name.startswith("on") or name in {"src", "href", "action", "srcdoc"}}
+    assert not {
+        name
+        for name in names
+        if name.startswith("on") or name in {"src", "href", "action", "srcdoc"}
+    }
 
 
 def test_a_terminal_obeys_no_text_of_a_study() -> None:
     text = Text("a\x1b]0;title\x1b[31m\u202e\nb", style="bold")
     assert rendered(text, Console(no_color=True)) == "a\ufffd]0;title\ufffd[31m\ufffd\nb"
-    assert rendered(text, Console(color_system="standard", force_terminal=True)).startswith("\x1b[1ma\ufffd]0;")
+    assert rendered(text, Console(color_system="standard", force_terminal=True)).startswith(
+        "\x1b[1ma\ufffd]0;"
+    )

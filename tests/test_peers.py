@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faulty import TIMEOUT, killed_again_and_again
-from tests.tally import Tallies, Tally
+from tests.helpers.faulty import TIMEOUT, killed_again_and_again
+from tests.helpers.tally import Tallies, Tally
 
 _ROOT = Path(__file__).parents[1]
 _KILLS = 100
@@ -36,9 +36,17 @@ class Optunas:
         folder.mkdir()
 
     def start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "experiments.peers.killed_optuna", str(self.folder), self.kind]
+        command = [
+            sys.executable,
+            "-m",
+            "experiments.peers.killed_optuna",
+            str(self.folder),
+            self.kind,
+        ]
         with (self.folder / "stderr").open("ab") as stderr:
-            return subprocess.Popen(command, cwd=_ROOT, stderr=stderr, env={**os.environ, "PYTHONPATH": str(_ROOT)})
+            return subprocess.Popen(
+                command, cwd=_ROOT, stderr=stderr, env={**os.environ, "PYTHONPATH": str(_ROOT)}
+            )
 
     def results(self) -> int:
         return len(self.said())
@@ -54,7 +62,9 @@ class Optunas:
         return [int(line) for line in path.read_text().split()] if path.exists() else []
 
     def told(self, question: str) -> list[object]:
-        with closing(sqlite3.connect(f"file:{self.folder / 'study.db'}?mode=ro", uri=True)) as connection:
+        with closing(
+            sqlite3.connect(f"file:{self.folder / 'study.db'}?mode=ro", uri=True)
+        ) as connection:
             return [row[0] for row in connection.execute(question)]
 
     def check(self) -> None:
@@ -70,8 +80,12 @@ class Optunas:
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize(("kind", "name"), [("plain", "kill -9"), ("heartbeat", "heartbeat and retry")])
-def test_what_a_hundred_kills_do_to_optuna_is_counted(tmp_path: Path, kind: str, name: str, tally: Tallies) -> None:
+@pytest.mark.parametrize(
+    ("kind", "name"), [("plain", "kill -9"), ("heartbeat", "heartbeat and retry")]
+)
+def test_what_a_hundred_kills_do_to_optuna_is_counted(
+    tmp_path: Path, kind: str, name: str, tally: Tallies
+) -> None:
     """A kill is survived where the study's points are in the end those of one that nobody disturbed."""
     pytest.importorskip("optuna", reason="the extra bench is not installed")
     group, rng, left = tally(f"Optuna, {name}"), random.Random(3), _KILLS

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from hpsearch.engine.settings import SETTINGS
-from hpsearch.parameters import Choice
-from tests.planted import FAULTS, Fault
+from hpsearch.engine.structure.settings import SETTINGS
+from hpsearch.space.parameters import Choice
+from tests.helpers.planted import FAULTS, Fault
 
 ROOT = Path(__file__).parent.parent
 CHOICES = [
@@ -60,11 +60,15 @@ def test_every_choice_of_the_engine_has_a_fault_planted_in_it(choice: str) -> No
 def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
     elsewhere = tmp_path_factory.mktemp("forks")
     command = [sys.executable, "-c", FORKS]
-    with subprocess.Popen(command, cwd=elsewhere, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=elsewhere, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         yield process
 
 
-def outcome(forks: subprocess.Popen[str], tests: Sequence[str], fault: Fault | None) -> tuple[int, str]:
+def outcome(
+    forks: subprocess.Popen[str], tests: Sequence[str], fault: Fault | None
+) -> tuple[int, str]:
     """Pytest's code, and what it prints, for tests of a copy of the package with this fault in it."""
     with TemporaryDirectory() as name:
         copy = Path(name)
@@ -73,7 +77,9 @@ def outcome(forks: subprocess.Popen[str], tests: Sequence[str], fault: Fault | N
         shutil.copy(ROOT / "pyproject.toml", copy)
         if fault:
             file = copy / "hpsearch" / fault.file
-            file.write_text(file.read_text(encoding="utf-8").replace(fault.old, fault.new), encoding="utf-8")
+            file.write_text(
+                file.read_text(encoding="utf-8").replace(fault.old, fault.new), encoding="utf-8"
+            )
         assert forks.stdin
         assert forks.stdout
         print(json.dumps([name, tests]), file=forks.stdin, flush=True)

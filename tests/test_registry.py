@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hpsearch.errors import SpecError
 from hpsearch.registry import Registry, closest, resolve
 
-FRUIT = Registry("fruit", {"apple": "math:sqrt", "pear": "math:exp(juice)", "plum": "math:log(juice, stone)"})
+FRUIT = Registry(
+    "fruit", {"apple": "math:sqrt", "pear": "math:exp(juice)", "plum": "math:log(juice, stone)"}
+)
 
 
 @pytest.mark.parametrize(

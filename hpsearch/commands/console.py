@@ -25,7 +25,9 @@ def progress(no_color: bool = False) -> Console:
 def _console(stream: TextIO, no_color: bool) -> Console:
     # rich obeys NO_COLOR, FORCE_COLOR and TERM=dumb by itself
     width = None if stream.isatty() or "COLUMNS" in os.environ else _ENDLESS
-    return Console(file=stream, no_color=no_color or None, width=width, highlight=False, soft_wrap=False)
+    return Console(
+        file=stream, no_color=no_color or None, width=width, highlight=False, soft_wrap=False
+    )
 
 
 def emit(text: str) -> None:
@@ -39,7 +41,9 @@ def emit(text: str) -> None:
 def rendered(text: Text, console: Console) -> str:
     """As the console would print it, with its colours; what a terminal would obey in it is made visible."""
     text = text.copy()
-    text.plain = "".join(s if s.isprintable() or s == "\n" else "\N{REPLACEMENT CHARACTER}" for s in text.plain)
+    text.plain = "".join(
+        s if s.isprintable() or s == "\n" else "\N{REPLACEMENT CHARACTER}" for s in text.plain
+    )
     with console.capture() as capture:
         console.print(text, soft_wrap=True, end="")
     return capture.get()

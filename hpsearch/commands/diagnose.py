@@ -12,19 +12,19 @@ from hpsearch.commands import console
 from hpsearch.commands.flags import SMOKE_ROWS, overrides
 from hpsearch.commands.launch import Run, call
 from hpsearch.commands.page import writable, write
-from hpsearch.commands.plan import Plan
 from hpsearch.commands.search import find_config
+from hpsearch.config.spec import Spec, parse
 from hpsearch.data.prepare import prepare
-from hpsearch.engine.plan import Checkup, Member, cohorts
-from hpsearch.engine.settings import SETTINGS
+from hpsearch.engine.structure.cohorts import Checkup, Member, cohorts
+from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.errors import EXIT_OK, Place, Problem, SpecError
-from hpsearch.report.health import Checked
-from hpsearch.report.page import as_page
-from hpsearch.report.probes import as_text, record
+from hpsearch.report.diagnosis.page import as_page
+from hpsearch.report.diagnosis.text import as_text, record
+from hpsearch.report.diagnosis.view import Checked
 from hpsearch.runners import Runner
-from hpsearch.space import Params
-from hpsearch.spec import Spec, parse
-from hpsearch.trial import Probe
+from hpsearch.search.plan import Plan
+from hpsearch.space.space import Params
+from hpsearch.study.trial import Probe
 
 _EPOCHS = 5  # where nobody says how many: what is wrong shows in the first ones
 _MOST = 12  # configurations side by side that a person can still compare
@@ -47,7 +47,9 @@ def diagnose(given: Mapping[str, Any]) -> int:
     else:
         console.emit(console.rendered(as_text(title, checked, results.width), results))
     if page and not run.quiet:
-        console.progress(run.no_color).print(f"\nthe page is in {page}", soft_wrap=True, markup=False)
+        console.progress(run.no_color).print(
+            f"\nthe page is in {page}", soft_wrap=True, markup=False
+        )
     return EXIT_OK
 
 
@@ -106,7 +108,11 @@ def _values(flag: str) -> tuple[str, list[str]]:
         return key, [flag]
     if not all(values) or len(set(values)) < len(values):
         message = f"'{text}' is no list of different values"
-        raise SpecError(Problem("E010", message, Place(f"--set {flag}", 0, 0), help=f"such as  --set {key}=A,B,C"))
+        raise SpecError(
+            Problem(
+                "E010", message, Place(f"--set {flag}", 0, 0), help=f"such as  --set {key}=A,B,C"
+            )
+        )
     return key, [f"{key}={value}" for value in values]
 
 
@@ -119,7 +125,9 @@ def _point(spec: Spec) -> Params:
     return spec.settings(default)
 
 
-def _checked(named: Sequence[tuple[str, Spec]], asked: int | None, run: Run, runner: Runner) -> list[Checked]:
+def _checked(
+    named: Sequence[tuple[str, Spec]], asked: int | None, run: Run, runner: Runner
+) -> list[Checked]:
     """Each configuration with its probes; those that fit into one array are trained together."""
     (_, spec), *_ = named
     data = prepare(spec.data)
@@ -141,6 +149,8 @@ def _checked(named: Sequence[tuple[str, Spec]], asked: int | None, run: Run, run
     return [Checked(name, settings[k], tuple(probes[k])) for k, (name, _) in enumerate(named)]
 
 
-def _progress(named: Sequence[tuple[str, Spec]], positions: Sequence[int], epochs: int) -> Iterator[str]:
+def _progress(
+    named: Sequence[tuple[str, Spec]], positions: Sequence[int], epochs: int
+) -> Iterator[str]:
     names = ", ".join(named[position][0] for position in positions)
     yield f"{epochs} epoch{'s' * (epochs > 1)} of {names} ..."

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.document import Document, read, scalar
+from hpsearch.config.document import Document, read, scalar
+from hpsearch.config.schema import Keys
+from hpsearch.config.spec import Override
 from hpsearch.errors import Place, Problem, SpecError
-from hpsearch.schema import Keys
-from hpsearch.spec import Override
 
 OPERATIONAL = ("time", "trial_timeout", "memory", "grace")
 """The keys of `search:` that change how it is run, and not what it finds; flags of `resume`, too."""
@@ -83,7 +83,9 @@ def _set(text: str) -> Override:
     path = tuple(name.strip().split("."))
     if not equals or not all(path):
         help = "such as  --set lr=0.01  or  --set search.wave=8"
-        raise SpecError(Problem("E010", f"'{text}' is not KEY=VALUE", Place(source, 0, 0), help=help))
+        raise SpecError(
+            Problem("E010", f"'{text}' is not KEY=VALUE", Place(source, 0, 0), help=help)
+        )
     if len(path) == 1 and path[0] not in Keys.model_fields:
         path = ("train", *path)
     return path, _value(value.strip(), source), source
@@ -95,7 +97,10 @@ def _value(text: str, source: str) -> object:
     try:
         return _sound(read(f"value: {text}", source)).value["value"]
     except SpecError as error:  # its line and column are of a text that nobody has written
-        problems = [Problem("E010", one.message, Place(source, 0, 0), help=one.help) for one in error.problems]
+        problems = [
+            Problem("E010", one.message, Place(source, 0, 0), help=one.help)
+            for one in error.problems
+        ]
         raise SpecError(*problems) from error
 
 
@@ -144,7 +149,9 @@ def _csv(path: Path) -> list[object]:
     names = [name.strip() for name in next(rows, [])]
     if not all(names) or len(set(names)) < len(names):
         message = "the first row must name each column, none twice"
-        raise SpecError(Problem("E011", message, Place(str(path), 1, 1), help="such as  lr,width,optimizer"))
+        raise SpecError(
+            Problem("E011", message, Place(str(path), 1, 1), help="such as  lr,width,optimizer")
+        )
     trials: list[object] = []
     for row in rows:
         if not row:

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.commands import console
-from hpsearch.commands.plan import Plan, bills, prices, sharing
 from hpsearch.data import Dataset
-from hpsearch.engine.plan import Job, Member, cohorts
+from hpsearch.engine.structure.cohorts import Job, Member, cohorts
 from hpsearch.errors import (
     EXIT_CRASHING,
     EXIT_INTERRUPTED,
@@ -27,18 +26,20 @@ from hpsearch.errors import (
     Problem,
     SpecError,
 )
-from hpsearch.files import sweep, unwritable
-from hpsearch.report.figures import duration
-from hpsearch.report.leaderboard import Shown, as_json, as_table
-from hpsearch.report.progress import Lines, LiveView, Quiet, Subject, View
-from hpsearch.report.view import board, metric_name
+from hpsearch.report.board.progress import Lines, LiveView, Quiet, Subject, View
+from hpsearch.report.board.text import Shown, as_json, as_table
+from hpsearch.report.board.view import board, metric_name
+from hpsearch.report.render.figures import duration
 from hpsearch.runners import RUNNERS, Crashed, Finished, Runner, Work
-from hpsearch.search import Again, Search, Stop, Told, spent
-from hpsearch.search import run as run_search
-from hpsearch.space import Params
-from hpsearch.store import Look, Meta, Session, Store, Study
+from hpsearch.search.loop import Again, Search, Stop, Told, spent
+from hpsearch.search.loop import run as run_search
+from hpsearch.search.plan import Plan, bills, prices, sharing
+from hpsearch.space.space import Params
 from hpsearch.strategies import Limit
-from hpsearch.trial import Cohort, Done, History, Note, Trial
+from hpsearch.study.files import sweep, unwritable
+from hpsearch.study.history import History
+from hpsearch.study.store import Look, Meta, Session, Store, Study
+from hpsearch.study.trial import Cohort, Done, Note, Trial
 
 WEIGHTS = "weights"
 _KEPT = 5  # trials whose weights are kept, the best ones
@@ -64,12 +65,20 @@ class Run:
         threads = given["threads"]
         workers = given["workers"] or max(1, len(os.sched_getaffinity(0)) // threads)
         return cls(
-            workers, threads, given["device"], given["json"], given["quiet"], given["no_color"], time.monotonic()
+            workers,
+            threads,
+            given["device"],
+            given["json"],
+            given["quiet"],
+            given["no_color"],
+            time.monotonic(),
         )
 
     def limit(self, seconds: float) -> Limit:
         """What the workers may spend in so many seconds by the clock; suggestions and waiting take their part."""
-        return Limit(seconds * self.workers, lambda history: (time.monotonic() - self.started) * self.workers)
+        return Limit(
+            seconds * self.workers, lambda history: (time.monotonic() - self.started) * self.workers
+        )
 
     def runner(self, memory: int | None = None) -> Runner:
         """The processes that train, each with so many bytes at most; enter it to start them."""
@@ -117,7 +126,9 @@ def finish(plan: Plan, run: Run, runner: Runner, data: Dataset, store: Store) ->
     limit, grace = plan.spec.search.time, plan.spec.search.grace
     search = planned(plan, data, store.folder, meta, run.limit(limit) if limit else None)
     stop = Stop(deadline=run.started + limit if limit else float("inf"), grace=grace)
-    _prune(store.folder / WEIGHTS, study.history.weighed(meta.time_weight), plan)  # what a killed run left
+    _prune(
+        store.folder / WEIGHTS, study.history.weighed(meta.time_weight), plan
+    )  # what a killed run left
     with _signals(stop), run.view(_subject(plan, data, meta)) as view:
         for event in run_search(search, store, runner, stop):
             if isinstance(event, Told):
@@ -143,7 +154,9 @@ def _subject(plan: Plan, data: Dataset, meta: Meta) -> Subject:
     return Subject(title, plan.total(meta.budget), metric, epochs, whole=plan.epochs)
 
 
-def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | None = None) -> Search:
+def planned(
+    plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | None = None
+) -> Search:
     """What the loop asks for, with the engine behind it; `limit` is that of time."""
     of = bills(plan.spec, data, meta.device)
     strategy, wave = plan.build(meta.budget, prices(of), limit, sharing(of, plan.spec.space))
@@ -157,7 +170,15 @@ def planned(plan: Plan, data: Dataset, folder: Path, meta: Meta, limit: Limit | 
 
     def work(cohort: Cohort) -> Work:
         members = [
-            Member(trial.run, settings, trial.replicate * seeds + seed, fold, trial.start, trial.upto, trial.lot)
+            Member(
+                trial.run,
+                settings,
+                trial.replicate * seeds + seed,
+                fold,
+                trial.start,
+                trial.upto,
+                trial.lot,
+            )
             for trial in cohort.trials
             for settings in [plan.spec.settings(trial.params)]
             for seed in range(seeds)
@@ -200,7 +221,11 @@ def _exit(study: Study, stop: Stop, epochs: int) -> int:
 def _is_unfinished(study: Study, epochs: int) -> bool:
     """Whether there may be something left to do (where the budget is all there is, only the strategy knows)."""
     budget = study.meta.budget
-    return bool(study.history.pending) or budget is None or spent(study.history, epochs) < budget * epochs
+    return (
+        bool(study.history.pending)
+        or budget is None
+        or spent(study.history, epochs) < budget * epochs
+    )
 
 
 @contextmanager
@@ -230,7 +255,9 @@ def _prune(folder: Path, history: History, plan: Plan) -> None:
     going = plan.going(history)
     for path in folder.glob("*.pause.safetensors"):
         trial, _, _, epoch, *_ = path.name.split(".")
-        if int(epoch) < going.get(int(trial), math.inf):  # later ones may be of a leg that is not told of yet
+        if int(epoch) < going.get(
+            int(trial), math.inf
+        ):  # later ones may be of a leg that is not told of yet
             path.unlink(missing_ok=True)
 
 
@@ -261,7 +288,9 @@ def _look(plan: Plan, runner: Runner, store: Store, stop: Stop) -> None:
             else:
                 store.looked(Look(winner.number, *event))
     except SpecError as error:  # the search is not lost with it
-        console.progress().print(f"the winner could not be scored on the test split: {error}", markup=False)
+        console.progress().print(
+            f"the winner could not be scored on the test split: {error}", markup=False
+        )
 
 
 def _print(study: Study, run: Run, folder: Path, stop: Stop, epochs: int) -> None:
@@ -274,7 +303,10 @@ def _print(study: Study, run: Run, folder: Path, stop: Stop, epochs: int) -> Non
     if run.quiet:
         return
     ended, place = len(study.history.ended), shlex.quote(str(folder))
-    notes.print(f"\n{counted(ended)} in {duration(now.wall_seconds)}; all is kept in {folder}", soft_wrap=True)
+    notes.print(
+        f"\n{counted(ended)} in {duration(now.wall_seconds)}; all is kept in {folder}",
+        soft_wrap=True,
+    )
     if stop.crashing:
         notes.print(f"stopped: {stop.crashing}", markup=False, soft_wrap=True)
     if stop.soon() and _is_unfinished(study, epochs):

@@ -8,9 +8,9 @@ from typing import Any
 from hpsearch.commands import console
 from hpsearch.commands.studies import find_study
 from hpsearch.errors import EXIT_NO_WINNER, EXIT_OK
-from hpsearch.report.leaderboard import FORMATS, Shown, as_table
-from hpsearch.report.view import board
-from hpsearch.store import read
+from hpsearch.report.board.text import FORMATS, Shown, as_table
+from hpsearch.report.board.view import board
+from hpsearch.study.store import read
 
 
 def leaderboard(given: Mapping[str, Any]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hpsearch.errors import Problem, SpecError
-from hpsearch.files import unwritable
+from hpsearch.study.files import unwritable
 
 
 def writable(page: str | None) -> Path | None:
@@ -17,7 +17,11 @@ def writable(page: str | None) -> Path | None:
     path = Path(page) if page else None
     if path and (path.is_dir() or not path.parent.is_dir()):
         raise SpecError(
-            Problem("E093", f"{path} is no place for a page", help="-o FILE.html, in a folder that is there")
+            Problem(
+                "E093",
+                f"{path} is no place for a page",
+                help="-o FILE.html, in a folder that is there",
+            )
         )
     return path
 

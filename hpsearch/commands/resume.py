@@ -11,17 +11,17 @@ from typing import Any, Literal
 from hpsearch.commands import console
 from hpsearch.commands.flags import OPERATIONAL, searching
 from hpsearch.commands.launch import Run, finish
-from hpsearch.commands.plan import Plan
 from hpsearch.commands.search import versions
 from hpsearch.commands.studies import find_study
+from hpsearch.config.diagnostics import Mistakes, written
+from hpsearch.config.document import Document, dotted, read
+from hpsearch.config.document import Path as Key
+from hpsearch.config.schema import OF_TRAININGS, validate
 from hpsearch.data.prepare import prepare
-from hpsearch.document import Document, dotted, read
-from hpsearch.document import Path as Key
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
-from hpsearch.mistakes import Mistakes, written
-from hpsearch.schema import OF_TRAININGS, validate
-from hpsearch.search import spent
-from hpsearch.store import CONFIG, Meta, Store
+from hpsearch.search.loop import spent
+from hpsearch.search.plan import Plan
+from hpsearch.study.store import CONFIG, Meta, Store
 
 Kind = Literal["fixed", "grows", "free"]
 _BUDGET = ("search", "budget")
@@ -91,7 +91,11 @@ def edited(meta: Meta, path: Path) -> Meta:
     old, new = read(meta.config, meta.file), read(text, str(path))
     before, after = keys(old), keys(new)
     changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    refused = [key for key in changed if kind(key) == "fixed" or (kind(key) == "grows" and after[key] is None)]
+    refused = [
+        key
+        for key in changed
+        if kind(key) == "fixed" or (kind(key) == "grows" and after[key] is None)
+    ]
     if refused:
         raise ConfigDiffers(*(_differs(key, before, after, new) for key in refused))
     if not changed and old.value == new.value:
@@ -124,8 +128,13 @@ def _leaves(key: Key, value: object) -> Iterator[tuple[Key, object]]:
         yield key, value
 
 
-def _differs(key: Key, before: Mapping[Key, object], after: Mapping[Key, object], document: Document) -> Problem:
-    was, now = (written(values[key]) if values.get(key) is not None else "not set" for values in (before, after))
+def _differs(
+    key: Key, before: Mapping[Key, object], after: Mapping[Key, object], document: Document
+) -> Problem:
+    was, now = (
+        written(values[key]) if values.get(key) is not None else "not set"
+        for values in (before, after)
+    )
     help = f"put it back, or begin a new study; without {CONFIG} a study goes on as it was begun"
     return Problem("E178", f"{dotted(key)}: {was} -> {now}", document.value_place(key), help=help)
 
@@ -133,5 +142,13 @@ def _differs(key: Key, before: Mapping[Key, object], after: Mapping[Key, object]
 def other_versions(meta: Meta) -> str:
     """Says which versions are others than those that the study was begun with; empty where they are the same."""
     begun, here = json.loads(meta.versions), versions()
-    others = [f"{name} {begun[name]} (now {here[name]})" for name in here if begun.get(name, here[name]) != here[name]]
-    return f"begun with {', '.join(others)}: across versions results need not be the same" if others else ""
+    others = [
+        f"{name} {begun[name]} (now {here[name]})"
+        for name in here
+        if begun.get(name, here[name]) != here[name]
+    ]
+    return (
+        f"begun with {', '.join(others)}: across versions results need not be the same"
+        if others
+        else ""
+    )

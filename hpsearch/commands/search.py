@@ -16,13 +16,13 @@ from hpsearch import __version__
 from hpsearch.commands import console
 from hpsearch.commands.flags import SMOKE_ROWS, overrides
 from hpsearch.commands.launch import Run, finish
-from hpsearch.commands.plan import Plan
+from hpsearch.config.spec import Override, Spec, parse
 from hpsearch.data import Dataset, baseline
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import Problem, SpecError
-from hpsearch.files import write
-from hpsearch.spec import Override, Spec, parse
-from hpsearch.store import CONFIG, Meta, Store
+from hpsearch.search.plan import Plan
+from hpsearch.study.files import write
+from hpsearch.study.store import CONFIG, Meta, Store
 
 _PROJECT_FILE = Path("hpsearch.yaml")
 _MANY = 1_000  # grid points that nobody runs without meaning to
@@ -42,8 +42,14 @@ def search(strategy: str, given: Mapping[str, Any]) -> int:
         data = prepare(spec.data)
         device = run.device(runner)
         plan.check(data)
-        study = Path(given["study"]) if given["study"] else _free(Path("runs"), f"{spec.name}-{strategy}")
-        meta = _meta(study.name, plan, (text, file, folder, flags), budget, run.threads, device, data)
+        study = (
+            Path(given["study"])
+            if given["study"]
+            else _free(Path("runs"), f"{spec.name}-{strategy}")
+        )
+        meta = _meta(
+            study.name, plan, (text, file, folder, flags), budget, run.threads, device, data
+        )
         with Store.create(study, meta) as store:
             _keep(study, text, strategy, flags)
             return finish(plan, run, runner, data, store)
@@ -55,13 +61,23 @@ def find_config(config: str | None) -> tuple[str, str, Path]:
         return sys.stdin.read(), "<stdin>", Path.cwd()
     path = Path(config) if config else _PROJECT_FILE
     if config is None and not path.exists():
-        return files("hpsearch").joinpath("default.yaml").read_text(encoding="utf-8"), "default.yaml", Path.cwd()
+        return (
+            files("hpsearch").joinpath("default.yaml").read_text(encoding="utf-8"),
+            "default.yaml",
+            Path.cwd(),
+        )
     try:
         # what is not UTF-8 is answered by the parser, with its place
-        return path.read_bytes().decode("utf-8", "surrogateescape"), str(path), path.resolve().parent
+        return (
+            path.read_bytes().decode("utf-8", "surrogateescape"),
+            str(path),
+            path.resolve().parent,
+        )
     except OSError as error:
         raise SpecError(
-            Problem("E001", f"cannot read {path}: {error.strerror}", help="hpsearch bayes CONFIG.yaml")
+            Problem(
+                "E001", f"cannot read {path}: {error.strerror}", help="hpsearch bayes CONFIG.yaml"
+            )
         ) from error
 
 
@@ -136,7 +152,9 @@ def _meta(
 
 def versions() -> dict[str, str]:
     """Of all that computes."""
-    packages = {package: metadata.version(package) for package in ("torch", "numpy", "scikit-optimize")}
+    packages = {
+        package: metadata.version(package) for package in ("torch", "numpy", "scikit-optimize")
+    }
     return {"hpsearch": __version__, "python": platform.python_version(), **packages}
 
 

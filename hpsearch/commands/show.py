@@ -10,15 +10,15 @@ from typing import Any
 
 from hpsearch.commands import console
 from hpsearch.commands.page import writable, write
-from hpsearch.commands.plan import Plan
 from hpsearch.commands.studies import RUNS, find_study
 from hpsearch.errors import EXIT_OK, Problem, SpecError, TooFewTrials
-from hpsearch.report import outlook as view
-from hpsearch.report import sheet as one
-from hpsearch.report.shown import outlook_page, sheet_page
-from hpsearch.report.view import board
-from hpsearch.store import FILE, Study, read
-from hpsearch.strategies.outlook import NEEDED, outlook, usable
+from hpsearch.report.board.view import board
+from hpsearch.report.pages import outlook_page, sheet_page
+from hpsearch.report.surrogate import text as view
+from hpsearch.report.trial import text as one
+from hpsearch.search.plan import Plan
+from hpsearch.strategies.surrogate_report import NEEDED, outlook, usable
+from hpsearch.study.store import FILE, Study, read
 
 
 def show(given: Mapping[str, Any]) -> int:
@@ -31,7 +31,11 @@ def show(given: Mapping[str, Any]) -> int:
     results = console.result(given["no_color"])
     if number is None:
         found = _searched(study, plan, folder)
-        record, html, text = view.record(found), outlook_page(found), view.as_text(found, results.width)
+        record, html, text = (
+            view.record(found),
+            outlook_page(found),
+            view.as_text(found, results.width),
+        )
     else:
         sheet = one.sheet(study, plan.spec, number)
         record, html, text = one.record(sheet), sheet_page(sheet), one.as_text(sheet, results.width)
@@ -42,14 +46,20 @@ def show(given: Mapping[str, Any]) -> int:
     else:
         console.emit(console.rendered(text, results))
     if page and not given["quiet"]:
-        console.progress(given["no_color"]).print(f"\nthe page is in {page}", soft_wrap=True, markup=False)
+        console.progress(given["no_color"]).print(
+            f"\nthe page is in {page}", soft_wrap=True, markup=False
+        )
     return EXIT_OK
 
 
 def _meant(study: str | None, number: int | None) -> tuple[str | None, int | None]:
     """A number alone is that of a trial of the newest study, unless a study is called so."""
     alone = study is not None and number is None and study.isdecimal()
-    if study is not None and alone and not any((path / FILE).exists() for path in (Path(study), RUNS / study)):
+    if (
+        study is not None
+        and alone
+        and not any((path / FILE).exists() for path in (Path(study), RUNS / study))
+    ):
         return None, int(study)
     return study, number
 
@@ -64,7 +74,9 @@ def _searched(study: Study, plan: Plan, folder: Path) -> view.Searched:
     place, spec = shlex.quote(str(folder)), plan.spec
     if not spec.space.parameters:
         message = f"{study.meta.name} searches no parameter, so there is nothing to model"
-        raise SpecError(Problem("E097", message, help=f"one of its trials:  hpsearch show {place} 0"))
+        raise SpecError(
+            Problem("E097", message, help=f"one of its trials:  hpsearch show {place} 0")
+        )
     history, epoch = plan.comparable(study.history.weighed(study.meta.time_weight))
     ended = len(usable(spec.space, history).done)
     if ended < NEEDED:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hpsearch.errors import Problem, SpecError
-from hpsearch.store import FILE
+from hpsearch.study.store import FILE
 
 RUNS = Path("runs")
 
@@ -27,7 +27,11 @@ def find_study(study: str | None) -> Path:
     studies = [path.parent for path in RUNS.glob(f"*/{FILE}")]
     if not studies:
         raise SpecError(
-            Problem("E062", f"there is no study under {RUNS}/", help="begin one:  hpsearch bayes --budget 50")
+            Problem(
+                "E062",
+                f"there is no study under {RUNS}/",
+                help="begin one:  hpsearch bayes --budget 50",
+            )
         )
     return max(studies, key=_written)
 
@@ -43,4 +47,8 @@ def _written(study: Path) -> int:
 
 def _known() -> str:
     names = sorted(path.parent.name for path in RUNS.glob(f"*/{FILE}"))
-    return f"under {RUNS}/ there are: {', '.join(names)}" if names else "begin one:  hpsearch bayes --budget 50"
+    return (
+        f"under {RUNS}/ there are: {', '.join(names)}"
+        if names
+        else "begin one:  hpsearch bayes --budget 50"
+    )

@@ -60,7 +60,9 @@ class DataSpec:
     @property
     def path(self) -> Path:
         """Where a source that is no name lies."""
-        return self.folder / (Path(self.source).expanduser() if self.source.startswith("~/") else self.source)
+        return self.folder / (
+            Path(self.source).expanduser() if self.source.startswith("~/") else self.source
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,11 +15,17 @@ def load(spec: DataSpec) -> Raw:
     name = spec.source
     if name == "digits":
         digits = load_digits()
-        return Raw(name, digits.images[:, None], digits.target, target="digit", task="classification")
+        return Raw(
+            name, digits.images[:, None], digits.target, target="digit", task="classification"
+        )
     if name == "diabetes":
         # scikit-learn's default is scaled by the mean and deviation of all rows, test rows included
         table = load_diabetes(scaled=False)
-        return Raw(name, table.data, table.target, tuple(table.feature_names), "progression", "regression")
+        return Raw(
+            name, table.data, table.target, tuple(table.feature_names), "progression", "regression"
+        )
     table = _TABLES[name]()
     labels = np.asarray(table.target_names)[table.target]
-    return Raw(name, table.data, labels, tuple(map(str, table.feature_names)), "class", "classification")
+    return Raw(
+        name, table.data, labels, tuple(map(str, table.feature_names)), "class", "classification"
+    )

@@ -29,7 +29,11 @@ def checked_inputs(raw: Raw) -> NDArray[np.uint8] | Floats:
         raise SpecError(Problem("E073", f"{raw.name}: {sizes}", help="each row has one target"))
     if not inputs.size:
         empty = "columns" if len(inputs) else "rows"
-        raise SpecError(Problem("E076", f"{raw.name}: there are no {empty}, the inputs have shape {inputs.shape}"))
+        raise SpecError(
+            Problem(
+                "E076", f"{raw.name}: there are no {empty}, the inputs have shape {inputs.shape}"
+            )
+        )
     if inputs.ndim == 4 and inputs.dtype == np.uint8:
         return inputs
     with np.errstate(over="ignore"):
@@ -45,7 +49,11 @@ def check_targets(raw: Raw) -> None:
     """Refuse what no task can learn: neither numbers nor text, NaN, infinity, empty text."""
     targets = raw.targets
     if targets.dtype.kind not in "biufU":
-        raise SpecError(Problem("E075", f"{raw.name}: the targets are {targets.dtype}, neither numbers nor text"))
+        raise SpecError(
+            Problem(
+                "E075", f"{raw.name}: the targets are {targets.dtype}, neither numbers nor text"
+            )
+        )
     text = targets.dtype.kind == "U"
     fit = targets != "" if text else np.abs(targets) <= _LARGEST
     if not fit.all():
@@ -66,4 +74,8 @@ def _not_finite(raw: Raw, what: str, row: int, value: Any) -> Problem:
         fault = f"{value:g} is too large, beyond {_LARGEST:.2g}"
     else:
         fault = f"{value} is not a finite number"
-    return Problem("E074", f"{raw.name}: {what}, row {row + 1}: {fault}", help="fill it in, or leave the row out")
+    return Problem(
+        "E074",
+        f"{raw.name}: {what}, row {row + 1}: {fault}",
+        help="fill it in, or leave the row out",
+    )

@@ -33,7 +33,9 @@ def load(spec: DataSpec) -> Raw:
     own, test = _found(spec.path, test=False), _found(spec.path, test=True)
     if own is None:
         help_ = "looked for *images*idx3* and *labels*idx1*, gzipped or not"
-        raise SpecError(Problem("E073", f"the folder '{spec.source}' has no IDX files to train on", help=help_))
+        raise SpecError(
+            Problem("E073", f"the folder '{spec.source}' has no IDX files to train on", help=help_)
+        )
     return replace(own, name=spec.path.resolve().name, test=test)
 
 
@@ -41,7 +43,9 @@ def pair(name: str, images: NDArray[Any], labels: NDArray[Any]) -> Raw:
     """Images (rows, height, width) and labels (rows,) as one source."""
     if images.ndim != 3 or labels.ndim != 1:
         found = f"{images.ndim} and {labels.ndim}"
-        raise SpecError(Problem("E073", f"{name}: images have 3 dimensions and labels 1, not {found}"))
+        raise SpecError(
+            Problem("E073", f"{name}: images have 3 dimensions and labels 1, not {found}")
+        )
     return Raw(name, images[:, None], labels, target="label", task="classification")
 
 
@@ -69,8 +73,17 @@ def array(contents: bytearray) -> NDArray[Any]:
 
 def _contents(file: gzip.GzipFile | BufferedReader, path: Path) -> bytearray:
     head = _take(file, 4)
-    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _TYPES or not 1 <= head[3] <= _MOST_DIMENSIONS:
-        raise SpecError(Problem("E073", f"'{path}' is not an IDX file: it begins with {head.hex(' ') or 'nothing'}"))
+    if (
+        len(head) < 4
+        or head[:2] != b"\0\0"
+        or head[2] not in _TYPES
+        or not 1 <= head[3] <= _MOST_DIMENSIONS
+    ):
+        raise SpecError(
+            Problem(
+                "E073", f"'{path}' is not an IDX file: it begins with {head.hex(' ') or 'nothing'}"
+            )
+        )
     head += _take(file, 4 * head[3])
     if len(head) < 4 + 4 * head[3]:
         raise SpecError(Problem("E073", f"'{path}' ends inside its header"))
@@ -80,7 +93,11 @@ def _contents(file: gzip.GzipFile | BufferedReader, path: Path) -> bytearray:
     contents = head + _take(file, size + 1)
     if (found := len(contents) - len(head)) != size:
         has = f"only {found:,}" if found < size else "more"
-        raise SpecError(Problem("E073", f"'{path}' should hold {size:,} bytes after its header, and holds {has}"))
+        raise SpecError(
+            Problem(
+                "E073", f"'{path}' should hold {size:,} bytes after its header, and holds {has}"
+            )
+        )
     return contents
 
 

@@ -34,10 +34,18 @@ def load(spec: DataSpec) -> Raw:
     Raises:
         SpecError: it is in neither place and cannot be downloaded, or a file found is not the standard one.
     """
-    folder = next((folder for folder in _places() if all((folder / name).is_file() for name in CONTENTS)), None)
+    folder = next(
+        (folder for folder in _places() if all((folder / name).is_file() for name in CONTENTS)),
+        None,
+    )
     folder = folder or _downloaded()
-    images, labels, test_images, test_labels = (idx.array(_checked(folder / name, name)) for name in CONTENTS)
-    return replace(idx.pair(spec.source, images, labels), test=idx.pair("MNIST's test file", test_images, test_labels))
+    images, labels, test_images, test_labels = (
+        idx.array(_checked(folder / name, name)) for name in CONTENTS
+    )
+    return replace(
+        idx.pair(spec.source, images, labels),
+        test=idx.pair("MNIST's test file", test_images, test_labels),
+    )
 
 
 def _places() -> list[Path]:

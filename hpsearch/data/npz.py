@@ -35,8 +35,18 @@ def load(spec: DataSpec) -> Raw:
                 return _raw(archive, spec)
         # zipfile says by RuntimeError that a member is encrypted or packed in an unknown way, by OSError that it lies
         # outside the file; NumPy by TokenError that a header does not end
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError, OSError, TokenError) as error:
-            raise SpecError(Problem("E073", f"'{spec.source}' is not a sound .npz file: {error}")) from error
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            ValueError,
+            RuntimeError,
+            OSError,
+            TokenError,
+        ) as error:
+            raise SpecError(
+                Problem("E073", f"'{spec.source}' is not a sound .npz file: {error}")
+            ) from error
 
 
 def _raw(archive: zipfile.ZipFile, spec: DataSpec) -> Raw:
@@ -49,8 +59,12 @@ def _raw(archive: zipfile.ZipFile, spec: DataSpec) -> Raw:
         test = Raw("the test arrays", _inputs(archive, x_test), _targets(archive, y_test), target=y)
     parts = None
     if spec.column is not None:
-        parts = _targets(archive, _choose(names, (spec.column,), "the parts of the split", spec)).astype(np.str_)
-    return Raw(spec.path.stem, _inputs(archive, x), _targets(archive, y), target=y, test=test, parts=parts)
+        parts = _targets(
+            archive, _choose(names, (spec.column,), "the parts of the split", spec)
+        ).astype(np.str_)
+    return Raw(
+        spec.path.stem, _inputs(archive, x), _targets(archive, y), target=y, test=test, parts=parts
+    )
 
 
 def _choose(names: Collection[str], wanted: Sequence[str], what: str, spec: DataSpec) -> str:
@@ -99,5 +113,7 @@ def _check_header(file: IO[bytes], key: str, info: zipfile.ZipInfo) -> None:
         raise ValueError(f"array '{key}' holds {dtype}; only numbers and text are read")
     size = math.prod(shape) * dtype.itemsize
     if file.tell() + size != info.file_size:
-        raise ValueError(f"array '{key}' claims {size:,} bytes, and {info.file_size - file.tell():,} are there")
+        raise ValueError(
+            f"array '{key}' claims {size:,} bytes, and {info.file_size - file.tell():,} are there"
+        )
     check_size(f"array '{key}'", size, info.compress_size)

@@ -27,7 +27,9 @@ def load(spec: DataSpec) -> Raw:
             return _read(stored, spec)
         # OSError is how pyarrow says, too, that it cannot make sense of the bytes
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise SpecError(Problem("E073", f"'{spec.source}' is not a sound Parquet file: {error}")) from error
+            raise SpecError(
+                Problem("E073", f"'{spec.source}' is not a sound Parquet file: {error}")
+            ) from error
 
 
 def _read(stored: BufferedReader, spec: DataSpec) -> Raw:
@@ -36,7 +38,11 @@ def _read(stored: BufferedReader, spec: DataSpec) -> Raw:
         target = check_header(names, spec)
         check_size(f"'{spec.source}'", _size(file.metadata), spec.path.stat().st_size)
         kinds = {name: _kind(file.schema_arrow.field(name).type) for name in names}
-    if odd := [not_a_number(name, 1, str(kind)) for name, kind in kinds.items() if not _is_any(kind, _NUMBERS + _TEXT)]:
+    if odd := [
+        not_a_number(name, 1, str(kind))
+        for name, kind in kinds.items()
+        if not _is_any(kind, _NUMBERS + _TEXT)
+    ]:
         raise SpecError(*odd)
     # a text that stands in many rows stands once in the file, and so it does here
     texts = [name for name, kind in kinds.items() if _is_any(kind, _TEXT)]
@@ -46,13 +52,19 @@ def _read(stored: BufferedReader, spec: DataSpec) -> Raw:
     if faults := [fault for name in features if (fault := _fault(name, table[name]))]:
         raise SpecError(*faults)
     inputs = np.column_stack([_numbers(table[name]) for name in features])
-    parts = None if spec.column is None else _targets(spec.column, table[spec.column]).astype(np.str_)
-    return Raw(spec.path.stem, inputs, _targets(target, table[target]), features, target, parts=parts)
+    parts = (
+        None if spec.column is None else _targets(spec.column, table[spec.column]).astype(np.str_)
+    )
+    return Raw(
+        spec.path.stem, inputs, _targets(target, table[target]), features, target, parts=parts
+    )
 
 
 def _size(metadata: Any) -> int:
     """The bytes that numbers unfold to, or all pages, if that is more."""
-    pages = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    pages = sum(
+        metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
+    )
     numbers: int = metadata.num_rows * metadata.num_columns * np.dtype(np.float64).itemsize
     return max(int(pages), numbers)
 
@@ -74,12 +86,16 @@ def _fault(name: str, column: Any) -> Problem | None:
 
 
 def _null(name: str, column: Any) -> Problem | None:
-    return missing(name, int(column.is_null().to_numpy().argmax()) + 1) if column.null_count else None
+    return (
+        missing(name, int(column.is_null().to_numpy().argmax()) + 1) if column.null_count else None
+    )
 
 
 def _numbers(column: Any) -> NDArray[Any]:
     """Numbers and booleans as they are; decimals, which NumPy has not, as float64."""
-    numbers: NDArray[Any] = (column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column).to_numpy()
+    numbers: NDArray[Any] = (
+        column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
+    ).to_numpy()
     return numbers
 
 

@@ -73,7 +73,9 @@ def prepare(spec: DataSpec) -> Dataset:
         target_center=center,
         target_spread=spread,
         folds=tuple(Fold(*fold, *scaling(inputs, fold[0], spec.scale)) for fold in parts.folds),
-        whole=Fold(parts.pool, nothing, *scaling(inputs, parts.pool, spec.scale)) if len(parts.folds) > 1 else None,
+        whole=Fold(parts.pool, nothing, *scaling(inputs, parts.pool, spec.scale))
+        if len(parts.folds) > 1
+        else None,
         test=parts.test,
         columns=raw.columns,
         digest=_digest((inputs, targets, *rows, parts.test), (classes, center, spread)),
@@ -84,7 +86,9 @@ def _read(spec: DataSpec) -> Raw:
     try:
         raw: Raw = LOADERS.load(_kind(spec))(spec)
     except OSError as error:
-        raise SpecError(Problem("E070", f"cannot read '{spec.source}': {error.strerror or error}")) from error
+        raise SpecError(
+            Problem("E070", f"cannot read '{spec.source}': {error.strerror or error}")
+        ) from error
     return raw
 
 
@@ -96,10 +100,14 @@ def _kind(spec: DataSpec) -> str:
     if not path.exists():
         raise _not_there(spec)
     if not path.is_dir() and not path.is_file():  # a device need not have an end
-        raise SpecError(Problem("E070", f"'{spec.source}' is neither a file nor a folder", help=_known()))
+        raise SpecError(
+            Problem("E070", f"'{spec.source}' is neither a file nor a folder", help=_known())
+        )
     kind = "*/" if path.is_dir() else f"*{path.suffix.lower()}"
     if kind not in LOADERS:
-        raise SpecError(Problem("E070", f"'{spec.source}' is no kind of data that can be read", help=_known()))
+        raise SpecError(
+            Problem("E070", f"'{spec.source}' is no kind of data that can be read", help=_known())
+        )
     return kind
 
 
@@ -112,7 +120,13 @@ def _not_there(spec: DataSpec) -> SpecError:
     near = closest(path.name, names)
     hint = f"did you mean '{names[near]}'?" if near else ""
     return SpecError(
-        Problem("E070", f"there is no '{spec.source}' (looked for {path.absolute()})", None, hint, _known())
+        Problem(
+            "E070",
+            f"there is no '{spec.source}' (looked for {path.absolute()})",
+            None,
+            hint,
+            _known(),
+        )
     )
 
 
@@ -152,7 +166,10 @@ def _split(raw: Raw, groups: Ints, spec: DataSpec) -> Split:
     if not has_test:
         return parts
     tested = np.arange(own, len(groups))
-    return Split(parts.folds, tested if spec.rows is None else thinned(tested, groups, spec.rows, spec.split_seed))
+    return Split(
+        parts.folds,
+        tested if spec.rows is None else thinned(tested, groups, spec.rows, spec.split_seed),
+    )
 
 
 def _folds(groups: Ints, folds: int, has_test: bool, spec: DataSpec) -> Split:
@@ -160,13 +177,19 @@ def _folds(groups: Ints, folds: int, has_test: bool, spec: DataSpec) -> Split:
     asked = 0.0 if has_test else _TEST_SHARE if spec.test is None else spec.test
     test, kinds = round(len(groups) * asked), len(np.unique(groups))
     if (asked and test < 1) or len(groups) - test < 2 * kinds:
-        sizes = f"{len(groups)} rows are too few for folds" + (f" and a test share of {asked:g}" if asked else "")
+        sizes = f"{len(groups)} rows are too few for folds" + (
+            f" and a test share of {asked:g}" if asked else ""
+        )
         raise SpecError(Problem("E076", sizes, help="each class needs two rows outside the test"))
     pool, tested = set_aside(groups, test, spec.split_seed)
     if spec.rows is not None:
-        pool, tested = (thinned(part, groups, spec.rows, spec.split_seed) for part in (pool, tested))
+        pool, tested = (
+            thinned(part, groups, spec.rows, spec.split_seed) for part in (pool, tested)
+        )
     if len(pool) < folds:
-        raise SpecError(Problem("E076", f"{len(pool)} rows are too few for {folds} folds: each needs one"))
+        raise SpecError(
+            Problem("E076", f"{len(pool)} rows are too few for {folds} folds: each needs one")
+        )
     return Split(folded(pool, groups, folds, spec.split_seed), tested)
 
 
@@ -179,7 +202,9 @@ def _redrawn(parts: Split, groups: Ints, spec: DataSpec) -> Split:
         return Split(folded(parts.pool, groups, spec.folds, seed), parts.test)
     ((_, judged),) = parts.folds
     kinds, inside = np.unique(groups[parts.pool], return_inverse=True)
-    if len(judged) > len(inside) - 2 * len(kinds):  # too few rows for a draw that leaves some of each class
+    if len(judged) > len(inside) - 2 * len(
+        kinds
+    ):  # too few rows for a draw that leaves some of each class
         return parts
     train, judged = (parts.pool[rows] for rows in set_aside(inside, len(judged), seed))
     return Split([(train, judged)], parts.test)
@@ -198,7 +223,9 @@ def _by_column(raw: Raw, spec: DataSpec) -> Split:
         near = closest(found, allowed)
         fault = f"column '{spec.column}', row {at + 1}, is '{found}'"
         hint = f"did you mean '{near}'?" if near else ""
-        raise SpecError(Problem("E076", fault, hint=hint, help=f"a row belongs to: {', '.join(allowed)}"))
+        raise SpecError(
+            Problem("E076", fault, hint=hint, help=f"a row belongs to: {', '.join(allowed)}")
+        )
     train, validation, test = (np.flatnonzero(raw.parts == part) for part in _PARTS)
     if not len(train) or not len(validation):
         lacking = "validation" if len(train) else "train"
@@ -216,8 +243,16 @@ def _sizes(rows: int, groups: int, has_test: bool, spec: DataSpec) -> tuple[int,
     train = rows - validation - test
     if validation < 1 or (asked and test < 1) or train < groups:
         least = "one of each class" if groups > 1 else "one"
-        sizes = f"{rows} rows give {train} for training, {validation} for validation, {test} for test"
-        raise SpecError(Problem("E076", sizes, help=f"training needs {least}, the others one where they are asked for"))
+        sizes = (
+            f"{rows} rows give {train} for training, {validation} for validation, {test} for test"
+        )
+        raise SpecError(
+            Problem(
+                "E076",
+                sizes,
+                help=f"training needs {least}, the others one where they are asked for",
+            )
+        )
     return validation, test
 
 
@@ -228,7 +263,9 @@ def _fewer(parts: Split, groups: Ints, spec: DataSpec) -> Split:
     if spec.rows < 2:
         raise SpecError(Problem("E076", f"{spec.rows} rows are too few to train and to validate"))
     ((train, judged),) = parts.folds
-    judging = min(max(round(spec.rows * len(judged) / (len(train) + len(judged))), 1), spec.rows - 1)
+    judging = min(
+        max(round(spec.rows * len(judged) / (len(train) + len(judged))), 1), spec.rows - 1
+    )
     sizes = (spec.rows - judging, judging, spec.rows)
     fewer = [
         thinned(rows, groups, most, spec.split_seed)

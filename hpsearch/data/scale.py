@@ -24,7 +24,10 @@ def scaling(inputs: NDArray[Any], rows: Ints, scale: Scale) -> tuple[Floats, Flo
     else:
         center, spread = np.zeros_like(_first(inputs, rows)), np.ones_like(_first(inputs, rows))
     if scale == "unit":
-        largest = (np.abs(block).max(axis=_axes(block), keepdims=True)[0] for block in _blocks(inputs, rows))
+        largest = (
+            np.abs(block).max(axis=_axes(block), keepdims=True)[0]
+            for block in _blocks(inputs, rows)
+        )
         spread = np.maximum.reduce(list(largest))
     narrow = spread.astype(np.float32)
     return center.astype(np.float32), np.where(narrow > 0, narrow, np.float32(1))

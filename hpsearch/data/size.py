@@ -18,7 +18,10 @@ def check_size(what: str, size: int, stored: int) -> None:
     """
     if size > MOST_BYTES:
         raise SpecError(
-            Problem("E073", f"{what} claims {size:,} bytes of numbers; at most {MOST_BYTES:,} (4 GiB) are read")
+            Problem(
+                "E073",
+                f"{what} claims {size:,} bytes of numbers; at most {MOST_BYTES:,} (4 GiB) are read",
+            )
         )
     if size > HARMLESS and size > MOST_RATIO * stored:
         raise SpecError(

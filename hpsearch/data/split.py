@@ -58,7 +58,9 @@ def thinned(rows: Ints, groups: Ints, most: int, seed: int) -> Ints:
     return rows[np.sort(order[place < seats[inside[order]]])]
 
 
-def _seats(quota: NDArray[np.float64], room: Ints, total: int, owed: NDArray[np.float64] | None = None) -> Ints:
+def _seats(
+    quota: NDArray[np.float64], room: Ints, total: int, owed: NDArray[np.float64] | None = None
+) -> Ints:
     """Hand out `total` whole seats: each group its quota rounded down, then one more to those that are owed most."""
     if total > room.sum():
         raise ValueError(f"{total} seats do not fit in {room.sum()}")

@@ -53,18 +53,24 @@ def check_header(names: Sequence[str], spec: DataSpec) -> str:
     listed = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
     help_ = f"its columns: {listed}"
     if spec.target is None:
-        raise SpecError(Problem("E072", f"say which column of '{spec.source}' is the target", help=help_))
+        raise SpecError(
+            Problem("E072", f"say which column of '{spec.source}' is the target", help=help_)
+        )
     if spec.target not in names:
         near = closest(spec.target, names)
         hint = f"did you mean '{near}'?" if near else ""
-        raise SpecError(Problem("E072", f"'{spec.source}' has no column '{spec.target}'", hint=hint, help=help_))
+        raise SpecError(
+            Problem("E072", f"'{spec.source}' has no column '{spec.target}'", hint=hint, help=help_)
+        )
     if spec.column is not None and spec.column not in names:
         near = closest(spec.column, names)
         hint = f"did you mean '{near}'?" if near else ""
         fault = f"'{spec.source}' has no column '{spec.column}' that says how it is split"
         raise SpecError(Problem("E072", fault, hint=hint, help=help_))
     if spec.column == spec.target:
-        raise SpecError(Problem("E072", f"'{spec.target}' cannot be the target and say how the rows are split"))
+        raise SpecError(
+            Problem("E072", f"'{spec.target}' cannot be the target and say how the rows are split")
+        )
     if not set(names) - {spec.target, spec.column}:
         raise SpecError(Problem("E072", f"'{spec.source}' has no column but the target"))
     return spec.target
@@ -74,7 +80,9 @@ def _header_fault(names: Sequence[str]) -> str:
     if not names:
         return "is empty: its first line should name the columns"
     if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
-        return f"must have its columns separated by commas, and begins with {reprlib.repr(names[0])}"
+        return (
+            f"must have its columns separated by commas, and begins with {reprlib.repr(names[0])}"
+        )
     if "" in names:
         return f"has no name for column {names.index('') + 1} (an index is no input: leave it out)"
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
@@ -85,7 +93,9 @@ def text_targets(labels: Sequence[str], column: str) -> NDArray[np.str_]:
     """The names of classes as an array, in which each takes the room of the longest."""
     for row, label in enumerate(labels, 1):
         if len(label) > _LONGEST:
-            fault = f"text of {len(label):,} characters is no name of a class ({reprlib.repr(label)})"
+            fault = (
+                f"text of {len(label):,} characters is no name of a class ({reprlib.repr(label)})"
+            )
             raise SpecError(Problem("E075", f"column '{column}', row {row}: {fault}"))
     return np.array(labels, dtype=np.str_)
 
@@ -165,7 +175,9 @@ def _parse(reader: Iterator[Line], names: tuple[str, ...], target: str, spec: Da
     return Raw(spec.path.stem, np.concatenate(blocks), targets, features, target, parts=named)
 
 
-def _columns(block: list[Line], names: tuple[str, ...], done: int, spec: DataSpec) -> dict[str, tuple[str, ...]]:
+def _columns(
+    block: list[Line], names: tuple[str, ...], done: int, spec: DataSpec
+) -> dict[str, tuple[str, ...]]:
     """The cells of each column; refuses a row that is too short or too long."""
     for row, (line, fields) in enumerate(block, done + 1):
         if len(fields) != len(names):

@@ -24,7 +24,11 @@ def task_of(raw: Raw, asked: Task | None) -> Task:
         return raw.task
     if raw.targets.dtype.kind in "bU":
         return "classification"
-    return "classification" if _whole(raw.targets).all() and len(np.unique(raw.targets)) <= FEW else "regression"
+    return (
+        "classification"
+        if _whole(raw.targets).all() and len(np.unique(raw.targets)) <= FEW
+        else "regression"
+    )
 
 
 def class_numbers(raw: Raw) -> tuple[Ints, tuple[str, ...]]:
@@ -97,7 +101,9 @@ def _known(test: Raw, classes: tuple[str, ...]) -> Ints:
     labels = [str(label) for label in _labels(test)]
     for row, label in enumerate(labels, 1):
         if label not in number:
-            fault = f"target '{test.target}', row {row}, is '{label}', a class that no other row has"
+            fault = (
+                f"target '{test.target}', row {row}, is '{label}', a class that no other row has"
+            )
             raise SpecError(Problem("E075", f"{test.name}: {fault}"))
     return np.array([number[label] for label in labels], dtype=np.int64)
 

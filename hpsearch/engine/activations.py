@@ -45,7 +45,9 @@ def gelu(z: Tensor, slope: Tensor) -> Tensor:
 
 _aten = torch.ops.aten
 DERIVATIVES: Mapping[str, Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]] = {
-    "relu": lambda d, z, a, slope, out: _aten.threshold_backward.grad_input(d, a, 0, grad_input=out),
+    "relu": lambda d, z, a, slope, out: _aten.threshold_backward.grad_input(
+        d, a, 0, grad_input=out
+    ),
     "leaky_relu": lambda d, z, a, slope, out: torch.where(z > 0, d, slope * d, out=out),
     "tanh": lambda d, z, a, slope, out: _aten.tanh_backward.grad_input(d, a, grad_input=out),
     "sigmoid": lambda d, z, a, slope, out: _aten.sigmoid_backward.grad_input(d, a, grad_input=out),

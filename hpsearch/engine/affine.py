@@ -13,7 +13,11 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x W' + b of all members, [K, B, out], for `x` [K, B, in], or [B, in] where they share it."""
     if x.dim() == 3:
         transposed = weight.transpose(1, 2)
-        return torch.bmm(x, transposed) if bias is None else torch.baddbmm(bias.unsqueeze(1), x, transposed)
+        return (
+            torch.bmm(x, transposed)
+            if bias is None
+            else torch.baddbmm(bias.unsqueeze(1), x, transposed)
+        )
     members, out, _ = weight.shape
     # one product for all members: [B, in] x [in, K * out]
     z = F.linear(x, weight.flatten(0, 1), None if bias is None else bias.flatten())
@@ -30,9 +34,18 @@ class Affine:
         assert weight.grad is not None
         assert bias.grad is not None
         self.W, b = weight.detach(), bias.detach()
-        self._b, self._transposed, self._dW, self._db = b.unsqueeze(1), self.W.transpose(1, 2), weight.grad, bias.grad
+        self._b, self._transposed, self._dW, self._db = (
+            b.unsqueeze(1),
+            self.W.transpose(1, 2),
+            weight.grad,
+            bias.grad,
+        )
         # one product for all members where they share h: [B, in] x [in, K * out]
-        self._flat, self._flat_b, self._flat_dW = self.W.flatten(0, 1).t(), b.flatten(), weight.grad.flatten(0, 1)
+        self._flat, self._flat_b, self._flat_dW = (
+            self.W.flatten(0, 1).t(),
+            b.flatten(),
+            weight.grad.flatten(0, 1),
+        )
         self._is_narrow, self._column = self.W.shape[1] < _NARROW, b.unsqueeze(2)
 
     def __call__(self, h: Tensor) -> Tensor:
@@ -41,7 +54,9 @@ class Affine:
             return torch.baddbmm(self._column, self.W, h.transpose(1, 2)).transpose(1, 2)
         if h.dim() == 3:
             return torch.baddbmm(self._b, h, self._transposed)
-        return torch.addmm(self._flat_b, h, self._flat).view(len(h), *self.W.shape[:2]).transpose(0, 1)
+        return (
+            torch.addmm(self._flat_b, h, self._flat).view(len(h), *self.W.shape[:2]).transpose(0, 1)
+        )
 
     def back(self, d: Tensor, h: Tensor) -> None:
         """Leave the derivatives by W and b, of d -> z, in the weights' `grad`."""

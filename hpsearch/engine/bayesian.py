@@ -24,12 +24,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hpsearch.engine.array import Array
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.inits import prior_deviation
-from hpsearch.engine.plan import Member
-from hpsearch.engine.settings import NETWORKS
-from hpsearch.engine.shapes import Slot, slots
+from hpsearch.engine.stacked_cohort import Array
+from hpsearch.engine.structure.cohorts import Member
+from hpsearch.engine.structure.settings import NETWORKS
+from hpsearch.engine.structure.slots import Slot, slots
 
 Predict = Callable[[Tensor], Tensor]
 
@@ -86,9 +86,13 @@ def fitted(array: Array, feed: Feed) -> Posterior:
     G = G / N if feed.classifies else N / G
     (a, U), (g, Q) = (torch.linalg.eigh(factor) for factor in (A, G))
     a, g = a.clamp_min(0.0), g.clamp_min(0.0)
-    if feed.classifies:  # what all outputs have in common changes no probability, and no row says anything of it
+    if (
+        feed.classifies
+    ):  # what all outputs have in common changes no probability, and no row says anything of it
         Q = Q - Q.mean(1, keepdim=True)
-    deviations = [prior_deviation(_output(array, member), member.settings) for member in array.members]
+    deviations = [
+        prior_deviation(_output(array, member), member.settings) for member in array.members
+    ]
     return Posterior(a, U, g, Q, a.new_tensor(deviations).pow(-2))
 
 

@@ -19,11 +19,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
-from hpsearch import files
-from hpsearch.engine.array import Array
-from hpsearch.engine.shapes import slots
-from hpsearch.engine.stack import Stack, corner
-from hpsearch.trial import Epoch
+from hpsearch.engine.stacked_cohort import Array
+from hpsearch.engine.stacked_tensors import Stack, corner
+from hpsearch.engine.structure.slots import slots
+from hpsearch.study import files
+from hpsearch.study.trial import Epoch
 
 _RUN = "run"  # the name in a file's header of what is no tensor
 _DIGEST = "sha256"  # and of what says whether all of it is as it was
@@ -51,7 +51,11 @@ class Pause:
 
     def part(self, name: str) -> Mapping[str, Tensor]:
         """The tensors of one part, by slot name."""
-        return {key.removeprefix(f"{name}/"): t for key, t in self.tensors.items() if key.startswith(f"{name}/")}
+        return {
+            key.removeprefix(f"{name}/"): t
+            for key, t in self.tensors.items()
+            if key.startswith(f"{name}/")
+        }
 
     def restore(self, array: Array, best: Stack, position: int) -> None:
         """Bring a member of the array, and its best weights, to where they were."""
@@ -62,7 +66,11 @@ class Pause:
 def parts(array: Array, best: Stack, position: int, active: bool) -> Mapping[str, Tensor]:
     """The tensors of a member's pause."""
     stacks = {"best": best, **(array.parts(position) if active else {})}
-    return {f"{p}/{name}": t for p, stack in stacks.items() for name, t in trimmed(stack, position, array).items()}
+    return {
+        f"{p}/{name}": t
+        for p, stack in stacks.items()
+        for name, t in trimmed(stack, position, array).items()
+    }
 
 
 def trimmed(stack: Stack, position: int, array: Array) -> Mapping[str, Tensor]:
@@ -109,7 +117,9 @@ def read(path: Path, digest: str) -> Mapping[str, Tensor]:
 
 def write_pause(path: Path, pause: Pause) -> None:
     """All of it, in one file."""
-    known = {field.name: getattr(pause, field.name) for field in fields(pause) if field.name != "tensors"}
+    known = {
+        field.name: getattr(pause, field.name) for field in fields(pause) if field.name != "tensors"
+    }
     run, tensors = json.dumps({**known, "at": asdict(pause.at)}), dict(pause.tensors)
     files.write(path, save(tensors, {_RUN: run, _DIGEST: _digest(run, tensors)}), settled=False)
 

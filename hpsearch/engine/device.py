@@ -8,7 +8,10 @@ from collections.abc import Iterator
 
 import torch
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as malloc.h has them: bytes at the end of the heap, and of one request
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = (
+    -1,
+    -3,
+)  # as malloc.h has them: bytes at the end of the heap, and of one request
 
 
 def set_up(threads: int) -> None:
@@ -39,8 +42,13 @@ def choose(wanted: str) -> Iterator[str]:
     """
     if wanted == "auto":
         yield "cuda" if torch.cuda.is_available() else "cpu"
-    elif wanted.startswith("cuda") and torch.device(wanted).index not in (None, *range(torch.cuda.device_count())):
-        raise ValueError(f"there is no device {wanted}: this machine has {torch.cuda.device_count()} GPUs")
+    elif wanted.startswith("cuda") and torch.device(wanted).index not in (
+        None,
+        *range(torch.cuda.device_count()),
+    ):
+        raise ValueError(
+            f"there is no device {wanted}: this machine has {torch.cuda.device_count()} GPUs"
+        )
     elif wanted == "cuda" and not torch.cuda.is_available():
         raise ValueError("there is no device cuda: torch finds no GPU here")
     else:

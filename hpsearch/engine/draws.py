@@ -26,7 +26,13 @@ class Noise:
     What a layer draws depends on (purpose, replicate, the layer's name, the pass, the shape, `passes`).
     """
 
-    def __init__(self, device: torch.device | str, replicates: Sequence[int], passes: int, *purpose: int | str) -> None:
+    def __init__(
+        self,
+        device: torch.device | str,
+        replicates: Sequence[int],
+        passes: int,
+        *purpose: int | str,
+    ) -> None:
         self._device = device
         self._purpose = purpose
         self._passes = passes
@@ -43,7 +49,10 @@ class Noise:
         per_block = -(-self._passes // blocks)
         at = done % per_block
         if at == 0:
-            drawn = [self._drawn(name, one, done // per_block, per_block * size) for one in self._distinct]
+            drawn = [
+                self._drawn(name, one, done // per_block, per_block * size)
+                for one in self._distinct
+            ]
             self._blocks[name] = torch.stack([each.view(per_block, *shape) for each in drawn], 1)
         found = self._blocks[name][at : at + most]
         self._done[name] = done + len(found)
@@ -54,7 +63,9 @@ class Noise:
         number = self._done.get(name, 0)
         self._done[name] = number + 1
         drawn = [
-            torch.randn(shape, generator=self._of(name, one, number), device=like.device, dtype=like.dtype)
+            torch.randn(
+                shape, generator=self._of(name, one, number), device=like.device, dtype=like.dtype
+            )
             for one in self._distinct
         ]
         return drawn[0].unsqueeze(0) if len(drawn) == 1 else torch.stack(drawn)[self._index]

@@ -12,12 +12,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hpsearch.engine.array import Array, Problem
-from hpsearch.engine.plan import Member
-from hpsearch.engine.settings import complete
-from hpsearch.space import Params
+from hpsearch.engine.stacked_cohort import Array, Problem
+from hpsearch.engine.structure.cohorts import Member
+from hpsearch.engine.structure.settings import complete
+from hpsearch.space.space import Params
 
-_SETTINGS: Params = {"model": "mlp", "activation": "tanh", "skip": "none", "norm": "none", "bayesian": "none"}
+_SETTINGS: Params = {
+    "model": "mlp",
+    "activation": "tanh",
+    "skip": "none",
+    "norm": "none",
+    "bayesian": "none",
+}
 """What `Ensemble.features` takes for granted."""
 _EVERY = 10  # epochs between two looks at what is left out
 
@@ -37,7 +43,9 @@ class Ensemble:
         return torch.cat([h, h.new_ones(*h.shape[:2], 1)], 2)
 
 
-def ensemble(x: Tensor, y: Tensor, weights: Tensor, settings: Params, seed: int, least: int) -> Ensemble:
+def ensemble(
+    x: Tensor, y: Tensor, weights: Tensor, settings: Params, seed: int, least: int
+) -> Ensemble:
     """Fit M nets to targets `y` [n] of inputs `x` [n, D]: each net's loss is its mean squared error weighed by its
     row of `weights` [M, n], of which some but not all may be 0.
 
@@ -56,7 +64,11 @@ def ensemble(x: Tensor, y: Tensor, weights: Tensor, settings: Params, seed: int,
     for epoch in range(epochs + 1):
         outputs = array.outputs(x)
         missed = outputs.detach() - y
-        if epoch >= least and epoch % _EVERY == 0 and (error := float((left_out * missed.square()).sum())) < lowest:
+        if (
+            epoch >= least
+            and epoch % _EVERY == 0
+            and (error := float((left_out * missed.square()).sum())) < lowest
+        ):
             best.copy_(array.weights.flat)
             lowest = error
         if epoch < epochs:
@@ -68,5 +80,7 @@ def ensemble(x: Tensor, y: Tensor, weights: Tensor, settings: Params, seed: int,
 def _hidden(array: Array) -> Iterator[tuple[Tensor, Tensor]]:
     """Weights [M, out, in] and biases [M, 1, out] of each hidden layer."""
     for layer in range(int(array.settings["depth"])):
-        weight, bias = (array.net.weights[f"hidden{layer}.{part}"].detach() for part in ("weight", "bias"))
+        weight, bias = (
+            array.net.weights[f"hidden{layer}.{part}"].detach() for part in ("weight", "bias")
+        )
         yield weight, bias.view(len(weight), 1, -1)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from hpsearch.data import Dataset, Ints
-from hpsearch.engine.array import Array
 from hpsearch.engine.draws import generator
-from hpsearch.engine.settings import BAYESIAN
+from hpsearch.engine.stacked_cohort import Array
+from hpsearch.engine.structure.settings import BAYESIAN
 
 Split = Literal["train", "validation", "test"]
 Stream = tuple[int, int]
@@ -20,7 +20,9 @@ Stream = tuple[int, int]
 
 _FIRST: Stream = (0, 0)
 _GATHERED = 2**20  # numbers of inputs brought into an epoch's order at once
-_EVALUATED = 2**22  # weights' outputs at once: 16 MiB of float32 for the widest layer of all members
+_EVALUATED = (
+    2**22
+)  # weights' outputs at once: 16 MiB of float32 for the widest layer of all members
 
 
 class Feed:
@@ -35,8 +37,12 @@ class Feed:
         self.classifies = data.task == "classification"
         self.trained = min(len(fold.train) for fold in data.folds)
         """Rows that each member trains on in an epoch: of folds that differ by one, one row waits for the next."""
-        self._center = torch.stack([torch.from_numpy(fold.center).to(self.like) for fold in data.folds])
-        self._factor = 1.0 / torch.stack([torch.from_numpy(fold.spread).to(self.like) for fold in data.folds])
+        self._center = torch.stack(
+            [torch.from_numpy(fold.center).to(self.like) for fold in data.folds]
+        )
+        self._factor = 1.0 / torch.stack(
+            [torch.from_numpy(fold.spread).to(self.like) for fold in data.folds]
+        )
         inputs, targets = (torch.from_numpy(a).to(device) for a in (data.inputs, data.targets))
         self._bytes = inputs.dtype == torch.uint8
         if not self._bytes:
@@ -84,7 +90,9 @@ class Feed:
         alone = len(orders) == 1
         rows = orders[streams[0]] if alone else torch.stack([orders[stream] for stream in streams])
         rows = rows.to(self._inputs.device)
-        most = max(1, _GATHERED // (rows[..., :batch_size].numel() * self.data.features)) * batch_size
+        most = (
+            max(1, _GATHERED // (rows[..., :batch_size].numel() * self.data.features)) * batch_size
+        )
         for begin in range(0, self.trained, most):
             part = rows[..., begin : begin + most]
             inputs, targets = self._taken(part)
@@ -128,11 +136,15 @@ class Feed:
         e = below.exp_()
         total = e.sum(2, keepdim=True)
         losses = (total.log() - right).mean((1, 2))
-        return losses, e.div_(total).scatter_add_(2, index, self._minus.expand_as(index)).mul_(1.0 / batch)
+        return losses, e.div_(total).scatter_add_(2, index, self._minus.expand_as(index)).mul_(
+            1.0 / batch
+        )
 
     def score(self, array: Array, name: Split) -> tuple[list[float], list[float]]:
         """Each member's mean loss and its accuracy or R2 on a split."""
-        loss, right, total = torch.zeros((3, len(array.members)), device=self.like.device, dtype=torch.float64)
+        loss, right, total = torch.zeros(
+            (3, len(array.members)), device=self.like.device, dtype=torch.float64
+        )
         with torch.inference_mode():
             predict = BAYESIAN.load(str(array.settings["bayesian"]))(array, self)
             for outputs, y, count in self.answers(array, name, predict):
@@ -163,7 +175,9 @@ class Feed:
             return rows.to(self._inputs.device), self.like.new_ones(len(rows))
         most = max(map(len, split))
         padded = [np.resize(found, most) for found in split]
-        rows = torch.stack([self.rows(found, fold) for found, fold in zip(padded, folds, strict=True)])
+        rows = torch.stack(
+            [self.rows(found, fold) for found, fold in zip(padded, folds, strict=True)]
+        )
         lengths = torch.tensor([len(found) for found in split]).unsqueeze(1)
         counts = (torch.arange(most) < lengths).to(self.like)
         return rows.to(self._inputs.device), counts

@@ -16,8 +16,8 @@ import math
 import torch
 from torch import Tensor
 
-from hpsearch.engine.shapes import Slot
-from hpsearch.space import Params
+from hpsearch.engine.structure.slots import Slot
+from hpsearch.space.space import Params
 
 _RECTIFIERS = ("relu", "leaky_relu", "prelu")
 

@@ -9,15 +9,24 @@ from typing import TypeVar
 
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
-from hpsearch.engine.array import Array, Problem
-from hpsearch.engine.checkpoint import Lost, Pause, fill, read, read_pause, trimmed, write, write_pause
+from hpsearch.engine.checkpoint import (
+    Lost,
+    Pause,
+    fill,
+    read,
+    read_pause,
+    trimmed,
+    write,
+    write_pause,
+)
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.health import probes
-from hpsearch.engine.plan import Checkup, Job, Member, arrays
+from hpsearch.engine.probes import probes
 from hpsearch.engine.replicates import joined
+from hpsearch.engine.stacked_cohort import Array, Problem
+from hpsearch.engine.structure.cohorts import Checkup, Job, Member, arrays
 from hpsearch.engine.train import Ended, Reached, begun, learn, train
 from hpsearch.errors import CannotWrite, DiskFull, HpsearchError
-from hpsearch.trial import Begun, Epoch, Failed, Note, Probe, Result
+from hpsearch.study.trial import Begun, Epoch, Failed, Note, Probe, Result
 
 T = TypeVar("T")
 
@@ -96,14 +105,18 @@ def _score_test(job: Job) -> Iterator[Note | tuple[float, float, str]]:
         array = begun(feed, [member], job.seed)
         for epoch in range(1, job.epochs + 1):
             learn(array, feed, epoch)
-        digest = write(job.folder / f"{member.number}.safetensors", trimmed(array.weights, 0, array))
+        digest = write(
+            job.folder / f"{member.number}.safetensors", trimmed(array.weights, 0, array)
+        )
     losses, metrics = feed.score(array, "test")
     yield losses[0], metrics[0], digest
 
 
 def diagnose(checkup: Checkup) -> Iterator[Probe]:
     """Train the members for a few epochs; how their networks are, before the first one and after each."""
-    yield from probes(_feed(checkup.data, checkup.device), checkup.members, checkup.seed, checkup.epochs)
+    yield from probes(
+        _feed(checkup.data, checkup.device), checkup.members, checkup.seed, checkup.epochs
+    )
 
 
 def load(member: Member, feed: Feed, job: Job) -> Array:

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from hpsearch.engine.activations import DERIVATIVES
 from hpsearch.engine.affine import Affine, dense
 from hpsearch.engine.draws import LEVELS, Noise
-from hpsearch.engine.settings import ACTIVATIONS
-from hpsearch.space import Params
+from hpsearch.engine.structure.settings import ACTIVATIONS
+from hpsearch.space.space import Params
 
 _EPS = 1e-5  # of a normalisation
 _MASKED = 2**17  # numbers of dropout's masks made at once
@@ -79,7 +79,9 @@ class Net:
         ]
         self._slope = _column(members, "slope", like)
         # one function of z alone for all
-        self._is_alike = len(self._functions) == 1 and "prelu" not in names and not self._slope.any()
+        self._is_alike = (
+            len(self._functions) == 1 and "prelu" not in names and not self._slope.any()
+        )
         self._dropout = _Rates.of(_column(members, "dropout", like))
         self._dropconnect = _Rates.of(_column(members, "dropconnect", like))
         self._drops = bool(self._dropout.levels.any())
@@ -92,8 +94,14 @@ class Net:
             or "prelu" in names
         )
         """Whether hidden layers do no more than a chain of dense layers does."""
-        names_of = [name.removesuffix(".weight") for name in weights if self.is_plain and name.endswith(".weight")]
-        self.affine = {name: Affine(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in names_of}
+        names_of = [
+            name.removesuffix(".weight")
+            for name in weights
+            if self.is_plain and name.endswith(".weight")
+        ]
+        self.affine = {
+            name: Affine(weights[f"{name}.weight"], weights[f"{name}.bias"]) for name in names_of
+        }
         """The layers of a chain."""
 
     def dense(self, name: str, x: Tensor) -> Tensor:
@@ -104,11 +112,18 @@ class Net:
             return dense(x, weight, bias)
         sigma = s * self.weights[f"{name}.weight.spread"].exp()
         if self._sampled:
-            return dense(x, weight + sigma * self._normal(f"{name}.weight", self.drawn[f"{name}.weight"], sigma), bias)
+            return dense(
+                x,
+                weight
+                + sigma * self._normal(f"{name}.weight", self.drawn[f"{name}.weight"], sigma),
+                bias,
+            )
         z = dense(x, weight, bias)
         full = (int(self.settings["batch_size"]), self.drawn[f"{name}.weight"][0])
         # the root has no derivative at 0, where padding is
-        return z + (dense(x.square(), sigma.square(), None) + _TINY).sqrt() * self._normal(f"{name}.sums", full, z)
+        return z + (dense(x.square(), sigma.square(), None) + _TINY).sqrt() * self._normal(
+            f"{name}.sums", full, z
+        )
 
     def output(self, h: Tensor) -> Tensor:
         """The output layer, of [K, B, in]."""
@@ -126,7 +141,9 @@ class Net:
         _, _, channels, side, _ = weight.shape
         groups = 1 if x.shape[1] == channels else self.members
         shift = None if bias is None else bias.flatten()
-        return F.conv2d(x, weight.flatten(0, 1), shift, stride=stride, padding=side // 2, groups=groups)
+        return F.conv2d(
+            x, weight.flatten(0, 1), shift, stride=stride, padding=side // 2, groups=groups
+        )
 
     def gates(self, layer: str, names: Sequence[str], part: str) -> Tensor:
         """One part of several gates side by side: weights [K, gates * out, in], or biases [K, gates * out]."""
@@ -175,7 +192,10 @@ class Net:
             return self._over_batch(name, z)
         member = 0 if z.dim() == 3 else 1  # the members' axis; the units' is 2 either way
         grouped = z if member == 0 else z.view(len(z), self.members, -1, *z.shape[2:])
-        place = [self.members if axis == member else -1 if axis == 2 else 1 for axis in range(grouped.dim())]
+        place = [
+            self.members if axis == member else -1 if axis == 2 else 1
+            for axis in range(grouped.dim())
+        ]
         gain, shift = (self.weights[f"{name}.{part}"].view(place) for part in ("gain", "shift"))
         return torch.addcmul(shift, self._over_units(name, grouped, place), gain).view(z.shape)
 
@@ -187,7 +207,9 @@ class Net:
             return self._over_batch(name, together).view(batch, members, units).transpose(0, 1)
         gain, shift = (self.weights[f"{name}.{part}"].flatten() for part in ("gain", "shift"))
         # `.data`: autograd need not know that they change
-        mean, variance = (self.weights[f"{name}.{part}"].data.flatten() for part in ("mean", "variance"))
+        mean, variance = (
+            self.weights[f"{name}.{part}"].data.flatten() for part in ("mean", "variance")
+        )
         trains = self.noise is not None and not self._sampled
         learns = trains and z.numel() > len(mean)  # one number has no spread of its own
         return F.batch_norm(z, mean, variance, gain, shift, learns, _MOMENTUM, _EPS)
@@ -233,7 +255,9 @@ class Net:
         for _, derivative, mine in self._functions:
             assert derivative is not None
             # a buffer less is one that need not go through the cache
-            its = derivative(d, z, a, slope, d if len(self._functions) == 1 else torch.empty_like(d))
+            its = derivative(
+                d, z, a, slope, d if len(self._functions) == 1 else torch.empty_like(d)
+            )
             found = its if found is None else torch.where(_spread(mine, z), its, found)
         assert found is not None
         return found

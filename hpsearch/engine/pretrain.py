@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from hpsearch.engine.affine import dense
-from hpsearch.engine.array import Array
 from hpsearch.engine.draws import LEVELS
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.optimizers import Coefficients, adam
-from hpsearch.engine.settings import PRETRAINING_EPOCHS
+from hpsearch.engine.stacked_cohort import Array
+from hpsearch.engine.structure.settings import PRETRAINING_EPOCHS
 
 _LR = 1e-3
 
@@ -41,7 +41,9 @@ def layerwise(array: Array, feed: Feed) -> Iterator[Restored]:
         for epoch in range(1, PRETRAINING_EPOCHS + 1):
             array.net.begin(array.noise("corruption", layer, epoch))
             total = torch.zeros(len(array.members), device=feed.like.device, dtype=torch.float64)
-            for x, y in feed.epoch(epoch, int(array.settings["batch_size"]), array.problem.seed, streams):
+            for x, y in feed.epoch(
+                epoch, int(array.settings["batch_size"]), array.problem.seed, streams
+            ):
                 total += coder.step(x.flatten(-len(feed.data.shape))) * y.shape[-1]
             yield layer, epoch, (total / feed.trained).tolist()
 
@@ -51,7 +53,9 @@ class _Coder:
 
     def __init__(self, array: Array, layer: int) -> None:
         self._array, self._layer = array, layer
-        index = next(i for i, slot in enumerate(array.layout) if slot.name == f"hidden{layer}.weight")
+        index = next(
+            i for i, slot in enumerate(array.layout) if slot.name == f"hidden{layer}.weight"
+        )
         self._W, self._b = array.leaves[index : index + 2]
         self._inside = array.inside.views[index : index + 2] if array.inside is not None else None
         self._c = self._W.new_zeros(self._W.shape[0], self._W.shape[2]).requires_grad_()
@@ -75,7 +79,9 @@ class _Coder:
         losses = (restored - h).square().sum(2).mean(1) / self._inputs
         gradients = list(torch.autograd.grad(losses.sum(), (self._W, self._b, self._c)))
         if self._inside is not None:
-            gradients[:2] = [g * inside for g, inside in zip(gradients[:2], self._inside, strict=True)]
+            gradients[:2] = [
+                g * inside for g, inside in zip(gradients[:2], self._inside, strict=True)
+            ]
         self._steps += 1
         adam(self._weights, gradients, self._m, self._v, c=self._coefficients, t=self._steps)
         return losses.detach()
@@ -86,7 +92,9 @@ class _Coder:
         assert net.noise is not None
         # drawn for a full batch, as wide as the key allows: it does not depend on the company
         shape = (int(net.settings["batch_size"]), net.drawn[f"{name}.weight"][1])
-        return net.noise.bytes(name, shape, most=1)[0, :, : h.shape[1], : h.shape[2]] >= self._levels
+        return (
+            net.noise.bytes(name, shape, most=1)[0, :, : h.shape[1], : h.shape[2]] >= self._levels
+        )
 
     def _given(self, x: Tensor) -> Tensor:
         """What the layers before make of the inputs, [K, B, in]."""
@@ -96,5 +104,7 @@ class _Coder:
             for layer in range(self._layer):
                 name = f"hidden{layer}"
                 # not `net.dense`: the layers before are whole, whatever the task's training drops
-                h = net.activate(name, dense(h, net.weights[f"{name}.weight"], net.weights[f"{name}.bias"]))
+                h = net.activate(
+                    name, dense(h, net.weights[f"{name}.weight"], net.weights[f"{name}.bias"])
+                )
         return h

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from hpsearch.engine.plan import Member
+from hpsearch.engine.structure.cohorts import Member
 from hpsearch.engine.train import Ended, Reached
-from hpsearch.trial import Done, Epoch, Failed, Replicate, Result, averaged
+from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Result, averaged
 
 Stream = tuple[int, int]
 
@@ -55,8 +55,12 @@ class _Trial:
         reached = min((len(self.curves.get(s, ())) for s in going), default=longest)
         while len(self.curve) < reached:
             at = [self._at(member.stream, len(self.curve)) for member in self.members]
-            means = (fmean(getattr(one, name) for one in at) for name in ("train_loss", "loss", "metric"))
-            self.curve.append(Epoch(self.members[0].number, self.members[0].start + len(self.curve) + 1, *means))
+            means = (
+                fmean(getattr(one, name) for one in at) for name in ("train_loss", "loss", "metric")
+            )
+            self.curve.append(
+                Epoch(self.members[0].number, self.members[0].start + len(self.curve) + 1, *means)
+            )
             yield self.curve[-1]
 
     def _at(self, stream: Stream, index: int) -> Epoch:

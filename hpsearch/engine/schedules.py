@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from hpsearch.space import Params
+from hpsearch.space.space import Params
 
 
 def constant(e: float, E: float, settings: Params) -> float:

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from hpsearch.engine.array import Array, Problem
 from hpsearch.engine.checkpoint import Pause, parts, trimmed
-from hpsearch.engine.cost import Cost
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.plan import Member, Objective
-from hpsearch.engine.settings import PRETRAINING
-from hpsearch.engine.stack import Stack
-from hpsearch.trial import Done, Epoch, Failed, Result
+from hpsearch.engine.stacked_cohort import Array, Problem
+from hpsearch.engine.stacked_tensors import Stack
+from hpsearch.engine.structure.cohorts import Member, Objective
+from hpsearch.engine.structure.costs import Cost
+from hpsearch.engine.structure.settings import PRETRAINING
+from hpsearch.study.trial import Done, Epoch, Failed, Result
 
 _DIVERGED = 10.0  # times the loss before the first step
 _COMPACT = 3 / 4  # of the array still learning: below, it is worth copying them together
@@ -70,7 +70,9 @@ class Run:
             self.best, self.at = value, seen
         patience = int(self.member.settings["patience"])
         patient = patience == 0 or seen.epoch - self.at.epoch < patience
-        self.active = patient and not self.diverged and seen.epoch < int(self.member.settings["epochs"])
+        self.active = (
+            patient and not self.diverged and seen.epoch < int(self.member.settings["epochs"])
+        )
         return better
 
     @property
@@ -108,7 +110,11 @@ Reached = tuple[Member, Epoch]
 
 
 def train(
-    feed: Feed, members: Sequence[Member], objective: Objective, seed: int, pauses: Mapping[str, Pause] = _FRESH
+    feed: Feed,
+    members: Sequence[Member],
+    objective: Objective,
+    seed: int,
+    pauses: Mapping[str, Pause] = _FRESH,
 ) -> Iterator[Reached | Ended]:
     """Train members with one key for one leg together: every epoch of each as it ends, and each one's end once.
 
@@ -122,13 +128,19 @@ def train(
             going.append(member)
         else:
             result = _run(feed, member, pause).result()
-            yield Ended(member, result, pause.part("best"), pause.at, pause if member.pauses else None)
+            yield Ended(
+                member, result, pause.part("best"), pause.at, pause if member.pauses else None
+            )
     if going:
         yield from _train(feed, going, objective, seed, pauses)
 
 
 def _train(
-    feed: Feed, members: Sequence[Member], objective: Objective, seed: int, pauses: Mapping[str, Pause]
+    feed: Feed,
+    members: Sequence[Member],
+    objective: Objective,
+    seed: int,
+    pauses: Mapping[str, Pause],
 ) -> Iterator[Reached | Ended]:
     """The leg of those that still learn."""
     began = time.perf_counter()
@@ -139,7 +151,9 @@ def _train(
     for position, run in enumerate(runs):
         if start:
             pauses[run.member.name].restore(array, best, position)
-    share = (time.perf_counter() - began) / sum(run.cost.flops_after(start + 1, start) for run in runs)
+    share = (time.perf_counter() - began) / sum(
+        run.cost.flops_after(start + 1, start) for run in runs
+    )
     for run in runs:
         run.seconds = share * run.cost.flops_after(start + 1, start)
     for number in range(start + 1, end + 1):
@@ -151,7 +165,9 @@ def _train(
             if not runs[position].active or number == end:
                 ended.append(position)
             yield runs[position].member, seen
-        best.copy_from(array.weights, torch.tensor(better, dtype=torch.long, device=feed.like.device))
+        best.copy_from(
+            array.weights, torch.tensor(better, dtype=torch.long, device=feed.like.device)
+        )
         for position in ended:
             yield _ended(runs[position], array, best, position)
         active = [position for position, run in enumerate(runs) if run.active]
@@ -188,7 +204,9 @@ def begun(feed: Feed, members: Sequence[Member], seed: int) -> Array:
     Where they have epochs behind them, they are yet to be brought to where those left them.
     """
     steps = -(-feed.trained // int(members[0].settings["batch_size"]))
-    array = Array(members, Problem(feed.data.shape, feed.data.outputs, seed, steps, feed.trained), feed.like)
+    array = Array(
+        members, Problem(feed.data.shape, feed.data.outputs, seed, steps, feed.trained), feed.like
+    )
     if not members[0].start:
         for _ in PRETRAINING.load(str(array.settings.get("pretrain", "none")))(array, feed):
             pass
@@ -206,7 +224,10 @@ def _epoch(array: Array, feed: Feed, runs: Sequence[Run], number: int) -> list[t
         runs[position].seconds += share * runs[position].cost.flops
         if number == 1:
             runs[position].first_loss = first_losses[position]
-    return [(p, Epoch(runs[p].member.number, number, train_losses[p], losses[p], metrics[p])) for p in active]
+    return [
+        (p, Epoch(runs[p].member.number, number, train_losses[p], losses[p], metrics[p]))
+        for p in active
+    ]
 
 
 def learn(array: Array, feed: Feed, epoch: int) -> tuple[list[float], list[float]]:

@@ -29,14 +29,23 @@ from typing import Any, Self
 
 from hpsearch.registry import resolve
 from hpsearch.runners import Crashed, Finished, Work
-from hpsearch.trial import Begun
+from hpsearch.study.trial import Begun
 
 _SET_UP = "hpsearch.engine.device:set_up"
 _ASKED = {signal.SIGINT, signal.SIGTERM}
-_TO_BEGIN = 60.0  # seconds for a process to start and read its data, where a trial's time is limited
-_GROWTH = 2**29  # bytes by which a worker may grow from one piece of work to later ones: more is a leak
+_TO_BEGIN = (
+    60.0  # seconds for a process to start and read its data, where a trial's time is limited
+)
+_GROWTH = (
+    2**29
+)  # bytes by which a worker may grow from one piece of work to later ones: more is a leak
 # how torch and the system's loader say so, in a RuntimeError and an ImportError
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "failed to map segment")
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "failed to map segment",
+)
 
 
 @dataclass(slots=True)
@@ -64,7 +73,10 @@ class Worker:
         assert self.process.pid
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # it leads no group yet, or is gone with all of it
+        except (
+            ProcessLookupError,
+            PermissionError,
+        ):  # it leads no group yet, or is gone with all of it
             self.process.kill()
 
 
@@ -88,7 +100,10 @@ class Local:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._queue.clear()
         for worker in self._workers:
@@ -145,7 +160,10 @@ class Local:
         """Events of the work that is running, in the order in which each worker gave them."""
         first = min((worker.deadline for worker in self._workers if worker.busy), default=math.inf)
         seconds = max(0.0, min(seconds, first - time.monotonic()))
-        ready = wait([end for worker in self._workers for end in (worker.pipe, worker.process.sentinel)], seconds)
+        ready = wait(
+            [end for worker in self._workers for end in (worker.pipe, worker.process.sentinel)],
+            seconds,
+        )
         events: list[tuple[int, object]] = []
         for position, worker in enumerate(self._workers):
             alive, given = worker.process.sentinel not in ready, worker.busy
@@ -191,7 +209,7 @@ def _context() -> BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hpsearch.runners.leash", "hpsearch.engine.jobs"])
+    context.set_forkserver_preload(["hpsearch.runners.parent_watch", "hpsearch.engine.jobs"])
     resource_tracker.ensure_running()  # its start would let the signals through again
     with _undisturbed():
         forkserver.ensure_running()  # the import goes on while the data is read here
@@ -216,7 +234,9 @@ def _death(process: BaseProcess) -> str:
     process.join()
     code = process.exitcode or 0
     if code < 0:
-        return f"killed: {signal.Signals(-code).name}" + (" (out of memory?)" if code == -signal.SIGKILL else "")
+        return f"killed: {signal.Signals(-code).name}" + (
+            " (out of memory?)" if code == -signal.SIGKILL else ""
+        )
     return f"killed: its process ended with code {code}"
 
 
@@ -243,10 +263,14 @@ def _call(pipe: Connection, work: Work, memory: int | None) -> None:
         for event in resolve(work.call)(work.argument):
             pipe.send(event)
         pipe.send(Finished())
-    except Exception as error:  # the one place where a trial is called: whatever it raises is its result
+    except (
+        Exception
+    ) as error:  # the one place where a trial is called: whatever it raises is its result
         last = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
         if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
-            most = "there is" if memory is None else f"the {memory / 1e9:g} GB that a worker may hold"
+            most = (
+                "there is" if memory is None else f"the {memory / 1e9:g} GB that a worker may hold"
+            )
             reason = f"memory: it takes more than {most}"
         else:
             reason = f"error: {last}"

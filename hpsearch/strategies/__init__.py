@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.registry import Registry
-from hpsearch.space import Params, Space
-from hpsearch.trial import History, Suggestion, Trial
+from hpsearch.space.space import Params, Space
+from hpsearch.study.history import History
+from hpsearch.study.trial import Suggestion, Trial
 
 Array = NDArray[np.float64]
 
@@ -99,6 +100,8 @@ class Checkable(Model, Protocol):
 
 
 Surrogate = Callable[[Sequence[slice], Array, Array, Array], Model]
-SURROGATES = Registry("surrogate", {"gp": "hpsearch.strategies.gp:fit", "ann": "hpsearch.strategies.ann:fit"})
+SURROGATES = Registry(
+    "surrogate", {"gp": "hpsearch.strategies.gp:fit", "ann": "hpsearch.strategies.ann:fit"}
+)
 """Each is `fit(groups, U, y, m) -> Model`: from places [n, width], scores y of mean 0 and deviation 1, and how many
 runs each is the mean of; `groups` are the columns of each parameter. The same arguments give the same model."""

@@ -44,4 +44,6 @@ def _log_h(z: Array) -> Array:
     # beyond -1e3 or so even this sum is rounded away: it goes on as 1 / z^2
     log_tail = np.where(far < -1e3, -2.0 * np.log(-far), np.log(np.maximum(tail, 1e-300)))
     below = -0.5 * far * far - math.log(_ROOT_2PI) + log_tail
-    return np.where(z > -1.0, np.log(np.exp(-0.5 * near * near) / _ROOT_2PI + near * ndtr(near)), below)
+    return np.where(
+        z > -1.0, np.log(np.exp(-0.5 * near * near) / _ROOT_2PI + near * ndtr(near)), below
+    )

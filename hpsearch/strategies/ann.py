@@ -91,10 +91,16 @@ class Model:
         """Each net after one run at each place has given what it expects: no mean moves."""
         with _alone(), torch.no_grad():
             psi = torch.bmm(self.nets.features(self.inputs(U)).double(), self.root)
-            known = torch.eye(psi.shape[2], dtype=psi.dtype) + psi.transpose(1, 2) @ psi / self.noise
+            known = (
+                torch.eye(psi.shape[2], dtype=psi.dtype) + psi.transpose(1, 2) @ psi / self.noise
+            )
             L = torch.linalg.cholesky(known)
-            root = torch.linalg.solve_triangular(L, self.root.transpose(1, 2), upper=False).transpose(1, 2)
-            return replace(self, root=root.contiguous(), means=np.hstack([self.means, self.predict(U)[0]]))
+            root = torch.linalg.solve_triangular(
+                L, self.root.transpose(1, 2), upper=False
+            ).transpose(1, 2)
+            return replace(
+                self, root=root.contiguous(), means=np.hstack([self.means, self.predict(U)[0]])
+            )
 
 
 def fit(groups: Sequence[slice], U: Array, y: Array, r: Array) -> Model:
@@ -105,7 +111,9 @@ def fit(groups: Sequence[slice], U: Array, y: Array, r: Array) -> Model:
     """
     inputs = Inputs(groups, Posterior(groups, U, y, r).climb())
     n, x, target, weight = len(y), inputs(U), torch.from_numpy(y), torch.from_numpy(r)
-    net = torch.from_numpy(np.random.default_rng(n).permutation(n) % _MEMBERS)  # the one that leaves it out
+    net = torch.from_numpy(
+        np.random.default_rng(n).permutation(n) % _MEMBERS
+    )  # the one that leaves it out
     left_out = net == torch.arange(_MEMBERS).unsqueeze(1)
     with _alone():
         nets = _ensemble(x, target, weight * ~left_out, {**_NETS, "l2": _L2 / n}, 0, _LEAST)
@@ -141,7 +149,11 @@ def evidence(phi: Tensor, y: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]
     alpha, beta = torch.ones_like(total), torch.full_like(total, 10.0)
     for _ in range(_ROUNDS):
         m = beta * c / (alpha + beta * eigenvalues)
-        error = total - 2.0 * (m * c).sum(1, keepdim=True) + (eigenvalues * m.square()).sum(1, keepdim=True)
+        error = (
+            total
+            - 2.0 * (m * c).sum(1, keepdim=True)
+            + (eigenvalues * m.square()).sum(1, keepdim=True)
+        )
         gamma = (beta * eigenvalues / (alpha + beta * eigenvalues)).sum(1, keepdim=True)  # (1)
         alpha = (gamma / m.square().sum(1, keepdim=True)).clamp(*_ALPHA)  # (2)
         beta = ((N - gamma) / error.clamp_min(1e-12)).clamp(*_BETA)  # (3)

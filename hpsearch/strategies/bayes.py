@@ -10,17 +10,20 @@ from random import Random
 
 import numpy as np
 
-from hpsearch.parameters import Units
-from hpsearch.space import Params, Space
+from hpsearch.space.parameters import Units
+from hpsearch.space.space import Params, Space
 from hpsearch.strategies import Array, Limit, Price, trained
-from hpsearch.strategies.beliefs import LEAST, Beliefs, chosen, model_of, places, repeatable
 from hpsearch.strategies.candidates import inwards, mates, search, unknown
-from hpsearch.strategies.cost import Costs, dearness, front, log_volume, modest
 from hpsearch.strategies.random import unseen
-from hpsearch.trial import History, New, Trial, Wait
+from hpsearch.strategies.surrogates import LEAST, Beliefs, chosen, model_of, places, repeatable
+from hpsearch.strategies.trial_costs import Costs, dearness, front, log_volume, modest
+from hpsearch.study.history import History
+from hpsearch.study.trial import New, Trial, Wait
 
 _FIRST = 10  # random trials before the model is asked, at most
-_OPENING = 0.12  # of time and trials for them, where time is short: they share arrays, and take no thought
+_OPENING = (
+    0.12  # of time and trials for them, where time is short: they share arrays, and take no thought
+)
 _PARENTS = 5
 _PRICED = 100  # candidates whose price is asked for
 _HASTE = 0.25  # of the effort to find a place, where others of its wave have been found and time is short
@@ -46,7 +49,12 @@ class Bayes:
     def ask(self, space: Space, history: History, rng: Random) -> New | Wait | None:
         """A random point while little is known, then the candidate of the largest value."""
         opened = self._opened(space, history)
-        if opened and self.fills and history.pending and all(trial.promise is None for trial in history.trials):
+        if (
+            opened
+            and self.fills
+            and history.pending
+            and all(trial.promise is None for trial in history.trials)
+        ):
             return Wait()  # for what the random trials come to
         if opened and len(history.done) >= LEAST:
             with repeatable():
@@ -82,14 +90,21 @@ class Bayes:
         if self.price is None and not history.done:
             return points[max(0, len(points) - 1 - len(history.results))]
         costs = Costs.of(space, history, self.price)
-        return modest(points, costs, [trial.params for trial in history.pending], costs.left(self.limit, history))
+        return modest(
+            points,
+            costs,
+            [trial.params for trial in history.pending],
+            costs.left(self.limit, history),
+        )
 
     @property
     def fills(self) -> bool:
         """Whether a wave is as large as is worth its seconds."""
         return self.limit is not None and self.price is not None
 
-    def _expected(self, space: Space, history: History, rng: np.random.Generator) -> New | Wait | None:
+    def _expected(
+        self, space: Space, history: History, rng: np.random.Generator
+    ) -> New | Wait | None:
         """The best of many candidates; None where all have been asked for."""
         beliefs = Beliefs.of(space, history, self.surrogate)
         parents = places(space, [trial for trial, _ in history.done[:_PARENTS]])
@@ -105,7 +120,9 @@ class Bayes:
             return None
         values = worth.exactly(few)
         if values.max() == -math.inf:
-            return Wait()  # nothing fits into what is left, or its seconds are worth more in another wave
+            return (
+                Wait()
+            )  # nothing fits into what is left, or its seconds are worth more in another wave
         return beliefs.new(few[int(values.argmax())])
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
@@ -166,5 +183,7 @@ class Worth:
 
     def _rate(self) -> float:
         """Log of the improvement per second of the wave as it is."""
-        promised = sum(trial.promise or 0.0 for trial in self.pending) * math.sqrt(self.beliefs.model.noise)
+        promised = sum(trial.promise or 0.0 for trial in self.pending) * math.sqrt(
+            self.beliefs.model.noise
+        )
         return math.log(max(promised, 1e-300) / self.costs.pending(self.pending))

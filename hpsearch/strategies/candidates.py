@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from hpsearch.parameters import Units
-from hpsearch.space import Params, Space, point_key
+from hpsearch.space.parameters import Units
+from hpsearch.space.space import Params, Space, point_key
 from hpsearch.strategies import Array
-from hpsearch.trial import History
+from hpsearch.study.history import History
 
 _DRAWN = 700  # from the whole space
 _DRAWS = 10_000  # draws for them: a constraint may leave few
@@ -22,11 +22,16 @@ _STEPS = 10  # to the middle
 Acquisition = Callable[[Units], Array]
 
 
-def search(space: Space, parents: Units, value: Acquisition, rng: np.random.Generator, effort: float = 1.0) -> Units:
+def search(
+    space: Space, parents: Units, value: Acquisition, rng: np.random.Generator, effort: float = 1.0
+) -> Units:
     """Snapped places [n, width], the most valuable first; a constraint may forbid some. The time goes by `effort`."""
     drawn, near, children = (round(effort * number) for number in (_DRAWN, _NEAR, _CHILDREN))
     U = np.concatenate(
-        [_allowed(space, drawn, rng), space.near(parents[rng.integers(len(parents), size=near)], 0.1, rng)]
+        [
+            _allowed(space, drawn, rng),
+            space.near(parents[rng.integers(len(parents), size=near)], 0.1, rng),
+        ]
     )
     values = value(U)
 

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from random import Random
 from statistics import fmean
 
-from hpsearch.space import Space
+from hpsearch.space.space import Space
 from hpsearch.strategies import Limit, Strategy
-from hpsearch.trial import Failed, History, Repeat, Suggestion, Trial, Wait
+from hpsearch.study.history import History
+from hpsearch.study.trial import Failed, Repeat, Suggestion, Trial, Wait
 
 FINALISTS = 3
 _SHARE = 0.12  # of a budget, for the finalists' repetitions; those of the default come beside
 _RACING = 0.15  # of the time
-_RACE = (2, 6, 14, 30)  # rounds after which half of those who are left drop out, where it is time that is spent
+_RACE = (
+    2,
+    6,
+    14,
+    30,
+)  # rounds after which half of those who are left drop out, where it is time that is spent
 _ENTRIES = (2, 16)  # in a race, at least and at most
 _RUNS = 4  # that there should be time for, for each of them
 _TIMES, _LITTLE = 5, 0.1  # deviations of the noise
@@ -56,7 +62,9 @@ class Confirmed:
     limit: Limit | None = None
 
     @classmethod
-    def within(cls, strategy: Strategy, budget: int | None, limit: Limit | None, default: bool) -> Confirmed:
+    def within(
+        cls, strategy: Strategy, budget: int | None, limit: Limit | None, default: bool
+    ) -> Confirmed:
         """So that trials and repetitions fill what there is; `default`: there is a trial of default settings."""
         if budget is None:
             return cls(strategy, None, None, limit)
@@ -71,7 +79,9 @@ class Confirmed:
             return Wait()
         for finalists, rounds in self._stages(space, history):
             behind = [
-                number for number in finalists if len(history.runs[number]) <= rounds and _succeeds(number, history)
+                number
+                for number in finalists
+                if len(history.runs[number]) <= rounds and _succeeds(number, history)
             ]
             if behind:
                 number = min(behind, key=lambda number: len(history.runs[number]))
@@ -91,7 +101,9 @@ class Confirmed:
     def _stages(self, space: Space, history: History) -> Iterator[tuple[Sequence[int], int]]:
         """Who is run again, the best first, and up to which round; in a race, who goes on from there."""
         first = _after(history, 0)
-        ranked = [trial.number for trial in self.strategy.ranked(space, first) if trial.why != "default"]
+        ranked = [
+            trial.number for trial in self.strategy.ranked(space, first) if trial.why != "default"
+        ]
         default = [trial.number for trial, _ in first.done if trial.why == "default"]
         if self.rounds is not None:
             yield [*ranked[:FINALISTS], *default], self.rounds
@@ -105,7 +117,9 @@ class Confirmed:
         for rounds in _RACE:
             yield finalists, rounds
             size = max(size // 2, least)
-            finalists = [t.number for t, _ in _after(history, rounds).done if t.number in finalists][:size]
+            finalists = [
+                t.number for t, _ in _after(history, rounds).done if t.number in finalists
+            ][:size]
 
     def _is_timely(self, number: int, history: History) -> bool:
         """Whether there is time for another run of it, beside those that are pending."""
@@ -123,10 +137,14 @@ class Confirmed:
 
 def _succeeds(number: int, history: History) -> bool:
     """Whether none of its runs has failed."""
-    return not any(isinstance(history.ended.get(run.number), Failed) for run in history.runs[number])
+    return not any(
+        isinstance(history.ended.get(run.number), Failed) for run in history.runs[number]
+    )
 
 
 def _after(history: History, rounds: int) -> History:
     """What was known after so many rounds."""
     trials = tuple(trial for trial in history.trials if trial.replicate <= rounds)
-    return History(trials, {t.number: history.results[t.number] for t in trials if t.number in history.results})
+    return History(
+        trials, {t.number: history.results[t.number] for t in trials if t.number in history.results}
+    )

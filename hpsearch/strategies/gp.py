@@ -92,7 +92,9 @@ class Process:
         R = _inverse(S)
         W = np.block([[self.W, np.zeros_like(k)], [-R @ (h.T @ self.W), R]])
         A, y = np.concatenate([self.A, B]), np.append(self.y, self.a @ k)
-        return replace(self, A=A, y=y, m=np.append(self.m, m), W=W, a=np.append(self.a, np.zeros(len(Z))))
+        return replace(
+            self, A=A, y=y, m=np.append(self.m, m), W=W, a=np.append(self.a, np.zeros(len(Z)))
+        )
 
 
 def _noise(t: Array, m: Array) -> Array:
@@ -137,7 +139,9 @@ def covariance(t: Array, A: Array, B: Array) -> Array:
 
 def distance(A: Array, B: Array) -> Array:
     """sqrt5 r."""
-    r: Array = A @ (-2.0 * B.T)  # in place from here on: it is here that a suggestion takes its time
+    r: Array = A @ (
+        -2.0 * B.T
+    )  # in place from here on: it is here that a suggestion takes its time
     r += np.einsum("ij,ij->i", A, A)[:, None]
     r += np.einsum("ij,ij->i", B, B)
     np.maximum(r, 0.0, out=r)
@@ -197,7 +201,10 @@ class Posterior:
         self.spread = np.array([LENGTH[1]] * D + [VARIANCE[1], NOISE[1]])
         limits = [_BOUNDS[0]] * D + list(_BOUNDS[1:])
         scales = [root] * D + [1.0, 1.0]
-        self.bounds = [(math.log(low * s), math.log(high * s)) for (low, high), s in zip(limits, scales, strict=True)]
+        self.bounds = [
+            (math.log(low * s), math.log(high * s))
+            for (low, high), s in zip(limits, scales, strict=True)
+        ]
 
     def __call__(self, t: Array) -> tuple[float, Array]:
         """The value at t, and its gradient; Rasmussen & Williams (5.9)."""
@@ -229,7 +236,14 @@ class Posterior:
 
     def climb(self) -> Array:
         """The most probable t, from the priors' medians."""
-        found = minimize(self, self.center, method="L-BFGS-B", jac=True, bounds=self.bounds, options={"maxiter": 60})
+        found = minimize(
+            self,
+            self.center,
+            method="L-BFGS-B",
+            jac=True,
+            bounds=self.bounds,
+            options={"maxiter": 60},
+        )
         best: Array = found.x
         return best
 

@@ -18,10 +18,11 @@ from itertools import pairwise
 from random import Random
 
 from hpsearch.errors import SpecError
-from hpsearch.space import Params, Space, point_key
+from hpsearch.space.space import Params, Space, point_key
 from hpsearch.strategies import Sharing, Strategy
 from hpsearch.strategies.random import RandomSearch
-from hpsearch.trial import Continue, Done, Failed, History, New, Result, Suggestion, Trial, Wait
+from hpsearch.study.history import History
+from hpsearch.study.trial import Continue, Done, Failed, New, Result, Suggestion, Trial, Wait
 
 _ETA = 3
 HALF = 2  # trials that compete for one place at a rung
@@ -36,12 +37,17 @@ def rungs(R: int, most: int) -> tuple[int, ...]:
 def bracket(rungs: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """For each rung how many trials are trained up to it, and the rung. As many go to the end as rungs were passed."""
     drops = len(rungs) - 1
-    return tuple((max(1, drops) * HALF ** (drops - index), rung) for index, rung in enumerate(rungs))
+    return tuple(
+        (max(1, drops) * HALF ** (drops - index), rung) for index, rung in enumerate(rungs)
+    )
 
 
 def price(rungs: Sequence[int]) -> int:
     """The epochs of a bracket, at most."""
-    return sum(trials * (rung - before) for before, (trials, rung) in zip((0, *rungs), bracket(rungs), strict=False))
+    return sum(
+        trials * (rung - before)
+        for before, (trials, rung) in zip((0, *rungs), bracket(rungs), strict=False)
+    )
 
 
 def fitting(rungs: tuple[int, ...], epochs: int) -> tuple[int, ...]:
@@ -56,7 +62,9 @@ def brackets(rungs: tuple[int, ...], epochs: int) -> Iterator[tuple[int, ...]]:
         epochs -= price(found)
 
 
-def survivors(losses: Mapping[int, float], begun: int, peers: Mapping[int, Hashable] | None = None) -> tuple[int, ...]:
+def survivors(
+    losses: Mapping[int, float], begun: int, peers: Mapping[int, Hashable] | None = None
+) -> tuple[int, ...]:
     """Who goes on from a rung: the best of `losses`, by number, half as many as have `begun`; best first.
 
     Those that have failed have begun, and have no loss: where many fail, few are dropped. Of equals the earlier one
@@ -66,7 +74,9 @@ def survivors(losses: Mapping[int, float], begun: int, peers: Mapping[int, Hasha
     kinds: dict[Hashable, list[int]] = {}
     for number in order:
         kinds.setdefault(peers and peers[number], []).append(number)
-    ahead = {number: index / len(kind) for kind in kinds.values() for index, number in enumerate(kind)}
+    ahead = {
+        number: index / len(kind) for kind in kinds.values() for index, number in enumerate(kind)
+    }
     return tuple(sorted(order, key=lambda number: ahead[number])[: max(1, begun // HALF)])
 
 
@@ -96,13 +106,21 @@ class Bracket:
                 return Wait()
             if not upto:
                 break
-            at = {number: result for number in going if (result := reached(history, number, rung)) is not None}
+            at = {
+                number: result
+                for number in going
+                if (result := reached(history, number, rung)) is not None
+            }
             kinds = {trial.number: comparable(trial.params, rung) for trial in self.trials}
-            going = list(survivors({number: result.loss for number, result in at.items()}, places, kinds))
+            going = list(
+                survivors({number: result.loss for number, result in at.items()}, places, kinds)
+            )
             places = max(1, places // HALF)
             for number in going:
                 if at[number].paused and history.legs[number][-1].upto == rung:
-                    return Continue(number, upto, f"one of the best {len(going)} of {len(at)} at epoch {rung}")
+                    return Continue(
+                        number, upto, f"one of the best {len(going)} of {len(at)} at epoch {rung}"
+                    )
         return None
 
 
@@ -131,7 +149,9 @@ def begun(history: History, rungs: tuple[int, ...]) -> Sequence[Bracket]:
 
 def going(history: History, rungs: tuple[int, ...]) -> Mapping[int, int]:
     """The trials of the bracket under way, and the epoch after which each has a result; 0 where it has none."""
-    under_way = [one for one in begun(history, rungs)[-1:] if not one.full or one.next(history) is not None]
+    under_way = [
+        one for one in begun(history, rungs)[-1:] if not one.full or one.next(history) is not None
+    ]
     legs = {trial.number: history.legs[trial.number] for one in under_way for trial in one.trials}
     return {
         number: max((leg.upto or 0 for leg in its if leg.number in history.results), default=0)
@@ -168,11 +188,18 @@ class Halving:
         """Those that went to their end as the strategy ranks them, then the others, who came furthest first."""
         whole = {trial.number for trial, result in history.done if not result.paused}
         at_end = [trial for trial in history.trials if trial.run in whole or trial.of in whole]
-        first = self.strategy.ranked(space, History(tuple(at_end), history.results)) if whole else ()
+        first = (
+            self.strategy.ranked(space, History(tuple(at_end), history.results)) if whole else ()
+        )
         others = [pair for pair in history.done if pair[1].paused]
-        return [*first, *(trial for trial, result in sorted(others, key=lambda pair: -pair[1].epochs))]
+        return [
+            *first,
+            *(trial for trial, result in sorted(others, key=lambda pair: -pair[1].epochs)),
+        ]
 
-    def _newcomer(self, space: Space, history: History, found: Sequence[Bracket], rng: Random) -> New | None:
+    def _newcomer(
+        self, space: Space, history: History, found: Sequence[Bracket], rng: Random
+    ) -> New | None:
         """One for the bracket that is not full, or for another; None where budget or space have no more."""
         if found and not found[-1].full:
             mine, company = found[-1].rungs, found[-1].trials
@@ -189,7 +216,9 @@ class Halving:
         new = self._joining(space, shown, company, rng) or self.strategy.ask(space, shown, rng)
         return replace(new, upto=mine[0]) if isinstance(new, New) else None
 
-    def _joining(self, space: Space, shown: History, company: Sequence[Trial], rng: Random) -> Suggestion | None:
+    def _joining(
+        self, space: Space, shown: History, company: Sequence[Trial], rng: Random
+    ) -> Suggestion | None:
         """One that shares the array of the last newcomer; None where that is full, or has no more points.
 
         Every other one is random, since the first epochs mislead a model. They carry no promise: they were not chosen
@@ -218,12 +247,18 @@ def seen(history: History, rungs: Sequence[int], enough: int) -> History:
         # a whole training says nothing of an earlier epoch
         had = [trial for trial in firsts if trial.upto is not None or rung == rungs[-1]]
         results: dict[int, Result] = {
-            trial.number: result for trial in had if (result := reached(history, trial.number, rung)) is not None
+            trial.number: result
+            for trial in had
+            if (result := reached(history, trial.number, rung)) is not None
         }
         if len(results) >= enough:
             break
-    results |= {number: result for number, result in history.ended.items() if isinstance(result, Failed)}
-    shown = [trial for trial in firsts if trial.number in results or trial.number not in history.results]
+    results |= {
+        number: result for number, result in history.ended.items() if isinstance(result, Failed)
+    }
+    shown = [
+        trial for trial in firsts if trial.number in results or trial.number not in history.results
+    ]
     model = History(tuple(shown), results)
     # a point that is not shown is not to be asked for again either, and what was expected of it was expected
     model.__dict__.update(keys=history.keys, promises=history.promises)

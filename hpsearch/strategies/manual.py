@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from hpsearch.space import Params, Space
-from hpsearch.trial import History, New, Trial
+from hpsearch.space.space import Params, Space
+from hpsearch.study.history import History
+from hpsearch.study.trial import New, Trial
 
 
 @dataclass(frozen=True, slots=True)

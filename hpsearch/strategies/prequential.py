@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpsearch.space import Space
+from hpsearch.space.space import Space
 from hpsearch.strategies import Model
 from hpsearch.strategies.acquisition import Array
 from hpsearch.strategies.bayes import first
-from hpsearch.strategies.beliefs import LEAST, Scale, model_of, places, repeatable
-from hpsearch.trial import History
+from hpsearch.strategies.surrogates import LEAST, Scale, model_of, places, repeatable
+from hpsearch.study.history import History
 
-_GROWN = 1.2  # a model is fitted anew where there are so many times the trials that it was fitted to
+_GROWN = (
+    1.2  # a model is fitted anew where there are so many times the trials that it was fitted to
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,11 @@ def one_step_ahead(space: Space, history: History, surrogate: str) -> Scores:
     sixth of the latest trials are not yet known to a model.
     """
     firsts = tuple(trial for trial in history.trials if trial.of is None)
-    results = {trial.number: history.results[trial.number] for trial in firsts if trial.number in history.results}
+    results = {
+        trial.number: history.results[trial.number]
+        for trial in firsts
+        if trial.number in history.results
+    }
     told = sorted(History(firsts, results).done, key=lambda pair: pair[0].number)
     if not told:
         return Scores(math.nan, math.nan, 0)
@@ -48,7 +54,10 @@ def one_step_ahead(space: Space, history: History, surrogate: str) -> Scores:
         while start < len(told):
             end = min(len(told), max(start + 1, math.floor(start * _GROWN)))
             known, ahead = told[:start], told[start:end]
-            before = History(tuple(trial for trial, _ in known), {trial.number: result for trial, result in known})
+            before = History(
+                tuple(trial for trial, _ in known),
+                {trial.number: result for trial, result in known},
+            )
             scale = Scale.of([result.loss for _, result in known])
             y = scale.scores([result.loss for _, result in ahead])
             model = model_of(space, before, surrogate)

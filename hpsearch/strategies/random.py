@@ -13,8 +13,9 @@ from random import Random
 
 import numpy as np
 
-from hpsearch.space import Params, Space, point_key
-from hpsearch.trial import History, New, Trial, Wait
+from hpsearch.space.space import Params, Space, point_key
+from hpsearch.study.history import History
+from hpsearch.study.trial import New, Trial, Wait
 
 _FRESH = 0.25  # the share of a guided round that is drawn from the whole space: never 0
 _SPREAD = (0.2, 0.03)  # of a guided draw around its parent, in the unit cube: first, and at last
@@ -39,7 +40,10 @@ class RandomSearch:
         if round > self._round(len(history) - 1) and self._is_pending(round - 1, history):
             return Wait()
         seen = history.keys
-        elite = [trial.params for trial, _ in history.done[: math.isqrt(max(0, len(history.done) - 1)) + 1]]
+        elite = [
+            trial.params
+            for trial, _ in history.done[: math.isqrt(max(0, len(history.done) - 1)) + 1]
+        ]
         lot = history.lot if self.guided and round else 0
         if self.guided and round and elite and rng.random() >= _FRESH:
             spread = max(_SPREAD[0] * 0.6 ** (round - 1), _SPREAD[1])
@@ -81,6 +85,8 @@ def around(
 ) -> Iterator[Params]:
     """Points near the elite (best first, the better the likelier), as many as a constraint allows of so many draws."""
     weights = np.arange(len(elite), 0, -1) / (len(elite) * (len(elite) + 1) / 2)
-    parents = np.array([space.encode(params) for params in elite])[rng.choice(len(elite), draws, p=weights)]
+    parents = np.array([space.encode(params) for params in elite])[
+        rng.choice(len(elite), draws, p=weights)
+    ]
     points = (space.decode(unit) for unit in space.near(parents, spread, rng).tolist())
     return filter(space.allows, points)

@@ -21,8 +21,8 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from hpsearch.store import read
-from hpsearch.trial import Done, Failed, Trial
+from hpsearch.study.store import read
+from hpsearch.study.trial import Done, Failed, Trial
 
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "boards"
@@ -129,7 +129,12 @@ class Board:
 
 
 def _minimize(strategy: str, budget: int, timed: bool = False, **more: object) -> Board:
-    values = {"STRATEGY": repr(strategy), "BUDGET": str(budget), "TIME": str(timed), "MORE": repr(more)}
+    values = {
+        "STRATEGY": repr(strategy),
+        "BUDGET": str(budget),
+        "TIME": str(timed),
+        "MORE": repr(more),
+    }
     script = _MINIMIZE
     for name, value in values.items():
         script = script.replace(name, value)
@@ -146,8 +151,12 @@ BOARDS: Mapping[str, Board] = {
     "bayes-ann": Board(_WINE, ("bayes", "--budget", "14", "--surrogate", "ann")),
     "bayes-pareto": Board(_WINE, ("bayes", "--budget", "14", "--pareto")),
     "bayes-confirm": Board(_DIGITS, ("bayes", "--budget", "26", "--confirm")),
-    "random-halving": Board(_WINE, ("random", "--budget", "7", "--halving", "--set", "schedule=step")),
-    "bayes-halving": Board(_DIGITS, ("bayes", "--budget", "9", "--halving", "--confirm", "--epochs", "9")),
+    "random-halving": Board(
+        _WINE, ("random", "--budget", "7", "--halving", "--set", "schedule=step")
+    ),
+    "bayes-halving": Board(
+        _DIGITS, ("bayes", "--budget", "9", "--halving", "--confirm", "--epochs", "9")
+    ),
     "folds-seeds": Board(_FOLDS, ("random", "--budget", "6")),
     "folds-confirm": Board(_FOLDS, ("random", "--budget", "12", "--confirm", "--seeds", "1")),
     "regression": Board(_REGRESSION, ("bayes", "--budget", "14")),
@@ -159,16 +168,30 @@ BOARDS: Mapping[str, Board] = {
     "minimize-random": _minimize("random", 12, rounds=3),
     "minimize-grid": _minimize("grid", 12, points=3),
 }
-NO_LOSS = ("manual", "manual-presets", "grid", "random", "folds-seeds", "rnn", "resnet", "minimize-grid")
+NO_LOSS = (
+    "manual",
+    "manual-presets",
+    "grid",
+    "random",
+    "folds-seeds",
+    "rnn",
+    "resnet",
+    "minimize-grid",
+)
 """The boards whose params rest on no loss, and are the same on every processor."""
 
 
 def kind() -> str:
     """Return what losses rest on beside the code: the processor and the versions that compute."""
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    names = [
+        line
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
     processor = names[0].partition(":")[2].strip() if names else platform.processor()
     versions = [
-        f"{module.__name__} {module.__version__}" for module in (torch, __import__("numpy"), __import__("scipy"))
+        f"{module.__name__} {module.__version__}"
+        for module in (torch, __import__("numpy"), __import__("scipy"))
     ]
     return ", ".join([processor, torch.backends.cpu.get_cpu_capability(), *versions])
 
@@ -180,11 +203,27 @@ def lines(name: str, folder: Path, path: Path = ROOT) -> list[str]:
     if board.command:
         (folder / "space.yaml").write_text(board.text)
         strategy, *flags = board.command
-        given = ["-m", "hpsearch", strategy, "space.yaml", *flags, "--study", "study", "--quiet", "--device", "cpu"]
+        given = [
+            "-m",
+            "hpsearch",
+            strategy,
+            "space.yaml",
+            *flags,
+            "--study",
+            "study",
+            "--quiet",
+            "--device",
+            "cpu",
+        ]
     else:
         given = ["-c", board.text]
     done = subprocess.run(
-        [sys.executable, *given], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *given],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise RuntimeError(f"{name} ended with {done.returncode}: {done.stderr}")
@@ -198,12 +237,29 @@ def study_lines(folder: Path) -> list[str]:
 
 
 def _line(trial: Trial, result: Done | Failed | None) -> str:
-    asked = [trial.number, trial.of, trial.replicate, trial.start, trial.upto, trial.lot, trial.wave, trial.cohort]
+    asked = [
+        trial.number,
+        trial.of,
+        trial.replicate,
+        trial.start,
+        trial.upto,
+        trial.lot,
+        trial.wave,
+        trial.cohort,
+    ]
     params = json.dumps(dict(trial.params), sort_keys=True)
     if isinstance(result, Done):
         error = None if result.loss_se is None else result.loss_se.hex()
         state = "paused" if result.paused else "done"
-        facts = [state, result.epochs, result.best_epoch, result.loss.hex(), error, result.flops.hex(), result.steps]
+        facts = [
+            state,
+            result.epochs,
+            result.best_epoch,
+            result.loss.hex(),
+            error,
+            result.flops.hex(),
+            result.steps,
+        ]
     else:
         facts = ["pending"] if result is None else ["failed", result.reason]
     return " ".join(map(str, [*asked, params, *facts]))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.engine.net import Net
-from hpsearch.engine.shapes import STAGES, stem_stride
+from hpsearch.engine.structure.slots import STAGES, stem_stride
 
 
 def forward(net: Net, x: Tensor) -> Tensor:
@@ -18,7 +18,9 @@ def forward(net: Net, x: Tensor) -> Tensor:
     if x.dim() == 5:
         x = x.transpose(0, 1).flatten(1, 2)
     x = x.to(memory_format=torch.channels_last)
-    h = net.activate("stem", net.norm("stem", net.convolve("stem", x, stride=stem_stride(net.inputs))))
+    h = net.activate(
+        "stem", net.norm("stem", net.convolve("stem", x, stride=stem_stride(net.inputs)))
+    )
     for stage in range(STAGES):
         for block in range(int(net.settings["blocks"])):
             name = f"stage{stage}.block{block}"

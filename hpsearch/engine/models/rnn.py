@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.engine.net import Net
-from hpsearch.engine.shapes import GATES, sequence
+from hpsearch.engine.structure.slots import GATES, sequence
 
 State = tuple[Tensor, Tensor]  # h, and an LSTM's c
 
@@ -23,7 +23,9 @@ State = tuple[Tensor, Tensor]  # h, and an LSTM's c
 def forward(net: Net, x: Tensor) -> Tensor:
     """Outputs [K, B, outputs] from the last state, for `x` [B, *inputs], or [K, B, *inputs]."""
     steps, features = sequence(net.inputs)
-    rows = x.transpose(-3, -2) if len(net.inputs) == 3 else x  # an image's rows, with all of their channels
+    rows = (
+        x.transpose(-3, -2) if len(net.inputs) == 3 else x
+    )  # an image's rows, with all of their channels
     *members, batch = x.shape[: -len(net.inputs)]
     inputs: Tensor = rows.reshape(*members, batch * steps, features)
     for layer in range(int(net.settings["depth"])):
@@ -78,4 +80,8 @@ def _lstm(net: Net, name: str, a: Tensor, U: Tensor, state: State) -> State:
     return o * net.activate(name, c), c
 
 
-_CELLS: dict[str, Callable[[Net, str, Tensor, Tensor, State], State]] = {"elman": _elman, "gru": _gru, "lstm": _lstm}
+_CELLS: dict[str, Callable[[Net, str, Tensor, Tensor, State], State]] = {
+    "elman": _elman,
+    "gru": _gru,
+    "lstm": _lstm,
+}

@@ -1,0 +1,144 @@
+"""The mistakes in a file, as they are found: wrong keys and wrong values in words, with the likely repair."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hpsearch.config.document import Document, Path, dotted, scalar
+from hpsearch.errors import Place, Problem, SpecError
+from hpsearch.registry import closest
+
+_MOST = 50  # mistakes: who makes more begins with these
+_SHOWN = 60  # characters of a value
+_TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+
+@dataclass
+class Mistakes:
+    """Collects what is wrong with a document."""
+
+    document: Document
+    problems: list[Problem] = field(default_factory=list)
+    paths: set[Path] = field(default_factory=set)
+
+    def add(
+        self,
+        code: str,
+        message: str,
+        path: Path,
+        *,
+        key: bool = False,
+        place: Place | None = None,
+        hint: str = "",
+        help: str = "",
+    ) -> None:
+        """Note a mistake at the value of a path (with `key`: at its key; with `place`: there).
+
+        Raises:
+            SpecError: there are a great many already.
+        """
+        place = place or (self.document.key_place(path) if key else self.document.value_place(path))
+        self.problems.append(Problem(code, message, place, hint, help))
+        self.paths.add(path)
+        if len(self.problems) >= _MOST:
+            raise self.error()
+
+    def wrong(
+        self,
+        path: Path,
+        value: object,
+        expected: str,
+        code: str = "E020",
+        *,
+        among: Collection[object] = (),
+        hint: str = "",
+    ) -> None:
+        """Note a value that is not what belongs there, in words; `among`: the words that are."""
+        if isinstance(value, float) and not math.isfinite(value):
+            expected = expected.replace("a number", "a finite number", 1)
+        message = f"'{dotted(path)}' is {kind(value)}, which is not {expected}"
+        self.add(code, message, path, hint=hint or repair(value, expected, among))
+
+    def within(self, path: Path) -> bool:
+        """Whether a mistake was found at this path or below."""
+        return any(wrong[: len(path)] == path for wrong in self.paths)
+
+    def error(self) -> SpecError:
+        """All of them, in the order of the file; what flags say comes first."""
+        problems = sorted(
+            self.problems,
+            key=lambda one: (one.place.line, one.place.column) if one.place else (0, 0),
+        )
+        return SpecError(*problems[:_MOST])
+
+
+def kind(value: object) -> str:
+    """What a value is, in words for a message."""
+    match value:
+        case None:
+            return "empty"
+        case str():
+            return f"the text '{_short(value)}'"
+        case bool():
+            return str(value).lower()
+        case float() if not math.isfinite(value):
+            return (
+                ".nan"
+                if math.isnan(value)
+                else f"{value:+}".replace("+inf", ".inf").replace("-inf", "-.inf")
+            )
+        case Mapping() | list():
+            return f"{'an empty ' if not value else 'a '}{'list' if isinstance(value, list) else 'mapping'}"
+    return _short(str(value))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}... ({len(text):,} characters)"
+
+
+def flow(values: Sequence[object] | Mapping[str, object]) -> str:
+    """A list or mapping as one writes it in a line."""
+    if isinstance(values, Mapping):
+        return "{" + ", ".join(f"{name}: {written(value)}" for name, value in values.items()) + "}"
+    return _short("[" + ", ".join(written(value) for value in values) + "]")
+
+
+def written(value: object) -> str:
+    """A value as one writes it."""
+    if isinstance(value, Mapping | list):
+        return flow(value)
+    if value is None or isinstance(value, bool):
+        return "" if value is None else str(value).lower()
+    return str(value).replace("e-0", "e-")
+
+
+def repair(value: object, expected: str, among: Collection[object] = ()) -> str:
+    """What to write instead, where that can be told."""
+    if isinstance(value, str) and (
+        near := closest(value.lower(), [one for one in among if isinstance(one, str)])
+    ):
+        return f"did you mean '{near}'?"
+    if isinstance(value, str) and expected == "true or false" and value.lower() in _TRUTHS:
+        return f"write {_TRUTHS[value.lower()]}"
+    number = _meant(value)
+    if number is not None and ("number" in expected or "share" in expected):
+        if isinstance(number, float) and number.is_integer() and "whole number" in expected:
+            return f"write {int(number)}"
+        if isinstance(value, str):
+            return (
+                f"write {number}, without quotes" if number == scalar(value) else f"write {number}"
+            )
+    if value is None and expected.startswith(("a mapping", "a list")):
+        return "indent what belongs to it, or leave it out"
+    return ""
+
+
+def _meant(value: object) -> int | float | None:
+    """The finite number that a value is, or was meant as: in quotes, or with separators."""
+    if isinstance(value, str):
+        value = scalar(value.replace("_", "").replace(",", "").strip())
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value

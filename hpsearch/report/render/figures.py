@@ -1,0 +1,87 @@
+"""Numbers as text, a column at a time, so that they align: the smallest decides how many digits all have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from hpsearch.space.parameters import Value
+from hpsearch.space.space import Params
+
+NOTHING = "-"
+_WIDEST = 1e7  # written out in full below this
+_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def texts(values: Sequence[Value | None], digits: int) -> list[str]:
+    """A column of settings: numbers as in `decimals`, words as they are."""
+    if any(isinstance(value, float) for value in values) and not any(
+        isinstance(value, str) for value in values
+    ):
+        return decimals([None if value is None else float(value) for value in values], digits)
+    return [NOTHING if value is None else word(value) for value in values]
+
+
+def decimals(values: Sequence[float | None], digits: int) -> list[str]:
+    """With the decimals that give the smallest `digits` significant digits; as powers of ten where those are many."""
+    sizes = [abs(value) for value in values if value and math.isfinite(value)]
+    places = max(0, digits - 1 - math.floor(math.log10(min(sizes, default=1.0))))
+    if places > digits + 3 or max(sizes, default=1.0) >= _WIDEST:
+        return [_scientific(value, digits) for value in values]
+    return [NOTHING if value is None else f"{value:.{places}f}" for value in values]
+
+
+def _scientific(value: float | None, digits: int) -> str:
+    if value is None:
+        return NOTHING
+    return f"{value:.{digits - 1}e}" if value else "0"
+
+
+def shares(values: Sequence[float | None], digits: int) -> list[str]:
+    """Accuracies, in per cent."""
+    return [
+        NOTHING if value is None else f"{100 * value:.{max(0, digits - 2)}f} %" for value in values
+    ]
+
+
+def seconds(values: Sequence[float | None]) -> list[str]:
+    """Durations: to about three digits of the longest."""
+    longest = max((value for value in values if value is not None), default=0.0)
+    places = 3 if longest < 1 else 2 if longest < 100 else 1 if longest < 1000 else 0
+    return [NOTHING if value is None else f"{value:.{places}f}" for value in values]
+
+
+def prefixed(values: Sequence[float | None]) -> list[str]:
+    """Counts of very many, such as 285 M."""
+    return [NOTHING if value is None else _prefixed(value) for value in values]
+
+
+def _prefixed(value: float) -> str:
+    for size, prefix in _PREFIXES:
+        if value >= size:
+            return f"{value / size:.3g} {prefix}"
+    return f"{value:.3g}"
+
+
+def word(value: Value, digits: int = 4) -> str:
+    """One setting by itself."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
+
+
+def settings(params: Params, digits: int) -> str:
+    """All settings on one line, as `--set` takes them."""
+    return " ".join(f"{name}={word(value, digits)}" for name, value in params.items())
+
+
+def duration(seconds: float) -> str:
+    """A span of time for people: 0.4 s, 12 s, 3 min 20 s, 2 h 05 min."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

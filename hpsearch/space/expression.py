@@ -1,0 +1,214 @@
+"""A small expression language for constraints: arithmetic, comparisons, `and or not`, `in`. Never `eval`."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
+_UNARY = (ast.USub, ast.UAdd, ast.Not)
+_CONSTANTS = (bool, int, float, str)
+_LONGEST = 500  # characters: what a person writes
+_MOST = 200  # names, numbers and operations: keeps the recursion harmless
+_SLIPS = {
+    r"\*\*": "write a power as a product: width * width",
+    r"&&|&": "write 'and'",
+    r"\|\||\|": "write 'or'",
+    r"!(?!=)": "write 'not'",
+    r"(?<![<>=!])=(?!=)": "write '=='",
+    r"\bis\b": "write '=='",
+}
+"""What people write who think of another language, and how it is said here."""
+
+
+class ExpressionError(ValueError):
+    """The text is not an expression of this language; `str()` says why.
+
+    The fault is in `length` characters from `start`; `hint` is the likely repair.
+    """
+
+    def __init__(self, why: str, start: int = 0, length: int = 1, hint: str = "") -> None:
+        super().__init__(why)
+        self.start, self.length, self.hint = start, length, hint
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A condition on named values, such as `width * depth <= 512`.
+
+    Raises:
+        ExpressionError: the text is not in the language.
+    """
+
+    text: str
+    tree: ast.expr = field(init=False, repr=False, compare=False)
+    names: frozenset[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        tree = _parse(self.text)
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        object.__setattr__(self, "tree", tree)
+        object.__setattr__(self, "names", frozenset(names))
+
+    def holds(self, values: Mapping[str, object]) -> bool:
+        """Whether the condition is true. What cannot be computed (1 / 0, 'a' < 1) is not."""
+        try:
+            return bool(_value(self.tree, values))
+        except (ArithmeticError, TypeError):
+            return False
+
+    def span(self, name: str) -> tuple[int, int]:
+        """Where the text names `name` first: from which character, and how many."""
+        uses = (
+            node for node in ast.walk(self.tree) if isinstance(node, ast.Name) and node.id == name
+        )
+        return min(_span(node, self.text) for node in uses)
+
+    def __reduce__(self) -> tuple[type[Expression], tuple[str]]:
+        return Expression, (self.text,)
+
+
+def _parse(text: str) -> ast.expr:
+    if len(text) > _LONGEST:
+        raise ExpressionError(f"it is longer than {_LONGEST} characters", 0, len(text))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Python only warns of '\d' and of 3and
+            tree = ast.parse(text.strip().replace("\n", " "), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError, Warning) as error:
+        raise _unreadable(text, error) from error
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.expr)]
+    for node in nodes:
+        if not _allowed(node):
+            raise _refused(text, node)
+    if len(nodes) > _MOST:
+        raise ExpressionError(f"it has more than {_MOST} parts", 0, len(text))
+    if not _is_condition(tree):
+        raise ExpressionError(
+            "it says nothing that is true or false", 0, len(text), "compare it:  ... <= 512"
+        )
+    return tree
+
+
+def _unreadable(text: str, error: Exception) -> ExpressionError:
+    slip = next(
+        ((match, hint) for slip, hint in _SLIPS.items() if (match := re.search(slip, text))), None
+    )
+    if slip:
+        match, hint = slip
+        return ExpressionError(f"'{match[0]}' is not used here", match.start(), len(match[0]), hint)
+    blanks = len(text) - len(text.lstrip())
+    at = getattr(error, "offset", 1) or len(text)  # 0 is what Python calls the end
+    return ExpressionError("it cannot be read", max(0, min(blanks + at, len(text)) - 1))
+
+
+def _refused(text: str, node: ast.expr) -> ExpressionError:
+    start, length = _span(node, text)
+    part = text[start : start + length]
+    slip = next((hint for slip, hint in _SLIPS.items() if re.search(slip, part)), "")
+    if isinstance(node, ast.Compare) and not slip:
+        slip = "'in' takes a list: optimizer in ['adam', 'sgd']"
+    return ExpressionError(f"'{part}' is not allowed", start, length, slip)
+
+
+def _allowed(node: ast.expr) -> bool:
+    match node:
+        case ast.Name() | ast.BoolOp() | ast.List() | ast.Tuple():
+            return True
+        case ast.Constant():
+            return type(node.value) in _CONSTANTS
+        case ast.UnaryOp():
+            return isinstance(node.op, _UNARY)
+        case ast.BinOp():
+            return type(node.op) in _BINARY and not _is_text(node.left) and not _is_text(node.right)
+        case ast.Compare():
+            # a text holds its parts: 'adam' in 'adamw' would be true
+            lists = [isinstance(right, ast.List | ast.Tuple) for right in node.comparators]
+            among = [isinstance(op, ast.In | ast.NotIn) for op in node.ops]
+            return all(type(op) in _COMPARE for op in node.ops) and all(
+                not a or b for a, b in zip(among, lists, strict=True)
+            )
+    return False
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.List | ast.Tuple) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def _is_condition(node: ast.expr) -> bool:
+    match node:
+        case ast.BoolOp():
+            return all(_is_condition(part) for part in node.values)
+        case ast.UnaryOp(op=ast.Not()):
+            return _is_condition(node.operand)
+    return isinstance(
+        node, ast.Compare | ast.Name
+    )  # a name may be of a setting that is true or false
+
+
+def _span(node: ast.expr, text: str) -> tuple[int, int]:
+    # Python counts in bytes, from the first character that is no blank
+    blanks = len(text) - len(text.lstrip())
+    line = text.strip().encode()
+    start = len(line[: node.col_offset].decode())
+    return blanks + start, max(1, len(line[: node.end_col_offset].decode()) - start)
+
+
+def _value(node: ast.expr, values: Mapping[str, object]) -> Any:
+    match node:
+        case ast.Constant():
+            return node.value
+        case ast.Name():
+            return values[node.id]
+        case ast.BinOp():
+            return _BINARY[type(node.op)](_number(node.left, values), _number(node.right, values))
+        case ast.UnaryOp(op=ast.Not()):
+            return not _value(node.operand, values)
+        case ast.UnaryOp():
+            number = _number(node.operand, values)
+            return -number if isinstance(node.op, ast.USub) else number
+        case ast.BoolOp(op=ast.And()):
+            return all(_value(part, values) for part in node.values)
+        case ast.BoolOp():
+            return any(_value(part, values) for part in node.values)
+        case ast.List() | ast.Tuple():
+            return [_value(part, values) for part in node.elts]
+        case ast.Compare():
+            terms = [_value(term, values) for term in (node.left, *node.comparators)]
+            return all(
+                _COMPARE[type(op)](a, b)
+                for op, a, b in zip(node.ops, terms, terms[1:], strict=False)
+            )
+    raise AssertionError(f"unparsed {node}")  # _parse lets nothing else through
+
+
+def _number(node: ast.expr, values: Mapping[str, object]) -> int | float:
+    """What arithmetic takes: 'a' * 10**9 would fill the memory."""
+    value = _value(node, values)
+    if not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return value

@@ -1,0 +1,98 @@
+"""Spaces, losses and histories for tests of the search, without any training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from hpsearch.space.expression import Expression
+from hpsearch.space.parameters import Choice, Integer, Real
+from hpsearch.space.space import Params, Space
+from hpsearch.strategies import Strategy
+from hpsearch.study.history import History
+from hpsearch.study.trial import Done, Failed, New, Result, Trial
+
+MIXED = Space(
+    {
+        "optimizer": Choice(("sgd", "momentum", "adam")),
+        "lr": Real(1e-4, 1e-1, log=True),
+        "momentum": Real(0.5, 0.99),
+        "width": Integer(8, 256, log=True),
+        "depth": Integer(1, 4),
+        "norm": Choice((True, False)),
+    },
+    {"momentum": {"optimizer": ("momentum",)}},
+    (Expression("width * depth <= 300"),),
+)
+CUBE = Space({name: Real(0.0, 1.0) for name in "xyz"})
+
+
+def loss_of(space: Space, params: Params) -> float:
+    """Smooth, 0 at (0.3, 0.3, ...) of the unit cube."""
+    return sum((u - 0.3) ** 2 for u in space.encode(params))
+
+
+def done(loss: float, flops: float = 1e9, seconds: float = 1.0) -> Done:
+    """A trial of this loss."""
+    return Done(loss, 1.0 - loss, seconds, flops, 100, 10, 7)
+
+
+def of_points(points: list[Params], results: dict[int, Result] | None = None) -> History:
+    """These points, asked for one by one."""
+    return History(
+        tuple(Trial(n, params, "", n, n) for n, params in enumerate(points)), results or {}
+    )
+
+
+def sampled(space: Space, trials: int) -> History:
+    """So many random points, all of them done."""
+    rng = Random(0)
+    points = [space.sample(rng) for _ in range(trials)]
+    return of_points(points, {n: done(loss_of(space, params)) for n, params in enumerate(points)})
+
+
+def play(
+    strategy: Strategy,
+    space: Space,
+    trials: int,
+    *,
+    judge: Callable[[Trial], Result | None] | None = None,
+    wave: int = 1,
+    seed: int = 0,
+) -> History:
+    """Ask for so many trials in waves, or until there are no more; `judge` gives results (None: it stays pending)."""
+    history = History()
+    while len(history) < trials:
+        asked = []
+        for _ in range(min(wave, trials - len(history))):
+            number = len(history)
+            new = strategy.ask(space, history, Random(f"{seed}/{number}"))
+            if not isinstance(new, New):
+                break
+            trial = Trial(
+                number,
+                new.params,
+                new.why,
+                number // wave,
+                number,
+                promise=new.promise,
+                lot=new.lot,
+            )
+            asked.append(trial)
+            history = history.asked(asked[-1:])
+        results = {t.number: judge(t) if judge else done(loss_of(space, t.params)) for t in asked}
+        history = history.told(
+            {number: result for number, result in results.items() if result is not None}
+        )
+        if not asked:
+            break
+    return history
+
+
+def every_third_fails(trial: Trial) -> Result:
+    """A judge that lets every third trial fail."""
+    return (
+        done(loss_of(MIXED, trial.params))
+        if trial.number % 3
+        else Failed("diverged: it was the third")
+    )

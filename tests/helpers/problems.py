@@ -1,0 +1,144 @@
+"""Small data sets and cohorts for tests of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from hpsearch.data import Dataset, Fold
+from hpsearch.data.split import folded
+from hpsearch.engine.feed import Feed
+from hpsearch.engine.stacked_cohort import Array
+from hpsearch.engine.structure.cohorts import Member, Objective
+from hpsearch.engine.structure.settings import complete
+from hpsearch.engine.train import Ended, train
+from hpsearch.study.trial import Epoch
+
+torch.set_num_threads(1)  # as in a worker; threads only quarrel over nets as small as these
+
+NETS: Mapping[str, Mapping[str, Any]] = {
+    "mlp": {},
+    "residual": {"depth": 3, "skip": "residual"},
+    "highway": {"depth": 3, "skip": "highway"},
+    "resnet": {"model": "resnet"},
+    "elman": {"model": "rnn", "cell": "elman", "activation": "tanh"},
+    "gru": {"model": "rnn", "cell": "gru", "activation": "tanh"},
+    "lstm": {"model": "rnn", "cell": "lstm", "activation": "tanh"},
+}
+"""Every kind of network, as the settings that make it."""
+
+
+def dataset(
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    *,
+    classes: int = 0,
+    validation: float = 0.25,
+    center: float = 0.0,
+) -> Dataset:
+    """Data as given: the last share of the rows is for validation, inputs are not scaled."""
+    rows = np.arange(len(inputs))
+    first = int(len(rows) * (1 - validation))
+    shape = (1,) * (inputs.ndim - 1)
+    return Dataset(
+        name="test",
+        task="classification" if classes else "regression",
+        inputs=inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32),
+        targets=targets.astype(np.int64) if classes else targets.astype(np.float32),
+        classes=tuple(str(k) for k in range(classes)),
+        target_center=0.0,
+        target_spread=1.0,
+        folds=(
+            Fold(
+                rows[:first],
+                rows[first:],
+                center=np.full(shape, center, dtype=np.float32),
+                spread=np.ones(shape, dtype=np.float32),
+            ),
+        ),
+        whole=None,
+        test=rows[:0],
+        columns=(),
+        digest="",
+    )
+
+
+def blobs(rows: int = 80, features: int = 6, classes: int = 3, seed: int = 0) -> Dataset:
+    """Classes that lie apart."""
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(classes, size=rows)
+    centers = rng.normal(size=(classes, features)) * 2
+    return dataset(centers[targets] + rng.normal(size=(rows, features)), targets, classes=classes)
+
+
+def pictures(rows: int = 48, side: int = 8, classes: int = 2, seed: int = 0) -> Dataset:
+    """Images of noise, with a bright bar: on top for one class, on the left for the other."""
+    rng = np.random.default_rng(seed)
+    targets = rng.integers(classes, size=rows)
+    images = rng.normal(size=(rows, 1, side, side)) * 0.3
+    for image, target in zip(images, targets, strict=True):
+        if target:
+            image[0, :2, :] += 2.0
+        else:
+            image[0, :, :2] += 2.0
+    return dataset(images, targets, classes=classes)
+
+
+def in_folds(data: Dataset, folds: int = 3, seed: int = 0) -> Dataset:
+    """The same data in folds, whose inputs are scaled by what each trains on."""
+    rows = np.arange(len(data.inputs))
+    groups = (
+        data.targets.astype(np.int64)
+        if data.task == "classification"
+        else np.zeros(len(rows), np.int64)
+    )
+    axes = (0, *range(2, data.inputs.ndim))
+
+    def fold(train: np.ndarray, validation: np.ndarray) -> Fold:
+        seen = data.inputs[train]
+        return Fold(
+            train, validation, seen.mean(axes, keepdims=True)[0], seen.std(axes, keepdims=True)[0]
+        )
+
+    parts = tuple(fold(*part) for part in folded(rows, groups, folds, seed))
+    return replace(data, folds=parts, whole=fold(rows, rows[:0]))
+
+
+def spread(one: Member, seeds: int, folds: int) -> list[Member]:
+    """One trial's members."""
+    return [Member(one.number, one.settings, r, f) for r in range(seeds) for f in range(folds)]
+
+
+def member(number: int = 0, **settings: Any) -> Member:
+    """All settings, with these instead of the defaults; no early stopping unless asked for."""
+    return Member(
+        number,
+        complete(
+            {"patience": 0, "epochs": 2, "width": 8, "depth": 1, "batch_size": 16, **settings}
+        ),
+    )
+
+
+def advance(array: Array, feed: Feed, x: torch.Tensor, y: torch.Tensor) -> None:
+    """One step of every member on a batch, without noise."""
+    outputs = array.outputs(x)
+    array.step(outputs, feed.objective(outputs, y)[1])
+
+
+def run(
+    data: Dataset,
+    members: Sequence[Member],
+    *,
+    seed: int = 0,
+    objective: Objective = "loss",
+    dtype: torch.dtype = torch.float32,
+) -> tuple[dict[int, Ended], list[Epoch]]:
+    """Train; every member's end by its number, and the epochs as they came."""
+    events = list(train(Feed(data, "cpu", dtype), members, objective, seed))
+    return {e.member.number: e for e in events if isinstance(e, Ended)}, [
+        e[1] for e in events if isinstance(e, tuple)
+    ]

@@ -1,0 +1,34 @@
+"""Studies for tests of the store, the loop and the report, without any training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from hpsearch.study.store import Meta, Store
+
+META = Meta(
+    name="digits-random",
+    strategy="random",
+    seed=0,
+    time_weight=0.0,
+    config="data: {source: digits}",
+    file="search.yaml",
+    folder="/data",
+    overrides="[]",
+    rows=None,
+    budget=10,
+    threads=1,
+    device="cpu",
+    data=json.dumps({"source": "digits", "task": "classification", "digest": "0"}),
+    baseline_loss=2.3,
+    baseline_metric=0.1,
+    created="2024-01-01T00:00:00+00:00",
+    versions="{}",
+)
+
+
+def create(folder: Path, **changes: object) -> Store:
+    """A new study, like META but for the changes."""
+    return Store.create(folder, replace(META, **changes))  # type: ignore[arg-type]

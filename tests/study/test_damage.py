@@ -1,0 +1,279 @@
+"""Damage to a study's file is refused in one line or harmless: what is shown is what was written."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from hpsearch.cli import cli
+from hpsearch.errors import EXIT_DAMAGED, DamagedStudy
+from hpsearch.study.store import FILE, Look, Session, Store, Study, read
+from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Trial
+from tests.helpers.studies import create
+from tests.helpers.tally import Tallies
+
+_TRIALS = 60
+_LONG = "a long reason, such as a traceback's last line may be " * 200  # pages of its own
+
+
+def write(store: Store) -> None:
+    """Fill a study with all there may be in one."""
+    rng = random.Random(0)
+    for wave in range(_TRIALS // 10):
+        numbers = range(10 * wave, 10 * wave + 10)
+        store.asked(
+            [
+                Trial(n, {"lr": rng.random(), "width": n, "optimizer": "adam"}, "random", wave, n)
+                for n in numbers
+            ]
+        )
+        for n in numbers:
+            curve = tuple(
+                Epoch(n, k, rng.random(), rng.random(), rng.random()) for k in range(1, 11)
+            )
+            replicates = tuple(Replicate(0, k, rng.random(), rng.random(), 7) for k in range(3))
+            if n % 7 == 3:
+                store.told({n: Failed(f"diverged: {_LONG if n % 2 else ''}", rng.random(), curve)})
+            elif n < _TRIALS - 3:  # the last ones are pending
+                store.told(
+                    {
+                        n: Done(
+                            rng.random(), rng.random(), 1.0, 1e9, 99, 10, 7, curve, 0.1, replicates
+                        )
+                    }
+                )
+        store.looked(Look(10 * wave, rng.random(), rng.random()))
+        store.ended(Session(rng.random(), 130))
+
+
+def said(study: Study) -> str:
+    """All that a study says, to the last bit."""
+    return repr(asdict(study))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+    """A study as a kill leaves it, with a journal beside it; the same one at rest; and what both say."""
+    folder = tmp_path_factory.mktemp("studies")
+    with create(
+        folder / "closed", config="data: {source: digits}\n" + "# what somebody thought\n" * 500
+    ) as store:
+        write(store)
+        shutil.copytree(folder / "closed", folder / "killed")
+        right = said(store.study())
+    return folder / "killed", folder / "closed", right
+
+
+def bit(data: bytearray, rng: random.Random) -> None:
+    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+
+
+def ones(data: bytearray, rng: random.Random) -> None:
+    start = rng.randrange(len(data))
+    data[start : start + 64] = b"\xff" * len(data[start : start + 64])
+
+
+def page(data: bytearray, rng: random.Random) -> None:
+    start = rng.randrange(0, len(data), 4096)
+    data[start : start + 4096] = bytes(len(data[start : start + 4096]))
+
+
+def cut(data: bytearray, rng: random.Random) -> None:
+    del data[rng.randrange(len(data)) :]
+
+
+DAMAGES: tuple[Callable[[bytearray, random.Random], None], ...] = (bit, ones, page, cut)
+
+
+def foreign(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE trial (number, state)")
+    connection.close()
+
+
+FOREIGN: Mapping[str, Callable[[Path], object]] = {
+    "a FIFO": os.mkfifo,
+    "a folder": Path.mkdir,
+    "a link to itself": lambda path: path.symlink_to(path),
+    "a text": lambda path: path.write_text("Dear study,\n" * 999),
+    "another program's": foreign,
+    "nothing": Path.touch,
+    "zeros": lambda path: path.write_bytes(bytes(8192)),
+    "random": lambda path: path.write_bytes(random.Random(0).randbytes(8192)),
+}
+
+
+def contents(folder: Path) -> Mapping[str, bytes]:
+    """The files of a folder, but for the index of the journal, which SQLite makes anew where it is not right."""
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix != ".db-shm"
+    }
+
+
+def opened(folder: Path) -> Study:
+    with Store.open(folder) as store:
+        return store.study()
+
+
+def survives(folder: Path, right: str, use: Callable[[Path], Study]) -> bool:
+    """Whether the study says what it should, or is refused in a line and left as it is."""
+    before = contents(folder)
+    try:
+        study = use(folder)
+    except DamagedStudy as error:
+        return "\n" not in error.problems[0].message and contents(folder) == before
+    return said(study) == right and (use is opened or contents(folder) == before)
+
+
+@pytest.mark.parametrize(
+    "tries", [range(12), pytest.param(range(12, 72), marks=pytest.mark.faults)], ids=len
+)
+@pytest.mark.parametrize("which", ["closed", "killed", "the journal"])
+@pytest.mark.parametrize("use", [read, opened])
+def test_a_damaged_study_is_refused_or_right(
+    tmp_path: Path,
+    folders: tuple[Path, Path, str],
+    which: str,
+    use: Callable[[Path], Study],
+    tries: range,
+    tally: Tallies,
+) -> None:
+    killed, closed, right = folders
+    folder, file = tmp_path / "study", FILE if which != "the journal" else f"{FILE}-wal"
+    for number in tries:
+        shutil.copytree(closed if which == "closed" else killed, folder)
+        data = bytearray((folder / file).read_bytes())
+        DAMAGES[number % len(DAMAGES)](data, random.Random(f"{which}{number}"))
+        (folder / file).write_bytes(data)
+        with tally("damaged studies").attempt():
+            assert survives(folder, right, use), number
+        shutil.rmtree(folder)
+
+
+def test_a_study_whose_journal_is_gone_has_all_that_was_committed(
+    folders: tuple[Path, Path, str], tmp_path: Path
+) -> None:
+    killed, _, right = folders
+    shutil.copytree(killed, tmp_path / "study")
+    (tmp_path / "study" / f"{FILE}-wal").unlink()
+    assert said(read(tmp_path / "study")) == right
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("use", [read, opened])
+def test_what_is_no_study_is_refused(
+    tmp_path: Path, kind: str, use: Callable[[Path], Study], tally: Tallies
+) -> None:
+    FOREIGN[kind](tmp_path / FILE)
+    with tally("damaged studies").attempt():
+        assert survives(tmp_path, "", use)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def changed_row(path: Path) -> None:
+    """What no page's checks notice: one digit of one loss."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE trial SET loss = loss + 1e-6 WHERE number = 1")
+    connection.close()
+
+
+def lost_row(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM trial WHERE number = (SELECT max(number) FROM trial)")
+    connection.close()
+
+
+def lost_curve(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM epoch WHERE number = 1 AND epoch = 10")
+    connection.close()
+
+
+def lost_session(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM session WHERE id = 6")
+    connection.close()
+
+
+def other_rules(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, 'number >= 0', 'number >= 1')"
+        )
+    connection.close()
+
+
+@pytest.mark.parametrize("damage", [changed_row, lost_row, lost_curve, lost_session, other_rules])
+@pytest.mark.parametrize("use", [read, opened])
+def test_rows_that_are_not_those_that_were_written_are_refused(
+    tmp_path: Path,
+    folders: tuple[Path, Path, str],
+    damage: Callable[[Path], None],
+    use: Callable[[Path], Study],
+) -> None:
+    shutil.copytree(folders[1], tmp_path / "study")
+    damage(tmp_path / "study" / FILE)
+    before = contents(tmp_path / "study")
+    with pytest.raises(DamagedStudy, match="not what was written"):
+        use(tmp_path / "study")
+    assert contents(tmp_path / "study") == before
+
+
+@pytest.mark.parametrize("command", ["leaderboard", "show", "resume"])
+@pytest.mark.parametrize(
+    "kind", ["a FIFO", "a link to itself", "another program's", "zeros", "one value"]
+)
+def test_on_the_command_line_it_is_one_line(
+    tmp_path: Path,
+    folders: tuple[Path, Path, str],
+    kind: str,
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "study"
+    if kind == "one value":
+        shutil.copytree(folders[1], folder)
+        changed_row(folder / FILE)
+    else:
+        folder.mkdir()
+        FOREIGN[kind](folder / FILE)
+    assert cli.main([command, str(folder)], standalone_mode=False) == EXIT_DAMAGED
+    said = capsys.readouterr()
+    assert not said.out
+    assert said.err.startswith("error[E165]: ")
+    assert "Traceback" not in said.err
+
+
+def test_what_reading_does_not_notice_is_refused_to_who_would_write(
+    tmp_path: Path, folders: tuple[Path, Path, str]
+) -> None:
+    shutil.copytree(folders[1], tmp_path / "study")
+    with (tmp_path / "study" / FILE).open("r+b") as file:
+        file.seek(32)  # in the header: the first page that is free, and how many there are
+        file.write(bytes([0, 0, 0, 3, 0, 0, 0, 1]))
+    before = contents(tmp_path / "study")
+    assert said(read(tmp_path / "study")) == folders[2]
+    with pytest.raises(DamagedStudy):
+        Store.open(tmp_path / "study")
+    assert contents(tmp_path / "study") == before
+
+
+def test_a_length_that_makes_no_sense_is_damage(
+    folders: tuple[Path, Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_row(*arguments: object) -> None:
+        raise MemoryError  # what sqlite3 makes of it
+
+    monkeypatch.setattr("hpsearch.study.store._kept", read_row)
+    with pytest.raises(DamagedStudy, match="MemoryError"):
+        read(folders[1])
