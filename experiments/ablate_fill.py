@@ -1,13 +1,16 @@
-"""What filling a wave is worth: `bayes` with a time limit as it is, one trial at a time, and in waves of four.
+"""What is it worth to fill waves? `bayes` with a time limit fills them; here it also runs without.
 
-    python -m experiments.ablate_fill [--seeds 1 3 5 7 9 11] [--members 0.05 0.25] [--trainings 3] [--jobs N]
+    python -m experiments.ablate_fill [--seeds 1 3 5 7 9 11] [--members 0.05 0.25]
+                                      [--trainings 3] [--jobs N]
 
-On the eight tables of bench_search's group `a`. A training that opens an array takes the table's seconds, one of the
-same kind (here: of the same depth and batch size) that joins it a part of that: 0.25 is what one core takes for a
-recurrent net of 32 units; the narrower the nets and the wider the machine, the less it is. A search has as many seconds
-as so many mean trainings take alone; to think takes none. Regret is 0 for the best configuration, 1 for the median one;
-`delivered` is the winner's, `seen` the lowest of all that were trained. Differences are paired by table and seed; above
-0 filling is better.
+A search asks for trials one at a time, or in waves of four, or it fills each wave. The tasks are
+the eight tables of bench_search's group `a`. A training that opens a cohort takes the table's
+seconds, and one of the same kind (here: of the same depth and batch size) that joins it takes a
+part of that: 0.25 is what one core takes for a recurrent network of 32 units; the narrower the
+networks and the wider the machine, the less it is. A search has as many seconds as --trainings mean
+trainings take alone; suggestions take none. Regret is 0 for the best configuration and 1 for the
+median one; `delivered` is the winner's, `seen` the lowest of all that were trained. Differences are
+paired by table and seed; above 0 filling is better.
 """
 
 from __future__ import annotations
@@ -41,31 +44,31 @@ from hpsearch.study.trial import Cohort, Done, Trial
 
 FILLED = 0
 WAVES = (FILLED, 1, 4)
-ROOM = 64
+CAPACITY = 64  # members of a cohort
 
 
 @dataclass(frozen=True)
-class Arrays:
-    """A price: who opens an array takes as long as alone, who joins one takes a part of that."""
+class CohortCosts:
+    """A cost model: opening a cohort takes as long as alone, joining it a part of that."""
 
     name: str
     member: float
 
     def __call__(self, params: Sequence[Params], company: Sequence[Params]) -> Numbers:
-        """As of the table."""
+        """Return the seconds that each of the params adds to a wave of `company`."""
         there = Counter(kind(one) for one in company)
-        share = [self.member if there[kind(one)] % ROOM else 1.0 for one in params]
+        share = [self.member if there[kind(one)] % CAPACITY else 1.0 for one in params]
         return np.array(share) * [seconds(self.name, tuple(one.items())) for one in params]
 
 
 def kind(params: Params) -> tuple[object, ...]:
-    """Trainings of the same kind share an array."""
+    """Return the kind of a training; those of the same kind share a cohort."""
     return params["depth"], params["batch_size"]
 
 
 @cache
 def seconds(name: str, params: tuple[tuple[str, object], ...]) -> float:
-    """The mean of the table, at these values."""
+    """Return the mean seconds of the table at these values."""
     grid = task_of("cost", name, 0).parameters
     at = tuple(grid[key]["values"].index(dict(params)[key]) for key in grid)
     return float(times(name)[at])
@@ -73,18 +76,26 @@ def seconds(name: str, params: tuple[tuple[str, object], ...]) -> float:
 
 @cache
 def times(name: str) -> Numbers:
-    """Mean seconds of all."""
+    """Return the mean seconds of all configurations of a table, one axis for each parameter."""
     return np.asarray(entries(name)[1].mean(-1))
 
 
 def run(
     name: str, seed: int, member: float, trainings: float, wave: int
 ) -> tuple[int, float, float]:
-    """How many trials a search has, the regret that it delivers, and the lowest."""
-    task, price = task_of("cost", name, 0), Arrays(name, member)
+    """Search, and return the number of trials, the regret delivered, and the lowest regret.
+
+    Args:
+        name: of the table.
+        seed: of the search and the noise.
+        member: what who joins a cohort takes, as a part of what who opens it takes.
+        trainings: the limit of the search, in mean trainings.
+        wave: how many trials are asked for together; 0 fills each wave.
+    """
+    task, costs = task_of("cost", name, 0), CohortCosts(name, member)
     limit = Limit(trainings * float(task.unit or 0.0))
     space = free_space(task.parameters, ())
-    strategy, filled = build("bayes", SearchKeys(seed=seed), None, limit, price, default=None)
+    strategy, filled = build("bayes", SearchKeys(seed=seed), None, limit, costs, default=None)
     plan = Search(
         strategy,
         space,
@@ -99,19 +110,21 @@ def run(
     history = History()
     with threadpool_limits(1), patch.object(Bayes, "fills", wave == FILLED):
         while limit.left(history) > 0 and (trials := ask_wave(plan, history)):
-            history = history.asked(trials).told(trained(trials, price, task, name, seed))
+            history = history.with_trials(trials).with_results(
+                trained(trials, costs, task, name, seed)
+            )
         ranked = strategy.ranked(space, history)
     regrets = {trial.number: task.judge(trial.params) for trial in history.trials}
     return len(history.trials), regrets[ranked[0].number], min(regrets.values())
 
 
 def trained(
-    trials: Sequence[Trial], price: Arrays, task: Task, name: str, seed: int
+    trials: Sequence[Trial], costs: CohortCosts, task: Task, name: str, seed: int
 ) -> dict[int, Done]:
-    """The results of a wave; who shares an array takes an equal part of its seconds."""
+    """Return the results of a wave; members of a cohort take equal parts of its seconds."""
     found = {}
     added = [
-        float(price([t.params], [one.params for one in trials[:k]])[0])
+        float(costs([t.params], [one.params for one in trials[:k]])[0])
         for k, t in enumerate(trials)
     ]
     for trial in trials:
@@ -153,7 +166,7 @@ def main() -> None:
                 mean, error = mean_error(mine[:, column] - its[0, :, column])
                 line += [f"{mine[:, column].mean():.3f}", f"{mean:+.3f}", f"± {error:.3f}"]
             lines.append(line)
-        print(f"\nwho joins an array takes {member:g} of what opens it\n\n{table(lines)}")
+        print(f"\nwho joins a cohort takes {member:g} of what opens it\n\n{table(lines)}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""What each ingredient of `hpsearch bayes` is worth: the search without it, against the whole, on the same noise.
+"""What is each part of `hpsearch bayes` worth? The search without it, against the whole of it.
 
-    python -m experiments.ablate_search [--group b] [--trials 50] [--seeds 0 2 4 6 8 10] [--jobs N] [--without order]
+    python -m experiments.ablate_search [--group b] [--trials 50] [--seeds 0 2 4 6 8 10]
+                                        [--jobs N] [--without order]
 
-On a group of bench_search.py; of `b` each seed has a draw of its own of the objectives' definitions. Regret is 0 for
-the best configuration known, 1 for the median one and, in the mean, for whatever is worse. Differences are paired;
-above 0 the search is better with the ingredient. `--without` says which, by a word of their names; else all are left
-out in turn.
+The tasks are those of a group of bench_search.py; in `b` each seed has its own draw of the
+objectives' definitions. All searches of a seed see the same noise. Regret is 0 for the best
+configuration known and 1 for the median one; anything worse counts as 1. Differences are paired;
+above 0 the search is better with the part. `--without` names the parts by a word of their labels;
+without it each of them is left out in turn.
 """
 
 from __future__ import annotations
@@ -23,24 +25,31 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from experiments.bench_search import GROUPS, Meter, ours, task_of
-from hpsearch.config import searched as build
+from hpsearch.config import searched
 from hpsearch.space.parameters import Choice
-from hpsearch.strategies import bayes, candidates, gp
-from hpsearch.strategies import surrogates as beliefs
+from hpsearch.space.space import Space
+from hpsearch.strategies import bayes, candidates, gp, surrogates
 from hpsearch.strategies.bayes import Bayes
-from hpsearch.strategies.random import RandomSearch
+from hpsearch.study.history import History
+from hpsearch.study.trial import Trial
 
 Changes = Sequence[tuple[object, str, Any]]
 
-# What is put in the place of what, to leave an ingredient out.
+
+def by_loss(bayes: Bayes, space: Space, history: History) -> Sequence[Trial]:
+    """Return the trials in the order of their losses."""
+    return [trial for trial, _ in history.done]
+
+
+# What is put in the place of what, to leave a part out.
 WITHOUT: Mapping[str, Changes] = {
     "the average over length scales (the most probable ones alone)": [(gp, "SAMPLES", 1)],
     "the prior on length scales (none: flat over e^10)": [(gp, "LENGTH", (0.5, 10.0))],
-    "the model of failure": [(beliefs, "_failure", lambda space, history: None)],
-    "cutting the worst losses down": [(beliefs, "_CUT", 1e9)],
+    "the model of failure": [(surrogates, "_failure", lambda space, history: None)],
+    "cutting the worst losses down": [(surrogates, "_CUT", 1e9)],
     "looking ever nearer to the best places": [(candidates, "_ROUNDS", ())],
-    "the model's mean as judge (the lowest loss wins)": [(Bayes, "ranked", RandomSearch.ranked)],
-    "the order of numbers in lists": [(build, "listed", Choice)],
+    "the model's mean as judge (the lowest loss wins)": [(Bayes, "ranked", by_loss)],
+    "the order of numbers in lists": [(searched, "listed", Choice)],
     "random trials to begin with (3 instead of up to 10)": [(bayes, "_FIRST", 3)],
 }
 
@@ -49,7 +58,7 @@ WHOLE, CONFIRMED = "all of it", "all of it, and the best run again in the end"
 
 
 def run(label: str, group: str, name: str, seed: int, trials: int) -> float:
-    """The regret of what a search delivers."""
+    """Search, and return the regret of what the search delivers."""
     task = task_of(group, name, seed)
     meter = Meter(task, name, seed, trials)
     with threadpool_limits(1), ExitStack() as stack:

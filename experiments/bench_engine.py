@@ -1,19 +1,24 @@
-"""How fast the engine is on one core, against what a person would write without it.
+"""How fast is the engine on one core, compared with what a person would write without it?
 
-    make bench-engine       (or: python experiments/bench_engine.py [--repeats 3] [mixed small mnist ...])
+    make bench-engine
+    python experiments/bench_engine.py [--repeats 3] [mixed small mnist ...]
 
-Each comparison runs its sides in turn, and gives the ratio of their medians, so that a busy machine slows both.
+Each comparison runs its sides in turn, and gives the ratio of their medians, so that a busy machine
+slows both.
 
-- `mixed`, `small`: a search of 50 configurations on the digits, as a command, against Optuna with a plain PyTorch loop
-  (peers/peer_optuna.py) on the same configurations and rows. The search time alone: hpsearch's `wall_seconds`, the
-  peer's `seconds`; neither has the imports. Losses are compared pair by pair.
-- `mnist`, `resnet`: one training against the same network in a hand-written loop with the data in memory; both
-  validate after each epoch.
+- `mixed`, `small`: a search of 50 configurations on the digits, as a command, against Optuna with a
+  plain PyTorch loop (peers/peer_optuna.py) on the same configurations and rows. Only the search is
+  timed: hpsearch's `wall_seconds` and the peer's `seconds`, both without imports. Losses are
+  compared pair by pair.
+- `mnist`, `resnet`: one training against the same network in a hand-written loop with the data in
+  memory; both validate after each epoch.
 - `members`: five folds, and twenty seeds, of one configuration against one training of it.
-- `cohorts`: trainings of one shape, together, against the hand-written loop, per training.
-- `profile`: where the time of the searches' steps and of the ResNet's goes, by torch's profiler.
+- `cohorts`: trainings of one shape, as one cohort, against the hand-written loop, per training.
+- `profile`: which operations the time of the searches' steps and of the ResNet's goes into, by
+  torch's profiler.
 
-MNIST is found where `hpsearch` finds it: in $HPSEARCH_DATA/mnist, in the cache, or else downloaded.
+MNIST is found where `hpsearch` finds it: in $HPSEARCH_DATA/mnist, in the cache, or else it is
+downloaded.
 """
 
 from __future__ import annotations
@@ -46,34 +51,34 @@ from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.stacked_cohort import Array
-from hpsearch.engine.structure.cohorts import Member
+from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.cohorts import cohorts as planned
+from hpsearch.engine.structure.members import Member
+from hpsearch.engine.structure.resnet import STAGES
 from hpsearch.engine.structure.settings import complete
-from hpsearch.engine.structure.slots import STAGES
-from hpsearch.engine.train import begun, learn, train
+from hpsearch.engine.train import build_cohort, learn, train
 from hpsearch.space.space import Params
 
 Side = Callable[[], float]
-"""Does it once; the seconds that count."""
+"""Runs once, and returns the seconds that count."""
 
 
 def medians(sides: Mapping[str, Side], repeats: int) -> dict[str, float]:
-    """The median seconds of each side, run in turn."""
+    """Run the sides in turn, and return the median seconds of each."""
     times = [{name: side() for name, side in sides.items()} for _ in range(repeats)]
     return {name: statistics.median(each[name] for each in times) for name in sides}
 
 
 def say(*lines: str) -> None:
-    """Print now."""
+    """Print lines at once."""
     print(*lines, sep="\n", flush=True)
 
 
 # Searches, as commands
 
 PEER = Path(__file__).parent / "peers" / "peer_optuna.py"
-PEER_WIDTHS = "[32, 64, 128]"  # those that the peer allows, as its source has them
-PEER_NAMES = {"wd": "l2", "batch": "batch_size"}  # what the peer calls otherwise
+PEER_WIDTHS = "[32, 64, 128]"  # that the peer allows, as they stand in its source
+PEER_NAMES = {"wd": "l2", "batch": "batch_size"}  # the peer's names, where hpsearch has others
 HPSEARCH = "hpsearch manual study.yaml --trials trials.json --workers 1 --threads 1 --json --quiet"
 OPTUNA = "peer.py --configs peer.json"
 STUDY = """\
@@ -83,26 +88,26 @@ train: {model: mlp, optimizer: adam, epochs: 30, patience: 0}
 
 
 def searches(widths: Sequence[int], repeats: int) -> None:
-    """Search by both sides, in turn; the peer once more with its tensors in memory."""
+    """Search by both sides, in turn, and once by the peer with its tensors in memory."""
     with tempfile.TemporaryDirectory() as folder:
         contest = Contest(Path(folder))
         contest.write(list(configurations(50, widths, random.Random(0))), widths)
         found = medians({"hpsearch": contest.hpsearch, "peer": contest.optuna}, repeats)
         resident = contest.optuna("--resident")
     mine, its = found["hpsearch"], found["peer"]
+    ratio, error = compared(contest.losses["hpsearch"], contest.losses["peer"])
+    width = ", ".join(map(str, widths))
     say(
-        f"50 configurations of width {', '.join(map(str, widths))}; depth 1-2, batch 32 or 64, 30 epochs",
+        f"50 configurations of width {width}; depth 1-2, batch 32 or 64, 30 epochs",
         f"    {HPSEARCH}   {mine:.2f} s",
         f"    {OPTUNA}   {its:.2f} s: hpsearch is {its / mine:.1f} times as fast",
         f"    {OPTUNA} --resident   {resident:.2f} s: {resident / mine:.1f} times",
-        "    mean log ratio of the losses, hpsearch's to the peer's: {:+.3f}, standard error {:.3f}".format(
-            *compared(contest.losses["hpsearch"], contest.losses["peer"])
-        ),
+        f"    mean log ratio of the losses, hpsearch's to the peer's: {ratio:+.3f} ± {error:.3f}",
     )
 
 
 def configurations(number: int, widths: Sequence[int], draw: random.Random) -> Iterator[Params]:
-    """Points of the peer's space, by the peer's names."""
+    """Draw points of the peer's space, with the peer's names."""
     for _ in range(number):
         yield {
             "lr": 10 ** draw.uniform(-4, -1),
@@ -115,26 +120,26 @@ def configurations(number: int, widths: Sequence[int], draw: random.Random) -> I
 
 
 def translated(drawn: Params) -> Params:
-    """A configuration of the peer's, as hpsearch names it."""
+    """Return one of the peer's configurations with hpsearch's names."""
     return {PEER_NAMES.get(name, name): value for name, value in drawn.items()}
 
 
 def compared(mine: Sequence[float], its: Sequence[float]) -> tuple[float, float]:
-    """The mean log ratio over pairs, and its standard error."""
+    """Return the mean log ratio over pairs, and its standard error."""
     ratios = [math.log(a / b) for a, b in zip(mine, its, strict=True)]
     return statistics.fmean(ratios), statistics.stdev(ratios) / math.sqrt(len(ratios))
 
 
 @dataclass(frozen=True)
 class Contest:
-    """What both sides read, in a folder of its own; and the losses that each has found, in the trials' order."""
+    """A folder with what both sides read, and the losses that each found, in the trials' order."""
 
     folder: Path
     losses: dict[str, list[float]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=count)
 
     def write(self, drawn: Sequence[Params], widths: Sequence[int]) -> None:
-        """The configurations, the digits in the peer's own split, and the peer, changed in no more than its widths."""
+        """Write the configurations, the digits in the peer's split, and the peer."""
         named = [translated(one) for one in drawn]
         x, y = load_digits(return_X_y=True)
         part = np.full(len(x), "validation")
@@ -150,7 +155,7 @@ class Contest:
             (self.folder / name).write_text(text, encoding="utf-8")
 
     def hpsearch(self) -> float:
-        """Search once."""
+        """Search once by hpsearch, and return the seconds."""
         found = self._run(f"-m {HPSEARCH} --study {next(self._numbers)}")
         self.losses["hpsearch"] = [
             row["loss"] for row in sorted(found["trials"], key=lambda row: row["number"])
@@ -158,14 +163,17 @@ class Contest:
         return float(found["wall_seconds"])
 
     def optuna(self, flags: str = "") -> float:
-        """The same, by the peer."""
+        """Search once by the peer, and return the seconds."""
         found = self._run(f"{OPTUNA} {flags}")
         if not flags:
             self.losses["peer"] = found["losses"]
         return float(found["seconds"])
 
     def _run(self, command: str) -> Any:
-        """What a Python command prints; `hpsearch` is the one that is imported here."""
+        """Run a Python command, and return the JSON that it prints.
+
+        It imports the same `hpsearch` as this process.
+        """
         path = {"PYTHONPATH": str(Path(hpsearch.__file__).parents[1])}
         run = [sys.executable, *command.split()]
         done = subprocess.run(
@@ -178,7 +186,7 @@ class Contest:
 
 
 def cohort(feed: Feed, members: Sequence[Member]) -> float:
-    """Train the members together."""
+    """Train the members as one cohort, and return the seconds."""
     start = time.perf_counter()
     for _ in train(feed, members, "loss", seed=0):
         pass
@@ -186,11 +194,11 @@ def cohort(feed: Feed, members: Sequence[Member]) -> float:
 
 
 def by_hand(feed: Feed, network: Callable[[], nn.Module], settings: Params) -> float:
-    """Train one network as a person would write it, on the same rows, scaled alike."""
+    """Train one network in a hand-written loop on the same scaled rows, and return the seconds."""
     fold, batch_size = feed.data.folds[0], int(settings["batch_size"])
     x, y = feed.batch(feed.rows(fold.train, 0), [0])
     x_val, y_val = feed.batch(feed.rows(fold.validation, 0), [0])
-    with as_usual():
+    with nondeterministic():
         model, criterion = network(), nn.CrossEntropyLoss()
         optimizer = torch.optim.Adam(model.parameters(), lr=float(settings["lr"]))
         start = time.perf_counter()
@@ -212,15 +220,15 @@ def by_hand(feed: Feed, network: Callable[[], nn.Module], settings: Params) -> f
 
 
 @contextmanager
-def as_usual() -> Iterator[None]:
-    """Torch as it is where nobody asks it to be repeatable."""
+def nondeterministic() -> Iterator[None]:
+    """Let torch choose algorithms that are not deterministic, as it does by default."""
     torch.use_deterministic_algorithms(False)
     yield
     torch.use_deterministic_algorithms(True)
 
 
 def mlp(inputs: int, width: int, depth: int) -> nn.Module:
-    """ReLU layers."""
+    """Return a network of ReLU layers."""
     layers: list[nn.Module] = [nn.Flatten()]
     for before in [inputs, *[width] * (depth - 1)]:
         layers += [nn.Linear(before, width), nn.ReLU()]
@@ -228,28 +236,28 @@ def mlp(inputs: int, width: int, depth: int) -> nn.Module:
 
 
 class Block(nn.Module):
-    """A residual block; the first of a stage has a convolution on its way around."""
+    """A residual block; the first of a stage has a convolution as its skip connection."""
 
     def __init__(self, before: int, after: int, normed: bool) -> None:
         super().__init__()
         stride = 1 if before == after else 2
-        self.around = nn.Identity() if before == after else nn.Conv2d(before, after, 1, stride)
+        self.skip = nn.Identity() if before == after else nn.Conv2d(before, after, 1, stride)
         self.first = convolution(before, after, stride, normed)
         self.second = convolution(after, after, 1, normed)
 
     def forward(self, h: Tensor) -> Tensor:
-        """Relu(around(h) + second(relu(first(h))))."""
-        return torch.relu(self.around(h) + self.second(torch.relu(self.first(h))))
+        """Return relu(skip(h) + second(relu(first(h))))."""
+        return torch.relu(self.skip(h) + self.second(torch.relu(self.first(h))))
 
 
 def convolution(before: int, after: int, stride: int, normed: bool) -> nn.Module:
-    """A 3x3 convolution, with batch norm or with a bias."""
+    """Return a 3x3 convolution with batch norm or with a bias."""
     layer = nn.Conv2d(before, after, 3, stride, padding=1, bias=not normed)
     return nn.Sequential(layer, nn.BatchNorm2d(after)) if normed else layer
 
 
 def resnet(channels: int, normed: bool) -> nn.Module:
-    """The engine's network of one block a stage, for images of 28 x 28."""
+    """Return the engine's ResNet with one block per stage, for images of 28 x 28."""
     widths = [channels * 2**stage for stage in range(STAGES)]
     blocks = [
         Block(before, after, normed)
@@ -264,7 +272,15 @@ def resnet(channels: int, normed: bool) -> nn.Module:
 def solo(
     name: str, feed: Feed, network: Callable[[], nn.Module], given: Params, repeats: int
 ) -> None:
-    """One training against the same by hand."""
+    """Compare one training with the same in a hand-written loop, and print the result.
+
+    Args:
+        name: of the data and the network.
+        feed: the data.
+        network: makes the network of the hand-written loop.
+        given: the settings.
+        repeats: how many times each side runs.
+    """
     settings = complete({**given, "patience": 0})
     sides = {
         "hpsearch": partial(cohort, feed, [Member(0, settings)]),
@@ -272,22 +288,20 @@ def solo(
     }
     found = medians(sides, repeats)
     mine, its = found["hpsearch"], found["by hand"]
-    rows = (
-        f"{feed.trained:,} rows, batches of {settings['batch_size']}, {settings['epochs']} epochs"
-    )
-    say(
-        f"{name}, {rows}:   {mine:.2f} s, by hand {its:.2f} s: hpsearch is {its / mine:.2f} times as fast"
-    )
+    size, epochs = settings["batch_size"], settings["epochs"]
+    rows = f"{feed.n_train:,} rows, batches of {size}, {epochs} epochs"
+    factor = f"hpsearch is {its / mine:.2f} times as fast"
+    say(f"{name}, {rows}:   {mine:.2f} s, by hand {its:.2f} s: {factor}")
 
 
 def solo_mlp(repeats: int) -> None:
-    """MNIST, 784-256-256-10."""
+    """Compare one training of a network of 784-256-256-10 units on MNIST."""
     given = {"width": 256, "depth": 2, "batch_size": 64, "epochs": 2}
     solo("MNIST, 784-256-256", loaded("mnist"), partial(mlp, 784, 256, 2), given, repeats)
 
 
 def solo_resnet(repeats: int) -> None:
-    """MNIST's first rows, with and without batch norm."""
+    """Compare one training of a ResNet on MNIST's first rows, with and without batch norm."""
     feed = loaded("mnist", rows=12_000)
     for norm in ("none", "batch"):
         given: Params = {
@@ -307,7 +321,7 @@ def solo_resnet(repeats: int) -> None:
 
 
 def members(repeats: int) -> None:
-    """Folds and seeds of one configuration of the digits, 2 x 64, batches of 32, 30 epochs."""
+    """Compare folds and seeds of one configuration on the digits with one training of it."""
     settings = complete({"width": 64, "depth": 2, "batch_size": 32, "epochs": 30, "patience": 0})
     held_out, folded = loaded("digits", test=0.0), loaded("digits", test=0.0, folds=5)
     sides = {
@@ -328,11 +342,9 @@ def members(repeats: int) -> None:
 
 
 def cohorts(repeats: int) -> None:
-    """A table: one row per shape, one column per size of the cohort."""
+    """Print a table: one row for each shape, one column for each size of the cohort."""
     feed, companies = loaded("digits", test=0.0), (1, 4, 16, 32)
-    say(
-        "digits, batches of 32, 10 epochs: times as fast per training as by hand, K trained together"
-    )
+    say("digits, batches of 32, 10 epochs: times as fast per training as by hand, K in a cohort")
     say("network    by hand, s" + "".join(f"{f'K = {k}':>9}" for k in companies))
     for width, depth in ((32, 1), (64, 2), (128, 2), (256, 2)):
         settings = complete(
@@ -361,48 +373,49 @@ KINDS: Mapping[str, Sequence[str]] = {
 
 
 def profiles(repeats: int) -> None:
-    """The searches' cohorts, and the ResNet, for as many epochs as repeats."""
+    """Profile the searches' cohorts and the ResNet for as many epochs as repeats."""
     digits = loaded("digits", test=0.0)
     for widths in ((32, 64, 128), (16, 32)):
         trials = [complete(translated(one)) for one in configurations(50, widths, random.Random(0))]
         groups = planned(trials, digits.data.shape, digits.data.outputs, "cpu")
-        arrays = [
-            begun(digits, [Member(position, trials[position]) for position in group], 0)
+        built = [
+            build_cohort(digits, [Member(position, trials[position]) for position in group], 0)
             for group in groups
         ]
         profiled(
-            f"50 configurations of width {', '.join(map(str, widths))}", arrays, digits, repeats
+            f"50 configurations of width {', '.join(map(str, widths))}", built, digits, repeats
         )
     mnist = loaded("mnist", rows=3_000)
     resnet_trial = complete({"model": "resnet", "channels": 16, "batch_size": 64})
-    profiled("ResNet of 16 channels", [begun(mnist, [Member(0, resnet_trial)], 0)], mnist, repeats)
-
-
-def profiled(name: str, arrays: Sequence[Array], feed: Feed, epochs: int) -> None:
-    """Print what kinds of operations the epochs' time goes into, the first one left out."""
-    for array in arrays:
-        learn(array, feed, 1)
-    before = sum(array.step_number for array in arrays)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-        for array in arrays:
-            for epoch in range(epochs):
-                learn(array, feed, 2 + epoch)
-    steps = sum(array.step_number for array in arrays) - before
-    operations = {each.key.removeprefix("aten::"): each for each in profile.key_averages()}
-    total = sum(each.self_cpu_time_total for each in operations.values())
-    shares = {
-        kind: sum(operations[one].self_cpu_time_total for one in names if one in operations) / total
-        for kind, names in KINDS.items()
-    }
-    shown = ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items() if share > 0.01)
-    calls = sum(each.count for each in operations.values()) / steps
-    say(
-        f"profile of {name}: {shown}, all else {1 - sum(shares.values()):.0%}; {calls:.0f} operations a step"
+    profiled(
+        "ResNet of 16 channels", [build_cohort(mnist, [Member(0, resnet_trial)], 0)], mnist, repeats
     )
 
 
+def profiled(name: str, stacked: Sequence[StackedCohort], feed: Feed, epochs: int) -> None:
+    """Print what kinds of operations the time goes into, in the epochs after the first one."""
+    for each in stacked:
+        learn(each, feed, 1)
+    before = sum(each.step_number for each in stacked)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        for each in stacked:
+            for epoch in range(epochs):
+                learn(each, feed, 2 + epoch)
+    steps = sum(each.step_number for each in stacked) - before
+    operations = {one.key.removeprefix("aten::"): one for one in profile.key_averages()}
+    total = sum(one.self_cpu_time_total for one in operations.values())
+    shares = {
+        kind: sum(operations[key].self_cpu_time_total for key in names if key in operations) / total
+        for kind, names in KINDS.items()
+    }
+    shown = ", ".join(f"{kind} {share:.0%}" for kind, share in shares.items() if share > 0.01)
+    calls = sum(one.count for one in operations.values()) / steps
+    rest = 1 - sum(shares.values())
+    say(f"profile of {name}: {shown}, all else {rest:.0%}; {calls:.0f} operations a step")
+
+
 def loaded(source: str, **options: Any) -> Feed:
-    """Data in memory, as the engine takes it."""
+    """Load data into memory as the engine takes them."""
     return Feed(prepare(DataSpec(source, **options)), "cpu")
 
 
@@ -418,7 +431,7 @@ MEASURES: Mapping[str, Callable[[int], None]] = {
 
 
 def main() -> None:
-    """Measure what is named, or all, on one core."""
+    """Run the comparisons that are named, or all, on one core."""
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,18 +1,21 @@
-"""How soon a good loss is reached: halving, whole trainings, and Optuna (TPE, Hyperband pruning), on one core.
+"""How soon is a good loss reached on one core: by halving, by full trainings, and by Optuna?
 
-    make bench-halving      (or: python -m experiments.bench_halving [digits mnist mnist-whole] [--built-in --seeds N
-                             --first 0 --only "bayes --halving" ...])
+    make bench-halving
+    python -m experiments.bench_halving [digits mnist mnist-whole] [--built-in] [--seeds N]
+                                        [--first 0] [--only "bayes --halving" ...]
 
-The target is the lowest validation loss of 50 whole random trainings by hpsearch, of the same seed. `s` is the time
-until a network had it after an epoch, and `reached` in how many seeds one did. A search ends there, or with its budget
-of 50, or after --most times the time of the 50; a target that was not reached counts as reached then. Reading the data
-and starting Python come before.
+Optuna searches by TPE and prunes by Hyperband. The target is the lowest validation loss of 50 full
+random trainings by hpsearch with the same seed. `s` is the time until a network had reached it
+after an epoch, and `reached` says in how many seeds one did. A search ends there, or with its
+budget of 50, or after --most times the time of the 50; a target that was not reached counts as
+reached then. The clock starts when the data have been read.
 
-Same for all: rows and split, network, space (that of peers/peer_optuna.py, or hpsearch's built-in one), how weights
-begin, the optimizers' rules with L2, the number of epochs, no early stopping, one thread. The plain loop holds the data
-in memory: no DataLoader; where a loss is no number, a training ends. Figures are medians over seeds; the ratios are of
-each seed's `s` to the time of 50 whole random trainings: one after the other in the plain loop, as cohorts by hpsearch,
-and of these until the best of them was there.
+Same for all: rows and split, network, space (that of peers/peer_optuna.py, or hpsearch's built-in
+one), initialisation, the optimizers' rules with L2, the number of epochs, no early stopping, one
+thread. The plain loop holds the data in memory, without a DataLoader; a training ends where its
+loss is not a number. Figures are medians over seeds. The ratios are of each seed's `s` to the time
+of 50 full random trainings: one after the other in the plain loop, as cohorts by hpsearch, and as
+cohorts until the best of them was reached.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ from hpsearch.runners import RUNNERS
 from hpsearch.search.loop import Search, Stop, run
 from hpsearch.search.plan import Plan
 from hpsearch.space.space import Params
-from hpsearch.study.store import Meta, Store
+from hpsearch.study.store import Store, StudyMeta
 from hpsearch.study.trial import Cohort, Epoch, Trial
 
 SPACE: Parameters = {
@@ -66,7 +69,7 @@ BUDGET = 50
 
 @dataclass(frozen=True)
 class Task:
-    """Data, and how long a whole training is."""
+    """Data, a space, and the number of epochs of a full training."""
 
     source: str
     epochs: int
@@ -79,12 +82,12 @@ TASKS = {
     "mnist": Task("mnist", 27, 5000),
     "mnist-whole": Task("mnist", 9),
 }
-SOON = ("digits", "mnist")  # a seed of the other one takes a quarter of an hour or more
+QUICK = ("digits", "mnist")  # a seed of the other one takes a quarter of an hour or more
 
 
 @dataclass(frozen=True)
 class Course:
-    """How the lowest loss fell: (seconds, loss), and the seconds of all."""
+    """The losses of a search, as (seconds, loss) after each epoch, and the seconds in all."""
 
     steps: Sequence[tuple[float, float]]
     seconds: float
@@ -95,12 +98,12 @@ class Course:
         return min((loss for _, loss in self.steps), default=float("inf"))
 
     def reached(self, target: float) -> float | None:
-        """When a loss was reached."""
+        """Return the seconds after which a loss was reached; None if it never was."""
         return next((seconds for seconds, loss in self.steps if loss <= target), None)
 
 
 def planned_for(task: Task, strategy: str, seed: int, halving: bool) -> tuple[Plan, Dataset]:
-    """A search by hpsearch, and its data."""
+    """Return the plan of a search by hpsearch, and its data."""
     split = (
         "validation: 0.2" if task.source == "mnist" else "validation: 0.2, test: 0"
     )  # mnist has a test file
@@ -120,12 +123,12 @@ search: {{budget: {BUDGET}, confirm: false}}
 def searched(
     task: Task, strategy: str, seed: int, halving: bool, target: float = 0.0, most: float = math.inf
 ) -> Course:
-    """What a search by hpsearch comes to, with one worker, until the target is reached or so many seconds are over."""
+    """Search by hpsearch with one worker until the target is reached or the seconds are over."""
     plan, data = planned_for(task, strategy, seed, halving)
     facts = json.dumps({"task": data.task})
     with tempfile.TemporaryDirectory() as folder, RUNNERS.load("local")(1, 1) as runner:
         study = Path(folder) / "study"
-        meta = Meta(
+        meta = StudyMeta(
             "",
             strategy,
             seed,
@@ -147,17 +150,17 @@ def searched(
         search = planned(plan, data, study, meta)
         with Store.create(study, meta) as store:
             call(runner, *warm(search, plan.default or {}))
-            begun, steps = time.perf_counter(), []
+            start, steps = time.perf_counter(), []
             for event in run(search, store, runner, Stop()):
                 if isinstance(event, Epoch):
-                    steps.append((time.perf_counter() - begun, event.loss))
+                    steps.append((time.perf_counter() - start, event.loss))
                     if event.loss <= target or steps[-1][0] > most:
                         break
-            return Course(steps, time.perf_counter() - begun)
+            return Course(steps, time.perf_counter() - start)
 
 
 def warm(search: Search, params: Params) -> tuple[str, Job]:
-    """Work that makes the worker read the data."""
+    """Return work that makes the worker read the data."""
     work = search.work(Cohort(0, (Trial(0, params, "", 0, 0),)))
     assert isinstance(work.argument, Job)
     member = work.argument.members[0]
@@ -174,12 +177,21 @@ def by_hand(
     target: float = 0.0,
     most: float = math.inf,
 ) -> Course:
-    """Optuna and a plain loop, until the target is reached or so many trials or seconds are over."""
+    """Search by Optuna with a plain loop until the target is reached or the budget is used up.
+
+    Args:
+        task: what is searched.
+        seed: of the trainings.
+        study: asks for the trials.
+        trials: the budget; None where there is none.
+        target: the loss at which the search ends.
+        most: the seconds after which it ends.
+    """
     _, data = planned_for(task, "random", seed, halving=False)
     (fold,) = data.folds
     swapped = replace(data, folds=(replace(fold, train=fold.validation),))
     plain = Rows(*(part for one in (data, swapped) for part in rows(Feed(one, "cpu"))))
-    begun, steps = time.perf_counter(), []
+    start, steps = time.perf_counter(), []
 
     def objective(trial: optuna.Trial) -> float:
         torch.manual_seed(seed * 100_000 + trial.number)
@@ -187,7 +199,7 @@ def by_hand(
         best = float("inf")
         for epoch, loss in enumerate(losses(params, plain, data.outputs, task.epochs)):
             best = min(best, loss)
-            steps.append((time.perf_counter() - begun, loss))
+            steps.append((time.perf_counter() - start, loss))
             if not math.isfinite(loss):
                 raise optuna.TrialPruned
             if loss <= target or steps[-1][0] > most:
@@ -199,32 +211,32 @@ def by_hand(
         return best
 
     study.optimize(objective, trials)
-    return Course(steps, time.perf_counter() - begun)
+    return Course(steps, time.perf_counter() - start)
 
 
 def at_random(seed: int) -> optuna.Study:
-    """Whole random trainings."""
+    """Return a study of full random trainings."""
     return optuna.create_study(
         sampler=optuna.samplers.RandomSampler(seed), pruner=optuna.pruners.NopPruner()
     )
 
 
 def pruning(task: Task, seed: int) -> optuna.Study:
-    """TPE with Hyperband."""
+    """Return a study by TPE with Hyperband."""
     pruner = optuna.pruners.HyperbandPruner(1, task.epochs)
     return optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
 
 
 def rows(feed: Feed) -> tuple[Tensor, Tensor]:
-    """All that a feed trains on."""
+    """Return the inputs and targets that a feed trains on."""
     inputs, targets = zip(*feed.epoch(1, 1000, 0), strict=True)
     return torch.cat(inputs).flatten(1), torch.cat(targets)
 
 
-PLAIN, WHOLE, PRUNED = "random, whole, a plain loop", "random, whole", "Optuna TPE, Hyperband"
+PLAIN, FULL, PRUNED = "random, full, a plain loop", "random, full", "Optuna TPE, Hyperband"
 SEARCHES = {
     "random --halving": ("random", True),
-    "bayes, whole": ("bayes", False),
+    "bayes, full": ("bayes", False),
     "bayes --halving": ("bayes", True),
 }
 
@@ -243,22 +255,22 @@ def main() -> None:
     )
     every = [PLAIN, *SEARCHES, PRUNED]
     arguments.add_argument(
-        "--only", nargs="+", choices=every, default=every, help=f"beside '{WHOLE}'"
+        "--only", nargs="+", choices=every, default=every, help=f"beside '{FULL}'"
     )
     a = arguments.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     set_up(1)
-    for name in a.tasks or SOON:
+    for name in a.tasks or QUICK:
         task = replace(TASKS[name], parameters=BUILT_IN) if a.built_in else TASKS[name]
-        courses: dict[str, list[Course]] = {label: [] for label in (WHOLE, *a.only)}
+        courses: dict[str, list[Course]] = {label: [] for label in (FULL, *a.only)}
         for seed in range(a.first, a.first + a.seeds):
             theirs = searched(task, "random", seed, halving=False)
-            courses[WHOLE].append(theirs)
+            courses[FULL].append(theirs)
             for label in a.only:
                 courses[label].append(
                     contender(label, task, seed, theirs.best, a.most * theirs.seconds)
                 )
-        targets = ", ".join(f"{one.best:.4f}" for one in courses[WHOLE])
+        targets = ", ".join(f"{one.best:.4f}" for one in courses[FULL])
         print(f"\n{name}, {task.epochs} epochs: target {targets}\n")
         heads = [
             "",
@@ -272,7 +284,15 @@ def main() -> None:
 
 
 def contender(label: str, task: Task, seed: int, target: float, most: float) -> Course:
-    """What one of them comes to."""
+    """Run one of the searches.
+
+    Args:
+        label: of the search.
+        task: what is searched.
+        seed: of the search.
+        target: the loss at which it ends.
+        most: the seconds after which it ends.
+    """
     if label == PLAIN:
         return by_hand(task, seed, at_random(seed), BUDGET)
     if label == PRUNED:
@@ -282,9 +302,9 @@ def contender(label: str, task: Task, seed: int, target: float, most: float) -> 
 
 
 def lines(courses: Mapping[str, Sequence[Course]]) -> Iterator[Sequence[str]]:
-    """A row for each search: how often it reached the target, the median of when, and of the ratios."""
-    theirs = courses[WHOLE]
-    whole = [one.seconds for one in theirs]
+    """Yield a row for each search: how often it reached the target, the median time, and ratios."""
+    theirs = courses[FULL]
+    cohorts = [one.seconds for one in theirs]
     loops = [one.seconds for one in courses.get(PLAIN, ())]
     first = [one.reached(one.best) or one.seconds for one in theirs]
     for label, mine in courses.items():
@@ -294,12 +314,12 @@ def lines(courses: Mapping[str, Sequence[Course]]) -> Iterator[Sequence[str]]:
             label,
             f"{sum(at is not None for at in when)}/{len(when)}",
             f"{median(time):.2f}",
-            *(f"{ratio(time, of):.2f}" if of else "" for of in (loops, whole, first)),
+            *(f"{ratio(time, of):.2f}" if of else "" for of in (loops, cohorts, first)),
         )
 
 
 def ratio(time: Sequence[float], of: Sequence[float]) -> float:
-    """The median of the ratios."""
+    """Return the median of the ratios."""
     return median(mine / its for mine, its in zip(time, of, strict=True))
 
 

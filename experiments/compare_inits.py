@@ -1,10 +1,10 @@
-"""How should weights begin, the deeper the net is? Gradients that vanish, gradients that explode, and what is learned.
+"""Which initial weights suit deep networks? Vanishing and exploding gradients, and what is learned.
 
     python -m experiments.compare_inits        (about 140 s of one core; no network)
 
-Nets of 5 to 50 layers of 64 units learn the digits by plain gradient descent, for 10 epochs in batches of 64. Before
-the first step, the gradient's norm in every layer is measured. Each net has the better one of two learning rates,
-chosen on 2 seeds and measured on 5 others.
+Networks of 5 to 50 layers of 64 units learn the digits by plain gradient descent, for 10 epochs in
+batches of 64. Before the first step, the norm of the gradient in every layer is measured. Each
+network has the better one of two learning rates, chosen on 2 seeds and measured on 5 others.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ from experiments.comparison import (
     said,
 )
 from hpsearch.engine.feed import Feed
+from hpsearch.engine.structure.diagnosis import Probe
 from hpsearch.space.parameters import Value
-from hpsearch.study.trial import Probe
 
-Place = tuple[str, str, int]
-"""An activation, an initialisation and a depth."""
+Kind = tuple[str, str, int]
+"""A kind of network: its activation, its initialisation and its depth."""
 
 WIDTH = 64
 INITS: dict[str, dict[str, Value]] = {
-    "normal, deviation 0.01": {"init": "normal", "init_scale": 0.01},
+    "normal, std 0.01": {"init": "normal", "init_scale": 0.01},
     "uniform, up to 1/√width": {"init": "uniform", "init_scale": WIDTH**-0.5},
     "fan_normal": {"init": "fan_normal"},
     "fan_uniform": {"init": "fan_uniform"},
     "orthogonal": {"init": "orthogonal"},
-    "normal, deviation 0.3": {"init": "normal", "init_scale": 0.3},
+    "normal, std 0.3": {"init": "normal", "init_scale": 0.3},
 }
 ACTIVATIONS = ("tanh", "relu")
 DEPTHS = (5, 10, 20, 50)
@@ -59,10 +59,10 @@ NET: dict[str, Value] = {"width": WIDTH, "optimizer": "sgd", "batch_size": 64, "
 
 @dataclass(frozen=True, slots=True)
 class Nets:
-    """The gradient's norm in each layer before the first step, [seeds, layers], and the trainings."""
+    """Trainings, and the gradients' norms in each layer before the first step: [seeds, layers]."""
 
-    gradients: dict[Place, Numbers]
-    runs: dict[Place, Runs]
+    gradients: dict[Kind, Numbers]
+    runs: dict[Kind, Runs]
 
 
 def measure(
@@ -72,9 +72,9 @@ def measure(
     seeds: Sequence[int] = SEEDS,
     epochs: int = 10,
 ) -> Nets:
-    """Probe and train every kind of net."""
+    """Probe and train every kind of network."""
     feed = Feed(digits(), "cpu")
-    nets: dict[Place, dict[str, Value]] = {
+    nets: dict[Kind, dict[str, Value]] = {
         (activation, name, depth): {
             **NET,
             **init,
@@ -86,8 +86,8 @@ def measure(
         for activation in activations
         for name, init in INITS.items()
     }
-    gradients = {place: _norms(found) for place, found in probed(feed, nets, seeds).items()}
-    grids = {place: [{**net, "lr": rate} for rate in RATES] for place, net in nets.items()}
+    gradients = {kind: _norms(found) for kind, found in probed(feed, nets, seeds).items()}
+    grids = {kind: [{**net, "lr": rate} for rate in RATES] for kind, net in nets.items()}
     return Nets(gradients, at_their_best(feed, grids, tuning, seeds))
 
 
@@ -96,13 +96,16 @@ def _norms(found: Sequence[Probe]) -> Numbers:
 
 
 def rows(nets: Nets) -> list[Row]:
-    """For each kind of net: the first layer's gradient, that over the output layer's, and the loss in the end."""
+    """Return a row for each kind of network: its gradients, and its training loss in the end.
+
+    The gradients are that of the first layer, and its ratio to that of the output layer.
+    """
     table: list[Row] = [
         ("activation", "init", "depth", "first gradient", "over the last", "training loss", "lr")
     ]
-    for place, runs in nets.runs.items():
-        activation, name, depth = place
-        norms = nets.gradients[place]
+    for kind, runs in nets.runs.items():
+        activation, name, depth = kind
+        norms = nets.gradients[kind]
         sizes = (_power(norms[:, 0]), _power(norms[:, 0] / norms[:, -1]))
         table.append(
             (
@@ -118,12 +121,12 @@ def rows(nets: Nets) -> list[Row]:
 
 
 def _power(numbers: Numbers) -> str:
-    """The geometric mean, as a power of ten with the standard error of the exponent."""
+    """Format the geometric mean as a power of ten with the standard error of the exponent."""
     return f"10^({said(np.log10(numbers), 1)})" if numbers.all() else "0 in float32"
 
 
 def draw(nets: Nets) -> Figure:
-    """Above, the gradient through the deepest nets; below, what nets of each depth have learned."""
+    """Draw the gradients through the deepest networks, and the training losses at each depth."""
     activations = list(dict.fromkeys(activation for activation, _, _ in nets.runs))
     depths = sorted({depth for _, _, depth in nets.runs})
     figure, axes = canvas(len(activations), 2, height=4.3)
@@ -156,7 +159,7 @@ def draw(nets: Nets) -> Figure:
 
 
 def _draw_gradient(axes: Axes, norms: Numbers, number: int, name: str) -> None:
-    """The geometric mean over the seeds, in a band of one standard error."""
+    """Draw the geometric mean over the seeds, in a band of one standard error."""
     with np.errstate(divide="ignore"):
         mean, error = mean_error(np.log10(norms))
     layers = range(len(mean))
@@ -181,7 +184,7 @@ def _draw_gradient(axes: Axes, norms: Numbers, number: int, name: str) -> None:
 def _draw_losses(
     axes: Axes, depths: Sequence[int], losses: Numbers, number: int, name: str
 ) -> None:
-    """Where a seed has diverged there is a marker above all."""
+    """Draw the losses at each depth, with a marker at the top where a seed has diverged."""
     line(axes, depths, losses, number, name, marked=True)
     for depth in np.array(depths)[~np.isfinite(losses).all(0)]:
         axes.plot(depth, 2.6, color=COLOURS[number], marker=MARKERS[number])

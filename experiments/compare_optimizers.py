@@ -1,10 +1,11 @@
-"""Which optimizer is fastest, when each has the learning rate that suits it? And when the net has begun badly?
+"""Which optimizer is fastest at the learning rate that suits it, and after a poor initialisation?
 
     python -m experiments.compare_optimizers        (about 90 s of one core; no network)
 
-Tanh nets of 10 layers of 64 units learn the digits for 12 epochs in batches of 64: one that begins well (fan_normal),
-one whose gradients fade towards the inputs (uniform, up to 1/√width). Of nine learning rates, half a decade apart,
-each optimizer is given the one with the lowest training loss on 2 seeds; then it races on 10 others.
+Tanh networks of 10 layers of 64 units learn the digits for 12 epochs in batches of 64. They have a
+good initialisation (fan_normal), or a poor one with which gradients vanish towards the inputs
+(uniform, up to 1/√width). Each optimizer has the one of nine learning rates, half a decade apart,
+with the lowest training loss on 2 seeds; then it is measured on 10 others.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ from hpsearch.space.parameters import Value
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
-BEGINNINGS: dict[str, dict[str, Value]] = {
-    "begun well": {"init": "fan_normal"},
-    "begun badly": {"init": "uniform", "init_scale": 64**-0.5},
+INITS: dict[str, dict[str, Value]] = {
+    "good initialisation": {"init": "fan_normal"},
+    "poor initialisation": {"init": "uniform", "init_scale": 64**-0.5},
 }
 TUNING, SEEDS = range(10, 12), range(10)
 NET: dict[str, Value] = {
@@ -47,13 +48,18 @@ NET: dict[str, Value] = {
     "batch_size": 64,
     "patience": 0,
 }
-DECAY = 0.01  # adamw's: without it, it is adam
+DECAY = 0.01  # of adamw, which is adam without it
 GOAL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Races:
-    """By (beginning, optimizer): its runs at each learning rate, and those at its best from seeds of their own."""
+    """The trainings by initialisation and optimizer.
+
+    Attributes:
+        tuning: at each learning rate, from the seeds that choose it.
+        best: at the best learning rate, from other seeds.
+    """
 
     tuning: dict[tuple[str, str], dict[float, Runs]]
     best: dict[tuple[str, str], Runs]
@@ -66,51 +72,49 @@ def measure(
     seeds: Sequence[int] = SEEDS,
     epochs: int = 12,
 ) -> Races:
-    """Tune, then race."""
+    """Choose the learning rates, then measure."""
     feed = Feed(digits(), "cpu")
     contestants: dict[tuple[str, str], dict[str, Value]] = {
-        (beginning, name): {
+        (initialisation, name): {
             **NET,
             **init,
             "epochs": epochs,
             "optimizer": name,
             "l2": DECAY * (name == "adamw"),
         }
-        for beginning, init in BEGINNINGS.items()
+        for initialisation, init in INITS.items()
         for name in optimizers
     }
     points = {
-        (place, rate): {**one, "lr": rate} for place, one in contestants.items() for rate in rates
+        (key, rate): {**one, "lr": rate} for key, one in contestants.items() for rate in rates
     }
     tried = trained(feed, points, tuning)
-    by_rate = {place: {rate: tried[place, rate] for rate in rates} for place in contestants}
-    return Races(
-        by_rate,
-        trained(feed, {place: best(runs.values()) for place, runs in by_rate.items()}, seeds),
-    )
+    by_rate = {key: {rate: tried[key, rate] for rate in rates} for key in contestants}
+    chosen = {key: best(runs.values()) for key, runs in by_rate.items()}
+    return Races(by_rate, trained(feed, chosen, seeds))
 
 
 def rows(races: Races) -> list[Row]:
-    """For each optimizer: its best learning rate, its loss, how soon it was there, and its worth on other rows."""
+    """Return a row for each optimizer: its learning rate, loss, speed and validation accuracy."""
     table: list[Row] = [
         ("net", "optimizer", "lr", "training loss", f"epochs to {GOAL}", "validation accuracy")
     ]
-    for (beginning, name), runs in races.best.items():
+    for (initialisation, name), runs in races.best.items():
         reached = runs.train_loss <= GOAL
         there = said(1.0 + reached.argmax(1), 1) if reached.any(1).all() else "not all there"
         loss, accuracy = said(runs.train_loss[:, -1], 4), percent(runs.accuracy[:, -1])
-        table.append((beginning, name, str(runs.settings["lr"]), loss, there, accuracy))
+        table.append((initialisation, name, str(runs.settings["lr"]), loss, there, accuracy))
     return table
 
 
 def draw(races: Races) -> Figure:
-    """Each race itself, and beside it what other learning rates come to."""
-    beginnings = list(dict.fromkeys(beginning for beginning, _ in races.best))
+    """Draw the training losses at the best learning rates, and beside them those at other rates."""
+    initialisations = list(dict.fromkeys(initialisation for initialisation, _ in races.best))
     optimizers = list(dict.fromkeys(name for _, name in races.best))
-    figure, axes = canvas(2, len(beginnings), height=4.3)
-    for (left, right), beginning in zip(axes, beginnings, strict=True):
+    figure, axes = canvas(2, len(initialisations), height=4.3)
+    for (left, right), initialisation in zip(axes, initialisations, strict=True):
         for number, name in enumerate(optimizers):
-            runs, tuning = races.best[beginning, name], races.tuning[beginning, name]
+            runs, tuning = races.best[initialisation, name], races.tuning[initialisation, name]
             line(
                 left,
                 range(1, runs.train_loss.shape[1] + 1),
@@ -122,12 +126,12 @@ def draw(races: Races) -> Figure:
             ends = np.stack([tried.train_loss[:, -1] for tried in tuning.values()], 1)
             line(right, list(tuning), ends, number, name, marked=True)
         left.set(
-            title=f"{beginning.capitalize()}: each at its best rate",
+            title=f"{initialisation.capitalize()}: each at its best rate",
             xlabel="epoch",
             ylabel="training loss",
         )
         right.set(
-            title=f"{beginning.capitalize()}: at other rates",
+            title=f"{initialisation.capitalize()}: at other rates",
             xlabel="learning rate (a line ends where it diverges)",
         )
         right.set(ylabel="training loss in the end", xscale="log")

@@ -1,10 +1,12 @@
-"""What a `prior` is worth: the same searches with none, with good ones and with bad ones, on the same noise.
+"""What is a `prior` worth? The same searches with none, with good and with bad ones.
 
-    python -m experiments.compare_priors [--seeds 1 3] [--trials 10 20 50] [--strategies bayes random] [--jobs N]
+    python -m experiments.compare_priors [--seeds 1 3] [--trials 10 20 50]
+                                         [--strategies bayes random] [--jobs N]
 
-On the objectives of group `b` of bench_search.py, each seed with a draw of its own of their definitions. A good prior
-is the best of 100 random configurations, what somebody would know from earlier work; a bad one is the worst of them.
-Regret is 0 for the best configuration known, 1 for the median one and, in the mean, for whatever is worse. Differences
+The tasks are the objectives of group `b` of bench_search.py; each seed has its own draw of their
+definitions, and all searches of a seed see the same noise. A good prior is the best of 100 random
+configurations, which somebody may know from earlier work; a bad one is the worst of them. Regret is
+0 for the best configuration known and 1 for the median one; anything worse counts as 1. Differences
 are paired; below 0 the search is better with the prior.
 """
 
@@ -29,7 +31,7 @@ KNOWN = 100  # configurations
 
 
 def priors(name: str, seed: int, kind: str) -> Mapping[str, Any]:
-    """The values that somebody believes to be good."""
+    """Return the values that somebody believes to be good."""
     if kind == "none":
         return {}
     function, rng = make(seed)[name], np.random.default_rng([seed, 99])
@@ -40,7 +42,7 @@ def priors(name: str, seed: int, kind: str) -> Mapping[str, Any]:
 
 
 def run(strategy: str, kind: str, name: str, seed: int, trials: int) -> float:
-    """The regret of what a search delivers."""
+    """Search, and return the regret of what the search delivers."""
     task = task_of("b", name, seed)
     entries = {one: dict(entry) for one, entry in task.parameters.items()}
     for one, value in priors(name, seed, kind).items():
@@ -74,9 +76,8 @@ def main() -> None:
         )
         gap = regrets - base
         error = gap.std(ddof=1) / math.sqrt(len(gap))
-        print(
-            f"{strategy:8}  {trials:6}  {kind:5}  {regrets.mean():.3f}   {gap.mean():+.3f} ± {error:.3f}"
-        )
+        row = f"{strategy:8}  {trials:6}  {kind:5}  {regrets.mean():.3f}"
+        print(f"{row}   {gap.mean():+.3f} ± {error:.3f}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Does a recurrent net remember further back when its recurrent weights begin as the identity?
+"""Does a recurrent network remember longer if its recurrent weights start as the identity?
 
     python -m experiments.compare_rnn        (about 260 s of one core; no network)
 
-The same digits are read in 8 steps (row by row), in 16, 32 or 64 (pixel by pixel), so that what matters lies further
-and further back. Nets of 32 units learn them with Adam, gradients cut at norm 1, for 15 epochs in batches of 64. Each
-has the best of two learning rates (the normal one of two deviations, too), chosen on 2 seeds and measured on 5 others.
+The same digits are read in 8 steps (row by row), in 16, in 32, or in 64 (pixel by pixel), so that
+what matters lies ever further back. Networks of 32 units learn them with Adam, gradients clipped at
+norm 1, for 15 epochs in batches of 64. Each has the better of two learning rates (the one with
+normal weights also of two standard deviations), chosen on 2 seeds and measured on 5 others.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from hpsearch.engine.feed import Feed
 from hpsearch.space.parameters import Value
 
 Nets = dict[tuple[str, int], Runs]
-"""By the kind of net and the steps in which it reads a digit."""
+"""The trainings by the kind of network and the number of steps in which it reads a digit."""
 
 STEPS = (8, 16, 32, 64)
 NET: dict[str, Value] = {
@@ -48,8 +49,8 @@ NET: dict[str, Value] = {
 ELMAN: dict[str, Value] = {"cell": "elman", "activation": "relu"}
 GRIDS: dict[str, list[dict[str, Value]]] = {
     "relu, normal": [
-        {**ELMAN, "init": "normal", "init_scale": deviation, "lr": rate}
-        for deviation in (0.05, 0.2)
+        {**ELMAN, "init": "normal", "init_scale": std, "lr": rate}
+        for std in (0.05, 0.2)
         for rate in (0.003, 0.01)
     ],
     "relu, identity": [{**ELMAN, "init": "identity", "lr": rate} for rate in (0.001, 0.003)],
@@ -69,7 +70,7 @@ def measure(
     seeds: Sequence[int] = SEEDS,
     epochs: int = 15,
 ) -> Nets:
-    """Train every kind of net on sequences of every length."""
+    """Train every kind of network on sequences of every length."""
     grids = {name: [{**NET, **point, "epochs": epochs} for point in GRIDS[name]] for name in names}
     nets: Nets = {}
     for length in steps:
@@ -79,13 +80,13 @@ def measure(
 
 
 def read_in(steps: int) -> Feed:
-    """The digits, pixel after pixel, as images whose rows are the steps."""
+    """Return the digits, pixel after pixel, as images whose rows are the steps."""
     data = digits()
     return Feed(replace(data, inputs=data.inputs.reshape(len(data.inputs), 1, steps, -1)), "cpu")
 
 
 def rows(nets: Nets) -> list[Row]:
-    """For each length and kind of net: what it came to, and with which settings."""
+    """Return a row for each length and kind of network: loss, accuracy and settings."""
     table: list[Row] = [
         ("steps", "net", "training loss", "validation accuracy", "lr", "init_scale")
     ]
@@ -104,7 +105,7 @@ def rows(nets: Nets) -> list[Row]:
 
 
 def draw(nets: Nets) -> Figure:
-    """How nets learn the longest sequences, and what they come to with each length."""
+    """Draw the training losses on the longest sequences, and the accuracies for each length."""
     lengths = sorted({length for _, length in nets})
     figure, axes = canvas(2)
     left, right = axes[0]

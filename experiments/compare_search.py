@@ -1,12 +1,13 @@
-"""Where do a grid, a random, a guided and a Bayesian search look, and what does a search find between loss and cost?
+"""Where do a grid, a random, a guided and a Bayesian search look, and what do they find?
 
     python -m experiments.compare_search        (about 60 s of one core; no network)
 
-Coverage: two parameters, of which the first matters and the second hardly does. The loss has one narrow valley, which
-lies elsewhere for each of 40 seeds; a search has 9 or 25 trials. Regret is the loss of its best trial: 0 at the floor
-of the valley, about 1 far away from it.
+Coverage: there are two parameters, of which the first matters and the second hardly does. The loss
+has one narrow valley, at a different place for each of 40 seeds; a search has 9 or 25 trials.
+Regret is the loss of its best trial: 0 at the bottom of the valley, about 1 far from it.
 
-Front: 60 trials of a random search on scikit-learn's digits, the built-in example.
+Front: the Pareto front of loss and cost among 60 trials of a random search on scikit-learn's
+digits, the built-in example.
 """
 
 from __future__ import annotations
@@ -44,11 +45,8 @@ from hpsearch.space.space import Params
 from hpsearch.study.store import read
 
 SPACE: Mapping[str, object] = {"x": {"min": 0.0, "max": 1.0}, "y": {"min": 0.0, "max": 1.0}}
-SIDES = (
-    3,
-    5,
-)  # points along each side of the grid: the others have as many trials, in as many rounds
-WIDTH = 0.08  # of the valley
+SIDES = (3, 5)  # points along each side of the grid; a guided search has as many rounds
+WIDTH = 0.08  # standard deviation of the valley
 SEEDS = range(40)
 SEARCHES = ("grid", "random", "guided", "bayes")
 
@@ -65,17 +63,17 @@ class Searched:
 
 
 Coverage = dict[tuple[str, int], Searched]
-"""By the kind of search and its number of trials."""
+"""The searches by their kind and number of trials."""
 
 
 def valley(seed: int) -> tuple[float, float]:
-    """Where the loss is least."""
+    """Return the place where the loss is least."""
     rng = Random(f"valley {seed}")
     return rng.random(), rng.random()
 
 
 def loss(params: Params, least: tuple[float, float]) -> float:
-    """Nearly all depends on x."""
+    """Return the loss at a point, which nearly all depends on x."""
     x, y = float(params["x"]), float(params["y"])
     return 1.0 - math.exp(-0.5 * ((x - least[0]) / WIDTH) ** 2) + 0.05 * (y - least[1]) ** 2
 
@@ -94,18 +92,16 @@ def cover(sides: Sequence[int] = SIDES, seeds: Sequence[int] = SEEDS) -> Coverag
 
 def _search(name: str, side: int, seed: int) -> hpsearch.Minimum:
     least, strategy = valley(seed), "random" if name == "guided" else name
-    given: dict[str, Any] = {
-        "points": side,
-        "rounds": side if name == "guided" else 1,
-        "confirm": False,
-    }
+    options: dict[str, Any] = {"points": side} if name == "grid" else {"confirm": False}
+    if name == "guided":
+        options["rounds"] = side
     return hpsearch.minimize(
-        lambda params: loss(params, least), SPACE, strategy, side * side, seed, **given
+        lambda params: loss(params, least), SPACE, strategy, side * side, seed, **options
     )
 
 
 def coverage_rows(coverage: Coverage) -> list[Row]:
-    """For each search: how many values of x it has seen, and how near it came to the valley's floor."""
+    """Return a row for each search: how many values of x it tried, and its regret."""
     table: list[Row] = [("trials", "search", "values of x", "regret", "within 0.1")]
     for (name, trials), one in coverage.items():
         near = f"{100 * float((one.regret < 0.1).mean()):.0f} %"
@@ -116,7 +112,7 @@ def coverage_rows(coverage: Coverage) -> list[Row]:
 
 
 def draw_coverage(coverage: Coverage) -> Figure:
-    """The points of each search in the first seed's valley, with what they are to each parameter alone."""
+    """Draw the points of each search in the first seed's valley."""
     budgets = sorted({trials for _, trials in coverage})
     figure, axes = canvas(len(SEARCHES), len(budgets), height=3.0)
     least = valley(SEEDS[0])
@@ -133,7 +129,7 @@ def draw_coverage(coverage: Coverage) -> Figure:
 
 
 def _points(axes: Axes, points: Sequence[tuple[float, float]], floor: Numbers, number: int) -> None:
-    """The trials above the valley; along the upper and the right edge, what is left of them on each axis alone."""
+    """Draw the trials in the valley, and at the edges their values of each parameter."""
     colour, (x, y) = COLOURS[number], zip(*points, strict=True)
     axes.imshow(floor, origin="lower", extent=(0, 1, 0, 1), cmap="Greys_r", vmin=-1.6, vmax=1.15)
     axes.scatter(
@@ -145,11 +141,11 @@ def _points(axes: Axes, points: Sequence[tuple[float, float]], floor: Numbers, n
     axes.spines[:].set_visible(False)
 
 
-# --- the front of loss and cost
+# --- the Pareto front of loss and cost
 
 
 def study(budget: int = 60, *flags: str) -> Board:
-    """A random search on the digits, by the command line."""
+    """Search the digits at random by the command line, and return the leaderboard."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,
@@ -169,12 +165,13 @@ def study(budget: int = 60, *flags: str) -> Board:
 
 
 def front_rows(found: Board) -> list[Row]:
-    """What has a star, the cheapest first; then the default and the constant predictor."""
+    """Return a row for each Pareto-optimal trial, the cheapest first, the default, a constant."""
     table: list[Row] = [
         ("trial", "cost, s", "validation loss", "accuracy", "optimizer", "depth x width")
     ]
-    stars = sorted((row for row in found.rows if row.star), key=lambda row: row.cost or 0.0)
-    for row in [*stars, *([found.default] if found.default and not found.default.star else [])]:
+    front = _front(found.rows)
+    default = [found.default] if found.default and not found.default.pareto_optimal else []
+    for row in [*front, *default]:
         role = " (winner)" if row is found.winner else " (default)" if row is found.default else ""
         error = f" ± {row.loss_se:.3f}" if row.loss_se is not None else ""
         layers = f"{row.params['depth']} x {row.params['width']}"
@@ -188,22 +185,16 @@ def front_rows(found: Board) -> list[Row]:
 
 
 def draw_front(found: Board) -> Figure:
-    """All trials by loss and cost, and the lowest loss so far."""
+    """Draw all trials by loss and cost, and the lowest loss so far."""
     figure, axes = canvas(2)
     left, right = axes[0]
     done = [row for row in found.rows if row.loss is not None and row.cost is not None]
-    stars = sorted((row for row in done if row.star), key=lambda row: row.cost or 0.0)
-    _scatter(left, [row for row in done if not row.star], "cost", "o", COLOURS[5], "a trial", 30)
-    left.step(*_line(stars, done), where="post", color=COLOURS[1], linewidth=1.2, zorder=2)
-    _scatter(
-        left,
-        stars,
-        "cost",
-        "*",
-        COLOURS[1],
-        "star: none has both a lower loss and a lower cost",
-        150,
-    )
+    front = _front(done)
+    others = [row for row in done if not row.pareto_optimal]
+    _scatter(left, others, "cost", "o", COLOURS[5], "a trial", 30)
+    left.step(*_line(front, done), where="post", color=COLOURS[1], linewidth=1.2, zorder=2)
+    label = "Pareto-optimal: none has both a lower loss and a lower cost"
+    _scatter(left, front, "cost", "*", COLOURS[1], label, 150)
     later = sorted(done, key=lambda row: row.number)
     _scatter(right, later, "number", "o", COLOURS[5], "", 30)
     best = list(accumulate((_first(row) for row in later), min))
@@ -263,11 +254,16 @@ def _scatter(
     axes.scatter(x, y, s=size, marker=marker, color=colour, label=label or None, zorder=3)
 
 
-def _line(stars: Sequence[Trial], done: Sequence[Trial]) -> tuple[list[float], list[float]]:
-    """The front as steps, from the cheapest trial to the dearest of all."""
+def _front(rows: Sequence[Trial]) -> list[Trial]:
+    """Return the Pareto-optimal trials, the cheapest first."""
+    return sorted((row for row in rows if row.pareto_optimal), key=lambda row: row.cost or 0.0)
+
+
+def _line(front: Sequence[Trial], done: Sequence[Trial]) -> tuple[list[float], list[float]]:
+    """Return the front as steps, from the cheapest trial to the most expensive of all."""
     end = max(float(row.cost or 0.0) for row in done)
-    x = [*(float(row.cost or 0.0) for row in stars), end]
-    return x, [*(float(row.loss or 0.0) for row in stars), float(stars[-1].loss or 0.0)]
+    x = [*(float(row.cost or 0.0) for row in front), end]
+    return x, [*(float(row.loss or 0.0) for row in front), float(front[-1].loss or 0.0)]
 
 
 def _first(row: Trial) -> float:

@@ -1,10 +1,10 @@
-"""Do 50 layers learn, plain, with residual connections, and with highways?
+"""Do networks of 50 layers learn: plain ones, residual ones, and highway networks?
 
     python -m experiments.compare_skips        (about 50 s of one core; no network)
 
-Tanh nets of 5 to 50 layers of 32 units learn the digits with Adam, for 10 epochs in batches of 64. Each kind has the
-best of three learning rates and two scales of the initial weights at each depth, chosen on 2 seeds and measured on 8
-others.
+Tanh networks of 5 to 50 layers of 32 units learn the digits with Adam, for 10 epochs in batches of
+64. At each depth each kind has the best of three learning rates and two scales of the initial
+weights, chosen on 2 seeds and measured on 8 others.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hpsearch.engine.feed import Feed
 from hpsearch.space.parameters import Value
 
 Nets = dict[tuple[str, int], Runs]
-"""By the kind of net and its depth."""
+"""The trainings by the kind of network and its depth."""
 
 SKIPS = {"plain": "none", "residual": "residual", "highway": "highway"}
 DEPTHS = (5, 10, 20, 50)
@@ -55,7 +55,7 @@ def measure(
     seeds: Sequence[int] = SEEDS,
     epochs: int = 10,
 ) -> Nets:
-    """Train nets of every kind and depth."""
+    """Train networks of every kind and depth."""
     grids: dict[tuple[str, int], list[dict[str, Value]]] = {
         (name, depth): [
             {**NET, "skip": skip, "depth": depth, "epochs": epochs, "lr": rate, "init_scale": scale}
@@ -69,7 +69,7 @@ def measure(
 
 
 def rows(nets: Nets) -> list[Row]:
-    """For each kind and depth: what it came to, and with which settings."""
+    """Return a row for each kind and depth: its loss and accuracy, and its settings."""
     table: list[Row] = [
         ("net", "depth", "training loss", "validation accuracy", "lr", "init_scale")
     ]
@@ -82,7 +82,7 @@ def rows(nets: Nets) -> list[Row]:
 
 
 def draw(nets: Nets) -> Figure:
-    """How the deepest nets learn, and what nets of each depth come to."""
+    """Draw the training losses of the deepest networks, and the last ones of each depth."""
     depths = sorted({depth for _, depth in nets})
     figure, axes = canvas(2)
     left, right = axes[0]

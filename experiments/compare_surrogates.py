@@ -1,11 +1,13 @@
-"""The Gaussian process and the nets as models of the same searches: how well they foretell, and how long they take.
+"""How well do the two surrogates predict the same searches, and how long do they take?
 
     python -m experiments.compare_surrogates [--seeds 1 3 5] [--trials 50]
 
-For each synthetic objective (peers/functions.py) and seed, a search by the Gaussian process and a random one are
-foretold trial by trial by both (hpsearch/strategies/prequential.py). Differences are the nets' minus the process's,
-with the standard error over objectives and seeds. Then the processor seconds of one suggestion after so many random
-trials, the least of three, on one core.
+For each synthetic objective (peers/functions.py) and seed there are a search by the Gaussian
+process and a random one. Both surrogates, the Gaussian process and the neural one, predict each of
+their trials from those before it (hpsearch/strategies/prequential.py). Differences are the neural
+surrogate's minus the process's, with the standard error over objectives and seeds. A second table
+has the processor seconds of one suggestion after so many random trials, the least of three, on one
+core.
 """
 
 from __future__ import annotations
@@ -22,34 +24,35 @@ from experiments.comparison import Row, said, table
 from experiments.peers.functions import make
 from hpsearch.config.spec import free_space
 from hpsearch.space.space import Space
-from hpsearch.strategies import STRATEGIES, SURROGATES
+from hpsearch.strategies import STRATEGIES, SURROGATES, Context
+from hpsearch.strategies.bayes import Bayes
 from hpsearch.strategies.prequential import one_step_ahead
 from hpsearch.study.history import History
-from hpsearch.study.trial import Done, Failed, Result, Trial
+from hpsearch.study.trial import Done, Failed, NewTrial, Result, Trial
 
 
 def searched(name: str, strategy: str, trials: int, seed: int) -> History:
-    """A search for the minimum of an objective."""
+    """Search for the minimum of an objective."""
     function = make()[name]
-    space, asks, history = (
-        free_space(function.parameters, ()),
-        STRATEGIES.load(strategy)(),
-        History(),
-    )
+    space, history = free_space(function.parameters, ()), History()
+    asks = STRATEGIES.load(strategy)().build(Context())
     for number in range(trials):
         new = asks.ask(space, history, Random(1000 * seed + number))
+        assert isinstance(new, NewTrial)
         loss, _ = function(new.params, np.random.default_rng([seed, number]))
         result: Result = (
-            Done(loss, 0.0, 1.0, 0.0, 0, 0, 0) if np.isfinite(loss) else Failed("diverged")
+            Done(loss, 0.0, 1.0, 0.0, 0, 0, 0)
+            if np.isfinite(loss)
+            else Failed("diverged", "the loss is not finite")
         )
-        history = history.asked([Trial(number, new.params, "", number, number)]).told(
+        history = history.with_trials([Trial(number, new.params, "", number, number)]).with_results(
             {number: result}
         )
     return history
 
 
-def foretold(trials: int, seeds: Sequence[int]) -> Iterator[str]:
-    """Tables of log densities and errors, of each kind of search."""
+def prediction_tables(trials: int, seeds: Sequence[int]) -> Iterator[str]:
+    """Yield tables of log densities and errors, of each kind of search."""
     for strategy in ("bayes", "random"):
         rows: list[Row] = [("", "density gp", "density ann", "rmse gp", "rmse ann")]
         gaps = []
@@ -67,13 +70,13 @@ def foretold(trials: int, seeds: Sequence[int]) -> Iterator[str]:
 
 
 def one(space: Space, history: History, surrogate: str) -> tuple[float, float]:
-    """Density and error."""
+    """Return log density and root mean square error of a surrogate's predictions."""
     scores = one_step_ahead(space, history, surrogate)
     return scores.density, scores.rmse
 
 
 def seconds(sizes: Sequence[int]) -> str:
-    """A table of the processor seconds of one suggestion."""
+    """Return a table of the processor seconds of one suggestion."""
     rows: list[Row] = [("trials", *SURROGATES)]
     space = free_space(make()["mixed"].parameters, ())
     for size in sizes:
@@ -81,11 +84,11 @@ def seconds(sizes: Sequence[int]) -> str:
         taken: Mapping[str, list[float]] = {surrogate: [] for surrogate in SURROGATES}
         for k in range(3):
             for surrogate in SURROGATES:
-                history = History(
-                    trials.trials[: size + k], trials.results
-                )  # not the one whose model is kept
+                # another history each time, since the model of the last one is kept
+                history = History(trials.trials[: size + k], trials.results)
+                bayes = Bayes(surrogate=surrogate)
                 start = time.process_time()
-                STRATEGIES.load("bayes")(surrogate=surrogate).ask(space, history, Random(k))
+                bayes.ask(space, history, Random(k))
                 taken[surrogate].append(time.process_time() - start)
         rows.append((str(size), *(f"{min(times):.3f}" for times in taken.values())))
     return table(rows)
@@ -101,7 +104,10 @@ def main() -> None:
     given = parser.parse_args()
     one_thread()
     print(
-        *foretold(given.trials, given.seeds), seconds((20, 60, 300, 1000)), sep="\n\n", flush=True
+        *prediction_tables(given.trials, given.seeds),
+        seconds((20, 60, 300, 1000)),
+        sep="\n\n",
+        flush=True,
     )
 
 

@@ -1,7 +1,7 @@
-"""What the comparisons share: contestants trained as cohorts from several seeds, standard errors, tables, pictures.
+"""What the comparisons share: training contestants from several seeds, tables, pictures.
 
-A comparison is a module with a question at its head, contestants, `measure`, `rows` of its table, and `draw`;
-`compare_optimizers.py` is the shortest one.
+A comparison is a module with a question at its head, contestants, and the functions `measure`,
+`rows` (of its table) and `draw`; `compare_optimizers.py` is a short one.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ from hpsearch.data.scale import scaling
 from hpsearch.data.split import split
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.probes import probes
-from hpsearch.engine.structure.cohorts import Member, cohorts
+from hpsearch.engine.structure.cohorts import cohorts
+from hpsearch.engine.structure.diagnosis import Probe
+from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import complete
-from hpsearch.engine.train import Ended, train
+from hpsearch.engine.train import MemberEpoch, train
 from hpsearch.space.space import Params
-from hpsearch.study.trial import Epoch, Probe
+from hpsearch.study.trial import Epoch
 
 torch.set_num_threads(1)  # nets as small as these gain nothing from more
 
@@ -44,7 +46,7 @@ Row = Sequence[str]
 
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Those of Okabe and Ito, which colour-blind people can tell apart."""
+"""The colours of Okabe and Ito, which colour-blind people can tell apart."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 CHANCE = math.log(10)
 """The cross-entropy of guessing one of ten digits."""
@@ -57,8 +59,8 @@ CHANCE = math.log(10)
 class Runs:
     """A contestant's settings, and its trainings after each epoch: [seeds, epochs].
 
-    `loss` and `accuracy` are those of the rows that the feed validates on. Once a training has diverged, its losses
-    are infinite.
+    `loss` and `accuracy` are those of the rows that the feed validates on. Once a training has
+    diverged, its losses are infinite.
     """
 
     settings: Params
@@ -68,12 +70,17 @@ class Runs:
 
 
 def digits() -> Dataset:
-    """Scikit-learn's digits, 8x8 images: four fifths to train on, one to validate."""
+    """Return scikit-learn's digits, 8x8 images: four fifths to train on, one to validate."""
     return prepare(DataSpec("digits", test=0.0))
 
 
 def few(labels: int, draws: int) -> Dataset:
-    """The digits with a fold for each draw of so many labelled rows and 300 to validate on; one test split for all."""
+    """Return the digits with a few labelled rows, and one test split of 797 rows for all.
+
+    Args:
+        labels: how many rows there are to train on; 300 others validate.
+        draws: how many draws of them there are; each is a fold of the data.
+    """
     data = digits()
     classes = data.targets.astype(np.int64)
     rest, _, test = split(classes, 0, 797, seed=0)
@@ -87,23 +94,23 @@ def few(labels: int, draws: int) -> Dataset:
 
 
 def on_test_rows(data: Dataset) -> Dataset:
-    """The same data, with trainings watched on the test rows."""
+    """Return the same data, in which the test rows validate."""
     return replace(data, folds=tuple(replace(fold, validation=data.test) for fold in data.folds))
 
 
 def trained(
     feed: Feed, contestants: Mapping[Label, Params], seeds: Sequence[int]
 ) -> dict[Label, Runs]:
-    """Train every contestant from every seed, those that fit into one array together.
+    """Train every contestant from every seed, in cohorts where they can share one.
 
-    Where the data has several folds, seed k has the k-th.
+    Where the data have several folds, seed k has the k-th.
     """
     curves: dict[tuple[Label, int], list[Epoch]] = {}
     for members, labels in _cohorts(feed, contestants, seeds):
         for event in train(feed, members, "loss", seed=0):
-            if not isinstance(event, Ended):
-                member, epoch = event
-                curves.setdefault((labels[member.number], member.replicate), []).append(epoch)
+            if isinstance(event, MemberEpoch):
+                label, seed = labels[event.member.number], event.member.replicate
+                curves.setdefault((label, seed), []).append(event.epoch)
     return {
         label: _runs(settings, [curves[label, seed] for seed in seeds])
         for label, settings in contestants.items()
@@ -113,7 +120,7 @@ def trained(
 def probed(
     feed: Feed, contestants: Mapping[Label, Params], seeds: Sequence[int]
 ) -> dict[Label, list[Probe]]:
-    """How every contestant's layers are before the first step, from each seed."""
+    """Probe every contestant's layers before the first step, from each seed."""
     found: dict[Label, list[Probe]] = {label: [] for label in contestants}
     for members, labels in _cohorts(feed, contestants, seeds):
         for probe in probes(feed, members, seed=0, epochs=0):
@@ -122,21 +129,22 @@ def probed(
 
 
 def final_loss(runs: Runs) -> float:
-    """The mean training loss after the last epoch."""
+    """Return the mean training loss after the last epoch."""
     return float(runs.train_loss[:, -1].mean())
 
 
 def best(tried: Iterable[Runs], score: Callable[[Runs], float] = final_loss) -> Params:
-    """The settings with the lowest score."""
+    """Return the settings with the lowest score."""
     return min(tried, key=score).settings
 
 
 def at_their_best(
     feed: Feed, grids: Mapping[Label, Sequence[Params]], tuning: Sequence[int], seeds: Sequence[int]
 ) -> dict[Label, Runs]:
-    """Every contestant with the settings of its grid that come to the lowest training loss.
+    """Train every contestant with the settings of its grid that reach the lowest training loss.
 
-    What the `tuning` seeds chose is measured on others, so that luck does not choose and judge.
+    The `tuning` seeds choose them, and the other `seeds` are measured, so that the same luck does
+    not both choose and judge.
     """
     points = {(label, i): point for label, grid in grids.items() for i, point in enumerate(grid)}
     tried = trained(feed, points, tuning)
@@ -149,7 +157,7 @@ def at_their_best(
 def _cohorts(
     feed: Feed, contestants: Mapping[Label, Params], seeds: Sequence[int]
 ) -> Iterator[tuple[list[Member], list[Label]]]:
-    """Members that train together, and the labels that their numbers stand for."""
+    """Yield members that train together, and the labels that their numbers stand for."""
     labels, full = list(contestants), [complete(settings) for settings in contestants.values()]
     folds = len(feed.data.folds)
     for positions in cohorts(full, feed.data.shape, feed.data.outputs, "cpu", len(seeds)):
@@ -171,24 +179,24 @@ def _runs(settings: Params, curves: Sequence[Sequence[Epoch]]) -> Runs:
 
 
 def mean_error(values: Numbers) -> tuple[Numbers, Numbers]:
-    """The mean over the first axis, the seeds, and its standard error."""
+    """Return the mean over the first axis, the seeds, and its standard error."""
     with np.errstate(invalid="ignore"):  # of infinite losses
         return values.mean(0), values.std(0, ddof=1) / math.sqrt(len(values))
 
 
 def said(values: Numbers, places: int = 3) -> str:
-    """Mean ± standard error of one number per seed."""
+    """Format mean ± standard error of one number per seed."""
     mean, error = mean_error(values)
     return f"{mean:.{places}f} ± {error:.{places}f}" if np.isfinite(mean) else "diverges"
 
 
 def percent(values: Numbers) -> str:
-    """The same of shares, in per cent."""
+    """Format mean ± standard error of one share per seed, in per cent."""
     return f"{said(100 * values, 1)} %"
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Aligned columns; the first row is their heads."""
+    """Format a table with aligned columns; the first row has their heads."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
@@ -214,7 +222,7 @@ _STYLE: dict[str, Any] = {
 
 
 def canvas(columns: int, rows: int = 1, height: float = 4.6) -> tuple[Figure, NDArray[np.object_]]:
-    """An empty figure, and its panels [rows, columns]."""
+    """Return an empty figure, and its panels [rows, columns]."""
     mpl.use("Agg")
     plt.style.use(_STYLE)
     figure, axes = plt.subplots(rows, columns, figsize=(11.0, height * rows), squeeze=False)
@@ -230,7 +238,7 @@ def line(
     *,
     marked: bool = False,
 ) -> None:
-    """The mean over the seeds of `values` [seeds, len(x)], in a band of one standard error.
+    """Draw the mean over the seeds of `values` [seeds, len(x)], in a band of one standard error.
 
     `number` is the contestant's, for its colour and its marker.
     """
@@ -241,25 +249,25 @@ def line(
 
 
 def guessing(axes: Axes) -> None:
-    """A dotted line at the loss of one who guesses."""
+    """Draw a dotted line at the loss of guessing."""
     axes.axhline(CHANCE, color="grey", linestyle=":", zorder=0)
 
 
 def plain_numbers(axis: Axis, ticks: Sequence[float] = ()) -> None:
-    """Label a logarithmic axis with plain numbers: these, or 1, 2 and 5 of each decade."""
+    """Label a logarithmic axis with plain numbers: these ticks, or 1, 2 and 5 of each decade."""
     axis.set_major_locator(FixedLocator(ticks) if ticks else LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
 
 
 def legend(figure: Figure, axes: Axes, columns: int) -> None:
-    """One for all panels, below them."""
+    """Draw one legend for all panels, below them."""
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as it will always be written."""
+    """Write a figure so that the same figure always gives the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
@@ -272,7 +280,15 @@ def present(
     draw: Callable[[Result], Figure],
     clock: Callable[[], float] = time.process_time,
 ) -> None:
-    """Measure, print the table, and draw the picture for the docs; what others compute, `clock` must count."""
+    """Measure, print the table, and draw the picture for the docs.
+
+    Args:
+        name: of the picture.
+        measure: makes the result.
+        rows: makes the table's rows of it.
+        draw: makes the picture of it.
+        clock: counts the seconds, also those of other processes that compute.
+    """
     start = clock()
     result = measure()
     print(table(rows(result)))

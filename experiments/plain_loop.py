@@ -1,4 +1,7 @@
-"""A training as a person would write it: the network and the loop of peers/peer_optuna.py, with more to choose from."""
+"""A training as a person would write it: the network and loop of peers/peer_optuna.py, extended.
+
+There are more activations and optimizers to choose from.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from hpsearch.space.space import Params
 
 @dataclass(frozen=True)
 class Rows:
-    """What is trained on, and what is validated on."""
+    """Inputs and targets: X and y to train on, Xv and yv to validate."""
 
     X: Tensor
     y: Tensor
@@ -25,7 +28,15 @@ class Rows:
 def losses(
     params: Params, rows: Rows, outputs: int, epochs: int, resident: bool = True
 ) -> Iterator[float]:
-    """The validation loss after each epoch; the rows are held in memory, or come from a DataLoader."""
+    """Train, and yield the validation loss after each epoch.
+
+    Args:
+        params: of the network, the optimizer and the batches.
+        rows: the data.
+        outputs: how many classes there are.
+        epochs: how many epochs.
+        resident: whether the rows are held in memory; else they come from a DataLoader.
+    """
     model = network(params, rows.X.shape[1], outputs)
     optimizer = optimizing(params, model)
     criterion, batch_size = nn.CrossEntropyLoss(), int(params["batch_size"])
@@ -44,7 +55,7 @@ def losses(
 
 
 def network(params: Params, inputs: int, outputs: int) -> nn.Module:
-    """Layers with dropout; weights begin as He's before a ReLU, as Glorot's before a tanh."""
+    """Return layers with dropout, initialised by He's rule with a ReLU, by Glorot's with a tanh."""
     tanh = params.get("activation") == "tanh"
     layers: list[nn.Module] = []
     for _ in range(int(params["depth"])):
@@ -65,7 +76,7 @@ def network(params: Params, inputs: int, outputs: int) -> nn.Module:
 
 
 def optimizing(params: Params, model: nn.Module) -> torch.optim.Optimizer:
-    """Adam, unless another one is named."""
+    """Return the optimizer that is named: Adam where none is."""
     lr, l2 = float(params["lr"]), float(params["l2"])
     match params.get("optimizer", "adam"):
         case "momentum":

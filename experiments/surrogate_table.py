@@ -1,11 +1,11 @@
-"""What a search has learned, as a table to learn from: a row for each trial that ended, with its place and its score.
+"""Write a study as a table to learn from: a row for each trial, with its place and its score.
 
     hpsearch random experiments/digits.yaml --budget 150 --study runs/seen
     python -m experiments.surrogate_table runs/seen experiments/surrogate.csv
     hpsearch bayes experiments/tune_surrogate.yaml
 
-The columns are what the nets of hpsearch/strategies/ann.py are given, but for the length scales: coordinates from -1 to
-1, and their squares.
+The columns are the inputs of the networks of hpsearch/strategies/ann.py, not divided by length
+scales: coordinates from -1 to 1, and their squares.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy as np
 
 from hpsearch.search.plan import Plan
 from hpsearch.strategies.surrogates import scores
-from hpsearch.study.store import Study, read
+from hpsearch.study.store import StudyRecord, read
 
 
-def rows(study: Study) -> list[list[float]]:
-    """Coordinates, squares and score of each trial, in order of their losses."""
+def rows(study: StudyRecord) -> list[list[float]]:
+    """Return coordinates, squares and score of each trial, in the order of their losses."""
     space = Plan.of(study.meta).spec.space
     z = 2.0 * np.array([space.encode(trial.params) for trial, _ in study.history.done]) - 1.0
     y = scores([result.loss for _, result in study.history.done])
@@ -30,8 +30,8 @@ def rows(study: Study) -> list[list[float]]:
     return found
 
 
-def write(study: Study, path: Path) -> None:
-    """The table as a CSV file."""
+def write(study: StudyRecord, path: Path) -> None:
+    """Write the table as a CSV file."""
     table = rows(study)
     names = [f"{kind}{k}" for kind in ("z", "square") for k in range((len(table[0]) - 1) // 2)]
     with path.open("w", newline="", encoding="utf-8") as file:

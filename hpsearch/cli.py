@@ -141,7 +141,7 @@ def cli() -> None:
 @click.option("--trials", metavar="FILE", help="Take the trials from a CSV, JSON or YAML file.")
 def manual(**given: Any) -> int:
     """Train hand-picked settings: those under `trials:`, or a few from the literature."""
-    return _run("hpsearch.commands.search:search", "manual", given)
+    return _run("hpsearch.commands.search:search", "manual", **given)
 
 
 @cli.command()
@@ -150,7 +150,7 @@ def manual(**given: Any) -> int:
 @click.option("--all", is_flag=True, help="Run a grid of more than 1,000 points.")
 def grid(**given: Any) -> int:
     """Train every combination."""
-    return _run("hpsearch.commands.search:search", "grid", given)
+    return _run("hpsearch.commands.search:search", "grid", **given)
 
 
 _confirming = _flag(
@@ -179,7 +179,7 @@ _halving = _flag(
 )
 def random(**given: Any) -> int:
     """Draw settings at random, never the same twice."""
-    return _run("hpsearch.commands.search:search", "random", given)
+    return _run("hpsearch.commands.search:search", "random", **given)
 
 
 @cli.command()
@@ -197,7 +197,7 @@ def random(**given: Any) -> int:
 )
 def bayes(**given: Any) -> int:
     """Let a model of the loss choose what to train next."""
-    return _run("hpsearch.commands.search:search", "bayes", given)
+    return _run("hpsearch.commands.search:search", "bayes", **given)
 
 
 @cli.command()
@@ -206,7 +206,7 @@ def bayes(**given: Any) -> int:
 @_output
 def resume(**given: Any) -> int:
     """Go on with an interrupted study, or extend one with --budget."""
-    return _run("hpsearch.commands.resume:resume", given)
+    return _run("hpsearch.commands.resume:resume", **given)
 
 
 @cli.command()
@@ -246,7 +246,7 @@ def resume(**given: Any) -> int:
 @_flag("--no-color", is_flag=True, help="No colours.")
 def leaderboard(**given: Any) -> int:
     """Print what a study has found, also while it runs."""
-    return _run("hpsearch.commands.leaderboard:leaderboard", given)
+    return _run("hpsearch.commands.leaderboard:leaderboard", **given)
 
 
 @cli.command()
@@ -259,7 +259,7 @@ def show(**given: Any) -> int:
 
     Without N: the loss that a model expects along each parameter, how sure it is, and where it would try next.
     """
-    return _run("hpsearch.commands.show:show", given)
+    return _run("hpsearch.commands.show:show", **given)
 
 
 @cli.command()
@@ -290,14 +290,14 @@ def show(**given: Any) -> int:
 @click.option("-o", "page", metavar="FILE", help="Write it as one HTML page as well.")
 def diagnose(**given: Any) -> int:
     """Train for a few epochs and say what is wrong with signals and gradients in each layer."""
-    return _run("hpsearch.commands.diagnose:diagnose", given)
+    return _run("hpsearch.commands.diagnose:diagnose", **given)
 
 
-def _run(target: str, *arguments: Any) -> int:
+def _run(target: str, *arguments: Any, **given: Any) -> int:
     """Call a command's function; what a person can mend is printed without a traceback."""
-    as_json = bool(arguments[-1].get("json"))
+    as_json = bool(given.get("json"))
     try:
-        code: int = resolve(target)(*arguments)
+        code: int = resolve(target)(*arguments, **given)
         return code
     except HpsearchError as error:
         _complain(error, as_json)

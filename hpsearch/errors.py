@@ -1,4 +1,8 @@
-"""The mistakes a person can mend, each with its place, and the exit codes of the command line."""
+"""Errors that a person can mend, each with its place, and the exit codes of the command line.
+
+An `HpsearchError` carries one or more `Problem`s and is printed without a traceback; its class
+decides the exit code. Every other exception is a bug of hpsearch.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-EXIT_OK = 0
-EXIT_NO_WINNER = 1
-EXIT_USAGE = 2
-EXIT_BUG = 3
-EXIT_CRASHING = 4
-EXIT_DAMAGED = 65
-EXIT_CANNOT_WRITE = 73
-EXIT_DISK_FULL = 74
-EXIT_IN_USE = 75
-EXIT_CONFIG_DIFFERS = 78
-EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
+# Codes from 64 on are those of sysexits.h; 128 + n is the shell's code for a process that signal n
+# ended.
+EXIT_OK = 0  # done; after a search there is a winner
+EXIT_NO_WINNER = 1  # done, but no trial has succeeded, or too few for what is asked
+EXIT_USAGE = 2  # the YAML file, a flag or the data is wrong; nothing was run
+EXIT_BUG = 3  # hpsearch itself is at fault; a file holds the traceback
+EXIT_CRASHING = 4  # the search gave up: `max_failures` trials in a row have crashed
+EXIT_DAMAGED = 65  # EX_DATAERR: the study is damaged, or was written by a newer version
+EXIT_CANNOT_WRITE = 73  # EX_CANTCREAT: a file or folder cannot be written
+EXIT_DISK_FULL = 74  # EX_IOERR: the disk is full; what was reported before is safe
+EXIT_IN_USE = 75  # EX_TEMPFAIL: another process holds the study
+EXIT_CONFIG_DIFFERS = 78  # EX_CONFIG: the study was begun with other settings or other data
+EXIT_INTERRUPTED = 130  # ended by SIGINT (Ctrl-C); `resume` continues the study
+EXIT_TERMINATED = 143  # ended by SIGTERM (kill); `resume` continues the study
 
-_WIDEST = 120  # columns of a source line that are shown
-_BEFORE = 40  # of them, those before the mistake
+_WIDEST = 120  # how many columns of a long source line are shown
+_BEFORE = 40  # how many of these stand before the mistake
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a text a mistake stands. Lines and columns count from 1; line 0: `file` is a flag, not a file."""
+    """Where in a text a mistake stands.
+
+    Attributes:
+        file: the file, or the flag of the command line.
+        line: counted from 1; 0 for a flag, which has no lines.
+        column: counted from 1.
+        text: the whole line, which is shown with the mistake underlined; "" shows none.
+        length: how many characters are underlined.
+    """
 
     file: str
     line: int
@@ -36,7 +50,22 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake: what was found (`message`), where, the likely repair (`hint`), what would be right (`help`)."""
+    """One mistake, printed as `str(problem)`.
+
+    Attributes:
+        code: the kind of mistake, such as E012; `docs/errors.md` has an entry for each.
+        message: what was found.
+        place: where it was found.
+        hint: the likely repair, beside the underlined text.
+        help: what would be right, on a line of its own.
+
+    >>> print(Problem("E021", "unknown key 'sede'", Place("a.yaml", 3, 1, "sede: 7", 4), "seed?"))
+    error[E021]: unknown key 'sede'
+      --> a.yaml:3:1
+      |
+    3 | sede: 7
+      | ^^^^ seed?
+    """
 
     code: str
     message: str
@@ -63,7 +92,7 @@ class Problem:
         return "\n".join(_printable(line) for line in lines)
 
     def record(self) -> dict[str, object]:
-        """The same facts for `--json`."""
+        """Return the same facts for `--json`."""
         at = self.place
         where = {"file": at.file, "line": at.line, "column": at.column} if at else {}
         return {
@@ -76,14 +105,17 @@ class Problem:
 
 
 def _printable(text: str) -> str:
-    """The text with what a terminal might obey (an escape sequence in a quoted value) made visible."""
+    """Return the text with control characters made visible, so that no terminal obeys them."""
     return "".join(
         sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
     )
 
 
 def _excerpt(at: Place) -> tuple[str, int, int]:
-    """The part of a long line around a place, one column a sign: the text, where to underline, how far."""
+    """Return the part of a long line around a place: the text, where to underline, and how far.
+
+    Each character of the text takes one column.
+    """
     first = (
         0
         if len(at.text) <= _WIDEST
@@ -100,7 +132,7 @@ def _excerpt(at: Place) -> tuple[str, int, int]:
 
 
 class HpsearchError(Exception):
-    """Something the person at the keyboard can mend. Printed without a traceback."""
+    """An error that the user can mend; it holds one or more problems."""
 
     exit_code: ClassVar[int] = EXIT_USAGE
 
@@ -109,11 +141,11 @@ class HpsearchError(Exception):
         self.problems: Sequence[Problem] = problems
 
     def __reduce__(self) -> tuple[type[HpsearchError], tuple[Problem, ...]]:
-        return type(self), tuple(self.problems)  # it travels from a worker
+        return type(self), tuple(self.problems)  # by default only the text would be pickled
 
 
 class SpecError(HpsearchError):
-    """The YAML, a flag or the data is wrong; nothing was run."""
+    """The YAML file, a flag or the data is wrong; nothing was run."""
 
 
 class TooFewTrials(HpsearchError):
@@ -123,19 +155,19 @@ class TooFewTrials(HpsearchError):
 
 
 class DamagedStudy(HpsearchError):
-    """The study's file is not one, is from a newer version, or does not hold together."""
+    """The study's file is not a study, is damaged, or is from a newer version."""
 
     exit_code = EXIT_DAMAGED
 
 
 class CannotWrite(HpsearchError):
-    """The study's folder cannot be written to."""
+    """The study's folder cannot be written."""
 
     exit_code = EXIT_CANNOT_WRITE
 
 
 class DiskFull(HpsearchError):
-    """No space is left for a result; what was acknowledged before is safe."""
+    """No space is left for a result; all results that were reported before are safe."""
 
     exit_code = EXIT_DISK_FULL
 
@@ -144,6 +176,12 @@ class StudyInUse(HpsearchError):
     """Another process holds the study."""
 
     exit_code = EXIT_IN_USE
+
+
+class Crashing(HpsearchError):
+    """So many trials have crashed in a row that no more are tried."""
+
+    exit_code = EXIT_CRASHING
 
 
 class ConfigDiffers(HpsearchError):

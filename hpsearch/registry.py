@@ -1,22 +1,38 @@
-"""Names of components, and the only deferred import: iterating the names imports nothing."""
+"""Tables of components by name, and the only deferred import of the package.
+
+A table holds strings, so that its names are known (to the help, the checks and the tests) before
+any component is imported.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from hpsearch.errors import Problem, SpecError
 
+if TYPE_CHECKING:  # a default for a type parameter is there at run time from Python 3.13 on
+    from typing_extensions import TypeVar
+
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
 
 def resolve(target: str) -> Any:
-    """Import what `"module:attribute"` names."""
+    """Import what `"module:attribute"` names, and return it."""
     module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)
 
 
 def closest(name: str, names: Iterable[str], most: int = 2) -> str | None:
-    """The one of `names` that `name` is probably a slip of (edit distance <= `most`), if any."""
+    """Return the one of `names` that `name` is probably a slip of, or None.
+
+    Names that differ by more than `most` edits (see `_distance`) are no candidates.
+    """
     # a name of two letters is within distance 2 of everything
     most = min(most, max(1, len(name) // 2))
     near = [other for other in names if abs(len(other) - len(name)) <= most]
@@ -31,7 +47,10 @@ def _words(text: str) -> list[str]:
 
 
 def _distance(a: str, b: str) -> int:
-    """Levenshtein's edit distance, neighbours swapped counting as one (optimal string alignment)."""
+    """Return Levenshtein's edit distance, where two neighbours swapped count as one edit.
+
+    This is the optimal string alignment.
+    """
     rows = [list(range(len(b) + 1))]
     for i, x in enumerate(a, 1):
         row = [i]
@@ -43,11 +62,17 @@ def _distance(a: str, b: str) -> int:
     return rows[-1][-1]
 
 
-class Registry(Mapping[str, str]):
-    """A table of names to `"module:attribute"`, for one kind of component.
+class Registry(Mapping[str, str], Generic[T]):
+    """A table of names to `"module:attribute"`, for one kind of component of type T.
 
-    Adding a component is one file (or function) and one line in the table. Where only some components
-    use an option, their lines name it: `"module:attribute(option, other)"`.
+    Adding a component takes one file (or function) and one line in the table. Where only some
+    components use an option, their lines name it in brackets:
+
+    >>> roots = Registry("root", {"real": "math:sqrt", "complex": "cmath:sqrt(branch)"})
+    >>> list(roots), roots.users("branch")
+    (['real', 'complex'], ('complex',))
+    >>> roots.load("real")(4.0)
+    2.0
     """
 
     def __init__(self, kind: str, table: Mapping[str, str]) -> None:
@@ -58,7 +83,7 @@ class Registry(Mapping[str, str]):
         }
 
     def users(self, option: str) -> tuple[str, ...]:
-        """The components whose line names this option."""
+        """Return the names of the components whose lines name this option."""
         return tuple(name for name, options in self._options.items() if option in options)
 
     @property
@@ -75,8 +100,8 @@ class Registry(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._table)
 
-    def load(self, name: str) -> Any:
-        """The component itself.
+    def load(self, name: str) -> T:
+        """Import the component of this name, and return it.
 
         Raises:
             SpecError: nothing is registered under this name.
@@ -91,4 +116,4 @@ class Registry(Mapping[str, str]):
                     help=f"there are: {', '.join(self._table)}",
                 )
             )
-        return resolve(self._table[name])
+        return cast(T, resolve(self._table[name]))

@@ -12,7 +12,7 @@ from hpsearch.cli import cli
 from hpsearch.config.schema import DataKeys, ParameterKeys, SearchKeys
 from hpsearch.config.spec import parse
 from hpsearch.engine.structure.settings import SETTINGS, Setting
-from hpsearch.space.space import By
+from hpsearch.space.space import DependentValue
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -22,7 +22,7 @@ _HEAD = "| setting | what it may be | default |\n|---|---|---|\n"
 
 def row(name: str, setting: Setting) -> str:
     usual = setting.default
-    if isinstance(usual, By):
+    if isinstance(usual, DependentValue):
         values: dict[object, list[str]] = {}
         for choice, value in usual.table.items():
             values.setdefault(value, []).append(str(choice))

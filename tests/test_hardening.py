@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -33,15 +33,15 @@ from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import SpecError
 from hpsearch.report.diagnosis.page import as_page
-from hpsearch.report.diagnosis.view import Checked
+from hpsearch.report.diagnosis.view import Diagnosis
 from hpsearch.report.pages import outlook_page, sheet_page
 from hpsearch.report.surrogate.text import Searched
-from hpsearch.report.trial.text import sheet
+from hpsearch.report.trial.text import trial_report
 from hpsearch.space.parameters import Choice, Real
 from hpsearch.space.space import Params, Space
-from hpsearch.strategies.surrogate_report import outlook
+from hpsearch.strategies.surrogate_report import surrogate_report
 from hpsearch.study.history import History
-from hpsearch.study.store import Study
+from hpsearch.study.store import StudyRecord
 from hpsearch.study.trial import Failed, Layer, Probe, Result, Trial
 from tests.helpers.histories import done, sampled
 from tests.helpers.studies import META
@@ -543,9 +543,7 @@ def opened(targets: dict[str, str | None], folder: Path) -> Outcome:
     """What becomes of files."""
     outcome = Outcome()
     for name, target in targets.items():
-        outcome.of(
-            lambda name=name, target=target: prepare(DataSpec(name, target, folder=folder)), name
-        )  # type: ignore[misc]
+        outcome.of(partial(prepare, DataSpec(name, target, folder=folder)), name)
     return outcome
 
 
@@ -595,7 +593,7 @@ class Elements(HTMLParser):
 def pages(text: str) -> dict[str, str]:
     """Pages of things that are called, chosen and failed by this text."""
     space = Space({"x": Real(0.0, 1.0), text: Choice((text, "b"))})
-    seen = Searched(text, text, text, outlook(space, sampled(space, 8), "gp"))
+    seen = Searched(text, text, text, surrogate_report(space, sampled(space, 8), "gp"))
     params: Params = {"lr": 0.01, text: text, "optimizer": text}
     results: dict[int, Result] = {0: done(0.5), 1: Failed(f"error: {text}", 0.1), 2: done(0.25)}
     trials = tuple(Trial(number, params, text, 0, number) for number in range(3))
@@ -606,15 +604,15 @@ def pages(text: str) -> dict[str, str]:
         strategy=text,
         config="data: {source: digits}\ntrain: {epochs: 3}\n",
     )
-    study = Study(meta, History(trials, results), (), ())
+    study = StudyRecord(meta, History(trials, results), (), ())
     spec = parse(meta.config, "f", Path())
     layers = (Layer(text, 1.0, 1.0, 0.1, 0.0),)
     usual = {**spec.settings({}), text: text}
-    checked = Checked(text, usual, (Probe(0, 0, 2.0, layers), Probe(0, 1, 1.0, layers)))
+    checked = Diagnosis(text, usual, (Probe(0, 0, 2.0, layers), Probe(0, 1, 1.0, layers)))
     return {
         "search": outlook_page(seen),
-        "trial": sheet_page(sheet(study, spec, 0)),
-        "failed trial": sheet_page(sheet(study, spec, 1)),
+        "trial": sheet_page(trial_report(study, spec, 0)),
+        "failed trial": sheet_page(trial_report(study, spec, 1)),
         "diagnosis": as_page(text, [checked]),
     }
 

@@ -72,9 +72,9 @@ class Optunas:
         if self.kind == "heartbeat":  # the trial of the last kill, too, may be found
             time.sleep(_STALE)
             assert self.start().wait(TIMEOUT) == 0
-        complete, points = set(self.told(_COMPLETE)), Counter(self.told(_POINTS))
+        complete, points = set(self.with_results(_COMPLETE)), Counter(self.with_results(_POINTS))
         self.tally.lost += len(set(self.said()) - complete)
-        self.tally.stuck += len(self.told("SELECT number FROM trials WHERE state = 'RUNNING'"))
+        self.tally.stuck += len(self.with_results("SELECT number FROM trials WHERE state = 'RUNNING'"))
         self.tally.duplicates += sum(times - 1 for times in points.values())
         self.tally.tracebacks += (self.folder / "stderr").read_text().count("Traceback")
 

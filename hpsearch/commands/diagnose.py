@@ -1,71 +1,90 @@
-"""`diagnose`: one training, or a few side by side, for a few epochs: what is wrong with it, layer by layer."""
+"""`diagnose`: train for a few epochs, and see layer by layer what is wrong with a training."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations, compress, product
+from json import dumps
 from math import prod
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hpsearch.commands import console
-from hpsearch.commands.flags import SMOKE_ROWS, overrides
-from hpsearch.commands.launch import Run, call
+from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, overrides
 from hpsearch.commands.page import writable, write
-from hpsearch.commands.search import find_config
+from hpsearch.commands.search import find_config, run_options
+from hpsearch.commands.session import (
+    RunOptions,
+    ask_for_device,
+    chosen_device,
+    collect,
+    stored_data,
+)
 from hpsearch.config.spec import Spec, parse
 from hpsearch.data.prepare import prepare
-from hpsearch.engine.structure.cohorts import Checkup, Member, cohorts
+from hpsearch.engine.structure.cohorts import cohorts
+from hpsearch.engine.structure.diagnosis import Probe
+from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.errors import EXIT_OK, Place, Problem, SpecError
+from hpsearch.objectives.jobs import DataRef, DiagnosisJob
+from hpsearch.objectives.networks import Networks, set_up
 from hpsearch.report.diagnosis.page import as_page
-from hpsearch.report.diagnosis.text import as_text, record
-from hpsearch.report.diagnosis.view import Checked
-from hpsearch.runners import Runner
-from hpsearch.search.plan import Plan
+from hpsearch.report.diagnosis.text import as_text
+from hpsearch.report.diagnosis.view import Diagnosis, record
+from hpsearch.runners import Runner, Work, WorkKey
 from hpsearch.space.space import Params
-from hpsearch.study.trial import Probe
+from hpsearch.study.artefacts import Artefacts
 
 _EPOCHS = 5  # where nobody says how many: what is wrong shows in the first ones
 _MOST = 12  # configurations side by side that a person can still compare
 
 
-def diagnose(given: Mapping[str, Any]) -> int:
-    """Train, look and tell; `given` holds what the command line says. Returns the exit code."""
-    page = writable(given["page"])
-    named = _configurations(given)
-    run = Run.of({**given, "workers": 1})
-    with run.runner() as runner:  # its process starts while the data is read
-        checked = _checked(named, given["epochs"], run, runner)
+def diagnose(*, page: str | None, seed: int | None, **given: Any) -> int:
+    """Train, look and tell; return the exit code.
+
+    `given` are the flags that it has in common with a search.
+    """
+    started, path = time.monotonic(), writable(page)
+    flags = replace(SearchFlags.of(given), own={"seed": seed}, workers=1)
+    named = _configurations(flags)
     (_, spec), *_ = named
-    title, seed = f"{spec.name}: diagnosis, seed {spec.search.seed}", spec.search.seed
-    if page:
-        write(page, as_page(title, checked))
-    results = console.result(run.no_color)
-    if run.json:
-        console.emit(json.dumps(record(spec.name, seed, checked), indent=2, allow_nan=False))
+    options = run_options(flags, spec, started)
+    with TemporaryDirectory(prefix="hpsearch-") as folder:
+        artefacts = Artefacts(Path(folder))
+        with options.build(artefacts) as runner:
+            diagnoses = _diagnosed(named, flags.epochs, options, runner, artefacts)
+    title = f"{spec.name}: diagnosis, seed {spec.search.seed}"
+    if path:
+        write(path, as_page(title, diagnoses))
+    results = console.result(options.no_color)
+    if options.json:
+        found = record(spec.name, spec.search.seed, diagnoses)
+        console.emit(dumps(found, indent=2, allow_nan=False))
     else:
-        console.emit(console.rendered(as_text(title, checked, results.width), results))
-    if page and not run.quiet:
-        console.progress(run.no_color).print(
-            f"\nthe page is in {page}", soft_wrap=True, markup=False
-        )
+        console.emit(console.rendered(as_text(title, diagnoses, results.width), results))
+    if path:
+        options.note(f"\nthe page is in {path}")
     return EXIT_OK
 
 
-def _configurations(given: Mapping[str, Any]) -> list[tuple[str, Spec]]:
-    """Each configuration by its name: what tells it from the others.
+def _configurations(flags: SearchFlags) -> list[tuple[str, Spec]]:
+    """Return each configuration by its name, which says what tells it from the others.
 
     Raises:
-        SpecError: with the mistakes in all of them; or there are too many.
+        SpecError: it has the mistakes in all of them; or they are too many.
     """
-    text, file, folder = find_config(given["config"])
+    source = find_config(flags.config)
+    rows = SMOKE_ROWS if flags.smoke else None
     named: list[tuple[str, Spec]] = []
     problems: dict[Problem, None] = {}
-    for name, flags in _combined(given["settings"]):
+    for name, settings in _combined(flags.settings):
         try:
-            said = list(overrides({**given, "settings": flags, "budget": None}))
-            spec = parse(text, file, folder, said, SMOKE_ROWS if given["smoke"] else None)
+            said = list(overrides(replace(flags, settings=settings), None))
+            spec = parse(source.text, source.file, source.folder, said, rows)
             named.append((name or spec.name, spec))
             _point(spec)
         except SpecError as error:
@@ -77,7 +96,10 @@ def _configurations(given: Mapping[str, Any]) -> list[tuple[str, Spec]]:
 
 
 def _combined(settings: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Every combination of what each `--set` lists: its name, which says what varies, and its own `--set`s."""
+    """Return every combination of what each `--set` lists.
+
+    Each has a name, which says what varies, and `--set`s of its own.
+    """
     options: dict[str, list[str]] = {}
     for flag in settings:
         key, values = _values(flag)
@@ -92,15 +114,21 @@ def _combined(settings: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _tell_apart(named: Sequence[tuple[str, Spec]]) -> None:
-    """See that no two are the same training, as with several momenta beside an optimizer that has none."""
+    """Refuse two names of the same training, as with several momenta beside an optimizer without."""
     for (first, one), (second, other) in combinations(named, 2):
         if _point(one) == _point(other):
-            message = f"'{first}' and '{second}' are the same training: what tells them apart has no meaning there"
+            message = (
+                f"'{first}' and '{second}' are the same training: "
+                "what tells them apart has no meaning there"
+            )
             raise SpecError(Problem("E094", message, help="leave one of the two out"))
 
 
 def _values(flag: str) -> tuple[str, list[str]]:
-    """The key of a `--set`, and a `--set` for each of the values that it lists: only settings take several."""
+    """Return the key of a `--set`, and a `--set` for each of the values that it lists.
+
+    Only settings of a training take several values.
+    """
     key, equals, text = flag.partition("=")
     key = key.strip().removeprefix("train.")
     values = [value.strip() for value in text.split(",")]
@@ -108,16 +136,13 @@ def _values(flag: str) -> tuple[str, list[str]]:
         return key, [flag]
     if not all(values) or len(set(values)) < len(values):
         message = f"'{text}' is no list of different values"
-        raise SpecError(
-            Problem(
-                "E010", message, Place(f"--set {flag}", 0, 0), help=f"such as  --set {key}=A,B,C"
-            )
-        )
+        place, help = Place(f"--set {flag}", 0, 0), f"such as  --set {key}=A,B,C"
+        raise SpecError(Problem("E010", message, place, help=help))
     return key, [f"{key}={value}" for value in values]
 
 
 def _point(spec: Spec) -> Params:
-    """All settings of the training: where some are searched, the default point."""
+    """Return all settings of the training: where some are searched, those of the default point."""
     default = spec.default()
     if default is None:
         message = "the constraints forbid the default point, which is diagnosed"
@@ -125,32 +150,34 @@ def _point(spec: Spec) -> Params:
     return spec.settings(default)
 
 
-def _checked(
-    named: Sequence[tuple[str, Spec]], asked: int | None, run: Run, runner: Runner
-) -> list[Checked]:
-    """Each configuration with its probes; those that fit into one array are trained together."""
+def _diagnosed(
+    named: Sequence[tuple[str, Spec]],
+    asked: int | None,
+    options: RunOptions,
+    runner: Runner,
+    artefacts: Artefacts,
+) -> list[Diagnosis]:
+    """Return each configuration with its probes; those that fit together are trained together."""
     (_, spec), *_ = named
+    work = ask_for_device(runner, options)
     data = prepare(spec.data)
-    device = run.device(runner)
+    device = chosen_device(runner, work)
+    threads = options.resources.threads
     for _, one in named:
-        Plan("diagnose", one).check(data)
+        Networks(one).on(data, "", device, threads)  # refuses data that does not suit the model
+    data, digest = stored_data(data, artefacts)
     settings = [_point(one) for _, one in named]
     probes: dict[int, list[Probe]] = {}
     for positions in cohorts(settings, data.shape, data.outputs, device):
         members = tuple(Member(position, settings[position]) for position in positions)
         whole = int(settings[positions[0]]["epochs"])
         epochs = whole if asked else min(whole, _EPOCHS)
-        checkup = Checkup(members, spec.data, spec.search.seed, device, epochs)
-        if not run.quiet:
-            for line in _progress(named, positions, epochs):
-                console.progress(run.no_color).print(line, markup=False)
-        for probe in call(runner, "hpsearch.engine.jobs:diagnose", checkup):
+        names = ", ".join(named[position][0] for position in positions)
+        options.note(f"{epochs} epoch{'s' * (epochs > 1)} of {names} ...")
+        job = DiagnosisJob(members, DataRef(digest), spec.search.seed, device, epochs)
+        call, environment = "hpsearch.objectives.training:diagnose", set_up(threads)
+        work = Work(WorkKey(-1, positions[0] + 2), call, job, set_up=environment)
+        runner.submit(work)
+        for probe in collect(runner, work):
             probes.setdefault(probe.number, []).append(probe)
-    return [Checked(name, settings[k], tuple(probes[k])) for k, (name, _) in enumerate(named)]
-
-
-def _progress(
-    named: Sequence[tuple[str, Spec]], positions: Sequence[int], epochs: int
-) -> Iterator[str]:
-    names = ", ".join(named[position][0] for position in positions)
-    yield f"{epochs} epoch{'s' * (epochs > 1)} of {names} ..."
+    return [Diagnosis(name, settings[k], tuple(probes[k])) for k, (name, _) in enumerate(named)]

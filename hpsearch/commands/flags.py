@@ -5,79 +5,112 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from hpsearch.config.document import Document, read, scalar
-from hpsearch.config.schema import Keys
+from hpsearch.config.schema import ConfigFile, search_model
 from hpsearch.config.spec import Override
 from hpsearch.errors import Place, Problem, SpecError
 
-OPERATIONAL = ("time", "trial_timeout", "memory", "grace")
-"""The keys of `search:` that change how it is run, and not what it finds; flags of `resume`, too."""
-_SEARCH = (
-    "seed",
-    "seeds",
-    "time_weight",
-    "points",
-    "rounds",
-    "guided",
-    "surrogate",
-    "halving",
-    "pareto",
-    "until_converged",
-    "confirm",
-    *OPERATIONAL,
-)
+LIMITS = ("time", "trial_timeout", "memory", "grace")
+"""The keys of `search:` that change how it is run and not what it finds; flags of `resume`, too."""
+
 SMOKE_ROWS = 256
+"""The rows of a smoke run."""
+
 _SMOKE_TRIALS = 3
 
 
-def overrides(given: Mapping[str, Any]) -> Iterator[Override]:
-    """The flags of a search, in the order in which they stand over one another.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchFlags:
+    """What the command line says of a search; None stands for a flag that was not given.
+
+    `own` has the flags that are keys of `search:`, by their names, those of the strategy included.
+    """
+
+    config: str | None
+    settings: tuple[str, ...] = ()
+    trials: str | None = None
+    budget: int | None = None
+    epochs: int | None = None
+    smoke: bool = False
+    all: bool = False
+    study: str | None = None
+    runner: str | None = None
+    workers: int | None = None
+    threads: int = 1
+    device: str = "auto"
+    json: bool = False
+    quiet: bool = False
+    no_color: bool = False
+    own: Mapping[str, object]
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """Return the flags as click gives them."""
+        mine = {field.name for field in fields(cls)} - {"own"}
+        known = {name: value for name, value in given.items() if name in mine}
+        own = {name: value for name, value in given.items() if name not in mine}
+        return cls(**known, own=own)
+
+
+def overrides(flags: SearchFlags, strategy: str | None) -> Iterator[Override]:
+    """Give the flags of a search as overrides, in the order in which they stand over one another.
 
     Raises:
-        SpecError: some cannot be read; with all that cannot.
+        SpecError: some cannot be read; it has all that cannot.
     """
     problems: list[Problem] = []
-    for text in given["settings"]:
+    for text in flags.settings:
         try:
             yield _set(text)
         except SpecError as error:
             problems += error.problems
-    if given.get("trials"):
+    if flags.trials:
         try:
-            yield ("trials",), _trials(Path(given["trials"])), f"--trials {given['trials']}"
+            yield ("trials",), _trials(Path(flags.trials)), f"--trials {flags.trials}"
         except SpecError as error:
             problems += error.problems
     if problems:
         raise SpecError(*problems)
-    yield from searching(given, _SEARCH)
-    budget = given["budget"]
-    if given["smoke"]:
+    yield from search_overrides(flags.own)
+    if flags.runner is not None:
+        yield ("runner", "name"), flags.runner, f"--runner {flags.runner}"
+    budget = flags.budget
+    if flags.smoke:
         budget = min(budget or _SMOKE_TRIALS, _SMOKE_TRIALS)
         yield ("train", "epochs"), 1, "--smoke"
-        yield ("search", "halving"), False, "--smoke"
-    elif given["epochs"] is not None:
-        yield ("train", "epochs"), given["epochs"], f"--epochs {given['epochs']}"
+        if "halving" in search_model(strategy).model_fields:
+            yield ("search", "halving"), False, "--smoke"
+    elif flags.epochs is not None:
+        yield ("train", "epochs"), flags.epochs, f"--epochs {flags.epochs}"
     if budget is not None:
         yield ("search", "budget"), budget, f"--budget {budget}"
 
 
-def searching(given: Mapping[str, Any], names: Iterable[str]) -> Iterator[Override]:
-    """Those of the flags that are given, as keys of `search:`."""
-    for name in names:
-        if given.get(name) is not None:
-            yield ("search", name), given[name], _flag(name, given[name])
+def search_overrides(given: Mapping[str, object]) -> Iterator[Override]:
+    """Give the flags that are keys of `search:` and were given."""
+    for name, value in given.items():
+        if value is not None:
+            flag = name.replace("_", "-")
+            text = f"--{flag} {value}"
+            if isinstance(value, bool):
+                text = f"--{'' if value else 'no-'}{flag}"
+            yield ("search", name), value, text
 
 
-def _flag(name: str, value: object) -> str:
-    flag = name.replace("_", "-")
-    return f"--{'' if value else 'no-'}{flag}" if isinstance(value, bool) else f"--{flag} {value}"
+def only(given: Mapping[str, object], names: Iterable[str]) -> Mapping[str, object]:
+    """Return the flags of these names."""
+    return {name: given[name] for name in names if name in given}
 
 
 def _set(text: str) -> Override:
-    """`lr=0.01` fixes a setting; `search.budget=10` and `data.split={validation: 0.3}` set any other key."""
+    """Return what a `--set` says.
+
+    `lr=0.01` fixes a setting; `search.budget=10` and `data.split={validation: 0.3}` set other keys.
+    """
     name, equals, value = text.partition("=")
     source = f"--set {text}"
     path = tuple(name.strip().split("."))
@@ -86,7 +119,7 @@ def _set(text: str) -> Override:
         raise SpecError(
             Problem("E010", f"'{text}' is not KEY=VALUE", Place(source, 0, 0), help=help)
         )
-    if len(path) == 1 and path[0] not in Keys.model_fields:
+    if len(path) == 1 and path[0] not in ConfigFile.model_fields:
         path = ("train", *path)
     return path, _value(value.strip(), source), source
 
@@ -95,28 +128,30 @@ def _value(text: str, source: str) -> object:
     if text[:1] not in ("[", "{", "'", '"'):
         return scalar(text)
     try:
-        return _sound(read(f"value: {text}", source)).value["value"]
+        return _without_problems(read(f"value: {text}", source)).value["value"]
     except SpecError as error:  # its line and column are of a text that nobody has written
-        problems = [
-            Problem("E010", one.message, Place(source, 0, 0), help=one.help)
-            for one in error.problems
-        ]
+        place = Place(source, 0, 0)
+        problems = [Problem("E010", one.message, place, help=one.help) for one in error.problems]
         raise SpecError(*problems) from error
 
 
-def _sound(document: Document) -> Document:
+def _without_problems(document: Document) -> Document:
     if document.problems:
         raise SpecError(*document.problems)
     return document
 
 
 def _trials(path: Path) -> list[object]:
-    """Hand-picked trials from a CSV (a column per setting, an empty cell for none), JSON or YAML file."""
+    """Return hand-picked trials from a CSV, JSON or YAML file.
+
+    A CSV has a column for each setting, and an empty cell for none.
+    """
     place = Place(f"--trials {path}", 0, 0)
     try:
         found = _READERS.get(path.suffix, _yaml)(path)
     except (OSError, ValueError, RecursionError, csv.Error) as error:
-        raise SpecError(Problem("E011", f"{path} cannot be read: {_why(error)}", place)) from error
+        message = f"{path} cannot be read: {_why(error)}"
+        raise SpecError(Problem("E011", message, place)) from error
     if isinstance(found, dict):
         found = found.get("trials")
     if not isinstance(found, list) or not found:
@@ -137,7 +172,7 @@ def _why(error: Exception) -> object:
 
 
 def _yaml(path: Path) -> Any:
-    return _sound(read(path.read_bytes(), str(path))).value
+    return _without_problems(read(path.read_bytes(), str(path))).value
 
 
 def _json(path: Path) -> Any:
@@ -149,9 +184,8 @@ def _csv(path: Path) -> list[object]:
     names = [name.strip() for name in next(rows, [])]
     if not all(names) or len(set(names)) < len(names):
         message = "the first row must name each column, none twice"
-        raise SpecError(
-            Problem("E011", message, Place(str(path), 1, 1), help="such as  lr,width,optimizer")
-        )
+        help = "such as  lr,width,optimizer"
+        raise SpecError(Problem("E011", message, Place(str(path), 1, 1), help=help))
     trials: list[object] = []
     for row in rows:
         if not row:

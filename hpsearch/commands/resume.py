@@ -3,84 +3,129 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from hpsearch.commands import console
-from hpsearch.commands.flags import OPERATIONAL, searching
-from hpsearch.commands.launch import Run, finish
-from hpsearch.commands.search import versions
+from hpsearch.commands.flags import search_overrides
+from hpsearch.commands.session import (
+    RunOptions,
+    ask_for_device,
+    chosen_device,
+    finish,
+    plan_of,
+    resources,
+    stored_data,
+)
 from hpsearch.commands.studies import find_study
-from hpsearch.config.diagnostics import Mistakes, written
-from hpsearch.config.document import Document, dotted, read
-from hpsearch.config.document import Path as Key
-from hpsearch.config.schema import OF_TRAININGS, validate
+from hpsearch.config.diagnostics import Diagnostics, written
+from hpsearch.config.document import Document, KeyPath, dotted, read
+from hpsearch.config.schema import OPERATIONAL, validate
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
+from hpsearch.objectives.networks import Networks, spec_of
 from hpsearch.search.loop import spent
-from hpsearch.search.plan import Plan
-from hpsearch.study.store import CONFIG, Meta, Store
+from hpsearch.study.artefacts import FOLDER, Artefacts
+from hpsearch.study.layout import SEMANTICS, StudyMeta
+from hpsearch.study.store import CONFIG, Store
+from hpsearch.versions import versions
 
 Kind = Literal["fixed", "grows", "free"]
 _BUDGET = ("search", "budget")
-KINDS: Mapping[Key, Kind] = {
+KINDS: Mapping[KeyPath, Kind] = {
     _BUDGET: "grows",
     ("name",): "free",
+    ("runner", "name"): "free",
     ("search", "time"): "free",
-    **{("search", name): "free" for name in sorted(OF_TRAININGS)},
+    **{("search", name): "free" for name in sorted(OPERATIONAL)},
 }
-"""What may become of a key once the study has begun: a total may grow; what says how the search is run may change.
+"""What may become of a key once the study has begun.
 
-What it finds rests on all others, which are fixed.
+A total may grow, and what says how the search is run may change. All other keys are fixed, since what
+the search finds rests on them.
 """
 
 
-def resume(given: Mapping[str, Any]) -> int:
-    """Go on where the study stands. Returns the exit code."""
-    with Store.open(find_study(given["study"])) as store:
-        study = store.study()
-        begun, history = study.meta, study.history
-        meta = edited(begun, store.folder / CONFIG)
-        if given["budget"] is not None:
-            meta = replace(meta, budget=given["budget"])
-        plan = Plan.of(meta, *searching(given, OPERATIONAL))
-        asked = -(-spent(history, plan.epochs) // plan.epochs)
+def resume(
+    *,
+    study: str | None,
+    budget: int | None,
+    workers: int | None,
+    quiet: bool,
+    no_color: bool,
+    **others: Any,
+) -> int:
+    """Go on where the study stands; `others` are --json, and flags that are keys of `search:`.
+
+    Return the exit code.
+    """
+    started, as_json = time.monotonic(), bool(others.pop("json"))
+    with Store.open(find_study(study)) as store:
+        kept = store.study()
+        meta = _resumed(kept.meta, store.folder, budget)
+        spec = spec_of(meta, *search_overrides(others))
+        networks = Networks(spec)
+        plan = plan_of(meta.strategy, networks)
+        asked = -(-spent(kept.history, plan.epochs) // plan.epochs)
         if meta.budget is not None and meta.budget < asked:
-            raise SpecError(
-                Problem(
-                    "E061",
-                    f"the study has {asked} trials already, more than a budget of {meta.budget}",
-                    help="a budget is a total",
-                )
-            )
-        if told := other_versions(meta):
-            console.progress(given["no_color"]).print(told, markup=False, soft_wrap=True)
-        run = Run.of({**given, "threads": meta.threads, "device": meta.device})
-        with run.runner(plan.spec.search.memory) as runner:
-            data = prepare(plan.spec.data)
-            if data.digest != json.loads(meta.data)["digest"]:
-                raise ConfigDiffers(
-                    Problem(
-                        "E178",
-                        f"the data ({plan.spec.data.source}) is not what this study was begun with",
-                        help="begin a new study",
-                    )
-                )
-            if meta != begun:
+            message = f"the study has {asked} trials already, more than a budget of {meta.budget}"
+            raise SpecError(Problem("E061", message, help="a budget is a total"))
+        if said := other_versions(meta):
+            console.progress(no_color).print(said, markup=False, soft_wrap=True)
+        used = resources(workers, meta.threads, spec.search.memory)
+        options = RunOptions(used, spec.runner, meta.device, as_json, quiet, no_color, started)
+        artefacts = Artefacts(store.folder / FOLDER)
+        with options.build(artefacts) as runner:
+            work = ask_for_device(runner, options)
+            data = prepare(spec.data)
+            if data.digest != data_digest(meta):
+                message = f"the data ({spec.data.source}) is not what this study was begun with"
+                raise ConfigDiffers(Problem("E178", message, help="begin a new study"))
+            device = chosen_device(runner, work)
+            data, digest = stored_data(data, artefacts)
+            networks = networks.on(data, digest, device, meta.threads)
+            plan = plan_of(meta.strategy, networks)
+            if meta != kept.meta:
                 store.amend(meta)
-            return finish(plan, run, runner, data, store)
+            return finish(plan, options, runner, store, [digest])
 
 
-def edited(meta: Meta, path: Path) -> Meta:
-    """The study with what a person has changed in its config, as far as that may change.
+def _resumed(meta: StudyMeta, folder: Path, budget: int | None) -> StudyMeta:
+    """Return the study as it goes on: with an edited config, and with another budget.
+
+    Raises:
+        SpecError: it is the study of a function, which only Python can call.
+        ConfigDiffers: it was begun by a version that asked other questions, or has other settings.
+    """
+    if meta.objective != "networks":
+        message = f"{meta.name} searches a Python function"
+        help = f"go on with it:  hpsearch.minimize(..., study={str(folder)!r})"
+        raise SpecError(Problem("E063", message, help=help))
+    if meta.semantics != SEMANTICS:
+        begun = json.loads(meta.versions).get("hpsearch", "another version")
+        message = f"{meta.name} was begun by hpsearch {begun}, which asked other questions"
+        help = f"it is finished by hpsearch {begun}; here it can be shown and exported"
+        raise ConfigDiffers(Problem("E178", message, help=help))
+    meta = edited(meta, folder / CONFIG)
+    return meta if budget is None else replace(meta, budget=budget)
+
+
+def data_digest(meta: StudyMeta) -> object:
+    """Return the digest of the data that a study was begun with."""
+    return json.loads(meta.data)["digest"]
+
+
+def edited(meta: StudyMeta, path: Path) -> StudyMeta:
+    """Return the study with what a person has changed in its config, as far as that may change.
 
     What was changed last stands over the flags that the study was begun with.
 
     Raises:
-        ConfigDiffers: something has changed that may not; with all that has.
-        SpecError: it cannot be read.
+        ConfigDiffers: something has changed that may not; it has all that has.
+        SpecError: the config cannot be read.
     """
     if not path.is_file():
         return meta  # the study has its own copy
@@ -106,21 +151,22 @@ def edited(meta: Meta, path: Path) -> Meta:
     return replace(meta, budget=budget) if isinstance(budget, int) else meta
 
 
-def kind(key: Key) -> Kind:
-    """What may become of a key."""
+def kind(key: KeyPath) -> Kind:
+    """Return what may become of a key."""
     return KINDS.get(key, "fixed")
 
 
-def keys(document: Document) -> Mapping[Key, object]:
-    """All keys of a file with their values, also those that are not written there. Mistakes are left to the parser.
+def keys(document: Document) -> Mapping[KeyPath, object]:
+    """Return all keys of a file with their values, also those that are not written there.
 
-    The order of the parameters is one, since it is that of the space.
+    Mistakes are left to the parser. The order of the parameters is one key, since it is that of the
+    space.
     """
-    found = validate(Mistakes(document))
+    found = validate(Diagnostics(document))
     return {**dict(_leaves((), found.model_dump())), ("parameters",): [*found.parameters]}
 
 
-def _leaves(key: Key, value: object) -> Iterator[tuple[Key, object]]:
+def _leaves(key: KeyPath, value: object) -> Iterator[tuple[KeyPath, object]]:
     if isinstance(value, dict):
         for name, one in value.items():
             yield from _leaves((*key, name), one)
@@ -129,7 +175,10 @@ def _leaves(key: Key, value: object) -> Iterator[tuple[Key, object]]:
 
 
 def _differs(
-    key: Key, before: Mapping[Key, object], after: Mapping[Key, object], document: Document
+    key: KeyPath,
+    before: Mapping[KeyPath, object],
+    after: Mapping[KeyPath, object],
+    document: Document,
 ) -> Problem:
     was, now = (
         written(values[key]) if values.get(key) is not None else "not set"
@@ -139,16 +188,14 @@ def _differs(
     return Problem("E178", f"{dotted(key)}: {was} -> {now}", document.value_place(key), help=help)
 
 
-def other_versions(meta: Meta) -> str:
-    """Says which versions are others than those that the study was begun with; empty where they are the same."""
+def other_versions(meta: StudyMeta) -> str:
+    """Return a sentence where versions are others than those that the study was begun with."""
     begun, here = json.loads(meta.versions), versions()
     others = [
         f"{name} {begun[name]} (now {here[name]})"
         for name in here
         if begun.get(name, here[name]) != here[name]
     ]
-    return (
-        f"begun with {', '.join(others)}: across versions results need not be the same"
-        if others
-        else ""
-    )
+    if not others:
+        return ""
+    return f"begun with {', '.join(others)}: across versions results need not be the same"

@@ -3,114 +3,136 @@
 from __future__ import annotations
 
 import json
-import platform
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hpsearch import __version__
-from hpsearch.commands import console
-from hpsearch.commands.flags import SMOKE_ROWS, overrides
-from hpsearch.commands.launch import Run, finish
+from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, overrides
+from hpsearch.commands.session import (
+    RunOptions,
+    ask_for_device,
+    chosen_device,
+    finish,
+    plan_of,
+    resources,
+    stored_data,
+)
 from hpsearch.config.spec import Override, Spec, parse
-from hpsearch.data import Dataset, baseline
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import Problem, SpecError
+from hpsearch.objectives.networks import Networks
 from hpsearch.search.plan import Plan
+from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.files import write
-from hpsearch.study.store import CONFIG, Meta, Store
+from hpsearch.study.layout import StudyMeta
+from hpsearch.study.store import CONFIG, Store
+from hpsearch.versions import versions
 
 _PROJECT_FILE = Path("hpsearch.yaml")
 _MANY = 1_000  # grid points that nobody runs without meaning to
 _USUAL = 50  # trials of a search without a budget
 
 
-def search(strategy: str, given: Mapping[str, Any]) -> int:
-    """Run a new search; `given` holds what the command line says. Returns the exit code."""
-    text, file, folder = find_config(given["config"])
-    flags = list(overrides(given))
-    rows = SMOKE_ROWS if given["smoke"] else None
-    spec = parse(text, file, folder, flags, rows)
-    plan = Plan(strategy, spec)
-    budget = _budget(plan, given)
-    run = Run.of(given)
-    with run.runner(spec.search.memory) as runner:  # its processes start while the data is read
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a search space stands: its text, its name for messages, and its folder."""
+
+    text: str
+    file: str
+    folder: Path
+
+
+def search(strategy: str, **given: Any) -> int:
+    """Run a new search; `given` are the flags of the command line. Return the exit code."""
+    started, flags = time.monotonic(), SearchFlags.of(given)
+    source = find_config(flags.config)
+    said = list(overrides(flags, strategy))
+    rows = SMOKE_ROWS if flags.smoke else None
+    spec = parse(source.text, source.file, source.folder, said, rows, strategy)
+    options = run_options(flags, spec, started)
+    networks = Networks(spec)
+    budget = _budget(plan_of(strategy, networks), flags, options)
+    name = f"{spec.name}-{strategy}"
+    study = Path(flags.study) if flags.study else _free(Path("runs"), name)
+    artefacts = Artefacts(study / FOLDER)
+    with options.build(artefacts) as runner:
+        work = ask_for_device(runner, options)
         data = prepare(spec.data)
-        device = run.device(runner)
-        plan.check(data)
-        study = (
-            Path(given["study"])
-            if given["study"]
-            else _free(Path("runs"), f"{spec.name}-{strategy}")
-        )
-        meta = _meta(
-            study.name, plan, (text, file, folder, flags), budget, run.threads, device, data
-        )
+        device = chosen_device(runner, work)
+        threads = options.resources.threads
+        networks = networks.on(data, "", device, threads)
+        plan = plan_of(strategy, networks)
+        plan.search(budget)  # what does not go together is refused before anything is kept
+        meta = _meta(study.name, plan, spec, source, said, budget, threads, device)
         with Store.create(study, meta) as store:
-            _keep(study, text, strategy, flags)
-            return finish(plan, run, runner, data, store)
+            _keep(study, source.text, strategy, said)
+            data, digest = stored_data(data, artefacts)
+            plan = plan_of(strategy, networks.on(data, digest, device, threads))
+            return finish(plan, options, runner, store, [digest])
 
 
-def find_config(config: str | None) -> tuple[str, str, Path]:
-    """The text of the YAML, its name, and its folder: the one named, ./hpsearch.yaml, or the default experiment."""
+def run_options(flags: SearchFlags, spec: Spec, started: float) -> RunOptions:
+    """Return how a search is run."""
+    return RunOptions(
+        resources=resources(flags.workers, flags.threads, spec.search.memory),
+        runner=spec.runner,
+        device=flags.device,
+        json=flags.json,
+        quiet=flags.quiet,
+        no_color=flags.no_color,
+        started=started,
+    )
+
+
+def find_config(config: str | None) -> Source:
+    """Return the YAML that is named, ./hpsearch.yaml, or the built-in example.
+
+    Raises:
+        SpecError: it cannot be read.
+    """
     if config == "-":
-        return sys.stdin.read(), "<stdin>", Path.cwd()
+        return Source(sys.stdin.read(), "<stdin>", Path.cwd())
     path = Path(config) if config else _PROJECT_FILE
     if config is None and not path.exists():
-        return (
-            files("hpsearch").joinpath("default.yaml").read_text(encoding="utf-8"),
-            "default.yaml",
-            Path.cwd(),
-        )
+        text = files("hpsearch").joinpath("default.yaml").read_text(encoding="utf-8")
+        return Source(text, "default.yaml", Path.cwd())
     try:
         # what is not UTF-8 is answered by the parser, with its place
-        return (
-            path.read_bytes().decode("utf-8", "surrogateescape"),
-            str(path),
-            path.resolve().parent,
-        )
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        return Source(text, str(path), path.resolve().parent)
     except OSError as error:
-        raise SpecError(
-            Problem(
-                "E001", f"cannot read {path}: {error.strerror}", help="hpsearch bayes CONFIG.yaml"
-            )
-        ) from error
+        message = f"cannot read {path}: {error.strerror}"
+        raise SpecError(Problem("E001", message, help="hpsearch bayes CONFIG.yaml")) from error
 
 
-def _budget(plan: Plan, given: Mapping[str, Any]) -> int | None:
-    """The total of trials; None for all that the strategy has."""
-    budget = plan.spec.search.budget
-    notes = console.progress(given["no_color"])
-    if plan.strategy == "grid":
-        count = plan.points
-        if budget is None and count > _MANY and not given["all"]:
-            raise SpecError(
-                Problem(
-                    "E030",
-                    f"this grid has {count:,} points",
-                    help="--all runs them all, --budget N the first N, --points N thins them out",
-                )
-            )
-        if not given["quiet"]:
-            notes.print(f"the grid has {count:,} points")
+def _budget(plan: Plan, flags: SearchFlags, options: RunOptions) -> int | None:
+    """Return the total of trials; None for all that the strategy has."""
+    budget = plan.keys.budget
+    count = plan.options.count(plan.objective.space, plan.trials)
+    if count is not None:
+        points = "1 point" if count == 1 else f"{count:,} points"
+        if budget is None and count > _MANY and not flags.all:
+            message = f"this {plan.strategy} search has {points}"
+            help = "--all runs them all, --budget N the first N, --points N thins a grid out"
+            raise SpecError(Problem("E030", message, help=help))
+        options.note(f"the {plan.strategy} search has {points}")
         return budget
-    if plan.strategy == "manual":
-        return min(budget or len(plan.trials), len(plan.trials))
-    if budget is None and plan.spec.search.time and not plan.spec.search.halving:
+    if budget is None and plan.keys.time and not plan.halves:
         return None  # as many as there is time for
-    if budget is None and not given["quiet"]:
-        notes.print(f"no budget given: {_USUAL} trials (--budget N for another number)")
-    if plan.spec.search.halving and not given["quiet"]:
-        notes.print(plan.halved(budget or _USUAL), soft_wrap=True)
+    if budget is None:
+        options.note(f"no budget given: {_USUAL} trials (--budget N for another number)")
+    if plan.halves:
+        options.note(plan.describe_brackets(budget or _USUAL))
     return budget or _USUAL
 
 
 def _free(folder: Path, name: str) -> Path:
-    """The first of name, name-2, name-3, ... that is not there yet."""
+    """Return the first of name, name-2, name-3, ... that is not there yet."""
     path, k = folder / name, 1
     while path.exists():
         k += 1
@@ -121,59 +143,39 @@ def _free(folder: Path, name: str) -> Path:
 def _meta(
     name: str,
     plan: Plan,
-    source: tuple[str, str, Path, list[Override]],
+    spec: Spec,
+    source: Source,
+    flags: Sequence[Override],
     budget: int | None,
     threads: int,
     device: str,
-    data: Dataset,
-) -> Meta:
-    text, file, folder, flags = source
-    floor = baseline(data)
-    return Meta(
+) -> StudyMeta:
+    info = plan.objective.describe()
+    return StudyMeta(
         name=name,
+        objective="networks",
         strategy=plan.strategy,
-        seed=plan.spec.search.seed,
-        time_weight=plan.spec.search.time_weight,
-        config=text,
-        file=file,
-        folder=str(folder),
+        seed=plan.keys.seed,
+        time_weight=plan.keys.time_weight,
+        config=source.text,
+        file=source.file,
+        folder=str(source.folder),
         overrides=json.dumps(flags),
-        rows=plan.spec.data.rows,
+        rows=spec.data.rows,
         budget=budget,
         threads=threads,
         device=device,
-        data=json.dumps(described(plan.spec, data)),
-        baseline_loss=plan.objective(floor.loss, floor.metric),
-        baseline_metric=floor.metric,
+        metric=info.metric,
+        has_cost=info.has_cost,
+        baseline_loss=info.baseline_loss,
+        baseline_metric=info.baseline_metric,
+        data=json.dumps(info.data),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=json.dumps(versions()),
     )
 
 
-def versions() -> dict[str, str]:
-    """Of all that computes."""
-    packages = {
-        package: metadata.version(package) for package in ("torch", "numpy", "scikit-optimize")
-    }
-    return {"hpsearch": __version__, "python": platform.python_version(), **packages}
-
-
-def described(spec: Spec, data: Dataset) -> dict[str, object]:
-    """What is trained on, for the record."""
-    first = data.folds[0]
-    parts = {"train": len(first.train), "validation": len(first.validation), "test": len(data.test)}
-    return {
-        "source": spec.data.source,
-        "task": data.task,
-        "rows": parts,
-        "folds": len(data.folds),
-        "inputs": list(data.shape),
-        "outputs": data.outputs,
-        "digest": data.digest,
-    }
-
-
-def _keep(study: Path, text: str, strategy: str, flags: list[Override]) -> None:
-    """The config as it was run, for people; the study's own copy is in its file."""
+def _keep(study: Path, text: str, strategy: str, flags: Sequence[Override]) -> None:
+    """Keep the config as it was run, for people; the study's own copy is in its file."""
     command = " ".join(["hpsearch", strategy, "CONFIG", *(source for _, _, source in flags)])
     write(study / CONFIG, f"# run as: {command}\n{text}".encode("utf-8", "surrogateescape"))

@@ -2,93 +2,107 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Mapping
+from json import dumps
 from pathlib import Path
-from typing import Any
 
 from hpsearch.commands import console
 from hpsearch.commands.page import writable, write
 from hpsearch.commands.studies import RUNS, find_study
 from hpsearch.errors import EXIT_OK, Problem, SpecError, TooFewTrials
 from hpsearch.report.board.view import board
-from hpsearch.report.pages import outlook_page, sheet_page
-from hpsearch.report.surrogate import text as view
-from hpsearch.report.trial import text as one
+from hpsearch.report.surrogate import page as surrogate_page
+from hpsearch.report.surrogate import text as surrogate_text
+from hpsearch.report.surrogate import view as surrogate_view
+from hpsearch.report.trial import page as trial_page
+from hpsearch.report.trial import text as trial_text
+from hpsearch.report.trial import view as trial_view
 from hpsearch.search.plan import Plan
-from hpsearch.strategies.surrogate_report import NEEDED, outlook, usable
-from hpsearch.study.store import FILE, Study, read
+from hpsearch.strategies.surrogate_report import NEEDED, surrogate_report, usable
+from hpsearch.study.store import FILE, StudyRecord, read
 
 
-def show(given: Mapping[str, Any]) -> int:
-    """Print one trial, or what is expected along each parameter. Returns the exit code."""
-    page = writable(given["page"])
-    name, number = _meant(given["study"], given["number"])
+def show(
+    *,
+    study: str | None,
+    number: int | None,
+    page: str | None,
+    json: bool,
+    quiet: bool,
+    no_color: bool,
+) -> int:
+    """Print one trial, or what is expected along each parameter; return the exit code."""
+    path = writable(page)
+    name, number = _meant(study, number)
     folder = find_study(name)
-    study = read(folder)
-    plan = Plan.of(study.meta)
-    results = console.result(given["no_color"])
+    kept = read(folder)
+    plan = Plan.of_study(kept.meta)
+    results = console.result(no_color)
     if number is None:
-        found = _searched(study, plan, folder)
-        record, html, text = (
-            view.record(found),
-            outlook_page(found),
-            view.as_text(found, results.width),
-        )
+        searched = _searched(kept, plan, folder)
+        record, html = surrogate_view.record(searched), surrogate_page.as_page(searched)
+        text = surrogate_text.as_text(searched, results.width)
     else:
-        sheet = one.sheet(study, plan.spec, number)
-        record, html, text = one.record(sheet), sheet_page(sheet), one.as_text(sheet, results.width)
-    if page:
-        write(page, html)
-    if given["json"]:
-        console.emit(json.dumps(record, indent=2, allow_nan=False))
+        report = trial_view.trial_report(kept, plan.objective, number)
+        record, html = trial_view.record(report), trial_page.as_page(report)
+        text = trial_text.as_text(report, results.width)
+    if path:
+        write(path, html)
+    if json:
+        console.emit(dumps(record, indent=2, allow_nan=False))
     else:
         console.emit(console.rendered(text, results))
-    if page and not given["quiet"]:
-        console.progress(given["no_color"]).print(
-            f"\nthe page is in {page}", soft_wrap=True, markup=False
-        )
+    if path and not quiet:
+        notes = console.progress(no_color)
+        notes.print(f"\nthe page is in {path}", soft_wrap=True, markup=False)
     return EXIT_OK
 
 
 def _meant(study: str | None, number: int | None) -> tuple[str | None, int | None]:
-    """A number alone is that of a trial of the newest study, unless a study is called so."""
-    alone = study is not None and number is None and study.isdecimal()
-    if (
-        study is not None
-        and alone
-        and not any((path / FILE).exists() for path in (Path(study), RUNS / study))
-    ):
-        return None, int(study)
-    return study, number
+    """Return which study and which of its trials are meant.
+
+    A number alone is that of a trial of the newest study, unless a study is called so.
+    """
+    if study is None or number is not None or not study.isdecimal():
+        return study, number
+    if any((path / FILE).exists() for path in (Path(study), RUNS / study)):
+        return study, number
+    return None, int(study)
 
 
-def _searched(study: Study, plan: Plan, folder: Path) -> view.Searched:
-    """What the study's own surrogate makes of it.
+def _searched(study: StudyRecord, plan: Plan, folder: Path) -> surrogate_view.SurrogateView:
+    """Return what the study's own surrogate makes of it.
 
     Raises:
         SpecError: nothing is searched.
         TooFewTrials: there is nothing to fit it to.
     """
-    place, spec = shlex.quote(str(folder)), plan.spec
-    if not spec.space.parameters:
-        message = f"{study.meta.name} searches no parameter, so there is nothing to model"
-        raise SpecError(
-            Problem("E097", message, help=f"one of its trials:  hpsearch show {place} 0")
-        )
-    history, epoch = plan.comparable(study.history.weighed(study.meta.time_weight))
-    ended = len(usable(spec.space, history).done)
+    meta, place, space = study.meta, shlex.quote(str(folder)), plan.objective.space
+    if not space.parameters:
+        message = f"{meta.name} searches no parameter, so there is nothing to model"
+        help = f"one of its trials:  hpsearch show {place} 0"
+        raise SpecError(Problem("E097", message, help=help))
+    price = "cost" if meta.has_cost else "seconds"
+    scores = study.history.with_time_weight(meta.time_weight, price)
+    history, epoch = plan.comparable(scores)
+    ended = len(usable(space, history).done)
     if ended < NEEDED:
-        message = f"a model takes {NEEDED} trials that succeeded, and {study.meta.name} has {ended or 'none'}"
-        budget = max(study.meta.budget or 0, len(study.history)) + NEEDED
+        had = ended or "none"
+        message = f"a model takes {NEEDED} trials that succeeded, and {meta.name} has {had}"
+        budget = max(meta.budget or 0, len(study.history)) + NEEDED
         help = f"more of them:  hpsearch resume {place} --budget {budget}"
         if outside := len(history.done) - ended:  # such as presets: others of the kind do not help
             message += f" in its space ({outside} outside of it)"
             help = f"one of its trials:  hpsearch show {place} 0"
         raise TooFewTrials(Problem("E098", message, help=help))
     winner = board(study).winner
-    found = outlook(spec.space, history, spec.search.surrogate, winner.number if winner else None)
-    target = "score" if study.meta.time_weight else "loss"
-    dropped = sum(result.paused for _, result in study.history.done)
-    return view.Searched(study.meta.name, study.meta.strategy, target, found, dropped, epoch)
+    number = winner.number if winner else None
+    found = surrogate_report(space, history, plan.options.explained_by, number)
+    return surrogate_view.SurrogateView(
+        study=meta.name,
+        strategy=meta.strategy,
+        target="score" if meta.time_weight else "loss",
+        report=found,
+        dropped=sum(result.paused for _, result in study.history.done),
+        epoch=epoch,
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hpsearch.config.diagnostics import Mistakes
-from hpsearch.config.document import Path
-from hpsearch.config.schema import Keys
+from hpsearch.config.diagnostics import Diagnostics
+from hpsearch.config.document import KeyPath
+from hpsearch.config.schema import ConfigFile
 from hpsearch.engine.structure.settings import EXCLUDES, NEEDS, SETTINGS, default
 from hpsearch.registry import closest
 from hpsearch.space.expression import Expression, ExpressionError
@@ -21,17 +21,17 @@ Conditions = dict[str, dict[str, tuple[Value, ...]]]
 class Parts:
     """What is understood so far: the settings that are fixed, and those that are searched."""
 
-    keys: Keys
+    keys: ConfigFile
     fixed: Params
     parameters: Mapping[str, Parameter]
-    mistakes: Mistakes
+    diagnostics: Diagnostics
     needs: Mapping[str, Mapping[str, Collection[Value]]] = field(default_factory=lambda: NEEDS)
     excludes: Sequence[tuple[tuple[str, Value], tuple[str, Value]]] = EXCLUDES
 
     def lost(self, name: str) -> bool:
         """Whether the file says something of a setting that a mistake keeps from being known."""
         return any(
-            (section,) in self.mistakes.paths or self.mistakes.within((section, name))
+            (section,) in self.diagnostics.paths or self.diagnostics.within((section, name))
             for section in ("train", "parameters")
         )
 
@@ -48,7 +48,7 @@ def space(parts: Parts) -> Space:
     conditions: Conditions = {}
     for name in parts.parameters:
         conditions[name] = _needed(name, parts)
-        if not parts.mistakes.within(("parameters", name)):
+        if not parts.diagnostics.within(("parameters", name)):
             for parent, wanted in (parts.keys.parameters[name].when or {}).items():
                 _narrow(
                     name,
@@ -75,7 +75,9 @@ def _exclusions(parts: Parts) -> Iterator[Expression]:
             if parts.fixed.get(name) == value and parts.fixed.get(other) == its:
                 section = "train" if other in parts.keys.train else "parameters"
                 message = f"'{other}: {its}' does not go with '{name}: {value}'"
-                parts.mistakes.add("E044", message, (section, other), help="change one of the two")
+                parts.diagnostics.add(
+                    "E044", message, (section, other), help="change one of the two"
+                )
         elif {name, other} <= {*parts.parameters, *parts.fixed}:
             yield Expression(f"not ({name} == {value!r} and {other} == {its!r})")
 
@@ -96,7 +98,7 @@ def _needed(name: str, parts: Parts) -> dict[str, tuple[Value, ...]]:
             section = "parameters" if name in parts.keys.parameters else "train"
             message = f"'{name}' has no meaning here: {parent} is {' or '.join(map(str, possible))}{usual}"
             help = f"it is used with  {parent}: {' or '.join(map(str, users))}"
-            parts.mistakes.add("E041", message, (section, name), key=True, help=help)
+            parts.diagnostics.add("E041", message, (section, name), key=True, help=help)
         elif len(options) < len(possible):
             conditions[parent] = options
     return conditions
@@ -112,11 +114,11 @@ def _narrow(
     """Take one parent into a setting's conditions that its `when` names."""
     path = ("parameters", name, "when", parent)
     if parent == name:
-        parts.mistakes.add("E042", f"'when' of '{name}' names '{name}' itself", path, key=True)
+        parts.diagnostics.add("E042", f"'when' of '{name}' names '{name}' itself", path, key=True)
     elif parent not in parts.parameters and parent not in parts.fixed:
         if not parts.lost(parent):
             message = f"'when' of '{name}' names '{parent}', which is neither searched nor fixed"
-            parts.mistakes.add(
+            parts.diagnostics.add(
                 "E042", message, path, key=True, hint=parts.like(parent), help=_given(parent)
             )
     elif not _never(parent, wanted, path, parts) and parent in parts.parameters:
@@ -124,19 +126,19 @@ def _narrow(
         conditions[parent] = tuple(value for value in wanted if before is None or value in before)
         if before and not conditions[parent]:
             help = f"it is used with  {parent}: {' or '.join(map(str, before))}"
-            parts.mistakes.add(
+            parts.diagnostics.add(
                 "E041", f"with this 'when', '{name}' has no meaning", path, help=help
             )
 
 
-def _never(parent: str, wanted: list[Value], path: Path, parts: Parts) -> bool:
+def _never(parent: str, wanted: list[Value], path: KeyPath, parts: Parts) -> bool:
     """Note the values that the parent never takes."""
     possible = parts.parameters.get(parent) or Choice((parts.fixed[parent],))
     never = [index for index, value in enumerate(wanted) if value not in possible]
     for index in never:
-        place = (*path, index) if isinstance(parts.mistakes.document.at(path), list) else path
+        place = (*path, index) if isinstance(parts.diagnostics.document.at(path), list) else path
         expected = f"a value that '{parent}' takes: {possible.describe()}"
-        parts.mistakes.wrong(place, wanted[index], expected, "E042", among=possible.grid(1))
+        parts.diagnostics.wrong(place, wanted[index], expected, "E042", among=possible.grid(1))
     return bool(never)
 
 
@@ -162,7 +164,7 @@ def _circle(left: Mapping[str, Parameter], conditions: Conditions, parts: Parts)
     first = next(name for name, when in wanted.items() if when.keys() & wanted.keys())
     names = " and ".join(f"'{name}'" for name in wanted)
     message = f"{names} depend on one another in a circle"
-    parts.mistakes.add(
+    parts.diagnostics.add(
         "E042", message, ("parameters", first, "when"), key=True, help="take out one 'when'"
     )
 
@@ -170,15 +172,15 @@ def _circle(left: Mapping[str, Parameter], conditions: Conditions, parts: Parts)
 def _constraints(parts: Parts) -> Iterator[Expression]:
     for index, text in enumerate(parts.keys.constraints):
         path = ("constraints", index)
-        if path in parts.mistakes.paths:
+        if path in parts.diagnostics.paths:
             continue
         try:
             rule = Expression(text)
         except ExpressionError as error:
-            place = parts.mistakes.document.part_place(path, error.start, error.length)
+            place = parts.diagnostics.document.part_place(path, error.start, error.length)
             help = "such as  width * depth <= 512  or  optimizer in ['sgd', 'adam'] or lr < 0.1"
             message = f"this is no condition: {error}"
-            parts.mistakes.add("E050", message, path, place=place, hint=error.hint, help=help)
+            parts.diagnostics.add("E050", message, path, place=place, hint=error.hint, help=help)
             continue
         unknown = [
             name for name in rule.names if name not in parts.fixed and name not in parts.parameters
@@ -186,7 +188,7 @@ def _constraints(parts: Parts) -> Iterator[Expression]:
         for name in sorted(unknown):
             _unknown_name(name, rule, index, parts)
         if not rule.names & set(parts.parameters) and not unknown:
-            parts.mistakes.add(
+            parts.diagnostics.add(
                 "E050", "this condition names nothing that is searched", path, help="leave it out"
             )
         elif not unknown:
@@ -203,9 +205,9 @@ def _unknown_name(name: str, rule: Expression, index: int, parts: Parts) -> None
         if isinstance(value, str)
     }
     hint = f"a word stands in quotes: '{name}'" if name in words else parts.like(name)
-    place = parts.mistakes.document.part_place(("constraints", index), *rule.span(name))
+    place = parts.diagnostics.document.part_place(("constraints", index), *rule.span(name))
     message = f"this condition names '{name}', which is neither searched nor fixed"
-    parts.mistakes.add(
+    parts.diagnostics.add(
         "E050", message, ("constraints", index), place=place, hint=hint, help=_given(name)
     )
 

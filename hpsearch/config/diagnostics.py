@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hpsearch.config.document import Document, Path, dotted, scalar
+from hpsearch.config.document import Document, KeyPath, dotted, scalar
 from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.registry import closest
 
@@ -16,18 +16,19 @@ _TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "fals
 
 
 @dataclass
-class Mistakes:
+class Diagnostics:
     """Collects what is wrong with a document."""
 
     document: Document
+    strategy: str | None = None
     problems: list[Problem] = field(default_factory=list)
-    paths: set[Path] = field(default_factory=set)
+    paths: set[KeyPath] = field(default_factory=set)
 
     def add(
         self,
         code: str,
         message: str,
-        path: Path,
+        path: KeyPath,
         *,
         key: bool = False,
         place: Place | None = None,
@@ -47,7 +48,7 @@ class Mistakes:
 
     def wrong(
         self,
-        path: Path,
+        path: KeyPath,
         value: object,
         expected: str,
         code: str = "E020",
@@ -61,7 +62,7 @@ class Mistakes:
         message = f"'{dotted(path)}' is {kind(value)}, which is not {expected}"
         self.add(code, message, path, hint=hint or repair(value, expected, among))
 
-    def within(self, path: Path) -> bool:
+    def within(self, path: KeyPath) -> bool:
         """Whether a mistake was found at this path or below."""
         return any(wrong[: len(path)] == path for wrong in self.paths)
 

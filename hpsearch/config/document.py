@@ -14,7 +14,7 @@ import yaml
 
 from hpsearch.errors import Place, Problem, SpecError
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _LARGEST = 256 * 1024  # bytes: a search space is written by hand
 _MOST = 20_000  # keys and values
@@ -41,21 +41,21 @@ class Document:
 
     file: str
     value: Any = None
-    keys: dict[Path, Place] = field(default_factory=dict)
-    values: dict[Path, Place] = field(default_factory=dict)
+    keys: dict[KeyPath, Place] = field(default_factory=dict)
+    values: dict[KeyPath, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def key_place(self, path: Path) -> Place:
+    def key_place(self, path: KeyPath) -> Place:
         """Where the key of this path stands; else the nearest thing above it."""
         return self.keys.get(path) or self.value_place(path)
 
-    def value_place(self, path: Path) -> Place:
+    def value_place(self, path: KeyPath) -> Place:
         """Where the value of this path stands; else the nearest thing above it."""
         while path and path not in self.values:
             path = path[:-1]
         return self.values[path]
 
-    def part_place(self, path: Path, start: int, length: int) -> Place:
+    def part_place(self, path: KeyPath, start: int, length: int) -> Place:
         """Where a part of a text stands, as far as the text stands in the file as it is."""
         whole, text = self.value_place(path), self.at(path)
         written = whole.text[whole.column - 1 :]
@@ -64,7 +64,7 @@ class Document:
             return whole
         return Place(whole.file, whole.line, whole.column + quoted + start, whole.text, length)
 
-    def at(self, path: Path) -> Any:
+    def at(self, path: KeyPath) -> Any:
         """The value at a path; None where there is nothing."""
         node = self.value
         for part in path:
@@ -74,7 +74,7 @@ class Document:
                 node = node.get(part) if isinstance(node, dict) else None
         return node
 
-    def override(self, path: Path, value: object, source: str) -> None:
+    def override(self, path: KeyPath, value: object, source: str) -> None:
         """Put a value in, as if it stood there; `source` is the flag that brought it."""
         place = Place(source, 0, 0)
         if not isinstance(self.value, dict):
@@ -96,14 +96,14 @@ class Document:
                 del known[old]
             known[path] = place
 
-    def remove(self, path: Path) -> None:
+    def remove(self, path: KeyPath) -> None:
         """Take a key out, where it is there."""
         node = self.at(path[:-1])
         if isinstance(node, dict):
             node.pop(path[-1], None)
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """A path in words: `parameters.lr.values[2]`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(
         "."
@@ -191,7 +191,7 @@ class _Reader:
             if isinstance(event, yaml.NodeEvent):
                 self.document.value = self.value(event, ())
 
-    def value(self, event: yaml.Event, path: Path) -> Any:
+    def value(self, event: yaml.Event, path: KeyPath) -> Any:
         self.check(event, path)
         value: Any = None
         last = event
@@ -208,7 +208,7 @@ class _Reader:
         self.document.values[path] = self.place(event, last)
         return value
 
-    def pair(self, event: Any, path: Path, mapping: dict[str, Any]) -> None:
+    def pair(self, event: Any, path: KeyPath, mapping: dict[str, Any]) -> None:
         """A key and its value; the value of a key that cannot be taken is passed over."""
         name = event.value if isinstance(event, yaml.ScalarEvent) else ""
         place = self.place(event, event)
@@ -232,13 +232,13 @@ class _Reader:
             return
         self.pass_over(next(self.events), path)
 
-    def pass_over(self, event: yaml.Event, path: Path) -> None:
+    def pass_over(self, event: yaml.Event, path: KeyPath) -> None:
         self.check(event, path)
         if isinstance(event, yaml.CollectionStartEvent):
             while not isinstance(last := next(self.events), yaml.CollectionEndEvent):
                 self.pass_over(last, (*path, ""))
 
-    def check(self, event: Any, path: Path) -> None:
+    def check(self, event: Any, path: KeyPath) -> None:
         """Note anchors, aliases and tags.
 
         Raises:

@@ -5,26 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from typing import Annotated, Any, Literal, get_args
+from functools import cache
+from typing import Annotated, Any, Literal, cast, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, create_model
 
 from hpsearch.config import other_tools
-from hpsearch.config.diagnostics import Mistakes, flow, kind, written
-from hpsearch.config.document import Path, dotted
-from hpsearch.data import Scale, Task
-from hpsearch.engine.structure.cohorts import Objective
+from hpsearch.config.diagnostics import Diagnostics, flow, kind, written
+from hpsearch.config.document import KeyPath, dotted
+from hpsearch.data import InputScale, Task
+from hpsearch.engine.structure.cohorts import Metric
 from hpsearch.engine.structure.settings import SETTINGS
+from hpsearch.options import Options
 from hpsearch.registry import closest
+from hpsearch.runners import RUNNERS
 from hpsearch.space.parameters import Value
-from hpsearch.strategies import SURROGATES
+from hpsearch.strategies import STRATEGIES, StrategyOptions
 
+_SEARCH = "a mapping such as {budget: 50}"
+_RUNNER = "a mapping such as {name: local}"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 
 
 def seconds(duration: object) -> float:
-    """`10m`, `1.5h`, `90s`, or a number of seconds."""
+    """Return the seconds of a duration: `10m`, `1.5h`, `90s`, or a number of seconds.
+
+    Raises:
+        ValueError: it is no duration, or not above 0.
+    """
     if isinstance(duration, int | float) and not isinstance(duration, bool):
         number, unit = float(duration), "s"
     else:
@@ -38,29 +47,22 @@ def seconds(duration: object) -> float:
 
 
 def size(text: object) -> int:
-    """`4GB`, `1.5GiB`, `800MB`: bytes."""
+    """Return the bytes of a size such as `4GB`, `1.5GiB` or `800MB`.
+
+    Raises:
+        ValueError: it is no size, or 0.
+    """
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([MG]i?B)", str(text))
     if not match or not float(match[1]):
         raise ValueError("not a size")
     return int(float(match[1]) * _SIZES[match[2]])
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _stands_there(cls, value: object) -> object:
-        if value is None:  # `budget:` with nothing after it is a slip, not a way to leave it out
-            raise ValueError("empty")
-        return value
-
-
 Duration = Annotated[float, BeforeValidator(seconds)]
 
 
-class SplitKeys(_Section):
-    """`data: split:`."""
+class SplitKeys(Options):
+    """The keys of `data: split:`."""
 
     validation: float = Field(0.2, gt=0, lt=1, description="a share above 0 and below 1")
     test: float | None = Field(None, ge=0, lt=1, description="a share from 0 to below 1")
@@ -74,8 +76,8 @@ class SplitKeys(_Section):
     )
 
 
-class DataKeys(_Section):
-    """`data:`."""
+class DataKeys(Options):
+    """The keys of `data:`."""
 
     source: str = Field(
         min_length=1,
@@ -90,15 +92,15 @@ class DataKeys(_Section):
         description="a mapping such as {validation: 0.2, test: 0.2} or {folds: 5, test: 0.2}",
     )
     split_seed: int = Field(0, ge=0, lt=2**63, description="a whole number, 0 or more")
-    scale: Scale = Field("standard", description="standard, unit or none")
+    scale: InputScale = Field("standard", description="standard, unit or none")
 
 
-OF_TRAININGS = frozenset({"trial_timeout", "memory", "max_retries", "max_failures", "grace"})
-"""The keys of `search:` that say how workers train, and may change while a study goes on."""
+OPERATIONAL = frozenset({"trial_timeout", "memory", "max_retries", "max_failures", "grace"})
+"""The keys of `search:` that say how work is done. They may change while a study goes on."""
 
 
-class SearchKeys(_Section):
-    """`search:`."""
+class SearchKeys(Options):
+    """The keys of `search:` that every strategy has; each has keys of its own beside them."""
 
     budget: int | None = Field(
         None, ge=1, le=1_000_000_000, description="a whole number of trials, 1 or more"
@@ -111,16 +113,9 @@ class SearchKeys(_Section):
     wave: int | None = Field(
         None, ge=1, le=100_000, description="a whole number of trials, 1 or more"
     )
-    metric: Objective = Field("loss", description="loss, accuracy or r2")
+    lag: int = Field(0, ge=0, le=1_000, description="a whole number of waves, 0 or more")
+    metric: Metric = Field("loss", description="loss, accuracy or r2")
     time_weight: float = Field(0.0, ge=0, lt=float("inf"), description="a number, 0 or more")
-    points: int = Field(5, ge=1, le=1_000_000, description="a whole number of ticks, 1 or more")
-    rounds: int = Field(1, ge=1, le=100_000, description="a whole number of rounds, 1 or more")
-    guided: bool | None = Field(None, description="true or false")
-    halving: bool = Field(False, description="true or false")
-    pareto: bool = Field(False, description="true or false")
-    until_converged: bool = Field(False, description="true or false")
-    confirm: bool | None = Field(None, description="true or false")
-    surrogate: Literal[tuple(SURROGATES)] = Field("gp", description=" or ".join(SURROGATES))  # type: ignore[valid-type]
     trial_timeout: Duration | None = Field(None, description="a duration such as 10m or 1.5h")
     memory: Annotated[int, BeforeValidator(size)] | None = Field(
         None, description="a size such as 4GB or 800MB"
@@ -132,8 +127,8 @@ class SearchKeys(_Section):
     grace: Duration = Field(10.0, description="a duration such as 10s or 1m")
 
 
-class ParameterKeys(_Section):
-    """One entry of `parameters:`. What belongs together is judged by `hpsearch.config.searched`."""
+class ParameterKeys(Options):
+    """The keys of an entry of `parameters:`; `config.searched` judges which go together."""
 
     value: Value | None = Field(None, description="one value: a number, a word, true or false")
     values: list[Value] | None = Field(
@@ -154,13 +149,48 @@ class ParameterKeys(_Section):
     )
 
 
-class Keys(_Section):
-    """The whole file."""
+@cache
+def search_model(strategy: str | None) -> type[SearchKeys]:
+    """Return the record of `search:` for a strategy: common keys, and its own beside them.
+
+    Without a strategy the keys of all strategies are allowed.
+    """
+    names = [strategy] if strategy else [*STRATEGIES]
+    own = tuple(dict.fromkeys(STRATEGIES.load(name) for name in names))
+    return cast(type[SearchKeys], create_model("SearchKeys", __base__=(SearchKeys, *own)))
+
+
+def own_options(search: SearchKeys, strategy: str) -> StrategyOptions:
+    """Return the keys of `search:` that are the strategy's own."""
+    return search.part(STRATEGIES.load(strategy))
+
+
+class RunnerKeys(Options):
+    """The keys of `runner:` that every runner has; each has keys of its own beside them."""
+
+    name: Literal[tuple(RUNNERS)] = Field(  # type: ignore[valid-type]
+        "local", description=" or ".join(RUNNERS)
+    )
+
+
+@cache
+def runner_model(name: object) -> type[RunnerKeys]:
+    """Return the record of `runner:` for a runner; only the common keys where there is none."""
+    if name not in RUNNERS:
+        return RunnerKeys
+    own = RUNNERS.load(str(name))
+    return cast(type[RunnerKeys], create_model("RunnerKeys", __base__=(RunnerKeys, own)))
+
+
+class ConfigFile(Options):
+    """The keys of the whole file."""
 
     name: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit",
+        description=(
+            "1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit"
+        ),
     )
     data: DataKeys = Field(description="a mapping such as {source: digits}")
     train: dict[str, Any] = Field(
@@ -176,46 +206,68 @@ class Keys(_Section):
     trials: list[dict[str, Value]] = Field(
         [], description="a list of mappings, such as [{lr: 0.01, width: 64}]"
     )
-    search: SearchKeys = Field(SearchKeys(), description="a mapping such as {budget: 50}")
+    search: SearchKeys = Field(SearchKeys(), description=_SEARCH)
+    runner: RunnerKeys = Field(RunnerKeys(), description=_RUNNER)
+
+
+@cache
+def file_model(strategy: str | None, runner: object) -> type[ConfigFile]:
+    """Return the record of a file that is searched by this strategy on this runner."""
+    search, work = search_model(strategy), runner_model(runner)
+    return create_model(
+        "ConfigFile",
+        __base__=ConfigFile,
+        search=(search, Field(search(), description=_SEARCH)),
+        runner=(work, Field(work(), description=_RUNNER)),
+    )
 
 
 _ENTRY = "a mapping such as {min: 1e-4, max: 1e-1, log: true} or {values: [16, 32]}"
-_SECTIONS: Mapping[Path, type[_Section]] = {
-    ("data", "split"): SplitKeys,
-    ("data",): DataKeys,
-    ("search",): SearchKeys,
-    (): Keys,
-}
 _BY_NAME = ("parameters", "trials", "constraints")
-"""Of these sections a wrong member is left out as a whole."""
+"""A wrong member of these sections is left out as a whole."""
 
 
-def validate(mistakes: Mistakes) -> Keys:
-    """The keys in their types. What is wrong is noted and left out, so that the rest can be judged.
+def _sections(diagnostics: Diagnostics) -> Mapping[KeyPath, type[Options]]:
+    """Return the record of each section of the file that is judged, the innermost ones first."""
+    runner = _runner_name(diagnostics)
+    return {
+        ("data", "split"): SplitKeys,
+        ("data",): DataKeys,
+        ("search",): search_model(diagnostics.strategy),
+        ("runner",): runner_model(runner),
+        (): file_model(diagnostics.strategy, runner),
+    }
+
+
+def _runner_name(diagnostics: Diagnostics) -> str:
+    return str(diagnostics.document.at(("runner", "name")) or "local")
+
+
+def validate(diagnostics: Diagnostics) -> ConfigFile:
+    """Return the keys in their types; what is wrong is noted and left out, so the rest can be judged.
 
     Raises:
         SpecError: there is nothing to judge.
     """
-    document = mistakes.document
+    document, model = diagnostics.document, _sections(diagnostics)[()]
     if not isinstance(document.value, dict):
-        empty = document.value is None
-        what = (
-            "this file is empty"
-            if empty
-            else f"this file holds {kind(document.value)}, not a mapping of sections"
-        )
-        mistakes.add("E005", what, (), help="it begins with  data: {source: digits}")
-        raise mistakes.error()
+        what = "this file is empty"
+        if document.value is not None:
+            what = f"this file holds {kind(document.value)}, not a mapping of sections"
+        diagnostics.add("E005", what, (), help="it begins with  data: {source: digits}")
+        raise diagnostics.error()
     try:
-        return Keys.model_validate(document.value)
+        found = model.model_validate(document.value)
     except ValidationError as error:
         for one in error.errors(include_url=False, include_context=False):
-            _note(one["type"], one["loc"], one["input"], mistakes)
-    return Keys.model_validate(_without(mistakes.paths, document.value))
+            _note(one["type"], one["loc"], one["input"], diagnostics)
+        found = model.model_validate(_without(diagnostics.paths, document.value))
+    assert isinstance(found, ConfigFile)
+    return found
 
 
-def _without(wrong: Iterable[Path], value: dict[str, Any]) -> dict[str, Any]:
-    """The value less what is wrong; a list keeps its length."""
+def _without(wrong: Iterable[KeyPath], value: dict[str, Any]) -> dict[str, Any]:
+    """Return the value less what is wrong; a list keeps its length."""
     rest = deepcopy(value)
     for path in wrong:
         *above, last = path[:2] if path[0] in _BY_NAME else path
@@ -231,42 +283,37 @@ def _without(wrong: Iterable[Path], value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _note(
-    category: str, location: tuple[str | int, ...], value: object, mistakes: Mistakes
+    category: str, location: tuple[str | int, ...], value: object, diagnostics: Diagnostics
 ) -> None:
     """Say in words what pydantic found; of one value, once."""
-    path = _within(location, mistakes.document.value)
+    document = diagnostics.document
+    path = _within(location, document.value)
     if category == "missing":
         path = (*path, location[-1])
-    if path in mistakes.paths:
+    if path in diagnostics.paths:
         return
-    section = keys_at(path[:-1])
+    section = keys_at(path[:-1], diagnostics)
     name = str(path[-1])
     if category == "extra_forbidden" or (path[:-1] == ("parameters",) and name not in section):
-        unknown_key(path, mistakes)
-    elif category == "missing" and any(
-        closest(key, [name]) for key in mistakes.document.at(path[:-1])
-    ):
-        mistakes.paths.add(path)  # it stands there misspelt, which is a mistake of its own
+        unknown_key(path, diagnostics)
+    elif category == "missing" and any(closest(key, [name]) for key in document.at(path[:-1])):
+        diagnostics.paths.add(path)  # it stands there misspelt, which is a mistake of its own
     elif category == "missing":
         where = f" in '{dotted(path[:-1])}'" if len(path) > 1 else ""
         message = f"the key '{name}' is missing{where}"
-        place = mistakes.document.key_place(path[:-1])
-        mistakes.add("E013", message, path, place=place, help=f"{name}: {section[name]}")
+        place = document.key_place(path[:-1])
+        diagnostics.add("E013", message, path, place=place, help=f"{name}: {section[name]}")
     else:
-        model = _SECTIONS.get(path[:-1], ParameterKeys if len(path) == 3 else None)
-        among = (
-            _among(model.model_fields[name].annotation)
-            if model and name in model.model_fields
-            else []
-        )
-        mistakes.wrong(
-            path, value, section.get(name) or _item(path), among=among, hint=_entry(path, value)
-        )
+        model = _sections(diagnostics).get(path[:-1], ParameterKeys if len(path) == 3 else None)
+        known = model is not None and name in model.model_fields
+        among = _among(model.model_fields[name].annotation) if model and known else []
+        expected = section.get(name) or _item(path)
+        diagnostics.wrong(path, value, expected, among=among, hint=_entry(path, value))
 
 
-def _within(location: tuple[str | int, ...], node: Any) -> Path:
-    """The part of pydantic's location that is in the file: the names of union branches are not."""
-    path: Path = ()
+def _within(location: tuple[str | int, ...], node: Any) -> KeyPath:
+    """Return the part of pydantic's location that is in the file, without names of union branches."""
+    path: KeyPath = ()
     for part in location:
         inside = isinstance(node, dict) and part in node
         if inside or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
@@ -276,15 +323,14 @@ def _within(location: tuple[str | int, ...], node: Any) -> Path:
 
 
 def _among(annotation: object) -> list[str]:
-    """The words that a type allows, where it is a list of them."""
+    """Return the words that a type allows, where it is a list of them."""
     parts = get_args(annotation)
-    return [part for part in parts if isinstance(part, str)] or [
-        word for part in parts for word in _among(part)
-    ]
+    words = [part for part in parts if isinstance(part, str)]
+    return words or [word for part in parts for word in _among(part)]
 
 
-def _entry(path: Path, value: object) -> str:
-    """How a parameter is written that stands there without its keys."""
+def _entry(path: KeyPath, value: object) -> str:
+    """Return how a parameter is written that stands there without its keys."""
     if len(path) != 2 or path[0] != "parameters" or value is None:
         return ""
     if isinstance(value, list):
@@ -292,8 +338,8 @@ def _entry(path: Path, value: object) -> str:
     return f"write {{value: {written(value)}}}, or put it under 'train:'"
 
 
-def _item(path: Path) -> str:
-    """What an item of a list or of a free mapping may be."""
+def _item(path: KeyPath) -> str:
+    """Return what an item of a list or of a free mapping may be."""
     whole = {
         "parameters": _ENTRY,
         "constraints": "a condition in quotes",
@@ -304,79 +350,69 @@ def _item(path: Path) -> str:
     return "a value or a list of values" if path[2] == "when" else "a number, a word, true or false"
 
 
-def keys_at(path: Path) -> Mapping[str, str]:
-    """The keys allowed under a path, and what each holds."""
+def keys_at(path: KeyPath, diagnostics: Diagnostics) -> Mapping[str, str]:
+    """Return the keys allowed under a path, and what each holds."""
     if path in (("parameters",), ("train",)) or (path[:1] == ("trials",) and len(path) == 2):
         return dict.fromkeys(SETTINGS, _ENTRY if path == ("parameters",) else "")
     entry = ParameterKeys if len(path) == 2 and path[0] == "parameters" else None
-    model = _SECTIONS.get(path, entry)
-    return (
-        {name: field.description or "" for name, field in model.model_fields.items()}
-        if model
-        else {}
-    )
+    model = _sections(diagnostics).get(path, entry)
+    fields = model.model_fields if model else {}
+    return {name: field.description or "" for name, field in fields.items()}
 
 
-def unknown_key(path: Path, mistakes: Mistakes) -> None:
+def unknown_key(path: KeyPath, diagnostics: Diagnostics) -> None:
     """Note a key that does not belong where it stands."""
     parent, name = path[:-1], str(path[-1])
-    entry = mistakes.document.at(parent)
+    entry = diagnostics.document.at(parent)
     in_parameter = parent[:1] == ("parameters",) and len(parent) == 2
     if in_parameter and name in other_tools.TOOLS and other_tools.first(entry) != name:
-        mistakes.paths.add(path)  # the first such key says how the whole is written
+        diagnostics.paths.add(path)  # the first such key says how the whole is written
         return
-    allowed = keys_at(parent)
-    where = (
-        f" in parameter '{parent[1]}'"
-        if in_parameter
-        else f" in '{dotted(parent)}'"
-        if parent
-        else ""
-    )
+    allowed = keys_at(parent, diagnostics)
+    others = [one for one in STRATEGIES if name in STRATEGIES.load(one).model_fields]
+    if parent == ("search",) and others:
+        message = f"'{name}' is a key of {' and '.join(others)}, and this is {diagnostics.strategy}"
+        diagnostics.add("E012", message, path, key=True, help="leave it out of this search")
+        return
+    where = f" in '{dotted(parent)}'" if parent else ""
+    where = f" in parameter '{parent[1]}'" if in_parameter else where
     noun = "setting" if set(SETTINGS) == set(allowed) else "key"
-    hint = _elsewhere(path, entry[name], mistakes)
-    if not hint and (
-        near := closest(name, [*allowed, *(other_tools.TOOLS if in_parameter else ())])
-    ):
-        hint = f"did you mean '{near}'?" if near in allowed else _foreign(near, entry)
+    hint = _elsewhere(path, entry[name], diagnostics)
+    similar = [*allowed, *(other_tools.TOOLS if in_parameter else ())]
+    if not hint and (near := closest(name, similar)):
+        hint = f"did you mean '{near}'?" if near in allowed else _translated(near, entry)
     help = f"allowed here: {', '.join(allowed)}"
-    mistakes.add("E012", f"unknown {noun} '{name}'{where}", path, key=True, hint=hint, help=help)
+    diagnostics.add("E012", f"unknown {noun} '{name}'{where}", path, key=True, hint=hint, help=help)
 
 
-def _foreign(key: str, entry: Mapping[str, Any]) -> str:
+def _translated(key: str, entry: Mapping[str, Any]) -> str:
+    """Return how a parameter that is written as in another tool is written here."""
     ours = other_tools.translated(entry)
     line = flow(ours) if ours else "min and max, perhaps log: true; or values"
-    means = (
-        "W&B takes exponents of e"
-        if other_tools.exponents(entry)
-        else f"{other_tools.TOOLS[key]} writes it so"
-    )
+    tool = other_tools.TOOLS[key]
+    means = "W&B takes exponents of e" if other_tools.exponents(entry) else f"{tool} writes it so"
     return f"{means}; here: {line}"
 
 
-def _elsewhere(path: Path, value: object, mistakes: Mistakes) -> str:
-    """Where a key would be right, or what it is called here."""
+def _elsewhere(path: KeyPath, value: object, diagnostics: Diagnostics) -> str:
+    """Return where a key would be right, or what it is called here."""
     parent, name = path[:-1], str(path[-1])
     if ":" in name:
         return f"a blank belongs after ':', as in  {name.replace(':', ': ')}"
     if parent[:1] == ("parameters",) and len(parent) == 2 and name in other_tools.TOOLS:
-        return _foreign(name, mistakes.document.at(parent))
-    for home, model in _SECTIONS.items():
+        return _translated(name, diagnostics.document.at(parent))
+    for home, model in _sections(diagnostics).items():
         if name in model.model_fields:
-            place = (
-                f"under '{' '.join(f'{part}:' for part in home)}'" if home else "at the left margin"
-            )
+            keys = " ".join(f"{part}:" for part in home)
+            place = f"under '{keys}'" if home else "at the left margin"
             return f"'{name}' belongs {place}"
     ours = other_tools.NAMES.get(name, name)
     if ours in SETTINGS:
         if parent in (("train",), ("parameters",)) or parent[:1] == ("trials",):
             return f"here it is called '{ours}'"
         called = f"'{ours}' belongs" if ours == name else f"here it is called '{ours}', and belongs"
-        return called + (
-            " under 'parameters:'"
-            if isinstance(value, dict)
-            else " under 'train:' or 'parameters:'"
-        )
+        places = "'parameters:'" if isinstance(value, dict) else "'train:' or 'parameters:'"
+        return f"{called} under {places}"
     if name in ParameterKeys.model_fields:
         return f"'{name}' belongs to a parameter, such as  lr: {{min: 1e-4, max: 1e-1}}"
     return other_tools.SECTIONS.get(name, "") if not parent else ""

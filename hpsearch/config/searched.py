@@ -7,75 +7,77 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hpsearch.config.conditions import Parts
-from hpsearch.config.diagnostics import Mistakes, flow, written
-from hpsearch.config.document import Path
-from hpsearch.config.schema import Keys, ParameterKeys, unknown_key
-from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, default, usual
+from hpsearch.config.diagnostics import Diagnostics, flow, written
+from hpsearch.config.document import KeyPath
+from hpsearch.config.schema import ConfigFile, ParameterKeys, unknown_key
+from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, default, typical_values
 from hpsearch.space.parameters import Anything, Domain, Parameter, Value, exact, listed
-from hpsearch.space.space import By, Params, Space, resolved
+from hpsearch.space.space import DependentValue, Params, Space, resolve_value
 
 _MOST_STEPS = 10**9
 _TRUSTED = 0.75  # how far what is usual is: it is right of most trainings, where what a person believes may be wrong
 _LEAST = 1e-6  # where a log range is told to begin that would contain 0
 
 
-def free(keys: Keys, mistakes: Mistakes) -> Parts:
+def free(keys: ConfigFile, diagnostics: Diagnostics) -> Parts:
     """What `parameters:` says, where any name is allowed and stands for anything."""
     for name, entry in keys.parameters.items():
         if entry.value is not None:
-            _excludes(entry, "value", ("parameters", name), mistakes)
+            _excludes(entry, "value", ("parameters", name), diagnostics)
     searched = {
         name: listed((entry.value,))
         if entry.value is not None
-        else _parameter(name, entry, Anything(), mistakes)
+        else _parameter(name, entry, Anything(), diagnostics)
         for name, entry in keys.parameters.items()
     }
     return Parts(
         keys,
         {},
         {name: found for name, found in searched.items() if found},
-        mistakes,
+        diagnostics,
         needs={},
         excludes=(),
     )
 
 
-def settings(keys: Keys, mistakes: Mistakes) -> Parts:
+def settings(keys: ConfigFile, diagnostics: Diagnostics) -> Parts:
     """What `train:` and `parameters:` say, each for itself."""
     fixed: dict[str, Value] = {}
     searched: dict[str, Parameter] = {}
     for name, value in keys.train.items():
-        if _is_setting(("train", name), mistakes) and _fits(name, value, ("train", name), mistakes):
+        if _is_setting(("train", name), diagnostics) and _fits(
+            name, value, ("train", name), diagnostics
+        ):
             fixed[name] = SETTINGS[name].domain.nearest(value)
-    declared = mistakes.document.at(("parameters",))
+    declared = diagnostics.document.at(("parameters",))
     for name in declared if isinstance(declared, dict) else ():
         path = ("parameters", name)
-        if not _is_setting(path, mistakes) or name not in keys.parameters:
+        if not _is_setting(path, diagnostics) or name not in keys.parameters:
             continue  # what is not in the keys is noted
         entry = keys.parameters[name]
         if name in keys.train:
             message = f"'{name}' is fixed under 'train:' already"
-            mistakes.add("E043", message, path, key=True, help="keep one of the two")
+            diagnostics.add("E043", message, path, key=True, help="keep one of the two")
         elif entry.value is None:
-            if found := _parameter(name, entry, SETTINGS[name].domain, mistakes):
+            if found := _parameter(name, entry, SETTINGS[name].domain, diagnostics):
                 searched[name] = found
         else:
-            _excludes(entry, "value", path, mistakes)
-            if _fits(name, entry.value, (*path, "value"), mistakes):
+            _excludes(entry, "value", path, diagnostics)
+            if _fits(name, entry.value, (*path, "value"), diagnostics):
                 fixed[name] = SETTINGS[name].domain.nearest(entry.value)
-    return Parts(keys, fixed, searched, mistakes)
+    return Parts(keys, fixed, searched, diagnostics)
 
 
-def _is_setting(path: tuple[str, ...], mistakes: Mistakes) -> bool:
+def _is_setting(path: tuple[str, ...], diagnostics: Diagnostics) -> bool:
     if path[-1] in SETTINGS:
         return True
-    if path not in mistakes.paths:
-        unknown_key(path, mistakes)
+    if path not in diagnostics.paths:
+        unknown_key(path, diagnostics)
     return False
 
 
 def _fits(
-    name: str, value: object, path: Path, mistakes: Mistakes, domain: Domain | None = None
+    name: str, value: object, path: KeyPath, diagnostics: Diagnostics, domain: Domain | None = None
 ) -> bool:
     """Whether a setting, or what stands for something of another domain, may have this value; noted where not."""
     domain = domain or SETTINGS[name].domain
@@ -85,11 +87,11 @@ def _fits(
     if path[0] == "train" and isinstance(value, list | dict):
         entry = flow({name: {"values": value} if isinstance(value, list) else value})
         hint = f"to search it, write  {entry}  under 'parameters:'"
-    mistakes.wrong(path, value, domain.describe(), "E022", among=domain.grid(1), hint=hint)
+    diagnostics.wrong(path, value, domain.describe(), "E022", among=domain.grid(1), hint=hint)
     return False
 
 
-def _excludes(entry: ParameterKeys, key: str, path: Path, mistakes: Mistakes) -> None:
+def _excludes(entry: ParameterKeys, key: str, path: KeyPath, diagnostics: Diagnostics) -> None:
     """Note the first of the keys that do not go with this one."""
     kinds = (
         "value",
@@ -105,57 +107,62 @@ def _excludes(entry: ParameterKeys, key: str, path: Path, mistakes: Mistakes) ->
         if other != key and other in entry.model_fields_set:
             message = f"'{path[-1]}' has '{key}' and '{other}', which exclude each other"
             help = "a parameter has value, or values, or min and max"
-            mistakes.add("E023", message, (*path, other), key=True, help=help)
+            diagnostics.add("E023", message, (*path, other), key=True, help=help)
             return
 
 
 def _parameter(
-    name: str, entry: ParameterKeys, domain: Domain, mistakes: Mistakes
+    name: str, entry: ParameterKeys, domain: Domain, diagnostics: Diagnostics
 ) -> Parameter | None:
     """What is searched; None where it cannot be told."""
-    found = _searched(name, entry, domain, mistakes)
+    found = _searched(name, entry, domain, diagnostics)
     if found and entry.prior is not None:
-        _fits(name, entry.prior, ("parameters", name, "prior"), mistakes, found)
+        _fits(name, entry.prior, ("parameters", name, "prior"), diagnostics, found)
     return found
 
 
 def _searched(
-    name: str, entry: ParameterKeys, domain: Domain, mistakes: Mistakes
+    name: str, entry: ParameterKeys, domain: Domain, diagnostics: Diagnostics
 ) -> Parameter | None:
     path = ("parameters", name)
     if entry.values is not None:
-        _excludes(entry, "values", path, mistakes)
-        return _choice(name, entry.values, domain, (*path, "values"), mistakes)
+        _excludes(entry, "values", path, diagnostics)
+        return _choice(name, entry.values, domain, (*path, "values"), diagnostics)
     if entry.min is None or entry.max is None:
         missing = [end for end in ("min", "max") if getattr(entry, end) is None]
         message = f"'{name}' has no {' and no '.join(missing)}"
         help = "such as  {min: 1e-4, max: 1e-1, log: true}  or  {values: [16, 32]}"
-        mistakes.add("E013", message, path, key=True, help=help)
+        diagnostics.add("E013", message, path, key=True, help=help)
         return None
-    return _number(name, entry, entry.min, entry.max, domain, mistakes)
+    return _number(name, entry, entry.min, entry.max, domain, diagnostics)
 
 
 def _choice(
-    name: str, values: Sequence[Value], domain: Domain, path: Path, mistakes: Mistakes
+    name: str, values: Sequence[Value], domain: Domain, path: KeyPath, diagnostics: Diagnostics
 ) -> Parameter | None:
     options: dict[Value, None] = {}
     for index, value in enumerate(values):
-        if _fits(name, value, (*path, index), mistakes, domain):
+        if _fits(name, value, (*path, index), diagnostics, domain):
             option = domain.nearest(value)
             if option in options:
                 message = f"{written(value)} stands in '{name}' twice"
-                mistakes.add("E033", message, (*path, index), help="leave one out")
+                diagnostics.add("E033", message, (*path, index), help="leave one out")
             options[option] = None
-    return None if mistakes.within(path) else listed(tuple(options))
+    return None if diagnostics.within(path) else listed(tuple(options))
 
 
 def _number(
-    name: str, entry: ParameterKeys, low: float, high: float, domain: Domain, mistakes: Mistakes
+    name: str,
+    entry: ParameterKeys,
+    low: float,
+    high: float,
+    domain: Domain,
+    diagnostics: Diagnostics,
 ) -> Parameter | None:
     path = ("parameters", name)
     if not domain.ordered:
         help = f"write  values: [...]  with some of {', '.join(map(str, domain.grid(1)))}"
-        mistakes.add(
+        diagnostics.add(
             "E024", f"'{name}' is no number, so it has no min and max", path, key=True, help=help
         )
         return None
@@ -164,33 +171,33 @@ def _number(
         help = (
             f"a log range cannot contain 0; try  min: {written(_LEAST if _LEAST in domain else 1)}"
         )
-        mistakes.add("E031", message, (*path, "min"), help=help)
+        diagnostics.add("E031", message, (*path, "min"), help=help)
     else:
-        _fits(name, low, (*path, "min"), mistakes, domain)
-    if _fits(name, high, (*path, "max"), mistakes, domain) and low > high:
+        _fits(name, low, (*path, "min"), diagnostics, domain)
+    if _fits(name, high, (*path, "max"), diagnostics, domain) and low > high:
         message = f"'{name}' has min {written(low)} above max {written(high)}"
         help = f"swap them:  min: {written(high)}, max: {written(low)}"
-        mistakes.add("E021", message, (*path, "min"), help=help)
-    if not mistakes.within(path) and entry.step is not None:
-        _step(name, entry, domain, mistakes)
+        diagnostics.add("E021", message, (*path, "min"), help=help)
+    if not diagnostics.within(path) and entry.step is not None:
+        _step(name, entry, domain, diagnostics)
     return (
         None
-        if mistakes.within(path)
+        if diagnostics.within(path)
         else domain.narrowed(low, high, entry.log, entry.step, entry.points)
     )
 
 
-def _step(name: str, entry: ParameterKeys, domain: Domain, mistakes: Mistakes) -> None:
+def _step(name: str, entry: ParameterKeys, domain: Domain, diagnostics: Diagnostics) -> None:
     path, whole = ("parameters", name, "step"), "whole number" in domain.describe()
     step, low, high = entry.step or 0, entry.min or 0, entry.max or 0
     if entry.log:
         help = "write the values out:  values: [16, 32, 64]"
-        mistakes.add("E032", f"'{name}' has both log and step", path, key=True, help=help)
+        diagnostics.add("E032", f"'{name}' has both log and step", path, key=True, help=help)
     elif not 0 < step < math.inf or (whole and not isinstance(step, int)):
-        mistakes.wrong(path, step, f"a {'whole ' * whole}number above 0", "E032")
+        diagnostics.wrong(path, step, f"a {'whole ' * whole}number above 0", "E032")
     elif (steps := (exact(high) - exact(low)) / exact(step)) > _MOST_STEPS:
         message = f"'{name}' has more than {_MOST_STEPS:,} steps"
-        mistakes.add(
+        diagnostics.add(
             "E032", message, path, help="leave step out for every number between min and max"
         )
     elif steps.denominator > 1:
@@ -201,7 +208,7 @@ def _step(name: str, entry: ParameterKeys, domain: Domain, mistakes: Mistakes) -
             else f"step: {float(exact(high) - exact(low)):.12g}"
         )
         message = f"steps of {written(step)} do not lead from {written(low)} to {written(high)}"
-        mistakes.add("E032", message, path, help=f"both ends are included; try  {better}")
+        diagnostics.add("E032", message, path, help=f"both ends are included; try  {better}")
 
 
 def nearest(space: Space, fixed: Params, given: Params) -> Params | None:
@@ -222,12 +229,12 @@ _PARENTS = {parent for needs in NEEDS.values() for parent in needs}
 
 def trials(parts: Parts, space: Space) -> Iterator[Params]:
     """The hand-picked trials as points of the space; in a file that searches nothing, as they are."""
-    free = not parts.mistakes.document.at(("parameters",))
+    free = not parts.diagnostics.document.at(("parameters",))
     for index, given in enumerate(parts.keys.trials):
-        if not parts.mistakes.within(("trials", index)):  # else it stands there for a wrong one
+        if not parts.diagnostics.within(("trials", index)):  # else it stands there for a wrong one
             for name, value in given.items():
                 _trial_value(parts, ("trials", index, name), value, free)
-        if parts.mistakes.problems:
+        if parts.diagnostics.problems:
             continue
         point = _free(parts, index, given) if free else _point(parts, space, index, given)
         if point is not None:
@@ -239,15 +246,15 @@ def _trial_value(parts: Parts, path: tuple[str, int, str], value: Value, free: b
     name = path[-1]
     searched = parts.parameters.get(name)
     if name not in SETTINGS:
-        unknown_key(path, parts.mistakes)
+        unknown_key(path, parts.diagnostics)
     elif free:
-        _fits(name, value, path, parts.mistakes)
+        _fits(name, value, path, parts.diagnostics)
     elif searched and value not in searched:
-        parts.mistakes.wrong(path, value, searched.describe(), "E060", among=searched.grid(1))
+        parts.diagnostics.wrong(path, value, searched.describe(), "E060", among=searched.grid(1))
     elif not searched and not parts.lost(name):
         state = "fixed" if name in parts.fixed else "not searched"
         help = f"searched: {', '.join(parts.parameters)}"
-        parts.mistakes.add(
+        parts.diagnostics.add(
             "E060", f"'{name}' is {state}, so a trial cannot set it", path, key=True, help=help
         )
 
@@ -268,7 +275,7 @@ def _point(parts: Parts, space: Space, index: int, given: Params) -> Params | No
         return point
     known = {**parts.fixed, **point}
     values = ", ".join(f"{name} is {written(known[name])}" for name in sorted(broken.names))
-    parts.mistakes.add("E060", f"this trial breaks '{broken.text}': {values}", ("trials", index))
+    parts.diagnostics.add("E060", f"this trial breaks '{broken.text}': {values}", ("trials", index))
     return None
 
 
@@ -276,22 +283,22 @@ def _all_used(parts: Parts, index: int, given: Params, used: Mapping[str, Value]
     unused = [name for name in given if name not in used]
     for name in unused:
         path = ("trials", index, name)
-        parts.mistakes.add(
+        parts.diagnostics.add(
             "E060", f"'{name}' has no meaning in this trial", path, key=True, help="leave it out"
         )
     return not unused
 
 
-def believed(space: Space, fixed: Params, steps: int) -> Space:
+def with_default_priors(space: Space, fixed: Params, steps: int) -> Space:
     """The space with priors where the user has none: those that are right of most trainings of so many steps."""
-    priors: dict[str, Value | By] = {}
-    for name, good in usual(steps).items():
+    priors: dict[str, Value | DependentValue] = {}
+    for name, good in typical_values(steps).items():
         if parameter := space.parameters.get(name):
-            if isinstance(good, By) and (other := space.parameters.get(good.name)):
+            if isinstance(good, DependentValue) and (other := space.parameters.get(good.name)):
                 table = {
                     value: parameter.nearest(good.table[value]) for value in other.values() or ()
                 }
-                priors[name] = By(good.name, table)
+                priors[name] = DependentValue(good.name, table)
             else:
-                priors[name] = parameter.nearest(resolved(good, complete(fixed)))
+                priors[name] = parameter.nearest(resolve_value(good, complete(fixed)))
     return replace(space, priors={**priors, **space.priors}, trusted=_TRUSTED)

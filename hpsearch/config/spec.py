@@ -9,24 +9,43 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.config.conditions import space
-from hpsearch.config.diagnostics import Mistakes
+from hpsearch.config.diagnostics import Diagnostics
 from hpsearch.config.document import Document, read
-from hpsearch.config.schema import DataKeys, Keys, SearchKeys, validate
+from hpsearch.config.schema import (
+    ConfigFile,
+    DataKeys,
+    RunnerKeys,
+    SearchKeys,
+    own_options,
+    validate,
+)
 from hpsearch.config.searched import free, nearest, settings, trials
 from hpsearch.data import DataSpec
 from hpsearch.engine.structure.settings import NEEDS, complete
 from hpsearch.errors import Place
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params, Space
-from hpsearch.strategies.halving import LEAST
+from hpsearch.strategies import StagedOptions, StrategyOptions
+from hpsearch.strategies.halving import MIN_EPOCHS
 
 Override = tuple[tuple[str, ...], object, str]
-"""What a flag says: the path of the key it stands for, the value, and the flag itself (for messages)."""
+"""What a flag says: the path of the key that it stands for, the value, and the flag for messages."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A search, ready to run: what is fixed, what is searched, on which data, how."""
+    """A search that is ready to run.
+
+    Attributes:
+        name: the search's, fit for a folder.
+        data: what is trained on.
+        fixed: settings that all trials have in common.
+        space: what is searched.
+        trials: the settings that a person has picked.
+        search: how it is searched: the keys that every strategy has.
+        options: the keys that the strategy has of its own; None where no strategy was named.
+        runner: where work is done.
+    """
 
     name: str
     data: DataSpec
@@ -34,13 +53,18 @@ class Spec:
     space: Space
     trials: tuple[Params, ...]
     search: SearchKeys
+    options: StrategyOptions | None
+    runner: RunnerKeys
 
     def settings(self, params: Params) -> dict[str, Value]:
-        """All settings of a trial: searched, fixed, default."""
+        """Return all settings of a trial: searched, fixed and default ones."""
         return complete({**self.fixed, **params})
 
     def default(self) -> Params | None:
-        """The point with default settings, or the nearest there is; None where a constraint forbids it."""
+        """Return the point with default settings, or the nearest there is.
+
+        None where a constraint forbids it.
+        """
         return nearest(self.space, self.fixed, {})
 
 
@@ -50,8 +74,10 @@ def parse(
     folder: Path,
     overrides: Iterable[Override] = (),
     rows: int | None = None,
+    strategy: str | None = None,
+    is_stored: bool = False,
 ) -> Spec:
-    """Read a search space; flags stand over what the file says.
+    """Return the search that a YAML describes; flags stand over what the file says.
 
     Args:
         text: the YAML.
@@ -59,6 +85,8 @@ def parse(
         folder: what paths in it are relative to.
         overrides: from flags, later ones over earlier ones.
         rows: keep only so many rows of the data (the smoke run).
+        strategy: the strategy that searches; keys of another one are mistakes. None allows all keys.
+        is_stored: whether a study keeps this config. It was accepted once, and still is.
 
     Raises:
         SpecError: with every mistake that was found.
@@ -70,21 +98,32 @@ def parse(
     for path, value, _ in flags:
         if path[0] == "train" and len(path) == 2:
             _fix(document, path[1], value)
-    mistakes = Mistakes(document, list(document.problems))
-    keys = validate(mistakes)
-    data = _data(keys.data, folder, rows, mistakes)
-    parts = settings(keys, mistakes)
-    if keys.search.halving:
-        _halving(keys, mistakes)
+    allowed = None if is_stored else strategy
+    diagnostics = Diagnostics(document, allowed, list(document.problems))
+    keys = validate(diagnostics)
+    options = own_options(keys.search, strategy) if strategy else None
+    data = _data(keys.data, folder, rows, diagnostics)
+    parts = settings(keys, diagnostics)
+    if options:
+        _check_options(options, keys, diagnostics)
     searched = space(parts)
     picked = tuple(trials(parts, searched))
-    if mistakes.problems:
-        raise mistakes.error()
-    return Spec(keys.name or _name(data.source), data, parts.fixed, searched, picked, keys.search)
+    if diagnostics.problems:
+        raise diagnostics.error()
+    return Spec(
+        name=keys.name or _name(data.source),
+        data=data,
+        fixed=parts.fixed,
+        space=searched,
+        trials=picked,
+        search=keys.search,
+        options=options,
+        runner=keys.runner,
+    )
 
 
 def free_space(parameters: Mapping[str, object], constraints: Sequence[str] = ()) -> Space:
-    """A search space of any names, given as `parameters:` and `constraints:` of a file are.
+    """Return a space of any names, given as `parameters:` and `constraints:` of a file are.
 
     Raises:
         SpecError: with every mistake that was found.
@@ -95,19 +134,17 @@ def free_space(parameters: Mapping[str, object], constraints: Sequence[str] = ()
         document.override(path, value, "constraints")
     for name, entry in parameters.items():
         document.override(("parameters", str(name)), deepcopy(entry), "parameters")
-    mistakes = Mistakes(document)
-    searched = space(free(validate(mistakes), mistakes))
-    if mistakes.problems:
-        raise mistakes.error()
+    diagnostics = Diagnostics(document)
+    searched = space(free(validate(diagnostics), diagnostics))
+    if diagnostics.problems:
+        raise diagnostics.error()
     return searched
 
 
 def _fix(document: Document, name: str, value: object) -> None:
-    """Take out what a flag decides: the setting's range, and all that is used with other values of it only."""
-    gone = {
-        name,
-        *(other for other, needs in NEEDS.items() if name in needs and value not in needs[name]),
-    }
+    """Take out what a flag decides: the setting's range, and all that only other values of it use."""
+    gone = {name}
+    gone |= {other for other, needs in NEEDS.items() if name in needs and value not in needs[name]}
     parameters = document.at(("parameters",))
     for other, entry in parameters.items() if isinstance(parameters, dict) else ():
         when = entry.get("when") if isinstance(entry, dict) else None
@@ -120,64 +157,58 @@ def _fix(document: Document, name: str, value: object) -> None:
     picked = document.at(("trials",))
     for other in gone:
         document.remove(("parameters", other))
-        if document.key_place(
-            ("train", other)
-        ).line:  # what another flag fixes is a mistake of the flags
+        # what another flag fixes (it has no line) is a mistake of the flags
+        if document.key_place(("train", other)).line:
             document.remove(("train", other))
         for index in range(len(picked) if isinstance(picked, list) else 0):
             document.remove(("trials", index, other))
 
 
-def _data(keys: DataKeys, folder: Path, rows: int | None, mistakes: Mistakes) -> DataSpec:
+def _data(keys: DataKeys, folder: Path, rows: int | None, diagnostics: Diagnostics) -> DataSpec:
     split = keys.split
+    given = split.model_fields_set
     for way, others in (("column", {"validation", "test", "folds"}), ("folds", {"validation"})):
-        if way in split.model_fields_set and (besides := sorted(others & split.model_fields_set)):
+        if way in given and (besides := sorted(others & given)):
             message = f"'{besides[0]}' has no meaning beside '{way}'"
-            mistakes.add(
-                "E076",
-                message,
-                ("data", "split", besides[0]),
-                key=True,
-                help="leave one of the two out",
-            )
+            path, help = ("data", "split", besides[0]), "leave one of the two out"
+            diagnostics.add("E076", message, path, key=True, help=help)
     if split.validation + (split.test or 0.0) >= 1:
+        message = "validation and test leave no rows to train on"
         help = "what is left is trained on:  {validation: 0.2, test: 0.2} trains on 0.6"
-        mistakes.add(
-            "E076", "validation and test leave no rows to train on", ("data", "split"), help=help
-        )
+        diagnostics.add("E076", message, ("data", "split"), help=help)
     return DataSpec(
-        keys.source,
-        keys.target,
-        keys.task,
-        split.validation,
-        split.test,
-        split.folds,
-        split.column,
-        keys.split_seed,
-        keys.scale,
-        folder,
-        rows,
+        source=keys.source,
+        target=keys.target,
+        task=keys.task,
+        validation=split.validation,
+        test=split.test,
+        folds=split.folds,
+        column=split.column,
+        split_seed=keys.split_seed,
+        scale=keys.scale,
+        folder=folder,
+        rows=rows,
     )
 
 
-def _halving(keys: Keys, mistakes: Mistakes) -> None:
-    """Trials that are compared at an epoch need the same number of them, and more than a few."""
+def _check_options(options: StrategyOptions, keys: ConfigFile, diagnostics: Diagnostics) -> None:
+    """Note which of the strategy's keys do not go with one another, or with the rest of the file."""
+    for name, message, help in options.conflicts():
+        diagnostics.add("E034", message, ("search", name), key=True, help=help)
+    if not isinstance(options, StagedOptions) or not options.halving:
+        return
+    # trials that are compared at an epoch need the same number of them, and more than a few
     if "epochs" in keys.parameters:
-        help = "fix epochs under 'train:': it is halving that says how many each trial is worth"
         message = "'epochs' cannot be searched beside halving"
-        mistakes.add("E034", message, ("parameters", "epochs"), key=True, help=help)
+        help = "fix epochs under 'train:': it is halving that says how many each trial is worth"
+        diagnostics.add("E034", message, ("parameters", "epochs"), key=True, help=help)
     epochs = keys.train.get("epochs")
-    if isinstance(epochs, int) and epochs < LEAST:
+    if isinstance(epochs, int) and epochs < MIN_EPOCHS:
         message = f"{epochs} epochs are too few to drop trials on their way"
-        mistakes.add("E034", message, ("train", "epochs"), help=f"halving takes {LEAST} or more")
-    for name, given in (("rounds", keys.search.rounds > 1), ("guided", keys.search.guided)):
-        if given:
-            message = f"'{name}' has no meaning beside halving, which draws in brackets"
-            mistakes.add(
-                "E034", message, ("search", name), key=True, help="leave one of the two out"
-            )
+        help = f"halving takes {MIN_EPOCHS} or more"
+        diagnostics.add("E034", message, ("train", "epochs"), help=help)
 
 
 def _name(source: str) -> str:
-    """The name of a search on this data, fit for a folder."""
+    """Return the name of a search on this data, fit for a folder."""
     return re.sub("[^A-Za-z0-9._-]+", "-", Path(source).stem).lstrip("._-")[:64] or "search"

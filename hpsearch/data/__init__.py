@@ -1,14 +1,34 @@
-"""Where the data comes from: a table of sources, and the records that the engine trains on.
+"""Where data comes from, and the records of it: `LOADERS`, `DataSpec`, `RawData` and `Dataset`.
 
-What is wrong with the data is a `SpecError` with one of these codes, found before the first trial:
+A loader reads a source into `RawData`; `prepare` checks that, splits its rows and scales it into
+the `Dataset` that trials are trained and judged on. Mistakes in the data are found before the first
+trial. They are reported as a `SpecError` with one of these codes:
 
-- E070 the source is not there, cannot be read or is of no known kind
-- E071 MNIST cannot be had
-- E072 the header or the choice of the target column
-- E073 the file is damaged, or its arrays do not fit together
-- E074 a value is missing, text where a number belongs, NaN or infinite
-- E075 the targets do not suit the task
-- E076 the split, or too few rows for it
+- E070: the source does not exist, cannot be read, or is of no known kind.
+- E071: MNIST cannot be obtained.
+- E072: the header or the choice of the target column is wrong.
+- E073: the file is damaged, or its arrays do not fit together.
+- E074: a value is missing, NaN or infinite, or a text stands where a number belongs.
+- E075: the targets do not suit the task.
+- E076: the split is impossible, or leaves too few rows in one of its parts.
+
+A new source costs one function, in a file of its own, and one line in `LOADERS`. The function only
+reads: whatever it returns is checked, split and scaled afterwards, as for every other source. Here
+is a complete loader of tables of numbers that are separated by blanks, the target in the end:
+
+    >>> def load(spec: DataSpec) -> RawData:
+    ...     table = np.loadtxt(spec.path)
+    ...     return RawData(spec.path.stem, table[:, :-1], table[:, -1])
+
+Saved as `hpsearch/data/blanks.py`, it needs the line `"*.txt": "hpsearch.data.blanks:load"`. This
+is what it returns for a file of two rows:
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "sizes.txt").write_text("1.5 2 0\\n2.5 4 1\\n")
+    ...     raw = load(DataSpec("sizes.txt", folder=Path(folder)))
+    >>> raw.name, raw.inputs.tolist(), raw.targets.tolist()
+    ('sizes', [[1.5, 2.0], [2.5, 4.0]], [0.0, 1.0])
 """
 
 from __future__ import annotations
@@ -16,7 +36,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,24 +44,34 @@ from numpy.typing import NDArray
 from hpsearch.registry import Registry
 
 Task = Literal["classification", "regression"]
-Scale = Literal["standard", "unit", "none"]
+InputScale = Literal["standard", "unit", "none"]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-RAREST = 1e-6
-"""The probability a baseline gives at least to each class, so that a class absent from training is no infinite loss."""
+SMALLEST_SHARE = 1e-6
+"""The least probability that a baseline gives to a class, so that its loss is never infinite."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataSpec:
-    """What the YAML's `data:` says, with every default filled in.
+    """The section `data:` of the YAML file, with every default filled in.
 
-    `source` is a name or a path (relative to `folder`, the YAML's own). `target` is read by tables and .npz files.
-    `validation` and `test` are shares of all rows (but those of the source's own test file, where it has one);
-    `test=None` means 0.2, or that file. With `folds`, all rows but the test split's validate once each, and no share
-    does. With `column`, that column of the source says which part each row belongs to. `rows` keeps only so many rows
-    of training and validation together, and at most so many of the test split (the smoke run), drawn by `split_seed`.
-    Each `draw` splits all rows but the test split's anew, in the same sizes; not where a column says what is what.
+    Attributes:
+        source: a name of `LOADERS`, or a path.
+        target: the column (tables) or array (.npz files) that is to be predicted.
+        task: what the targets are; None lets it be inferred from them.
+        validation: the share of all rows that validate, in (0, 1); without effect where there are
+            folds or a column.
+        test: the share of all rows in the test split, in [0, 1). None stands for 0.2, or for the
+            source's own test file where it has one.
+        folds: into how many folds all rows but the test split's are divided, each row validating
+            once; None holds out the share `validation` instead.
+        column: the column that says which part of the split each row belongs to.
+        split_seed: the seed of every random choice of rows.
+        scale: how inputs are scaled, see `hpsearch.data.scale`.
+        folder: the folder from which a relative path counts: the YAML file's own.
+        rows: keep only so many rows of training and validation together, and at most so many of
+            the test split (for smoke runs).
     """
 
     source: str
@@ -52,27 +82,31 @@ class DataSpec:
     folds: int | None = None
     column: str | None = None
     split_seed: int = 0
-    scale: Scale = "standard"
+    scale: InputScale = "standard"
     folder: Path = Path()
     rows: int | None = None
-    draw: int = 0
 
     @property
     def path(self) -> Path:
-        """Where a source that is no name lies."""
+        """The path of a source that is not a name."""
         return self.folder / (
             Path(self.source).expanduser() if self.source.startswith("~/") else self.source
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Raw:
-    """What a loader returns: numbers as read, neither checked for sense nor split nor scaled.
+class RawData:
+    """What a loader returns: the numbers as read, neither checked nor split nor scaled.
 
-    `inputs` are numbers, (rows, features) or (rows, channels, height, width); `targets` (rows,) numbers, booleans or
-    text (dtype U). `columns` names the features, () where they have no names. `test` is the source's own test file.
-    `task` is what the source itself knows; None lets it be inferred from the targets. `parts` (rows,) is the text of
-    the column that says which part of the split a row belongs to, where one was asked for.
+    Attributes:
+        name: what the data is called; `prepare` makes it fit for file names.
+        inputs: numbers, (rows, features) or (rows, channels, height, width).
+        targets: numbers, booleans or text (dtype U), (rows,).
+        columns: the names of the features; () where they have none.
+        target: the name of the target, for messages.
+        task: what the source itself knows of the task; None lets it be inferred.
+        test: the source's own test file, if it has one.
+        parts: (rows,) the text of `DataSpec.column`, if one was asked for.
     """
 
     name: str
@@ -81,33 +115,74 @@ class Raw:
     columns: tuple[str, ...] = ()
     target: str = "target"
     task: Task | None = None
-    test: Raw | None = None
+    test: RawData | None = None
     parts: NDArray[np.str_] | None = None
+
+
+class Loader(Protocol):
+    """A function that reads one kind of source.
+
+    It reads `spec.path` (or whatever else `spec.source` names), uses `spec.target` and
+    `spec.column` where the source has columns, and leaves everything else in the spec to `prepare`.
+    """
+
+    def __call__(self, spec: DataSpec) -> RawData:
+        """Return what the source holds.
+
+        Raises:
+            SpecError: the source cannot be understood.
+            OSError: it cannot be read, which becomes an E070.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """Rows to train on and rows to judge by, ascending and disjoint; and the scale, measured on the former.
+    """The rows that train and the rows that validate, and the scale of the inputs.
 
-    `(x - center) / spread` scales one row; both are float32, (features,) or (channels, 1, 1).
+    Both sets of rows are ascending, and they are disjoint. `(x - center) / scale` is a scaled
+    input; `center` and `scale` are measured on the training rows, and have the shape (features,)
+    or (channels, 1, 1).
     """
 
     train: Ints
     validation: Ints
     center: Floats
-    spread: Floats
+    scale: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRule:
+    """How a data set was split and scaled: what `resplit` needs to split it anew.
+
+    `by_column` says that a column of the source gives each row its part, so that nothing is drawn.
+    """
+
+    split_seed: int = 0
+    by_column: bool = False
+    input_scale: InputScale = "standard"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Data that was checked, split and measured: what trials are trained and judged on.
+    """Data that is checked, split and scaled: what trials are trained and judged on.
 
-    `inputs` are in their own units, float32 (rows, features), or uint8 or float32 (rows, channels, height, width).
-    `targets` are int64 class numbers (the index into `classes`), or float32 in standardised units:
-    `y * target_spread + target_center` is in the file's. `folds` is one where rows are held out; of several, each row
-    validates in one. The folds' training rows are as many, but for one. `test` are rows of no fold. `whole`
-    trains on all rows of several folds and validates none: what their winner is trained on in the end.
-    The digest (sha256) covers inputs, targets, their names or units, and the split.
+    Attributes:
+        name: at most 64 letters, digits, dots, dashes and underscores.
+        task: classification or regression.
+        inputs: unscaled, (rows, features) in float32, or (rows, channels, height, width) in uint8
+            or float32.
+        targets: (rows,) positions in `classes` (int64), or standardised numbers (float32).
+        classes: the names of the classes in order; () for a regression.
+        target_center: of a regression, `y * target_scale + target_center` is in the source's unit.
+        target_scale: see `target_center`; 1 for a classification.
+        folds: one where rows are held out. Of several, each row validates in exactly one, and the
+            numbers of training rows differ by at most one.
+        whole: the fold that trains on the rows of all folds and validates none, on which the winner
+            is trained in the end; None where there is one fold only.
+        test: the rows of the test split, ascending, which belong to no fold.
+        columns: the names of the features; () where they have none.
+        digest: the sha256 of inputs, targets, their classes or unit, and the split.
+        rule: how the rows were split.
     """
 
     name: str
@@ -116,16 +191,17 @@ class Dataset:
     targets: Ints | Floats
     classes: tuple[str, ...]
     target_center: float
-    target_spread: float
+    target_scale: float
     folds: tuple[Fold, ...]
     whole: Fold | None
     test: Ints
     columns: tuple[str, ...]
     digest: str
+    rule: SplitRule = SplitRule()
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one input: (features,) or (channels, height, width)."""
+        """The shape of one input: (features,) or (channels, height, width)."""
         return self.inputs.shape[1:]
 
     @property
@@ -135,34 +211,34 @@ class Dataset:
 
     @property
     def outputs(self) -> int:
-        """How many numbers a model gives for one row: one per class, or one."""
+        """How many numbers a model gives for one row: one for each class, or a single one."""
         return len(self.classes) or 1
 
 
 class Baseline(NamedTuple):
-    """How well one does without looking at the inputs; `metric` is the accuracy, or R2."""
+    """How good predictions are that ignore the inputs; `metric` is the accuracy, or R2."""
 
     loss: float
     metric: float
 
 
 def baseline(dataset: Dataset) -> Baseline:
-    """Judge the constant predictor fitted on the training rows (class frequencies, or the mean), over all folds."""
+    """Judge the best constant prediction of each fold, and average over the folds."""
     found = [constant(dataset, fold.train, fold.validation) for fold in dataset.folds]
     return Baseline(*(sum(values) / len(found) for values in zip(*found, strict=True)))
 
 
 def constant(dataset: Dataset, fitted: Ints, judged: Ints) -> Baseline:
-    """What the constant predictor that was fitted on some rows is worth on others.
+    """Judge on some rows the constant prediction that was fitted on others.
 
-    Losses are cross-entropy in nats, or the mean squared error in standardised units. R2 of rows that all have one
-    target is 0.
+    It predicts the frequencies of the classes, or the mean. The loss is the cross-entropy in nats,
+    or the mean squared error in standardised units. R2 is 0 where all judged targets are equal.
     """
     known, seen = dataset.targets[fitted], dataset.targets[judged]
     if dataset.task == "classification":
         shares = np.bincount(known, minlength=dataset.outputs) / len(known)
         return Baseline(
-            float(-np.log(np.maximum(shares[seen], RAREST)).mean()),
+            float(-np.log(np.maximum(shares[seen], SMALLEST_SHARE)).mean()),
             float((seen == shares.argmax()).mean()),
         )
     error = ((seen - known.mean(dtype=np.float64)) ** 2).mean()
@@ -170,7 +246,7 @@ def constant(dataset: Dataset, fitted: Ints, judged: Ints) -> Baseline:
     return Baseline(float(error), float(1 - error / variance) if variance else 0.0)
 
 
-LOADERS = Registry(
+LOADERS: Registry[Loader] = Registry(
     "source of data",
     {
         "digits": "hpsearch.data.bundled:load",
@@ -184,4 +260,10 @@ LOADERS = Registry(
         "*/": "hpsearch.data.idx:load",
     },
 )
-"""Each is `load(spec: DataSpec) -> Raw`; a source is a name, or a path that ends as the star says ('*/': a folder)."""
+"""Which `Loader` reads which source.
+
+A source is a name of its own (`mnist`), any file whose name ends as its line says (`*.csv`, in
+small letters; the file's may be in any), or any folder (`*/`). To add one, write its loader in a
+file of its own and add a line here: `"*.txt": "hpsearch.data.blanks:load"`. The head of this module
+has a complete example.
+"""

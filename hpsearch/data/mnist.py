@@ -1,4 +1,4 @@
-"""MNIST: taken from a folder of the user's, else from the cache, else downloaded into the cache."""
+"""Load MNIST from a folder of the user's, else from the cache, into which it is downloaded once."""
 
 from __future__ import annotations
 
@@ -10,29 +10,37 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 
-from hpsearch.data import DataSpec, Raw, idx
+from hpsearch.data import DataSpec, RawData, idx
 from hpsearch.errors import Problem, SpecError
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-# of the unzipped contents: copies of MNIST differ in how they were zipped
+# the sha256 of the unzipped contents, since copies of MNIST differ in how they were zipped
 CONTENTS = {
-    "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte.gz": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte.gz": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    "train-images-idx3-ubyte.gz": (
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+    ),
+    "train-labels-idx1-ubyte.gz": (
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+    ),
+    "t10k-images-idx3-ubyte.gz": (
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+    ),
+    "t10k-labels-idx1-ubyte.gz": (
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+    ),
 }
-_TIMEOUT = 10.0
-_MOST_BYTES = 16 << 20
+_TIMEOUT = 10.0  # seconds
+_MOST_BYTES = 16 << 20  # of a download
 
 
-def load(spec: DataSpec) -> Raw:
-    """MNIST's 60,000 images (1, 28, 28), uint8, with its 10,000 as the test file.
+def load(spec: DataSpec) -> RawData:
+    """Return MNIST's 60,000 images (1, 28, 28) in uint8, with its 10,000 others as the test file.
 
     Raises:
-        SpecError: it is in neither place and cannot be downloaded, or a file found is not the standard one.
+        SpecError: it is not found and cannot be downloaded, or a file is not the standard one.
     """
     folder = next(
         (folder for folder in _places() if all((folder / name).is_file() for name in CONTENTS)),
@@ -42,33 +50,32 @@ def load(spec: DataSpec) -> Raw:
     images, labels, test_images, test_labels = (
         idx.array(_checked(folder / name, name)) for name in CONTENTS
     )
-    return replace(
-        idx.pair(spec.source, images, labels),
-        test=idx.pair("MNIST's test file", test_images, test_labels),
-    )
+    test = idx.pair("MNIST's test file", test_images, test_labels)
+    return replace(idx.pair(spec.source, images, labels), test=test)
 
 
 def _places() -> list[Path]:
-    """Where MNIST is looked for; the last is the cache."""
+    """Return the folders in which MNIST is looked for; the last one is the cache."""
     own, cache = os.environ.get("HPSEARCH_DATA"), os.environ.get("XDG_CACHE_HOME")
     cached = (Path(cache) if cache else Path.home() / ".cache") / "hpsearch" / "mnist"
     return [Path(own) / "mnist", cached] if own else [cached]
 
 
 def _checked(path: Path, name: str) -> bytearray:
+    """Return the contents of a file, which must be those of MNIST's file of this name."""
     contents = idx.read(path)
     if hashlib.sha256(contents).hexdigest() != CONTENTS[name]:
-        raise SpecError(
-            Problem(
-                "E071",
-                f"'{path}' is not the standard MNIST file: its contents have another sha256",
-                help="remove it, and it will be downloaded; a file of your own kind can be read by naming its folder",
-            )
+        fault = f"'{path}' is not the standard MNIST file: its contents have another sha256"
+        help_ = (
+            "remove it, and it will be downloaded; "
+            "a file of your own kind can be read by naming its folder"
         )
+        raise SpecError(Problem("E071", fault, help=help_))
     return contents
 
 
 def _downloaded() -> Path:
+    """Return the cache, after downloading what it lacks."""
     folder = _places()[-1]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,10 +88,11 @@ def _downloaded() -> Path:
 
 
 def _download(name: str, folder: Path) -> None:
-    """Put one file into the cache, whole and checked, or not at all."""
+    """Put one file into the cache, complete and checked, or not at all."""
     reasons = []
     for mirror in MIRRORS:
-        # the cache is seen by other processes, so what has this name must be complete: written aside, then renamed
+        # Other processes see the cache, so that a file of this name must be complete: it is written
+        # beside its place, then renamed.
         with TemporaryDirectory(dir=folder) as aside:
             part = Path(aside) / name
             try:
@@ -102,6 +110,7 @@ def _download(name: str, folder: Path) -> None:
 
 
 def _not_had(reason: str) -> SpecError:
+    """Return the error that says into which folders MNIST can be put by hand."""
     own = os.environ.get("HPSEARCH_DATA")
     first = Path(own) / "mnist" if own else "$HPSEARCH_DATA/mnist"
     return SpecError(

@@ -1,4 +1,4 @@
-"""NumPy's .npz files: nothing is unpickled, and nothing allocated before the headers were believed."""
+"""Read NumPy's .npz files: nothing is unpickled, and only checked headers allocate memory."""
 
 from __future__ import annotations
 
@@ -13,28 +13,35 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from hpsearch.data import DataSpec, Raw
+from hpsearch.data import DataSpec, RawData
 from hpsearch.data.size import check_size
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import closest
 
 _INPUTS = ("X", "x", "inputs")
 _TARGETS = ("y", "targets", "target")
-_LONGEST = 1000  # signs of a header, which is an expression: deeper ones than that can hold overflow the parser
+# characters of a header, which is a Python expression: longer ones can nest so deeply that they
+# overflow the parser
+_LONGEST = 1000
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-def load(spec: DataSpec) -> Raw:
-    """The arrays `X` and `y` (or `spec.target`), with `X_test` and `y_test` as the test file where they are there.
+def load(spec: DataSpec) -> RawData:
+    """Return the arrays `X` and `y` (or `spec.target`), with `X_test` and `y_test` as test file.
 
     Inputs are (rows, features), (rows, height, width) or (rows, channels, height, width).
+
+    Raises:
+        SpecError: an array is missing, or the file is damaged or holds anything but numbers and
+            text.
     """
     with spec.path.open("rb") as stored:
         try:
             with zipfile.ZipFile(stored) as archive:
                 return _raw(archive, spec)
-        # zipfile says by RuntimeError that a member is encrypted or packed in an unknown way, by OSError that it lies
-        # outside the file; NumPy by TokenError that a header does not end
+        # zipfile raises a RuntimeError for a member that is encrypted or packed in an unknown way,
+        # an OSError for one that lies outside the file; NumPy raises a TokenError for a header that
+        # does not end
         except (
             zipfile.BadZipFile,
             zlib.error,
@@ -49,25 +56,25 @@ def load(spec: DataSpec) -> Raw:
             ) from error
 
 
-def _raw(archive: zipfile.ZipFile, spec: DataSpec) -> Raw:
+def _raw(archive: zipfile.ZipFile, spec: DataSpec) -> RawData:
     names = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
     x = _choose(names, _INPUTS, "inputs", spec)
     y = _choose(names, (spec.target,) if spec.target else _TARGETS, "targets", spec)
     test = None
     if {f"{x}_test", f"{y}_test"} & names:
         x_test, y_test = (_choose(names, [f"{key}_test"], "a test file", spec) for key in (x, y))
-        test = Raw("the test arrays", _inputs(archive, x_test), _targets(archive, y_test), target=y)
+        inputs, targets = _inputs(archive, x_test), _targets(archive, y_test)
+        test = RawData("the test arrays", inputs, targets, target=y)
     parts = None
     if spec.column is not None:
-        parts = _targets(
-            archive, _choose(names, (spec.column,), "the parts of the split", spec)
-        ).astype(np.str_)
-    return Raw(
-        spec.path.stem, _inputs(archive, x), _targets(archive, y), target=y, test=test, parts=parts
-    )
+        key = _choose(names, (spec.column,), "the parts of the split", spec)
+        parts = _targets(archive, key).astype(np.str_)
+    inputs, targets = _inputs(archive, x), _targets(archive, y)
+    return RawData(spec.path.stem, inputs, targets, target=y, test=test, parts=parts)
 
 
 def _choose(names: Collection[str], wanted: Sequence[str], what: str, spec: DataSpec) -> str:
+    """Return the first of the wanted names that is there, or refuse the file."""
     for name in wanted:
         if name in names:
             return name
@@ -83,16 +90,19 @@ def _choose(names: Collection[str], wanted: Sequence[str], what: str, spec: Data
 
 
 def _inputs(archive: zipfile.ZipFile, key: str) -> NDArray[Any]:
+    """Return an array of inputs; images without a channel get one."""
     inputs = _read(archive, key)
     return inputs[:, None] if inputs.ndim == 3 else inputs
 
 
 def _targets(archive: zipfile.ZipFile, key: str) -> NDArray[Any]:
+    """Return an array of targets; a single column becomes one dimension."""
     targets = _read(archive, key)
     return targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
 
 
 def _read(archive: zipfile.ZipFile, key: str) -> NDArray[Any]:
+    """Return the numbers or texts of one array, in the machine's byte order."""
     info = archive.getinfo(f"{key}.npy")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"array '{key}' is packed in a way that NumPy does not use")
@@ -104,7 +114,7 @@ def _read(archive: zipfile.ZipFile, key: str) -> NDArray[Any]:
 
 
 def _check_header(file: IO[bytes], key: str, info: zipfile.ZipInfo) -> None:
-    """Believe the header of one array only where the stored bytes bear it out."""
+    """Refuse an array whose header does not agree with the bytes that are stored."""
     version = npy.read_magic(file)
     if version not in _HEADERS:
         raise ValueError(f"array '{key}' is of the unsupported version {version}")
@@ -113,7 +123,6 @@ def _check_header(file: IO[bytes], key: str, info: zipfile.ZipInfo) -> None:
         raise ValueError(f"array '{key}' holds {dtype}; only numbers and text are read")
     size = math.prod(shape) * dtype.itemsize
     if file.tell() + size != info.file_size:
-        raise ValueError(
-            f"array '{key}' claims {size:,} bytes, and {info.file_size - file.tell():,} are there"
-        )
+        found = info.file_size - file.tell()
+        raise ValueError(f"array '{key}' claims {size:,} bytes, and {found:,} are there")
     check_size(f"array '{key}'", size, info.compress_size)

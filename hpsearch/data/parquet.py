@@ -1,4 +1,4 @@
-"""Parquet tables."""
+"""Read Parquet tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from hpsearch.data import DataSpec, Raw
+from hpsearch.data import DataSpec, RawData
 from hpsearch.data.size import check_size
 from hpsearch.data.table import check_header, missing, not_a_number, text_targets
 from hpsearch.errors import Problem, SpecError
@@ -20,19 +20,26 @@ _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.t
 _TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 
 
-def load(spec: DataSpec) -> Raw:
-    """The table, its columns of numbers (booleans are 0 and 1) as inputs and `spec.target` as target."""
+def load(spec: DataSpec) -> RawData:
+    """Return the table, its columns the inputs but for `spec.target` and `spec.column`.
+
+    Booleans among the inputs are 0 and 1.
+
+    Raises:
+        SpecError: the target is not there, an input is not numbers, a value is missing, or the file
+            is damaged.
+    """
     with spec.path.open("rb") as stored:
         try:
             return _read(stored, spec)
-        # OSError is how pyarrow says, too, that it cannot make sense of the bytes
+        # pyarrow raises an OSError, too, where it can make no sense of the bytes
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise SpecError(
                 Problem("E073", f"'{spec.source}' is not a sound Parquet file: {error}")
             ) from error
 
 
-def _read(stored: BufferedReader, spec: DataSpec) -> Raw:
+def _read(stored: BufferedReader, spec: DataSpec) -> RawData:
     with pq.ParquetFile(stored) as file:
         names = tuple(file.schema_arrow.names)
         target = check_header(names, spec)
@@ -44,24 +51,22 @@ def _read(stored: BufferedReader, spec: DataSpec) -> Raw:
         if not _is_any(kind, _NUMBERS + _TEXT)
     ]:
         raise SpecError(*odd)
-    # a text that stands in many rows stands once in the file, and so it does here
+    # A text that stands in many rows stands once in the file, and is kept so in memory.
     texts = [name for name, kind in kinds.items() if _is_any(kind, _TEXT)]
     table = pq.ParquetFile(stored, read_dictionary=texts).read()
-    table.validate(full=True)  # a damaged one names texts that are not there
+    table.validate(full=True)  # a damaged one refers to texts that are not there
     features = tuple(name for name in names if name not in (target, spec.column))
     if faults := [fault for name in features if (fault := _fault(name, table[name]))]:
         raise SpecError(*faults)
     inputs = np.column_stack([_numbers(table[name]) for name in features])
-    parts = (
-        None if spec.column is None else _targets(spec.column, table[spec.column]).astype(np.str_)
-    )
-    return Raw(
-        spec.path.stem, inputs, _targets(target, table[target]), features, target, parts=parts
-    )
+    targets = _targets(target, table[target])
+    parts = None if spec.column is None else _targets(spec.column, table[spec.column])
+    named = None if parts is None else parts.astype(np.str_)
+    return RawData(spec.path.stem, inputs, targets, features, target, parts=named)
 
 
 def _size(metadata: Any) -> int:
-    """The bytes that numbers unfold to, or all pages, if that is more."""
+    """Return how many bytes the numbers take in memory, or all pages, whichever is more."""
     pages = sum(
         metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)
     )
@@ -70,7 +75,7 @@ def _size(metadata: Any) -> int:
 
 
 def _kind(kind: Any) -> Any:
-    """The type of a column's values, also where it holds categories."""
+    """Return the type of a column's values, also where they are stored as categories."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
@@ -79,28 +84,29 @@ def _is_any(kind: Any, kinds: Sequence[Callable[[Any], bool]]) -> bool:
 
 
 def _fault(name: str, column: Any) -> Problem | None:
-    """What keeps a column from being numbers."""
+    """Return what keeps a column from being numbers, if anything."""
     if not _is_any(column.type, _NUMBERS):
         return not_a_number(name, 1, column[0].as_py() if len(column) else str(_kind(column.type)))
     return _null(name, column)
 
 
 def _null(name: str, column: Any) -> Problem | None:
-    return (
-        missing(name, int(column.is_null().to_numpy().argmax()) + 1) if column.null_count else None
-    )
+    """Return the problem with the first value that is missing, if any."""
+    if not column.null_count:
+        return None
+    return missing(name, int(column.is_null().to_numpy().argmax()) + 1)
 
 
 def _numbers(column: Any) -> NDArray[Any]:
-    """Numbers and booleans as they are; decimals, which NumPy has not, as float64."""
-    numbers: NDArray[Any] = (
-        column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column
-    ).to_numpy()
+    """Return numbers and booleans as they are, and decimals, which NumPy lacks, as float64."""
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64())
+    numbers: NDArray[Any] = column.to_numpy()
     return numbers
 
 
 def _targets(name: str, column: Any) -> NDArray[Any]:
-    """Text, or numbers (whether or not they are stored as categories), or booleans."""
+    """Return text, numbers or booleans, whether or not they are stored as categories."""
     kind = _kind(column.type)
     text = _is_any(kind, _TEXT)
     if fault := _null(name, column) if text else _fault(name, column.cast(kind)):
@@ -109,6 +115,6 @@ def _targets(name: str, column: Any) -> NDArray[Any]:
 
 
 def _labels(column: Any) -> list[str]:
-    """The texts of a column of categories, each of them once in memory."""
+    """Return the texts of a column of categories, each of them once in memory."""
     chunks = [(chunk.dictionary.to_pylist(), chunk.indices.to_pylist()) for chunk in column.chunks]
     return [names[index] for names, indices in chunks for index in indices]

@@ -1,4 +1,4 @@
-"""How inputs are scaled: measured on the training rows alone, per column of a table, per channel of images."""
+"""Scale inputs by the training rows alone: per column of a table, per channel of images."""
 
 from __future__ import annotations
 
@@ -8,34 +8,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.data import Floats, Ints, Scale
+from hpsearch.data import Floats, Fold, InputScale, Ints
 
-_BLOCK = 4096
+_BLOCK = 4096  # rows that are in memory as float64 at the same time
 
 
-def scaling(inputs: NDArray[Any], rows: Ints, scale: Scale) -> tuple[Floats, Floats]:
-    """The center and the spread, (features,) or (channels, 1, 1), such that (x - center) / spread scales a row.
+def scaled_fold(inputs: NDArray[Any], train: Ints, validation: Ints, kind: InputScale) -> Fold:
+    """Return the fold of these rows, with the scale of its training rows."""
+    return Fold(train, validation, *scaling(inputs, train, kind))
 
-    `standard` takes the mean and the standard deviation, `unit` the largest absolute value. What does not vary (or is
-    0 throughout) has spread 1.
+
+def scaling(inputs: NDArray[Any], rows: Ints, kind: InputScale) -> tuple[Floats, Floats]:
+    """Return center and scale such that `(x - center) / scale` is a scaled input.
+
+    Both have the shape (features,) or (channels, 1, 1). The kind `standard` takes the mean and the
+    standard deviation of the rows, `unit` takes 0 and the largest absolute value, `none` 0 and 1.
+    The scale is 1 where it would be 0.
+
+    >>> inputs = np.array([[1.0, 7.0], [3.0, 7.0], [100.0, 100.0]])
+    >>> center, scale = scaling(inputs, np.array([0, 1]), "standard")
+    >>> center.tolist(), scale.tolist()
+    ([2.0, 7.0], [1.0, 1.0])
     """
-    if scale == "standard":
-        center, spread = moments(inputs, rows)
+    if kind == "standard":
+        center, scale = moments(inputs, rows)
     else:
-        center, spread = np.zeros_like(_first(inputs, rows)), np.ones_like(_first(inputs, rows))
-    if scale == "unit":
+        center, scale = np.zeros_like(_first(inputs, rows)), np.ones_like(_first(inputs, rows))
+    if kind == "unit":
         largest = (
             np.abs(block).max(axis=_axes(block), keepdims=True)[0]
             for block in _blocks(inputs, rows)
         )
-        spread = np.maximum.reduce(list(largest))
-    narrow = spread.astype(np.float32)
+        scale = np.maximum.reduce(list(largest))
+    narrow = scale.astype(np.float32)
     return center.astype(np.float32), np.where(narrow > 0, narrow, np.float32(1))
 
 
 def moments(inputs: NDArray[Any], rows: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of the rows; a deviation is 0 exactly where nothing varies."""
-    # from the first row, since the mean of equal numbers is not always that number
+    """Return mean and standard deviation of the rows, the latter 0 exactly where all are equal."""
+    # Differences from the first row are summed, since the mean of equal numbers is not always that
+    # number in floating point: 1,000 times 0.1 would get a tiny standard deviation.
     first = _first(inputs, rows)
     count = len(rows) * inputs[0].size // first.size
     mean = sum(_sum(block - first) for block in _blocks(inputs, rows)) / count
@@ -44,14 +56,14 @@ def moments(inputs: NDArray[Any], rows: Ints) -> tuple[NDArray[np.float64], NDAr
 
 
 def _first(inputs: NDArray[Any], rows: Ints) -> NDArray[np.float64]:
-    """One value of each column or channel."""
+    """Return one value of each column or channel."""
     row = inputs[rows[0]]
     first: NDArray[np.float64] = row[:, :1, :1] if row.ndim == 3 else row
     return first.astype(np.float64)
 
 
 def _blocks(inputs: NDArray[Any], rows: Ints) -> Iterator[NDArray[np.float64]]:
-    """The rows in float64, a few at a time: all at once would take eight times the room of an image's bytes."""
+    """Yield the rows in float64, a few at a time: images of bytes would grow eightfold."""
     for start in range(0, len(rows), _BLOCK):
         yield inputs[rows[start : start + _BLOCK]].astype(np.float64)
 
@@ -62,4 +74,5 @@ def _sum(block: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _axes(block: NDArray[Any]) -> tuple[int, ...]:
+    """Return the axes over which a scale is measured: all but the columns or channels."""
     return (0, *range(2, block.ndim))

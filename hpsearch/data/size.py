@@ -1,4 +1,4 @@
-"""How much a data file may unfold to."""
+"""Limit the memory that a data file may ask for."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from hpsearch.errors import Problem, SpecError
 
 MOST_BYTES = 4 << 30
 MOST_RATIO = 100
-HARMLESS = 16 << 20
-"""Up to so many bytes any ratio will do: sorted labels are honestly packed a thousand times smaller."""
+HARMLESS = 16 << 20  # bytes; below it any ratio will do, since sorted labels pack a thousandfold
 
 
 def check_size(what: str, size: int, stored: int) -> None:
-    """Refuse, before anything is allocated, `stored` bytes of a file that claim to hold `size` bytes of numbers.
+    """Refuse a file whose numbers would take far more memory than it has bytes.
+
+    It is called before anything is allocated.
+
+    Args:
+        what: the file or array, as the message names it.
+        size: how many bytes of numbers it claims to hold.
+        stored: how many bytes of the file they take.
 
     Raises:
-        SpecError: more than 4 GiB, or more than 16 MiB out of less than a hundredth of it.
+        SpecError: `size` is more than 4 GiB, or more than 16 MiB and 100 times `stored`.
     """
     if size > MOST_BYTES:
-        raise SpecError(
-            Problem(
-                "E073",
-                f"{what} claims {size:,} bytes of numbers; at most {MOST_BYTES:,} (4 GiB) are read",
-            )
-        )
+        fault = f"{what} claims {size:,} bytes of numbers; at most {MOST_BYTES:,} (4 GiB) are read"
+        raise SpecError(Problem("E073", fault))
     if size > HARMLESS and size > MOST_RATIO * stored:
-        raise SpecError(
-            Problem(
-                "E073",
-                f"{what} claims {size:,} bytes of numbers in {stored:,} stored bytes, over {MOST_RATIO} times as many",
-                help="if the file is honest, store it uncompressed",
-            )
+        fault = (
+            f"{what} claims {size:,} bytes of numbers in {stored:,} stored bytes, "
+            f"over {MOST_RATIO} times as many"
         )
+        help_ = "if the file is honest, store it uncompressed"
+        raise SpecError(Problem("E073", fault, help=help_))

@@ -1,4 +1,10 @@
-"""The split: which rows train, which validate, which test. Depends on the groups, the sizes and the seed alone."""
+"""Draw the rows of a split; they depend on groups, sizes and seed alone.
+
+The rows of a group (a class; or all rows, where there are no classes) are dealt out evenly: each
+part of the split gets the group's share, rounded down or up. `groups` gives the number of each
+row's group, counted from 0. Every generator is seeded with the split's seed and a number of its
+own, so that the choices are independent: 0 for validation and test, 1 for thinning, 2 for folds.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +15,25 @@ from hpsearch.data import Ints
 
 
 def split(groups: Ints, validation: int, test: int, seed: int) -> tuple[Ints, Ints, Ints]:
-    """Rows for training, validation and test, each ascending; the last two have the given sizes.
+    """Return the rows that train, validate and test, each in ascending order.
 
-    A part gets of each group its share, rounded down or up, and training at least one row of each. `groups` numbers
-    them 0, 1, ...: the classes, or a single group for a plain permutation. There must be more rows besides validation
-    and test than groups, or as many.
+    Each part gets of each group its share, rounded down or up, but training always gets one row.
+
+    Args:
+        groups: (rows,) the number of each row's group; zeros for a plain random split.
+        validation: how many rows validate.
+        test: how many rows test; at least as many rows as there are groups must be left to train.
+        seed: the same seed gives the same rows.
+
+    >>> train, validation, test = split(np.array([0, 0, 0, 0, 1, 1, 1, 1]), 2, 2, seed=0)
+    >>> train.tolist(), validation.tolist(), test.tolist()
+    ([0, 1, 5, 7], [3, 6], [2, 4])
     """
     rows = len(groups)
     counts = np.bincount(groups)
     tests = _seats(counts * test / rows, counts - 1, test)
+    # A group whose share was rounded up in the test is rounded down here: it is the share of both
+    # together that is rounded.
     owed = counts * (test + validation) / rows - tests
     validations = _seats(counts * validation / rows, counts - tests - 1, validation, owed)
     order, place = _queues(groups, counts, np.random.default_rng([seed, 0]))
@@ -27,7 +43,10 @@ def split(groups: Ints, validation: int, test: int, seed: int) -> tuple[Ints, In
 
 
 def set_aside(groups: Ints, test: int, seed: int) -> tuple[Ints, Ints]:
-    """All rows but the test's, and the test's, ascending; of each group its share, and two left at least."""
+    """Return all rows but `test` of them, and these, both in ascending order.
+
+    Each group gives its share, rounded down or up, but keeps two rows at least.
+    """
     counts = np.bincount(groups)
     tests = _seats(counts * test / len(groups), counts - 2, test)
     order, place = _queues(groups, counts, np.random.default_rng([seed, 0]))
@@ -36,19 +55,20 @@ def set_aside(groups: Ints, test: int, seed: int) -> tuple[Ints, Ints]:
 
 
 def folded(rows: Ints, groups: Ints, folds: int, seed: int) -> list[tuple[Ints, Ints]]:
-    """The rows for training and for validation in each fold, ascending. Each row validates in one.
+    """Return the rows that train and those that validate in each fold, in ascending order.
 
-    The folds' sizes differ by one at most, and so do their rows of one group.
+    Each of `rows` validates in exactly one fold. The folds' sizes differ by one at most, and so do
+    the numbers of validating rows of each group.
     """
     inside = groups[rows]
     order, _ = _queues(inside, np.bincount(inside), np.random.default_rng([seed, 2]))
     fold_of = np.empty_like(rows)
-    fold_of[order] = np.arange(len(rows)) % folds  # dealt out group by group
+    fold_of[order] = np.arange(len(rows)) % folds  # dealt out one group after the other
     return [(rows[fold_of != fold], rows[fold_of == fold]) for fold in range(folds)]
 
 
 def thinned(rows: Ints, groups: Ints, most: int, seed: int) -> Ints:
-    """At most `most` of the rows, ascending, of each group its share, rounded down or up."""
+    """Return at most `most` of the rows, ascending, each group with its share of them."""
     if most >= len(rows):
         return rows
     inside = groups[rows]
@@ -61,7 +81,17 @@ def thinned(rows: Ints, groups: Ints, most: int, seed: int) -> Ints:
 def _seats(
     quota: NDArray[np.float64], room: Ints, total: int, owed: NDArray[np.float64] | None = None
 ) -> Ints:
-    """Hand out `total` whole seats: each group its quota rounded down, then one more to those that are owed most."""
+    """Hand out `total` whole seats to the groups, by the method of largest remainders.
+
+    Args:
+        quota: what each group would get if seats could be divided; it gets that, rounded down.
+        room: how many seats each group can take.
+        total: how many seats there are.
+        owed: by which the remaining seats go to the groups; by default their quota.
+
+    Raises:
+        ValueError: there are more seats than room.
+    """
     if total > room.sum():
         raise ValueError(f"{total} seats do not fit in {room.sum()}")
     owed = quota if owed is None else owed
@@ -73,7 +103,7 @@ def _seats(
 
 
 def _queues(groups: Ints, counts: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """The rows in random order, group by group, and each one's place (from 0) in the queue of its group."""
+    """Return the rows in random order, group by group, and each one's place in its group from 0."""
     order = rng.permutation(len(groups))
     order = order[np.argsort(groups[order], kind="stable")]
     return order, np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,4 +1,4 @@
-"""What there is to learn: the task, and the targets as class numbers or as numbers."""
+"""Find the task, and turn targets into class numbers or numbers."""
 
 from __future__ import annotations
 
@@ -7,37 +7,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.data import Ints, Raw, Task
+from hpsearch.data import Ints, RawData, Task
 from hpsearch.errors import Problem, SpecError
 
 FEW = 20
-"""Whole numbers with at most so many different values are taken for classes where nobody says what they are."""
+"""Whole numbers of at most so many different values are classes, unless told otherwise."""
 MOST_CLASSES = 1000
-_EXACT = 2.0**53
+_EXACT = 2.0**53  # float64 holds every whole number below it
 
 
-def task_of(raw: Raw, asked: Task | None) -> Task:
-    """The task asked for, else the source's own, else what the targets look like."""
+def task_of(raw: RawData, asked: Task | None) -> Task:
+    """Return the task asked for, else the one that the source knows, else a guess by the targets.
+
+    Text and booleans are classes, and so are whole numbers of at most 20 different values.
+    """
     if asked is not None:
         return asked
     if raw.task is not None:
         return raw.task
     if raw.targets.dtype.kind in "bU":
         return "classification"
-    return (
-        "classification"
-        if _whole(raw.targets).all() and len(np.unique(raw.targets)) <= FEW
-        else "regression"
-    )
+    few = _whole(raw.targets).all() and len(np.unique(raw.targets)) <= FEW
+    return "classification" if few else "regression"
 
 
-def class_numbers(raw: Raw) -> tuple[Ints, tuple[str, ...]]:
-    """Each row's class, those of the test file after the others, and the classes' names in order.
+def class_numbers(raw: RawData) -> tuple[Ints, tuple[str, ...]]:
+    """Return the class of each row as a position in the names of the classes, and these names.
 
-    Text is ordered by its letters, numbers by their size.
+    Text is ordered by its letters, numbers by their size. The rows of the source's test file come
+    after the others.
 
     Raises:
-        SpecError: fractions, one class only, too many, a class of one row, or one that only the test file has.
+        SpecError: a target is a fraction, there is one class only or more than 1,000 of them, a
+            class has a single row, or the test file has a class of its own.
     """
     labels = _labels(raw)
     found, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
@@ -50,15 +52,18 @@ def class_numbers(raw: Raw) -> tuple[Ints, tuple[str, ...]]:
     if counts.min() < 2:
         lone = [name for name, count in zip(classes, counts, strict=True) if count < 2]
         named = ", ".join(f"'{name}'" for name in lone[:5]) + (", ..." if len(lone) > 5 else "")
-        fault = f"each class needs 2 rows, to train and to validate; with one there {'is' if len(lone) == 1 else 'are'}"
-        raise SpecError(Problem("E076", f"{raw.name}: {fault} {named}", help=_if_numbers(raw)))
+        fault = (
+            "each class needs 2 rows, to train and to validate; "
+            f"with one there {'is' if len(lone) == 1 else 'are'} {named}"
+        )
+        raise SpecError(Problem("E076", f"{raw.name}: {fault}", help=_if_numbers(raw)))
     if raw.test is not None:
         numbers = np.concatenate([numbers, _known(raw.test, classes)])
     return numbers.astype(np.int64), classes
 
 
-def regression_values(raw: Raw) -> NDArray[np.float64]:
-    """Each row's number, those of the test file after the others.
+def regression_values(raw: RawData) -> NDArray[np.float64]:
+    """Return the number of each row, those of the source's test file after the others.
 
     Raises:
         SpecError: the targets are text, or all the same.
@@ -70,33 +75,37 @@ def regression_values(raw: Raw) -> NDArray[np.float64]:
             fault = f"regression needs numbers, and target '{part.target}', row {row}, is '{text}'"
             raise SpecError(Problem("E075", f"{part.name}: {fault}"))
     if (raw.targets == raw.targets[0]).all():
-        fault = f"target '{raw.target}' is {float(raw.targets[0]):g} in every row: there is nothing to learn"
+        value = float(raw.targets[0])
+        fault = f"target '{raw.target}' is {value:g} in every row: there is nothing to learn"
         raise SpecError(Problem("E075", f"{raw.name}: {fault}"))
     return np.concatenate([part.targets.astype(np.float64) for part in parts])
 
 
-def _labels(raw: Raw) -> NDArray[Any]:
-    """Text and booleans as they are, numbers as integers."""
+def _labels(raw: RawData) -> NDArray[Any]:
+    """Return text and booleans as they are, numbers as integers."""
     targets = raw.targets
     if targets.dtype.kind in "bU":
         return targets
     whole = _whole(targets)
     if not whole.all():
         at = int(whole.argmin())
-        fault = f"classes are text or whole numbers, and target '{raw.target}', row {at + 1}, is {targets[at]:g}"
+        fault = (
+            "classes are text or whole numbers, "
+            f"and target '{raw.target}', row {at + 1}, is {targets[at]:g}"
+        )
         raise SpecError(Problem("E075", f"{raw.name}: {fault}", help="task: regression"))
     return targets.astype(np.int64)
 
 
 def _whole(targets: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which are whole numbers that float64 and int64 hold alike."""
+    """Return which targets are whole numbers that float64 and int64 hold alike."""
     numbers = targets.astype(np.float64)
     whole: NDArray[np.bool_] = (numbers == np.floor(numbers)) & (np.abs(numbers) < _EXACT)
     return whole
 
 
-def _known(test: Raw, classes: tuple[str, ...]) -> Ints:
-    """The test file's class numbers; all its classes must be among those of the other rows."""
+def _known(test: RawData, classes: tuple[str, ...]) -> Ints:
+    """Return the class numbers of the test file, whose classes must all be among these."""
     number = {name: k for k, name in enumerate(classes)}
     labels = [str(label) for label in _labels(test)]
     for row, label in enumerate(labels, 1):
@@ -108,8 +117,8 @@ def _known(test: Raw, classes: tuple[str, ...]) -> Ints:
     return np.array([number[label] for label in labels], dtype=np.int64)
 
 
-def _if_numbers(raw: Raw) -> str:
-    """The way out for who meant a regression."""
+def _if_numbers(raw: RawData) -> str:
+    """Return the advice for a person who meant a regression; '' where the targets are words."""
     if raw.targets.dtype.kind != "U":
         return "task: regression, if the target is a quantity"
     words = _words(raw.targets)
@@ -120,7 +129,7 @@ def _if_numbers(raw: Raw) -> str:
 
 
 def _words(targets: NDArray[Any]) -> list[tuple[int, str]]:
-    """What is not a number, each after its row, counted from 1."""
+    """Return the targets that are not numbers, each after its row, counted from 1."""
     return [(row, str(text)) for row, text in enumerate(targets, 1) if not _is_number(text)]
 
 

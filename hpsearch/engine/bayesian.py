@@ -1,18 +1,19 @@
-"""What a net answers when it is not one net but a distribution of them: the posterior predictive.
-
-Each is `(array, feed) -> predict`, and `predict(x)` gives [K, B, outputs] for a batch: of a classification
-logarithms of probabilities, up to a constant of a row; of a regression the mean.
+"""What a network answers when it is a distribution of networks: the posterior predictive.
 
 Notation
-    phi       what the output layer is given, with a 1 for its biases, [K, B, D]; f = W phi
-    L         the Hessian of a row's loss by f: diag(p) - p p' of classes; 1 / nu^2 of a regression
-    A, G      sum of phi phi' and mean of L over the training rows: the Hessian by W is about A x G
+    phi       the input of the output layer, with a 1 for its biases, [K, B, D]; f = W phi
+    L         the Hessian of a row's loss by f: diag(p) - p p' for classes of probabilities p, and
+              1 / nu^2 for a regression with noise of variance nu^2
+    A, G      the sum of phi phi' and the mean of L over the training rows: the Hessian of the loss
+              by W is about A x G, their Kronecker product
     a, g      their eigenvalues; U, Q their eigenvectors
     tau       the precision of the prior of W, by `prior_scale`
+    N         the number of training rows
     v         the variance of f under the posterior, [K, B, outputs]
 
-Sources: Gal & Ghahramani 2016 (dropout), Blundell et al. 2015 (variational), MacKay 1992 (laplace, and the mean
-of a squashed Gaussian), Ritter, Botev & Barber 2018 (A x G), Kristiadi, Hein & Hennig 2020 (last layer).
+Sources: Gal & Ghahramani 2016 (dropout); Blundell et al. 2015 (variational); MacKay 1992 (laplace,
+and the mean of a squashed Gaussian); Ritter, Botev & Barber 2018 (A x G); Kristiadi, Hein & Hennig
+2020 (last layer).
 """
 
 from __future__ import annotations
@@ -24,39 +25,48 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hpsearch.engine.feed import Feed
-from hpsearch.engine.inits import prior_deviation
-from hpsearch.engine.stacked_cohort import Array
-from hpsearch.engine.structure.cohorts import Member
+from hpsearch.engine.feed import Answers, Feed
+from hpsearch.engine.inits import prior_std
+from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.settings import NETWORKS
-from hpsearch.engine.structure.slots import Slot, slots
+from hpsearch.engine.structure.slots import ParamSlot
 
 Predict = Callable[[Tensor], Tensor]
+"""Gives [K, B, outputs] for a batch: logarithms of the classes' probabilities, up to a constant of
+each row, or the mean of a regression."""
+Predictive = Callable[[StackedCohort, Feed], Predict]
 
 
-def point(array: Array, feed: Feed) -> Predict:
-    """One net's answer."""
-    return array.outputs
+def point(stacked: StackedCohort, feed: Feed) -> Predict:
+    """Return the answers of one network."""
+    return stacked.outputs
 
 
-def sampled(array: Array, feed: Feed) -> Predict:
-    """The mean over networks drawn from the posterior, or thinned by dropout: the same ones for all rows."""
+def sampled(stacked: StackedCohort, feed: Feed) -> Predict:
+    """Return the mean over networks that are drawn from the posterior or thinned by dropout.
+
+    They are the same networks for all rows.
+    """
 
     def predict(x: Tensor) -> Tensor:
-        noise = array.noise("networks", passes=NETWORKS)
-        answers = torch.stack([array.outputs(x, noise, sampled=True) for _ in range(NETWORKS)])
+        noise = stacked.noise("networks", passes=NETWORKS)
+        answers = torch.stack([stacked.outputs(x, noise, sampled=True) for _ in range(NETWORKS)])
         return answers.log_softmax(3).logsumexp(0) if feed.classifies else answers.mean(0)
 
     return predict
 
 
-def laplace(array: Array, feed: Feed) -> Predict:
-    """A Gaussian around the output layer's weights, fitted to the training rows; the softmax's mean in closed form."""
-    posterior = fitted(array, feed)
+def laplace(stacked: StackedCohort, feed: Feed) -> Predict:
+    """Return the mean over a Gaussian around the output layer's weights, in closed form.
+
+    The Gaussian is fitted to each member's training rows.
+    """
+    posterior = fitted(stacked, feed)
 
     def predict(x: Tensor) -> Tensor:
-        f = array.outputs(x)
-        v = posterior.variance(_given(array))
+        f = stacked.outputs(x)
+        v = posterior.variance(_features(stacked))
+        # the mean of a softmax under N(f, v) is about that of f / sqrt(1 + pi v / 8) (MacKay 1992)
         return f / torch.sqrt(1.0 + math.pi / 8.0 * v).to(f)
 
     return predict
@@ -64,7 +74,11 @@ def laplace(array: Array, feed: Feed) -> Predict:
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """Of each member's output layer: (A x G + tau)^-1, by its eigenvectors."""
+    """The posterior covariance of each member's output layer, (A x G + tau)^-1.
+
+    It is held by eigenvalues and eigenvectors: a [K, D] with U [K, D, D], and g [K, outputs] with Q
+    [K, outputs, outputs]; tau is [K].
+    """
 
     a: Tensor
     U: Tensor
@@ -73,50 +87,59 @@ class Posterior:
     tau: Tensor
 
     def variance(self, phi: Tensor) -> Tensor:
-        """v = sum over i, j of (phi U_i)^2 Q_j^2 / (a_i g_j + tau)."""
-        spread = 1.0 / (self.a.unsqueeze(2) * self.g.unsqueeze(1) + self.tau.view(-1, 1, 1))
-        return (phi @ self.U).square() @ spread @ self.Q.square().transpose(1, 2)
+        """Return v = sum over i, j of (phi U_i)^2 Q_j^2 / (a_i g_j + tau)."""
+        # the covariance has these eigenvalues [K, D, outputs], and the vectors U_i x Q_j
+        eigenvalues = 1.0 / (self.a.unsqueeze(2) * self.g.unsqueeze(1) + self.tau.view(-1, 1, 1))
+        return (phi @ self.U).square() @ eigenvalues @ self.Q.square().transpose(1, 2)
 
 
-def fitted(array: Array, feed: Feed) -> Posterior:
-    """Fit the output layer's posterior to each member's training rows."""
-    sums = [_sums(array, feed, *batch) for batch in feed.answers(array, "train", array.outputs)]
+def fitted(stacked: StackedCohort, feed: Feed) -> Posterior:
+    """Return the output layer's posterior, fitted to each member's training rows."""
+    sums = [
+        _sums(stacked, feed, batch) for batch in feed.answers(stacked, "train", stacked.outputs)
+    ]
     A, G = (torch.stack(parts).sum(0) for parts in zip(*sums, strict=True))
-    N = A[:, -1:, -1:]  # the biases' 1 squared, summed
+    N = A[:, -1:, -1:]  # the sum of the biases' 1 squared
+    # a regression's G holds the squared errors so far, which are N nu^2
     G = G / N if feed.classifies else N / G
     (a, U), (g, Q) = (torch.linalg.eigh(factor) for factor in (A, G))
     a, g = a.clamp_min(0.0), g.clamp_min(0.0)
-    if (
-        feed.classifies
-    ):  # what all outputs have in common changes no probability, and no row says anything of it
+    if feed.classifies:
+        # what all outputs have in common changes no probability, and no row says anything of it:
+        # without it the prior's whole variance would count there
         Q = Q - Q.mean(1, keepdim=True)
-    deviations = [
-        prior_deviation(_output(array, member), member.settings) for member in array.members
+    stds = [
+        prior_std(_output(layout), member.settings)
+        for layout, member in zip(stacked.own_layouts, stacked.members, strict=True)
     ]
-    return Posterior(a, U, g, Q, a.new_tensor(deviations).pow(-2))
+    return Posterior(a, U, g, Q, a.new_tensor(stds).pow(-2))
 
 
-def _sums(array: Array, feed: Feed, f: Tensor, y: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Over the rows of a batch that count: of phi phi', and of L, or of a regression's squared errors."""
-    phi, counted = _given(array), count.to(torch.float64).expand(f.shape[:2]).unsqueeze(2)
+def _sums(stacked: StackedCohort, feed: Feed, batch: Answers) -> tuple[Tensor, Tensor]:
+    """Return sums over the rows of a batch that count: of phi phi', and of L.
+
+    For a regression the second is that of the squared errors.
+    """
+    f = batch.outputs
+    phi = _features(stacked)
+    counted = batch.counts.to(torch.float64).expand(f.shape[:2]).unsqueeze(2)
     A = (phi * counted).transpose(1, 2) @ phi
     if not feed.classifies:
-        return A, (feed.losses(f, y).unsqueeze(2) * counted).sum(1, keepdim=True)
+        return A, (feed.losses(f, batch.targets).unsqueeze(2) * counted).sum(1, keepdim=True)
     p = f.double().softmax(2)
     return A, torch.diag_embed((p * counted).sum(1)) - (p * counted).transpose(1, 2) @ p
 
 
-def _given(array: Array) -> Tensor:
-    """phi, of the last pass; 0 in padding."""
-    features = array.net.features
+def _features(stacked: StackedCohort) -> Tensor:
+    """Return phi of the last pass, which is 0 in padding."""
+    features = stacked.net.features
     assert features is not None
-    widths = features.new_tensor([_output(array, member).fan_in for member in array.members])
+    widths = features.new_tensor([_output(layout).fan_in for layout in stacked.own_layouts])
     inside = torch.arange(features.shape[2], device=features.device) < widths.view(-1, 1, 1)
     phi = torch.where(inside, features.detach(), 0.0).double()
     return torch.cat([phi, phi.new_ones(*phi.shape[:2], 1)], 2)
 
 
-def _output(array: Array, member: Member) -> Slot:
-    """The weights of a member's output layer, of their true shape."""
-    own = slots(member.settings, array.problem.inputs, array.problem.outputs)
-    return next(slot for slot in own if slot.role == "output")
+def _output(layout: tuple[ParamSlot, ...]) -> ParamSlot:
+    """Return the slot of the output layer's weights."""
+    return next(slot for slot in layout if slot.role == "output")

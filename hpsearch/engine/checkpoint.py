@@ -1,10 +1,8 @@
-"""What a training leaves on disk: a member's weights, and where it pauses, all that it takes to go on.
+"""What a training leaves behind: a member's weights, and where it pauses, all that it takes to go on.
 
-Nothing else is needed: batches, noise and schedules are functions of the epoch, and pre-training comes before the
-first. Weights are kept without the padding that the company gave them, so that the company may change.
-
-A disk may change what is on it, and a person may remove it: whoever wrote weights keeps their digest, and a pause has
-its own within it.
+Nothing else is needed: batches, noise and schedules are functions of the epoch, and pre-training comes
+before the first one. Weights are kept without the padding that the member's company gave them, so that
+the company may change.
 """
 
 from __future__ import annotations
@@ -12,34 +10,30 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from hashlib import sha256
-from pathlib import Path
+from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
 
-from hpsearch.engine.stacked_cohort import Array
-from hpsearch.engine.stacked_tensors import Stack, corner
-from hpsearch.engine.structure.slots import slots
-from hpsearch.study import files
+from hpsearch.engine.stacked_cohort import StackedCohort
+from hpsearch.engine.stacked_tensors import StackedTensors, corner
+from hpsearch.engine.structure.models import param_slots
 from hpsearch.study.trial import Epoch
 
-_RUN = "run"  # the name in a file's header of what is no tensor
-_DIGEST = "sha256"  # and of what says whether all of it is as it was
-
-
-class Lost(Exception):
-    """A file of a training is gone, or is not what was written; says which in a few words."""
+_RUN = "run"  # the name in a file's metadata of what is no tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A member after `epochs` epochs: what its run knows, and its tensors.
+    """A member that has paused: what is known of its training, and its tensors.
 
-    `at` is the best epoch and `best` what it was worth, `first_loss` the loss before the first step. One that has
-    stopped for good is not `active`, and has no tensors but the best weights. Tensors are named `part/slot`, the
-    parts being `best` and those of `Array.parts`.
+    Attributes:
+        epochs: the epochs that it has behind it.
+        first_loss: its loss before the first step.
+        best: what its best epoch was worth.
+        at: that epoch.
+        active: whether it goes on; one that has stopped for good has no tensors but its best weights.
+        tensors: named `part/slot`, where the parts are `best` and those of `StackedCohort.parts`.
     """
 
     epochs: int
@@ -50,32 +44,34 @@ class Pause:
     tensors: Mapping[str, Tensor]
 
     def part(self, name: str) -> Mapping[str, Tensor]:
-        """The tensors of one part, by slot name."""
-        return {
-            key.removeprefix(f"{name}/"): t
-            for key, t in self.tensors.items()
-            if key.startswith(f"{name}/")
-        }
+        """Return the tensors of one part by the names of their slots."""
+        mine = (key for key in self.tensors if key.startswith(f"{name}/"))
+        return {key.removeprefix(f"{name}/"): self.tensors[key] for key in mine}
 
-    def restore(self, array: Array, best: Stack, position: int) -> None:
-        """Bring a member of the array, and its best weights, to where they were."""
-        for name, stack in {"best": best, **array.parts(position)}.items():
-            fill(stack, position, array, self.part(name))
+    def restore(self, stacked: StackedCohort, best: StackedTensors, position: int) -> None:
+        """Bring the member at a position, and its best weights, to where they were."""
+        for name, stack in {"best": best, **stacked.parts(position)}.items():
+            load_member(stack, position, stacked, self.part(name))
 
 
-def parts(array: Array, best: Stack, position: int, active: bool) -> Mapping[str, Tensor]:
-    """The tensors of a member's pause."""
-    stacks = {"best": best, **(array.parts(position) if active else {})}
+def pause_tensors(
+    stacked: StackedCohort, best: StackedTensors, position: int, active: bool
+) -> Mapping[str, Tensor]:
+    """Return the tensors of the pause of the member at a position."""
+    stacks = {"best": best, **(stacked.parts(position) if active else {})}
     return {
-        f"{p}/{name}": t
-        for p, stack in stacks.items()
-        for name, t in trimmed(stack, position, array).items()
+        f"{part}/{name}": tensor
+        for part, stack in stacks.items()
+        for name, tensor in extract_member(stack, position, stacked).items()
     }
 
 
-def trimmed(stack: Stack, position: int, array: Array) -> Mapping[str, Tensor]:
-    """A member's part of a stack of the array's layout, by slot name, without padding."""
-    layout = slots(array.members[position].settings, array.problem.inputs, array.problem.outputs)
+def extract_member(
+    stack: StackedTensors, position: int, stacked: StackedCohort
+) -> Mapping[str, Tensor]:
+    """Return one member's part of a stack, by the names of its slots, without padding."""
+    settings, task = stacked.members[position].settings, stacked.task
+    layout = param_slots(settings, task.inputs, task.outputs)
     views = (view[position] for view in stack.views)
     return {
         slot.name: corner(view, slot.shape).detach().to("cpu", copy=True).contiguous()
@@ -83,67 +79,33 @@ def trimmed(stack: Stack, position: int, array: Array) -> Mapping[str, Tensor]:
     }
 
 
-def fill(stack: Stack, position: int, array: Array, weights: Mapping[str, Tensor]) -> None:
-    """The other way round: what `trimmed` gave becomes the member's part."""
-    for slot, view in zip(array.layout, stack.views, strict=True):
+def load_member(
+    stack: StackedTensors,
+    position: int,
+    stacked: StackedCohort,
+    weights: Mapping[str, Tensor],
+) -> None:
+    """Put what `extract_member` gave in the place of one member's part of a stack."""
+    for slot, view in zip(stacked.layout, stack.views, strict=True):
         corner(view[position], weights[slot.name].shape).copy_(weights[slot.name])
 
 
-def write(path: Path, weights: Mapping[str, Tensor]) -> str:
-    """Write weights to a file; its SHA-256, in hex.
-
-    Raises:
-        DiskFull, CannotWrite: see `files.write`.
-    """
-    data = save(dict(weights))
-    files.write(path, data, settled=False)
-    return sha256(data).hexdigest()
+def pause_to_bytes(pause: Pause) -> bytes:
+    """Return a pause as the bytes of a file; equal pauses give equal bytes."""
+    known = {f.name: getattr(pause, f.name) for f in fields(pause) if f.name != "tensors"}
+    run = json.dumps({**known, "at": asdict(pause.at)})
+    data: bytes = save(dict(pause.tensors), {_RUN: run})
+    return data
 
 
-def read(path: Path, digest: str) -> Mapping[str, Tensor]:
-    """What `write` wrote and gave this digest.
-
-    Raises:
-        Lost: it is not there any more.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise Lost(f"{path.name} cannot be read ({error.strerror})") from error
-    if sha256(data).hexdigest() != digest:
-        raise Lost(f"{path.name} has changed since it was written")
-    return load(data)
+def pause_from_bytes(data: bytes) -> Pause:
+    """Return the pause of which `pause_to_bytes` gave these bytes, to the last bit."""
+    known = json.loads(metadata(data)[_RUN])
+    return Pause(**{**known, "at": Epoch(**known["at"])}, tensors=load(data))
 
 
-def write_pause(path: Path, pause: Pause) -> None:
-    """All of it, in one file."""
-    known = {
-        field.name: getattr(pause, field.name) for field in fields(pause) if field.name != "tensors"
-    }
-    run, tensors = json.dumps({**known, "at": asdict(pause.at)}), dict(pause.tensors)
-    files.write(path, save(tensors, {_RUN: run, _DIGEST: _digest(run, tensors)}), settled=False)
-
-
-def read_pause(path: Path) -> Pause:
-    """What `write_pause` wrote, to the last bit.
-
-    Raises:
-        Lost: it is not there any more.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-        right = header[_DIGEST] == _digest(header[_RUN], tensors)
-    except OSError as error:
-        raise Lost(f"{path.name} cannot be read ({error.strerror or 'it is not there'})") from error
-    except (SafetensorError, KeyError, TypeError):
-        right = False
-    if not right:
-        raise Lost(f"{path.name} has changed since it was written")
-    known = json.loads(header[_RUN])
-    return Pause(**{**known, "at": Epoch(**known["at"])}, tensors=tensors)
-
-
-def _digest(run: str, tensors: dict[str, Tensor]) -> str:
-    return sha256(run.encode() + save(tensors)).hexdigest()
+def metadata(data: bytes) -> Mapping[str, Any]:
+    """Return what stands beside the tensors in the bytes of a safetensors file."""
+    length = int.from_bytes(data[:8], "little")
+    found: Mapping[str, Any] = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    return found

@@ -8,48 +8,55 @@ from collections.abc import Iterator
 
 import torch
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = (
-    -1,
-    -3,
-)  # as malloc.h has them: bytes at the end of the heap, and of one request
+# parameters of mallopt(3), numbered as in malloc.h; both are sizes in bytes
+_TRIM_THRESHOLD = -1  # of free memory at the end of the heap from which on it is given back
+_MMAP_THRESHOLD = -3  # of a request that is served by pages of its own
 
 
 def set_up(threads: int) -> None:
-    """Make this process's torch repeatable. Its results change with the number of threads, so that is fixed."""
+    """Make this process's torch repeatable, with a fixed number of threads.
+
+    Results change with the number of threads.
+    """
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(1)
-    # as use_deterministic_algorithms(True), which takes a second to import a compiler
+    # use_deterministic_algorithms(True) does the same, and takes a second to import a compiler
     torch.set_deterministic_debug_mode("error")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # nobody reads it
-    torch.set_flush_denormal(True)  # dead units would cost a hundred times as much
+    # nobody reads memory before it is written, so there is no need to fill it
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.set_flush_denormal(True)  # units that die out would cost a hundred times as much
     if sys.platform == "linux":
         _keep_memory()
 
 
 def _keep_memory() -> None:
-    """Have glibc keep what is freed: the next step asks for as much again, and fresh pages take time to be had."""
+    """Have glibc keep the memory that is freed.
+
+    The next step asks for as much again, and fresh pages take time to be had.
+    """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         libc.mallopt(_TRIM_THRESHOLD, 2**30)
         libc.mallopt(_MMAP_THRESHOLD, 2**25)
 
 
-def choose(wanted: str) -> Iterator[str]:
-    """The device that `auto` means on this machine, or the wanted one.
+def choose(wanted: str, artefacts: object) -> Iterator[str]:
+    """Yield the device that `auto` means on this machine, or else the wanted one.
 
     Raises:
-        ValueError: it is not there.
+        ValueError: this machine does not have it.
     """
     if wanted == "auto":
         yield "cuda" if torch.cuda.is_available() else "cpu"
-    elif wanted.startswith("cuda") and torch.device(wanted).index not in (
-        None,
-        *range(torch.cuda.device_count()),
-    ):
-        raise ValueError(
-            f"there is no device {wanted}: this machine has {torch.cuda.device_count()} GPUs"
-        )
+    elif wanted.startswith("cuda") and not _has_index(wanted):
+        count = torch.cuda.device_count()
+        raise ValueError(f"there is no device {wanted}: this machine has {count} GPUs")
     elif wanted == "cuda" and not torch.cuda.is_available():
         raise ValueError("there is no device cuda: torch finds no GPU here")
     else:
         yield wanted
+
+
+def _has_index(wanted: str) -> bool:
+    """Return whether there is a GPU of the index that "cuda:INDEX" names, if it names one."""
+    return torch.device(wanted).index in (None, *range(torch.cuda.device_count()))

@@ -1,4 +1,4 @@
-"""A few small nets, trained as one array on a few rows, which are all in every step.
+"""A few small networks, trained as one cohort on a few rows, all of which are in every step.
 
 They are replicates of one setting: they differ in how they begin, and in how much each row weighs.
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hpsearch.engine.stacked_cohort import Array, Problem
-from hpsearch.engine.structure.cohorts import Member
+from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
+from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import complete
 from hpsearch.space.space import Params
 
@@ -25,17 +25,23 @@ _SETTINGS: Params = {
     "bayesian": "none",
 }
 """What `Ensemble.features` takes for granted."""
-_EVERY = 10  # epochs between two looks at what is left out
+_EVERY = 10  # epochs between two evaluations on the rows that are left out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ensemble:
-    """M nets without their output layers: weights [M, out, in] and biases [M, 1, out] of each hidden layer."""
+    """M networks without their output layers.
+
+    Each hidden layer is a pair of weights [M, out, in] and biases [M, 1, out].
+    """
 
     layers: Sequence[tuple[Tensor, Tensor]]
 
     def features(self, x: Tensor) -> Tensor:
-        """What the output layers would be given for `x` [n, D], with a 1 for their biases: [M, n, width + 1]."""
+        """Return what the output layers would be given for `x` [n, D], [M, n, width + 1].
+
+        The last number is a 1 for their biases.
+        """
         weight, bias = self.layers[0]
         h = x.expand(len(weight), *x.shape)
         for weight, bias in self.layers:
@@ -46,41 +52,49 @@ class Ensemble:
 def ensemble(
     x: Tensor, y: Tensor, weights: Tensor, settings: Params, seed: int, least: int
 ) -> Ensemble:
-    """Fit M nets to targets `y` [n] of inputs `x` [n, D]: each net's loss is its mean squared error weighed by its
-    row of `weights` [M, n], of which some but not all may be 0.
+    """Return M networks that are fitted to few rows.
 
-    They are as they were after the epoch, from number `least` on, where all of them together miss those rows of
-    weight 0 by least: noise is learned late.
+    They are as they were after the epoch at which they together missed the rows that they leave out
+    by least, since noise is learned late.
+
+    Args:
+        x: inputs [n, D].
+        y: targets [n].
+        weights: [M, n], how much each row weighs in each network's mean squared error. Some weights
+            of a network, but not all, may be 0: these rows are left out.
+        settings: of the networks and of their training; `_SETTINGS` stand over them.
+        seed: for the initial weights.
+        least: the first epoch that may be the best one.
     """
     n, D = x.shape
     full = complete({**settings, **_SETTINGS, "batch_size": n})
     members = [Member(0, full, replicate) for replicate in range(len(weights))]
-    array = Array(members, Problem((D,), 1, seed, rows=n), torch.empty(0))
-    x, y = x.to(array.weights.flat), y.to(array.weights.flat).unsqueeze(1)
+    stacked = StackedCohort(members, TrainingTask((D,), 1, seed, rows=n), torch.empty(0))
+    x, y = x.to(stacked.weights.flat), y.to(stacked.weights.flat).unsqueeze(1)
     share = (weights / weights.sum(1, keepdim=True)).to(x).unsqueeze(2)
     left_out = (weights == 0.0).to(x).unsqueeze(2)
-    best, lowest = array.weights.flat.clone(), math.inf
+    best, lowest = stacked.weights.flat.clone(), math.inf
     epochs = int(full["epochs"])
     for epoch in range(epochs + 1):
-        outputs = array.outputs(x)
+        outputs = stacked.outputs(x)
         missed = outputs.detach() - y
         if (
             epoch >= least
             and epoch % _EVERY == 0
             and (error := float((left_out * missed.square()).sum())) < lowest
         ):
-            best.copy_(array.weights.flat)
+            best.copy_(stacked.weights.flat)
             lowest = error
         if epoch < epochs:
-            array.step(outputs, 2.0 * share * missed)
-    array.weights.flat.copy_(best)
-    return Ensemble(list(_hidden(array)))
+            stacked.step(outputs, 2.0 * share * missed)
+    stacked.weights.flat.copy_(best)
+    return Ensemble(list(_hidden(stacked)))
 
 
-def _hidden(array: Array) -> Iterator[tuple[Tensor, Tensor]]:
-    """Weights [M, out, in] and biases [M, 1, out] of each hidden layer."""
-    for layer in range(int(array.settings["depth"])):
+def _hidden(stacked: StackedCohort) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield weights [M, out, in] and biases [M, 1, out] of each hidden layer."""
+    for layer in range(int(stacked.settings["depth"])):
         weight, bias = (
-            array.net.weights[f"hidden{layer}.{part}"].detach() for part in ("weight", "bias")
+            stacked.net.weights[f"hidden{layer}.{part}"].detach() for part in ("weight", "bias")
         )
         yield weight, bias.view(len(weight), 1, -1)

@@ -1,9 +1,9 @@
-"""The data in the device's memory: batches of scaled inputs, and what a model's outputs are worth on them."""
+"""The data in the device's memory: batches of scaled inputs, and how good outputs are on them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -11,37 +11,59 @@ from torch import Tensor
 
 from hpsearch.data import Dataset, Ints
 from hpsearch.engine.draws import generator
-from hpsearch.engine.stacked_cohort import Array
+from hpsearch.engine.stacked_cohort import StackedCohort
+from hpsearch.engine.structure.members import Stream
 from hpsearch.engine.structure.settings import BAYESIAN
 
 Split = Literal["train", "validation", "test"]
-Stream = tuple[int, int]
-"""A replicate and a fold: members that have both in common see the same batches."""
 
-_FIRST: Stream = (0, 0)
-_GATHERED = 2**20  # numbers of inputs brought into an epoch's order at once
-_EVALUATED = (
-    2**22
-)  # weights' outputs at once: 16 MiB of float32 for the widest layer of all members
+_FIRST = Stream()
+_GATHERED = 2**20  # how many numbers of inputs are brought into an epoch's order at once
+# how many numbers the widest layer of all members may give at once: 16 MiB of float32
+_EVALUATED = 2**22
+
+
+class Answers(NamedTuple):
+    """What the members answer to a batch of a split: outputs [K, B, outputs].
+
+    `targets` are [B], or [K, B] where members have rows of their own. `counts` has the same shape:
+    it is 0 for rows that only fill up the batch, and 1 for the others.
+    """
+
+    outputs: Tensor
+    targets: Tensor
+    counts: Tensor
+
+
+class Scores(NamedTuple):
+    """The mean loss of each member on a split, and its metric: the accuracy, or R2."""
+
+    losses: list[float]
+    metrics: list[float]
 
 
 class Feed:
-    """One split data set on a device. Images kept as bytes stay bytes, and are scaled on their way into a batch.
+    """One split data set on a device.
 
-    Other inputs are kept scaled, once for each fold: a row is then `fold * rows + row`.
+    Images that are kept as bytes stay bytes, and are scaled on their way into a batch. Other inputs
+    are kept scaled, once for each fold: a row of the feed is then `fold * rows + row`.
+
+    Attributes:
+        like: an empty tensor of the dtype and device of all computations.
+        n_train: how many rows each member trains on in an epoch. Where the folds differ by one row,
+            all but the smallest leave out one row, another one in each epoch.
     """
 
     def __init__(self, data: Dataset, device: str, dtype: torch.dtype = torch.float32) -> None:
         self.data = data
         self.like = torch.empty(0, device=device, dtype=dtype)
         self.classifies = data.task == "classification"
-        self.trained = min(len(fold.train) for fold in data.folds)
-        """Rows that each member trains on in an epoch: of folds that differ by one, one row waits for the next."""
+        self.n_train = min(len(fold.train) for fold in data.folds)
         self._center = torch.stack(
             [torch.from_numpy(fold.center).to(self.like) for fold in data.folds]
         )
         self._factor = 1.0 / torch.stack(
-            [torch.from_numpy(fold.spread).to(self.like) for fold in data.folds]
+            [torch.from_numpy(fold.scale).to(self.like) for fold in data.folds]
         )
         inputs, targets = (torch.from_numpy(a).to(device) for a in (data.inputs, data.targets))
         self._bytes = inputs.dtype == torch.uint8
@@ -57,45 +79,59 @@ class Feed:
         return (x.to(self.like) - self._center[fold]) * self._factor[fold]
 
     def batch(self, rows: Tensor, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """The inputs and targets of rows [B] of one fold, or of rows [K, B] of each member's fold."""
-        inputs, targets = self._taken(rows)
+        """Return inputs and targets of the feed's rows [B] of one fold.
+
+        Rows [K, B] are those of each member's fold. `folds` has the fold of each member.
+        """
+        inputs, targets = self._gather(rows)
         return self._ready(inputs, folds, rows.dim() == 1), targets
 
-    def _taken(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of rows [...], as they are kept; `index_select` is twice as fast as an index."""
+    def _gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return inputs and targets of rows [...], as they are kept."""
         flat = rows.reshape(-1)
+        # `index_select` is twice as fast as an index
         inputs, targets = (kept.index_select(0, flat) for kept in (self._inputs, self._targets))
         return inputs.view(*rows.shape, *self._inputs.shape[1:]), targets.view(rows.shape)
 
     def _ready(self, inputs: Tensor, folds: Sequence[int], alone: bool) -> Tensor:
-        """Inputs of one fold, or [K, B, *inputs] of each member's, scaled where they are not yet."""
+        """Return inputs scaled, where they are not yet.
+
+        They are [B, *inputs] of one fold where `alone`, else [K, B, *inputs] of each member's fold.
+        """
         if not self._bytes:
             return inputs
         return self._scaled(inputs, folds[0] if alone else torch.tensor(folds).unsqueeze(1))
 
     def rows(self, found: Ints, fold: int) -> Tensor:
-        """The data set's rows as this feed's, scaled as in the fold."""
+        """Return the feed's rows for rows of the data set, scaled as the fold says."""
         offset = 0 if self._bytes else fold * len(self.data.inputs)
         return torch.from_numpy(found + offset)
 
     def epoch(
         self, number: int, batch_size: int, seed: int, streams: Sequence[Stream] = (_FIRST,)
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """The training rows in this epoch's order, in batches; the last one may be smaller.
+        """Yield batches of inputs and targets: the training rows in this epoch's order.
 
-        Inputs are [B, *inputs] where all members, one for each of `streams`, are of one stream; else [K, B, *inputs].
+        The last batch may be smaller. Inputs are [B, *inputs] where all members see the same rows,
+        else [K, B, *inputs].
+
+        Args:
+            number: the epoch, from 1.
+            batch_size: rows in a batch.
+            seed: the study's.
+            streams: each member's.
         """
-        orders = {stream: self._order(number, seed, *stream) for stream in dict.fromkeys(streams)}
-        folds = [fold for _, fold in streams]
+        orders = {stream: self._order(number, seed, stream) for stream in dict.fromkeys(streams)}
+        folds = [stream.fold for stream in streams]
         alone = len(orders) == 1
         rows = orders[streams[0]] if alone else torch.stack([orders[stream] for stream in streams])
         rows = rows.to(self._inputs.device)
-        most = (
-            max(1, _GATHERED // (rows[..., :batch_size].numel() * self.data.features)) * batch_size
-        )
-        for begin in range(0, self.trained, most):
+        # a few batches are gathered at once, since small gathers take longer
+        numbers = rows[..., :batch_size].numel() * self.data.features
+        most = max(1, _GATHERED // numbers) * batch_size
+        for begin in range(0, self.n_train, most):
             part = rows[..., begin : begin + most]
-            inputs, targets = self._taken(part)
+            inputs, targets = self._gather(part)
             for start in range(0, part.shape[-1], batch_size):
                 taken = slice(start, start + batch_size)
                 if alone:
@@ -103,72 +139,87 @@ class Feed:
                 else:
                     yield self._ready(inputs[:, taken], folds, False), targets[:, taken]
 
-    def _order(self, number: int, seed: int, replicate: int, fold: int) -> Tensor:
-        """A replicate goes through all rows in one order: each fold in it takes those that it trains on."""
-        draws = generator("cpu", seed, "order", replicate, number)
-        training = self.rows(self.data.folds[fold].train, fold)
+    def _order(self, number: int, seed: int, stream: Stream) -> Tensor:
+        """Return the feed's rows that a stream trains on, in the order of this epoch.
+
+        All rows have one order for each seed, and each fold takes from it those that it trains on.
+        """
+        draws = generator("cpu", seed, "order", stream.seed_index, number)
+        training = self.rows(self.data.folds[stream.fold].train, stream.fold)
         if len(self.data.folds) == 1:
             return training[torch.randperm(len(training), generator=draws)]
         among = torch.randperm(len(self.data.inputs), generator=draws)
         place = torch.empty_like(among)
         place[among] = torch.arange(len(among))
-        return training[place[self.data.folds[fold].train].argsort()][: self.trained]
+        return training[place[self.data.folds[stream.fold].train].argsort()][: self.n_train]
 
     def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy or squared error of each row, [K, B], for outputs [K, B, outputs], targets [B] or [K, B]."""
+        """Return the cross-entropy or squared error of each row, [K, B].
+
+        Outputs are [K, B, outputs], targets [B] or [K, B].
+        """
         if not self.classifies:
             return (outputs[..., 0] - targets).square()
         right = outputs.gather(2, _indices(targets, outputs))
         return (outputs.logsumexp(2, keepdim=True) - right).squeeze(2)
 
     def objective(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Each member's mean loss over a batch, [K], and its derivative by the outputs, [K, B, outputs].
+        """Return each member's mean loss over a batch, [K], and its derivative by the outputs.
 
-        By hand, since autograd takes three times as long for it.
+        The derivative [K, B, outputs] is written out, since autograd takes three times as long.
         """
         o, batch = outputs.detach(), outputs.shape[1]
         if not self.classifies:
             missed = o - targets.unsqueeze(-1)
             return missed.square().mean((1, 2)), missed * (2.0 / batch)
         index = _indices(targets, o)
-        below = o - o.amax(2, keepdim=True)  # the top output, so that nothing overflows
+        below = o - o.amax(2, keepdim=True)  # the largest is 0, so that no exponential overflows
         right = below.gather(2, index)
         e = below.exp_()
         total = e.sum(2, keepdim=True)
         losses = (total.log() - right).mean((1, 2))
+        # softmax(o) - 1 at the right class, over the number of rows
         return losses, e.div_(total).scatter_add_(2, index, self._minus.expand_as(index)).mul_(
             1.0 / batch
         )
 
-    def score(self, array: Array, name: Split) -> tuple[list[float], list[float]]:
-        """Each member's mean loss and its accuracy or R2 on a split."""
+    def score(self, stacked: StackedCohort, name: Split) -> Scores:
+        """Return how good each member is on a split."""
         loss, right, total = torch.zeros(
-            (3, len(array.members)), device=self.like.device, dtype=torch.float64
+            (3, len(stacked.members)), device=self.like.device, dtype=torch.float64
         )
         with torch.inference_mode():
-            predict = BAYESIAN.load(str(array.settings["bayesian"]))(array, self)
-            for outputs, y, count in self.answers(array, name, predict):
-                loss += (self.losses(outputs, y) * count).sum(1)
+            predict = BAYESIAN.load(str(stacked.settings["bayesian"]))(stacked, self)
+            for batch in self.answers(stacked, name, predict):
+                loss += (self.losses(batch.outputs, batch.targets) * batch.counts).sum(1)
                 if self.classifies:
-                    right += ((outputs.contiguous().argmax(2) == y) * count).sum(1)
-                total += count.sum(-1)
+                    # argmax is slow along an axis that is not contiguous
+                    classes = batch.outputs.contiguous().argmax(2)
+                    right += ((classes == batch.targets) * batch.counts).sum(1)
+                total += batch.counts.sum(-1)
             loss /= total
-            metric = right / total if self.classifies else 1.0 - loss / self._variance(array, name)
-        return loss.tolist(), metric.tolist()
+            metric = (
+                right / total if self.classifies else 1.0 - loss / self._variance(stacked, name)
+            )
+        return Scores(loss.tolist(), metric.tolist())
 
     def answers(
-        self, array: Array, name: Split, predict: Callable[[Tensor], Tensor]
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """What members say to a split, in batches: outputs [K, B, outputs], targets, and which rows count."""
-        folds = [member.fold for member in array.members]
-        rows, counts = self._judged(name, folds)
-        size = max(64, min(4096, _EVALUATED // (len(folds) * array.widest)))
+        self, stacked: StackedCohort, name: Split, predict: Callable[[Tensor], Tensor]
+    ) -> Iterator[Answers]:
+        """Yield what `predict` gives for the rows of a split, in batches."""
+        folds = [member.fold for member in stacked.members]
+        rows, counts = self._split_rows(name, folds)
+        size = max(64, min(4096, _EVALUATED // (len(folds) * stacked.widest)))
         for start in range(0, rows.shape[-1], size):
             x, y = self.batch(rows[..., start : start + size], folds)
-            yield predict(x), y, counts[..., start : start + size]
+            yield Answers(predict(x), y, counts[..., start : start + size])
 
-    def _judged(self, name: Split, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """The rows of a split, [B], or [K, B] where the members' folds differ; and a 1 for each, 0 for padding."""
+    def _split_rows(self, name: Split, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return the feed's rows of a split, and a count for each.
+
+        They are [B], or [K, B] where the members' folds differ. Shorter folds are filled up with
+        rows that count 0.
+        """
         split = [self._split(name, fold) for fold in folds]
         if len(set(folds)) == 1:
             rows = self.rows(split[0], folds[0])
@@ -186,14 +237,14 @@ class Feed:
         mine = self.data.folds[fold]
         return {"train": mine.train, "validation": mine.validation, "test": self.data.test}[name]
 
-    def _variance(self, array: Array, name: Split) -> Tensor:
-        """Of the targets of each member's rows."""
-        rows, counts = self._judged(name, [member.fold for member in array.members])
+    def _variance(self, stacked: StackedCohort, name: Split) -> Tensor:
+        """Return the variance of the targets of each member's rows, [K] or one for all."""
+        rows, counts = self._split_rows(name, [member.fold for member in stacked.members])
         y, n = self._targets[rows].double(), counts.sum(-1, keepdim=True)
         mean = (y * counts).sum(-1, keepdim=True) / n
         return ((y - mean).square() * counts).sum(-1) / n.squeeze(-1)
 
 
 def _indices(targets: Tensor, outputs: Tensor) -> Tensor:
-    """The classes as `gather` takes them, [K, B, 1]."""
+    """Return the classes as `gather` takes them, [K, B, 1]."""
     return targets.expand(len(outputs), -1).unsqueeze(2)

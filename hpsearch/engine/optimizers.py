@@ -1,13 +1,16 @@
-"""The rules of a step, on lists of stacked tensors, each in place and in torch.optim's own form.
+"""The rules of a step, on lists of stacked tensors, in place and in torch.optim's own form.
 
 Notation
-    w, g      weights and their gradient, lists of tensors of many members' weights
-    m, v      a rule's state, whatever it names between g and the star: such lists too, zero at the start
-    c         what belongs to the members (see `Coefficients`); its lists are shaped like w
+    w, g      weights and their gradient: lists of tensors that hold many members' weights
+    m, v      a rule's state, zero at the start: lists like w. A rule has as many of them as it has
+              parameters between g and the star
+    c         coefficients of the members (see `Coefficients`), among them lists shaped like w
     t         the number of this step, from 1
-    lr        a member's learning rate times what the schedule makes of it now
+    lr        a member's learning rate times the schedule's factor at this step
+    mu        a member's momentum
 
-Sources: Polyak 1964; Sutskever et al. 2013; Duchi, Hazan & Singer 2011; Tieleman & Hinton 2012; Kingma & Ba 2015.
+Sources: Polyak 1964; Sutskever et al. 2013; Duchi, Hazan & Singer 2011; Tieleman & Hinton 2012;
+Kingma & Ba 2015.
 """
 
 from __future__ import annotations
@@ -20,14 +23,22 @@ import torch
 from torch import Tensor
 
 Tensors = list[Tensor]
+Rule = Callable[..., None]
+"""Takes a step: `rule(w, g, *state, c=c, t=t)`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficients:
-    """Members that step together share the betas, eps and schedule; the rest is each one's own.
+    """What a rule needs to know of members that step together.
 
-    `scale` is the schedule's factor on `lr` at this step; `decay` is what adamw takes off the weights; `rate` is
-    the one learning rate of all, where they have but one.
+    They share the betas, eps and the schedule; the rest belongs to each member.
+
+    Attributes:
+        lr: learning rates.
+        momentum: the shares of the last step that are kept.
+        decay: what adamw takes off the weights, as a share of them for each unit of the rate.
+        rate: the learning rate that all members have, where they have but one.
+        scale: the schedule's factor on the learning rates at this step.
     """
 
     lr: Tensors
@@ -40,25 +51,28 @@ class Coefficients:
     scale: float = 1.0
 
 
-def states(rule: Callable[..., None]) -> int:
-    """How many tensors of state a rule keeps per weight: its parameters but for w, g, c and t."""
+def states(rule: Rule) -> int:
+    """Return how many numbers of state a rule keeps for each weight.
+
+    They are its parameters but for w, g, c and t.
+    """
     return len(inspect.signature(rule).parameters) - 4
 
 
 def sgd(w: Tensors, g: Tensors, *, c: Coefficients, t: int) -> None:
-    """w <- w - lr g."""
+    """Step down the gradient: w <- w - lr g."""
     torch._foreach_addcmul_(w, g, c.lr, value=-c.scale)
 
 
 def momentum(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
-    """v <- mu v + g; w <- w - lr v."""
+    """Step with momentum: v <- mu v + g; w <- w - lr v."""
     torch._foreach_mul_(v, c.momentum)
     torch._foreach_add_(v, g)
     torch._foreach_addcmul_(w, v, c.lr, value=-c.scale)
 
 
 def nesterov(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
-    """v <- mu v + g; w <- w - lr (g + mu v)."""
+    """Step with momentum that looks ahead: v <- mu v + g; w <- w - lr (g + mu v)."""
     torch._foreach_mul_(v, c.momentum)
     torch._foreach_add_(v, g)
     ahead = torch._foreach_addcmul(g, v, c.momentum)
@@ -66,13 +80,16 @@ def nesterov(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> 
 
 
 def adagrad(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
-    """v <- v + g^2; w <- w - lr g / (sqrt(v) + eps)."""
+    """Step by what was seen so far: v <- v + g^2; w <- w - lr g / (sqrt(v) + eps)."""
     torch._foreach_addcmul_(v, g, g)
     _divided_step(w, g, v, c)
 
 
 def rmsprop(w: Tensors, g: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
-    """v <- beta2 v + (1 - beta2) g^2; w <- w - lr g / (sqrt(v) + eps)."""
+    """Step by a running mean of squares: w <- w - lr g / (sqrt(v) + eps).
+
+    v <- beta2 v + (1 - beta2) g^2.
+    """
     torch._foreach_mul_(v, c.beta2)
     torch._foreach_addcmul_(v, g, g, value=1.0 - c.beta2)
     _divided_step(w, g, v, c)
@@ -86,10 +103,16 @@ def _divided_step(w: Tensors, g: Tensors, v: Tensors, c: Coefficients) -> None:
 
 
 def adam(w: Tensors, g: Tensors, m: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
-    """m <- beta1 m + (1 - beta1) g; v as in rmsprop; w <- w - lr m^ / (sqrt(v^) + eps), ^ for bias-corrected."""
-    # torch's one-pass kernel; where rates differ on a step that begins at 0, to be scaled by each member's own
+    """Step by running means, corrected for their bias: w <- w - lr m^ / (sqrt(v^) + eps).
+
+    m <- beta1 m + (1 - beta1) g and v as in rmsprop; m^ = m / (1 - beta1^t) and
+    v^ = v / (1 - beta2^t) make up for their start at zero.
+    """
+    # torch's kernel reads and writes everything once, but knows a single learning rate. Where rates
+    # differ it moves zeros, at a rate of 1, and each member's step is then scaled by its own rate.
     moved = [torch.zeros_like(part) for part in w] if c.rate is None else w
     lr = 1.0 if c.rate is None else c.rate * c.scale
+    # the kernel counts steps in a tensor for each weight; here all have taken the same number
     counts = [torch.full((), t, dtype=torch.float32, device=w[0].device)] * len(w)
     torch._fused_adam_(
         moved, g, m, v, [], counts, lr=lr, beta1=c.beta1, beta2=c.beta2,
@@ -100,7 +123,10 @@ def adam(w: Tensors, g: Tensors, m: Tensors, v: Tensors, *, c: Coefficients, t: 
 
 
 def adamw(w: Tensors, g: Tensors, m: Tensors, v: Tensors, *, c: Coefficients, t: int) -> None:
-    """w <- w - lr decay w, then adam's step: the penalty does not pass through the means (Loshchilov & Hutter 2019)."""
+    """Shrink the weights, w <- w - lr decay w, and take adam's step (Loshchilov & Hutter 2019).
+
+    The penalty does not pass through the running means.
+    """
     shrink = torch._foreach_mul(c.lr, c.decay)
     torch._foreach_addcmul_(w, w, shrink, value=-c.scale)
     adam(w, g, m, v, c=c, t=t)

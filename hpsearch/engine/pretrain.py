@@ -1,16 +1,18 @@
-"""Greedy layer-wise pre-training: each hidden layer of an MLP learns to restore what it was given spoilt.
+"""Greedy layer-wise pre-training: each hidden layer of an MLP learns to restore its spoilt inputs.
 
 Notation
-    h         what a layer is given: the inputs, or what the layers before it make of them, [K, B, in]
+    h         what a layer is given, [K, B, in]: the inputs, or what the layers before make of them
     h~        h with a share of its numbers (`corruption`) set to 0
-    W, b      the layer's weights and biases; the way back has the weights W' and biases of its own, c
+    W, b      the layer's weights and biases
+    c         biases of the way back, which has the weights W': act(h~ W' + b) W + c is to be h
 
 Source: Vincent, Larochelle, Bengio & Manzagol 2008.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,62 +21,76 @@ from hpsearch.engine.affine import dense
 from hpsearch.engine.draws import LEVELS
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.optimizers import Coefficients, adam
-from hpsearch.engine.stacked_cohort import Array
+from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.settings import PRETRAINING_EPOCHS
 
 _LR = 1e-3
 
-Restored = tuple[int, int, list[float]]
-"""A layer, an epoch from 1, and each member's mean squared error per number."""
+
+@dataclass(frozen=True, slots=True)
+class LayerEpoch:
+    """An epoch of a layer's pre-training, counted from 1.
+
+    `losses` has each member's mean squared error of a restored number.
+    """
+
+    layer: int
+    epoch: int
+    losses: list[float]
 
 
-def none(array: Array, feed: Feed) -> Iterator[Restored]:
-    """Nothing is learnt before the task."""
+Pretraining = Callable[[StackedCohort, Feed], Iterator[LayerEpoch]]
+"""Trains the weights of a cohort in place before the first epoch of its task."""
+
+
+def none(stacked: StackedCohort, feed: Feed) -> Iterator[LayerEpoch]:
+    """Leave the weights as they are."""
     yield from ()
 
 
-def layerwise(array: Array, feed: Feed) -> Iterator[Restored]:
+def layerwise(stacked: StackedCohort, feed: Feed) -> Iterator[LayerEpoch]:
     """Train the hidden layers one after the other, in place."""
-    streams = [member.stream for member in array.members]
-    for layer in range(int(array.settings["depth"])):
-        coder = _Coder(array, layer)
+    streams = [member.stream for member in stacked.members]
+    batch_size = int(stacked.settings["batch_size"])
+    for layer in range(int(stacked.settings["depth"])):
+        coder = _Coder(stacked, layer)
         for epoch in range(1, PRETRAINING_EPOCHS + 1):
-            array.net.begin(array.noise("corruption", layer, epoch))
-            total = torch.zeros(len(array.members), device=feed.like.device, dtype=torch.float64)
-            for x, y in feed.epoch(
-                epoch, int(array.settings["batch_size"]), array.problem.seed, streams
-            ):
+            stacked.net.start_pass(stacked.noise("corruption", layer, epoch))
+            total = torch.zeros(len(stacked.members), device=feed.like.device, dtype=torch.float64)
+            for x, y in feed.epoch(epoch, batch_size, stacked.task.seed, streams):
                 total += coder.step(x.flatten(-len(feed.data.shape))) * y.shape[-1]
-            yield layer, epoch, (total / feed.trained).tolist()
+            yield LayerEpoch(layer, epoch, (total / feed.n_train).tolist())
 
 
 class _Coder:
     """One layer of all members as a denoising auto-encoder."""
 
-    def __init__(self, array: Array, layer: int) -> None:
-        self._array, self._layer = array, layer
-        index = next(
-            i for i, slot in enumerate(array.layout) if slot.name == f"hidden{layer}.weight"
-        )
-        self._W, self._b = array.leaves[index : index + 2]
-        self._inside = array.inside.views[index : index + 2] if array.inside is not None else None
+    def __init__(self, stacked: StackedCohort, layer: int) -> None:
+        self._stacked, self._layer = stacked, layer
+        names = [slot.name for slot in stacked.layout]
+        index = names.index(f"hidden{layer}.weight")
+        self._W, self._b = stacked.leaves[index : index + 2]
+        inside = stacked.inside
+        self._inside = inside.views[index : index + 2] if inside is not None else None
         self._c = self._W.new_zeros(self._W.shape[0], self._W.shape[2]).requires_grad_()
-        widths = [int(m.settings["width"]) if layer else self._W.shape[2] for m in array.members]
+        # how many numbers each member restores: its true width, without padding
+        widths = [int(m.settings["width"]) if layer else self._W.shape[2] for m in stacked.members]
         self._inputs = self._W.new_tensor(widths)
-        rates = self._W.new_tensor([float(m.settings["corruption"]) for m in array.members])
+        rates = self._W.new_tensor([float(m.settings["corruption"]) for m in stacked.members])
         self._levels = (rates * LEVELS).round().to(torch.uint8).view(-1, 1, 1)
-        trained = [weight.detach() for weight in (self._W, self._b, self._c)]
-        self._weights = trained
-        self._m, self._v = ([torch.zeros_like(weight) for weight in trained] for _ in range(2))
-        lr = [torch.full_like(weight, _LR) for weight in trained]
+        self._weights = [weight.detach() for weight in (self._W, self._b, self._c)]
+        self._m, self._v = (
+            [torch.zeros_like(weight) for weight in self._weights] for _ in range(2)
+        )
+        lr = [torch.full_like(weight, _LR) for weight in self._weights]
         self._coefficients = Coefficients(lr, lr, lr, beta1=0.9, beta2=0.999, eps=1e-8)
         self._steps = 0
 
     def step(self, x: Tensor) -> Tensor:
-        """One step on the batch `x` [B, inputs], or [K, B, inputs]; each member's loss, [K]."""
+        """Take a step on the batch `x` [B, inputs] or [K, B, inputs]; return the losses [K]."""
         h = self._given(x)
         a = torch.baddbmm(self._b.unsqueeze(1), h * self._kept(h), self._W.transpose(1, 2))
-        code = self._array.net.activate(f"hidden{self._layer}", a)
+        code = self._stacked.net.activate(f"hidden{self._layer}", a)
         restored = torch.baddbmm(self._c.unsqueeze(1), code, self._W)
         losses = (restored - h).square().sum(2).mean(1) / self._inputs
         gradients = list(torch.autograd.grad(losses.sum(), (self._W, self._b, self._c)))
@@ -87,20 +103,20 @@ class _Coder:
         return losses.detach()
 
     def _kept(self, h: Tensor) -> Tensor:
-        """Which numbers of `h` [K, B, in] are not spoilt."""
-        net, name = self._array.net, f"hidden{self._layer}"
+        """Return which numbers of `h` [K, B, in] are not spoilt."""
+        net, name = self._stacked.net, f"hidden{self._layer}"
         assert net.noise is not None
-        # drawn for a full batch, as wide as the key allows: it does not depend on the company
-        shape = (int(net.settings["batch_size"]), net.drawn[f"{name}.weight"][1])
+        # drawn for a full batch, as wide as the key allows, and so whatever the company is
+        shape = (int(net.settings["batch_size"]), net.draw_shapes[f"{name}.weight"][1])
         return (
             net.noise.bytes(name, shape, most=1)[0, :, : h.shape[1], : h.shape[2]] >= self._levels
         )
 
     def _given(self, x: Tensor) -> Tensor:
-        """What the layers before make of the inputs, [K, B, in]."""
-        net = self._array.net
+        """Return h, what the layers before make of the inputs, [K, B, in]."""
+        net = self._stacked.net
         with torch.no_grad():
-            h = x if x.dim() == 3 else x.unsqueeze(0).expand(len(self._array.members), -1, -1)
+            h = x if x.dim() == 3 else x.unsqueeze(0).expand(len(self._stacked.members), -1, -1)
             for layer in range(self._layer):
                 name = f"hidden{layer}"
                 # not `net.dense`: the layers before are whole, whatever the task's training drops

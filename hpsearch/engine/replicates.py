@@ -1,4 +1,4 @@
-"""A trial of several members, folds and seeds, as one: its epochs and its end are their mean."""
+"""Trials of several members (folds and seeds): their epochs and ends are the members' mean."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from hpsearch.engine.structure.cohorts import Member
-from hpsearch.engine.train import Ended, Reached
+from hpsearch.engine.structure.members import Member, Stream
+from hpsearch.engine.train import MemberEnded, MemberEpoch
 from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Result, averaged
 
-Stream = tuple[int, int]
 
+def joined(
+    members: Sequence[Member], events: Iterator[MemberEpoch | MemberEnded]
+) -> Iterator[Epoch | MemberEnded]:
+    """Yield the epochs and ends of trials, from those of all their members.
 
-def joined(members: Sequence[Member], events: Iterator[Reached | Ended]) -> Iterator[Epoch | Ended]:
-    """The epochs and ends of trials, from those of all their members.
-
-    An epoch of a trial is the mean over its members; one that has stopped before counts as what it came to.
-    The weights are those of a trial's first member.
+    An epoch of a trial is the mean over its members, where a member that has stopped before counts
+    with its best epoch. The weights are those of the trial's first member.
     """
     trials: dict[int, _Trial] = {}
     for member in members:
         trials.setdefault(member.number, _Trial()).members.append(member)
     for event in events:
-        member = event.member if isinstance(event, Ended) else event[0]
-        trial = trials[member.number]
+        member, trial = event.member, trials[event.member.number]
         if len(trial.members) == 1:
-            yield event if isinstance(event, Ended) else event[1]
+            yield event if isinstance(event, MemberEnded) else event.epoch
             continue
-        if isinstance(event, Ended):
+        if isinstance(event, MemberEnded):
             trial.ended[member.stream] = event
         else:
-            trial.curves.setdefault(member.stream, []).append(event[1])
+            trial.curves.setdefault(member.stream, []).append(event.epoch)
         yield from trial.epochs()
         if len(trial.ended) == len(trial.members):
             first = trial.ended[trial.members[0].stream]
             result = trial.result()
-            yield Ended(first.member, result, {} if isinstance(result, Failed) else first.weights)
+            weights = {} if isinstance(result, Failed) else first.weights
+            yield MemberEnded(first.member, result, weights)
 
 
 @dataclass(slots=True)
@@ -45,11 +45,11 @@ class _Trial:
 
     members: list[Member] = field(default_factory=list)
     curves: dict[Stream, list[Epoch]] = field(default_factory=dict)
-    ended: dict[Stream, Ended] = field(default_factory=dict)
+    ended: dict[Stream, MemberEnded] = field(default_factory=dict)
     curve: list[Epoch] = field(default_factory=list)
 
     def epochs(self) -> Iterator[Epoch]:
-        """Those that all members have reached now, or stopped before."""
+        """Yield the epochs that all members have now reached, or stopped before."""
         going = [m.stream for m in self.members if m.stream not in self.ended]
         longest = max(map(len, self.curves.values()), default=0)
         reached = min((len(self.curves.get(s, ())) for s in going), default=longest)
@@ -58,23 +58,23 @@ class _Trial:
             means = (
                 fmean(getattr(one, name) for one in at) for name in ("train_loss", "loss", "metric")
             )
-            self.curve.append(
-                Epoch(self.members[0].number, self.members[0].start + len(self.curve) + 1, *means)
-            )
+            number = self.members[0].start_epoch + len(self.curve) + 1
+            self.curve.append(Epoch(self.members[0].number, number, *means))
             yield self.curve[-1]
 
     def _at(self, stream: Stream, index: int) -> Epoch:
+        """Return a member's epoch of this segment, or its best one where it stopped before."""
         curve = self.curves.get(stream, [])
         return curve[index] if index < len(curve) else self.ended[stream].best or curve[-1]
 
     def result(self) -> Result:
-        """Failed where one member has failed, or all of them together."""
+        """Return the members' mean; a trial fails where one of its members does."""
         results = [(member, self.ended[member.stream].result) for member in self.members]
         seconds, curve = sum(result.seconds for _, result in results), tuple(self.curve)
         for member, result in results:
             if isinstance(result, Failed):
                 which = f" (replicate {member.replicate}, fold {member.fold})"
-                return Failed(result.reason + which, seconds, curve)
+                return Failed(result.kind, result.message + which, seconds, curve)
         done = [(member, result) for member, result in results if isinstance(result, Done)]
         runs = [Replicate(m.replicate, m.fold, r.loss, r.metric, r.best_epoch) for m, r in done]
         return replace(

@@ -1,4 +1,4 @@
-"""How the learning rate goes: a factor on it, from how far the training is.
+"""Schedules of the learning rate: the factor on it, from how far the training is.
 
 Notation
     e, E      epochs done (a fraction inside an epoch), epochs in all
@@ -8,25 +8,32 @@ Notation
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from hpsearch.space.space import Params
 
+Schedule = Callable[[float, float, Params], float]
+"""Gives the factor for (e, E, settings)."""
+
 
 def constant(e: float, E: float, settings: Params) -> float:
-    """1."""
+    """Return 1."""
     return 1.0
 
 
 def cosine(e: float, E: float, settings: Params) -> float:
-    """(1 + cos(pi e / E)) / 2: from 1 to 0 (Loshchilov & Hutter 2017, without restarts)."""
+    """Return (1 + cos(pi e / E)) / 2, from 1 to 0 (Loshchilov & Hutter 2017, without restarts)."""
     return 0.5 * (1.0 + math.cos(math.pi * min(e / E, 1.0)))
 
 
 def step(e: float, E: float, settings: Params) -> float:
-    """`step_factor` to the number of times that `step_every` epochs have gone by."""
+    """Return `step_factor` to the power of how often `step_every` epochs have gone by."""
     return float(settings["step_factor"]) ** math.floor(e / int(settings["step_every"]))
 
 
 def warmed(factor: float, e: float, w: float, per_step: float) -> float:
-    """The factor during warm-up: the schedule runs on beneath."""
+    """Return a schedule's factor with warm-up, during which the schedule runs on.
+
+    `per_step` is the part of an epoch that a step takes.
+    """
     return factor * min(1.0, (e + per_step) / w) if w > 0 else factor

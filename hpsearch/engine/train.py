@@ -1,6 +1,7 @@
-"""Training a cohort: a generator of epochs. Whoever reads it logs, or stops by no longer reading.
+"""Training a cohort: a generator of epochs, whose reader may stop by reading no further.
 
-A training may pause and go on, in other company, as if it had not: a fresh one is one that goes on after no epoch.
+A training may pause and go on in other company as if it had not. A fresh training is one that goes
+on after no epoch.
 """
 
 from __future__ import annotations
@@ -9,31 +10,44 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from hpsearch.engine.checkpoint import Pause, parts, trimmed
+from hpsearch.engine.checkpoint import Pause, extract_member, pause_tensors
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.stacked_cohort import Array, Problem
-from hpsearch.engine.stacked_tensors import Stack
-from hpsearch.engine.structure.cohorts import Member, Objective
+from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
+from hpsearch.engine.stacked_tensors import StackedTensors
+from hpsearch.engine.structure.cohorts import Metric
 from hpsearch.engine.structure.costs import Cost
+from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import PRETRAINING
 from hpsearch.study.trial import Done, Epoch, Failed, Result
 
 _DIVERGED = 10.0  # times the loss before the first step
-_COMPACT = 3 / 4  # of the array still learning: below, it is worth copying them together
-_BEFORE = Epoch(0, 0, math.nan, math.inf, math.nan)  # the best one, before the first
+# the share of members that still learn below which it is worth copying them together
+_COMPACT = 3 / 4
+_BEFORE = Epoch(0, 0, math.nan, math.inf, math.nan)  # the best epoch before the first one
 _FRESH: Mapping[str, Pause] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A member's result, and its weights at the best epoch by slot name (none where it failed).
+class MemberEpoch:
+    """What an epoch has made of a member."""
 
-    `best` is that epoch, whichever leg it was in. Where the leg ends before the training, `pause` is what the next one
-    needs.
+    member: Member
+    epoch: Epoch
+
+
+@dataclass(frozen=True, slots=True)
+class MemberEnded:
+    """The end of a member's segment.
+
+    Attributes:
+        weights: those of the best epoch by slot name; none where the member failed.
+        best: the best epoch, whichever segment it was in; None where the member failed.
+        pause: what the next segment needs, where there is one.
     """
 
     member: Member
@@ -44,203 +58,246 @@ class Ended:
 
 
 @dataclass(slots=True)
-class Run:
-    """How far one member has come: `at` is its best epoch so far, and `best` what that was worth.
+class MemberProgress:
+    """How far one member has come.
 
-    `first_loss` is that before the first step. `seconds` and `curve` are those of this leg.
+    Attributes:
+        cost: what its epochs cost.
+        epochs: the epochs behind it, in all segments.
+        first_loss: the training loss before the first step.
+        best_value: what the best epoch was worth by the metric; smaller is better.
+        best: the best epoch so far.
+        active: whether it goes on to learn.
+        seconds: its share of the time of this segment.
+        curve: the epochs of this segment.
     """
 
     member: Member
     cost: Cost
     epochs: int = 0
     first_loss: float = math.nan
-    best: float = math.inf
-    at: Epoch = _BEFORE
+    best_value: float = math.inf
+    best: Epoch = _BEFORE
     active: bool = True
     seconds: float = 0.0
     curve: list[Epoch] = field(default_factory=list)
 
-    def learns(self, seen: Epoch, objective: Objective) -> bool:
-        """Take in an epoch. Whether it was the best so far."""
-        self.curve.append(seen)
-        self.epochs = seen.epoch
-        value = seen.loss if objective == "loss" else 1.0 - seen.metric
-        better = value < self.best and not self.diverged
-        if better:
-            self.best, self.at = value, seen
+    def record(self, epoch: Epoch, metric: Metric) -> bool:
+        """Take in an epoch, and return whether it is the best so far."""
+        self.curve.append(epoch)
+        self.epochs = epoch.epoch
+        value = epoch.loss if metric == "loss" else 1.0 - epoch.metric
+        is_best = value < self.best_value and not self.diverged
+        if is_best:
+            self.best_value, self.best = value, epoch
         patience = int(self.member.settings["patience"])
-        patient = patience == 0 or seen.epoch - self.at.epoch < patience
+        is_patient = patience == 0 or epoch.epoch - self.best.epoch < patience
         self.active = (
-            patient and not self.diverged and seen.epoch < int(self.member.settings["epochs"])
+            is_patient and not self.diverged and epoch.epoch < int(self.member.settings["epochs"])
         )
-        return better
+        return is_best
 
     @property
     def diverged(self) -> bool:
-        """Whether a loss is not a number, or far above that before the first step."""
-        last = self.curve[-1] if self.curve else self.at
+        """Whether a loss is no finite number, or far above the one before the first step."""
+        last = self.curve[-1] if self.curve else self.best
         finite = math.isfinite(last.loss) and math.isfinite(last.train_loss)
         return not finite or last.train_loss > _DIVERGED * self.first_loss
 
     def result(self) -> Result:
-        """What has become of it: in all, but for what it took, which is this leg's."""
-        curve, start = tuple(self.curve), self.member.start
+        """Return what the training has come to, with what this segment alone has cost."""
+        curve, start = tuple(self.curve), self.member.start_epoch
         if self.diverged:
-            reason = f"diverged: training loss {curve[-1].train_loss:.3g} after epoch {self.epochs}"
-            return Failed(reason, self.seconds, curve)
+            message = f"training loss {curve[-1].train_loss:.3g} after epoch {self.epochs}"
+            return Failed("diverged", message, self.seconds, curve)
         return Done(
-            loss=self.best,
-            metric=self.at.metric,
+            loss=self.best_value,
+            metric=self.best.metric,
             seconds=self.seconds,
             flops=self.cost.flops_after(start + len(curve), start),
             steps=self.cost.steps_after(start + len(curve), start),
             epochs=self.epochs,
-            best_epoch=self.at.epoch,
+            best_epoch=self.best.epoch,
             curve=curve,
             paused=self.active and self.member.pauses,
         )
 
-    def paused(self, tensors: Mapping[str, Tensor]) -> Pause:
-        """What it takes to go on, with the member's tensors."""
-        return Pause(self.epochs, self.first_loss, self.best, self.at, self.active, tensors)
-
-
-Reached = tuple[Member, Epoch]
-"""A member, and what an epoch has made of it."""
+    def pause(self, tensors: Mapping[str, Tensor]) -> Pause:
+        """Return what it takes to go on, with the member's tensors."""
+        return Pause(self.epochs, self.first_loss, self.best_value, self.best, self.active, tensors)
 
 
 def train(
     feed: Feed,
     members: Sequence[Member],
-    objective: Objective,
+    metric: Metric,
     seed: int,
     pauses: Mapping[str, Pause] = _FRESH,
-) -> Iterator[Reached | Ended]:
-    """Train members with one key for one leg together: every epoch of each as it ends, and each one's end once.
+) -> Iterator[MemberEpoch | MemberEnded]:
+    """Train members together for one segment, yielding each one's epochs and at last its end.
 
-    Its seconds are shared among the members that still learn, by their FLOPs. `pauses` says where members that go on
-    were, by their names; those that had stopped for good by then end at once.
+    The time of the computation is shared among the members that still learn, by their FLOPs.
+
+    Args:
+        feed: the data.
+        members: with equal keys, and of one segment.
+        metric: which metric decides about the best epoch.
+        seed: the study's.
+        pauses: where members that go on have paused, by their names. Members that had stopped for
+            good by then end at once.
+
+    Raises:
+        ValueError: the members are of different segments.
     """
     going: list[Member] = []
     for member in members:
-        pause = pauses[member.name] if member.start else None
+        pause = pauses[member.name] if member.start_epoch else None
         if pause is None or pause.active:
             going.append(member)
         else:
-            result = _run(feed, member, pause).result()
-            yield Ended(
+            result = _progress(feed, member, pause).result()
+            yield MemberEnded(
                 member, result, pause.part("best"), pause.at, pause if member.pauses else None
             )
     if going:
-        yield from _train(feed, going, objective, seed, pauses)
+        yield from _train(feed, going, metric, seed, pauses)
 
 
 def _train(
     feed: Feed,
     members: Sequence[Member],
-    objective: Objective,
+    metric: Metric,
     seed: int,
     pauses: Mapping[str, Pause],
-) -> Iterator[Reached | Ended]:
-    """The leg of those that still learn."""
+) -> Iterator[MemberEpoch | MemberEnded]:
+    """Train the members of a segment that still learn."""
     began = time.perf_counter()
-    ((start, end),) = {(member.start, member.end) for member in members}
-    array = begun(feed, members, seed)
-    best = array.weights.empty()
-    runs = [_run(feed, member, pauses.get(member.name)) for member in array.members]
-    for position, run in enumerate(runs):
+    ((start, end),) = {(member.start_epoch, member.end) for member in members}
+    stacked = build_cohort(feed, members, seed)
+    best = stacked.weights.zeros()  # each member's weights at its best epoch
+    progress = [_progress(feed, member, pauses.get(member.name)) for member in stacked.members]
+    for position, one in enumerate(progress):
         if start:
-            pauses[run.member.name].restore(array, best, position)
+            pauses[one.member.name].restore(stacked, best, position)
+    # what was done so far is shared by the cost of a first epoch, pre-training included
     share = (time.perf_counter() - began) / sum(
-        run.cost.flops_after(start + 1, start) for run in runs
+        one.cost.flops_after(start + 1, start) for one in progress
     )
-    for run in runs:
-        run.seconds = share * run.cost.flops_after(start + 1, start)
+    for one in progress:
+        one.seconds = share * one.cost.flops_after(start + 1, start)
     for number in range(start + 1, end + 1):
         better: list[int] = []
         ended: list[int] = []
-        for position, seen in _epoch(array, feed, runs, number):
-            if runs[position].learns(seen, objective):
+        for position, epoch in _epoch(stacked, feed, progress, number):
+            one = progress[position]
+            if one.record(epoch, metric):
                 better.append(position)
-            if not runs[position].active or number == end:
+            if not one.active or number == end:
                 ended.append(position)
-            yield runs[position].member, seen
+            yield MemberEpoch(one.member, epoch)
         best.copy_from(
-            array.weights, torch.tensor(better, dtype=torch.long, device=feed.like.device)
+            stacked.weights, torch.tensor(better, dtype=torch.long, device=feed.like.device)
         )
         for position in ended:
-            yield _ended(runs[position], array, best, position)
-        active = [position for position, run in enumerate(runs) if run.active]
+            yield _ended(progress[position], stacked, best, position)
+        active = [position for position, one in enumerate(progress) if one.active]
         if not active:
             return
-        if len(active) < _COMPACT * len(runs):
+        # members that have ended are computed along until there are enough of them to be dropped
+        if len(active) < _COMPACT * len(progress):
             keep = torch.tensor(active, device=feed.like.device)
-            array.select(keep)
+            stacked.select(keep)
             best = best.select(keep)
-            runs = [runs[position] for position in active]
+            progress = [progress[position] for position in active]
 
 
-def _run(feed: Feed, member: Member, pause: Pause | None) -> Run:
-    """A member's run, from the beginning or from where it was."""
-    judged = len(feed.data.folds[member.fold].validation)
-    cost = Cost.of(member.settings, feed.data.shape, feed.data.outputs, feed.trained, judged)
+def _progress(feed: Feed, member: Member, pause: Pause | None) -> MemberProgress:
+    """Return a member's progress, at the beginning or where it has paused."""
+    n_valid = len(feed.data.folds[member.fold].validation)
+    cost = Cost.of(member.settings, feed.data.shape, feed.data.outputs, feed.n_train, n_valid)
     if pause is None:
-        return Run(member, cost)
-    return Run(member, cost, pause.epochs, pause.first_loss, pause.best, pause.at, pause.active)
-
-
-def _ended(run: Run, array: Array, best: Stack, position: int) -> Ended:
-    """The end of a leg, for a member."""
-    result = run.result()
-    if isinstance(result, Failed):
-        return Ended(run.member, result, {})
-    pause = run.paused(parts(array, best, position, run.active)) if run.member.pauses else None
-    return Ended(run.member, result, trimmed(best, position, array), run.at, pause)
-
-
-def begun(feed: Feed, members: Sequence[Member], seed: int) -> Array:
-    """The members as they are before their first epoch, pre-trained where that is asked for.
-
-    Where they have epochs behind them, they are yet to be brought to where those left them.
-    """
-    steps = -(-feed.trained // int(members[0].settings["batch_size"]))
-    array = Array(
-        members, Problem(feed.data.shape, feed.data.outputs, seed, steps, feed.trained), feed.like
+        return MemberProgress(member, cost)
+    return MemberProgress(
+        member, cost, pause.epochs, pause.first_loss, pause.best, pause.at, pause.active
     )
-    if not members[0].start:
-        for _ in PRETRAINING.load(str(array.settings.get("pretrain", "none")))(array, feed):
+
+
+def _ended(
+    progress: MemberProgress, stacked: StackedCohort, best: StackedTensors, position: int
+) -> MemberEnded:
+    """Return the end of a member's segment."""
+    member, result = progress.member, progress.result()
+    if isinstance(result, Failed):
+        return MemberEnded(member, result, {})
+    pause = None
+    if member.pauses:
+        pause = progress.pause(pause_tensors(stacked, best, position, progress.active))
+    weights = extract_member(best, position, stacked)
+    return MemberEnded(member, result, weights, progress.best, pause)
+
+
+def build_cohort(feed: Feed, members: Sequence[Member], seed: int) -> StackedCohort:
+    """Return the members stacked, pre-trained where their settings ask for it.
+
+    Members that go on after a pause are yet to be restored to where they were.
+    """
+    steps = -(-feed.n_train // int(members[0].settings["batch_size"]))
+    stacked = StackedCohort(
+        members,
+        TrainingTask(feed.data.shape, feed.data.outputs, seed, steps, feed.n_train),
+        feed.like,
+    )
+    if not members[0].start_epoch:
+        for _ in PRETRAINING.load(str(stacked.settings.get("pretrain", "none")))(stacked, feed):
             pass
-    return array
+    return stacked
 
 
-def _epoch(array: Array, feed: Feed, runs: Sequence[Run], number: int) -> list[tuple[int, Epoch]]:
-    """Train and judge for one epoch: what each active member has reached, by its position in the array."""
+def _epoch(
+    stacked: StackedCohort, feed: Feed, progress: Sequence[MemberProgress], number: int
+) -> list[tuple[int, Epoch]]:
+    """Train for one epoch and score it.
+
+    Returns the epoch of each active member, with the member's position.
+    """
     start = time.perf_counter()
-    train_losses, first_losses = learn(array, feed, number)
-    losses, metrics = feed.score(array, "validation")
-    active = [position for position, run in enumerate(runs) if run.active]
-    share = (time.perf_counter() - start) / sum(runs[position].cost.flops for position in active)
+    train_losses, first_losses = learn(stacked, feed, number)
+    losses, metrics = feed.score(stacked, "validation")
+    active = [position for position, one in enumerate(progress) if one.active]
+    spent = time.perf_counter() - start
+    share = spent / sum(progress[position].cost.flops for position in active)
     for position in active:
-        runs[position].seconds += share * runs[position].cost.flops
+        progress[position].seconds += share * progress[position].cost.flops
         if number == 1:
-            runs[position].first_loss = first_losses[position]
+            progress[position].first_loss = first_losses[position]
     return [
-        (p, Epoch(runs[p].member.number, number, train_losses[p], losses[p], metrics[p]))
+        (p, Epoch(progress[p].member.number, number, train_losses[p], losses[p], metrics[p]))
         for p in active
     ]
 
 
-def learn(array: Array, feed: Feed, epoch: int) -> tuple[list[float], list[float]]:
-    """One epoch of steps. Each member's mean training loss, and its loss on the first batch, before the first step."""
-    noise = array.noise("noise", epoch)
-    streams = [member.stream for member in array.members]
-    total = torch.zeros(len(array.members), device=feed.like.device, dtype=torch.float64)
+class TrainLosses(NamedTuple):
+    """Each member's mean training loss in an epoch, and its loss before the epoch's first step."""
+
+    mean: list[float]
+    first: list[float]
+
+
+def learn(stacked: StackedCohort, feed: Feed, epoch: int) -> TrainLosses:
+    """Take the steps of one epoch with all members, in place.
+
+    The loss before the first step is that of the first batch.
+    """
+    noise = stacked.noise("noise", epoch)
+    streams = [member.stream for member in stacked.members]
+    batch_size = int(stacked.settings["batch_size"])
+    total = torch.zeros(len(stacked.members), device=feed.like.device, dtype=torch.float64)
     first: Tensor | None = None
-    for x, y in feed.epoch(epoch, int(array.settings["batch_size"]), array.problem.seed, streams):
-        outputs = array.outputs(x, noise)
-        losses, slopes = feed.objective(outputs, y)
-        array.step(outputs, slopes)
+    for x, y in feed.epoch(epoch, batch_size, stacked.task.seed, streams):
+        outputs = stacked.outputs(x, noise)
+        losses, grad_outputs = feed.objective(outputs, y)
+        stacked.step(outputs, grad_outputs)
         total.add_(losses, alpha=y.shape[-1])
         first = losses if first is None else first
     assert first is not None  # data without training rows is refused
-    return (total / feed.trained).tolist(), first.tolist()
+    return TrainLosses((total / feed.n_train).tolist(), first.tolist())

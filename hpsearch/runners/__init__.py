@@ -1,46 +1,110 @@
-"""Where cohorts are trained: a table, and what every runner is."""
+"""Where work is done: what work is, what every runner is, and the table of runners.
+
+A runner knows neither the engine nor the data: what a worker sets up, imports and reads comes with
+the work, and files travel as artefacts by their digests.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
+from hpsearch.options import Options
 from hpsearch.registry import Registry
+from hpsearch.study.artefacts import Artefacts
+from hpsearch.study.trial import FailureKind
+
+
+class WorkKey(NamedTuple):
+    """The name of a piece of work. What an earlier attempt still says of a cohort is dropped by it."""
+
+    cohort: int
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """What a worker does once before its first work: it imports `preload` and calls a function.
+
+    `call` names a function of one argument as "module:function"; "" calls nothing.
+    """
+
+    call: str = ""
+    argument: object = None
+    preload: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A call that gives events: `call` names a generator function as "module:function".
+    """A call of a generator function that gives events.
 
-    It may take so many `seconds` from where it gives `Begun`, which nobody but the runner hears of.
+    Attributes:
+        key: names the work in `Runner.wait`.
+        call: a function of (argument, artefacts), as "module:function".
+        argument: what is sent to it.
+        seconds: what it may take from the moment when it gives `WorkStarted`, of which nobody but
+            the runner hears; or from its beginning, where it gives none.
+        set_up: what the worker does before.
     """
 
-    key: int
+    key: WorkKey
     call: str
     argument: object
     seconds: float = float("inf")
+    set_up: SetUp = SetUp()
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class WorkStarted:
+    """The work has read what it needs: from here on its time counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkFinished:
     """The work has given all of its events."""
 
 
 @dataclass(frozen=True, slots=True)
-class Crashed:
+class WorkCrashed:
     """The work raised, took too long or too much memory, or its process died.
 
-    `reason` is one line that begins with its kind (error, timeout, memory, killed), `traceback` what there is to see.
+    `seconds` is how long it took, where that is known; `traceback` is what there is to see.
     """
 
-    reason: str
+    kind: FailureKind
+    message: str
     traceback: str = ""
+    seconds: float = 0.0
+
+    @property
+    def reason(self) -> str:
+        """Kind and message in one line."""
+        return f"{self.kind}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a search may use: so many workers of so many threads, each of so many bytes at most."""
+
+    workers: int = 1
+    threads: int = 1
+    memory: int | None = None
 
 
 class Runner(Protocol):
-    """Does work somewhere, several pieces at a time. It raises only when it can do no more at all."""
+    """Does work somewhere, several pieces at a time; it raises only when it can do no more at all.
+
+    >>> from pathlib import Path
+    >>> from hpsearch.runners.inline import Inline
+    >>> with Inline(Artefacts(Path("artefacts"))) as runner:
+    ...     runner.submit(Work(WorkKey(cohort=0), "builtins:zip", "ab"))
+    ...     [(key, event)] = runner.wait(1.0)
+    >>> key, event.kind
+    (WorkKey(cohort=0, attempt=1), 'error')
+    """
 
     def __enter__(self) -> Self: ...
 
@@ -53,13 +117,31 @@ class Runner(Protocol):
         """Stop everything at once."""
 
     def submit(self, work: Work) -> None:
-        """Queue a piece of work. Its key names it in `wait`."""
+        """Queue a piece of work."""
 
-    def wait(self, seconds: float) -> Sequence[tuple[int, object]]:
-        """What has happened within `seconds`, as (key, event). Each work's last event is Finished or Crashed."""
+    def wait(self, seconds: float) -> Sequence[tuple[WorkKey, object]]:
+        """Return what has happened within `seconds`, as (key, event).
 
-    def withdraw(self) -> Sequence[int]:
-        """Take back what is queued and not begun; the keys of the work that is running."""
+        The last event of each work is `WorkFinished` or `WorkCrashed`.
+        """
+
+    def withdraw(self) -> Sequence[WorkKey]:
+        """Take back what is queued and not begun; return the keys of the work that is running."""
 
 
-RUNNERS = Registry("runner", {"local": "hpsearch.runners.local:Local"})
+class RunnerOptions(Options):
+    """The keys of `runner:` that a runner has of its own."""
+
+    @abstractmethod
+    def build(self, resources: Resources, artefacts: Artefacts) -> Runner:
+        """Return the runner, which has not started anything yet."""
+
+
+RUNNERS: Registry[type[RunnerOptions]] = Registry(
+    "runner",
+    {
+        "local": "hpsearch.runners.local:LocalOptions",
+        "inline": "hpsearch.runners.inline:InlineOptions",
+    },
+)
+"""Each entry names the options of a runner, which build it."""

@@ -1,4 +1,4 @@
-"""Imported first by the server that starts the workers: it ends at once when the coordinator does.
+"""Imported first by the process that starts the workers: it ends at once when the coordinator does.
 
 It would notice by itself, but not before it has imported what workers begin with.
 """

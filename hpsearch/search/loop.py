@@ -1,32 +1,39 @@
-"""The loop: ask a wave, train its cohorts, tell. The only place where trials are made."""
+"""The loop: ask for a wave of trials, run its cohorts, write down the results; and again.
+
+This is the only place where trials are made. A wave is asked for as soon as enough earlier waves are
+complete, and knows of these alone, whoever was faster: so the trials of a study are the same for any
+number of workers, and after any interruption.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from math import isfinite
+from math import inf, isfinite
 from random import Random
+from typing import Protocol
 
 from hpsearch.errors import HpsearchError
-from hpsearch.runners import Crashed, Finished, Runner, Work
+from hpsearch.objectives import Objective
+from hpsearch.runners import Runner, WorkCrashed, WorkFinished
 from hpsearch.space.space import Space, point_key
-from hpsearch.strategies import Strategy
+from hpsearch.strategies import Limit, Strategy
 from hpsearch.study.history import History
-from hpsearch.study.store import Store
 from hpsearch.study.trial import (
     Cohort,
-    Continue,
     Done,
     Epoch,
     Failed,
-    New,
-    Note,
-    Repeat,
+    NewTrial,
+    Notice,
+    PromoteTrial,
+    RepeatTrial,
     Result,
     Suggestion,
     Trial,
+    TrialEnded,
 )
 
 _POLL = 0.2  # seconds between looks at the signals
@@ -34,39 +41,84 @@ _POLL = 0.2  # seconds between looks at the signals
 
 @dataclass(frozen=True)
 class Search:
-    """What the loop needs to know. The trials of `opening` are asked for before the strategy is.
+    """What the loop needs to know.
 
-    `cohorts` splits a wave into those that train together; `work` makes a cohort a runner's work.
-    `budget` is the total of trials, or None for all that the strategy has. Where trainings consist of legs, `epochs`
-    is the number of those of a whole one, and the budget counts whole ones: nothing is asked for that goes beyond it.
-
-    A cohort that crashed is tried again as a whole, `retries` times, and then its trials one by one. After so many
-    `failures` in a row (None: never) nothing more is asked for.
+    Attributes:
+        objective: what is trained and judged.
+        strategy: what is asked for trials, after those of the opening.
+        space: what the strategy is asked about: the objective's, perhaps with default priors.
+        opening: trials that are asked for before the strategy is.
+        budget: the total of trials, or of whole trainings of `epochs` epochs, beyond which nothing
+            is asked for; None for all that the strategy has.
+        wave: how many trials are asked for together.
+        seed: the study's.
+        time_weight: what time counts in a score, see `History.with_time_weight`.
+        price: whether `cost` or `seconds` are the time in it.
+        lag: how many of the latest waves need not be complete when the next one is asked for.
+        epochs: those of a whole training where trainings are cut into segments, else 1.
+        retries: how often a cohort that crashed is tried again as a whole, before each of its trials
+            is tried alone.
+        max_failures: after so many crashes in a row nothing more is asked for; None is no limit.
+        limit: after so many seconds nothing more is asked for.
     """
 
+    objective: Objective
     strategy: Strategy
     space: Space
-    opening: Sequence[New]
+    opening: Sequence[NewTrial]
     budget: int | None
     wave: int
     seed: int
-    time_weight: float
-    cohorts: Callable[[Sequence[Trial]], Sequence[Sequence[int]]]
-    work: Callable[[Cohort], Work]
+    time_weight: float = 0.0
+    price: str = "cost"
+    lag: int = 0
     epochs: int = 1
     retries: int = 1
-    failures: int | None = None
+    max_failures: int | None = None
+    limit: Limit | None = None
+
+
+class Journal(Protocol):
+    """Where the loop writes down what happens before anybody is told of it."""
+
+    def history(self) -> History:
+        """Return what was written down so far."""
+
+    def record_wave(self, trials: Sequence[Trial]) -> None:
+        """Write down a wave before any of it is run."""
+
+    def record_results(self, results: Mapping[int, Result]) -> None:
+        """Write down what became of a cohort; a trial that has a result keeps it."""
+
+
+@dataclass
+class Memory:
+    """A journal that is gone with the process."""
+
+    known: History = History()
+
+    def history(self) -> History:
+        """Return what was noted so far."""
+        return self.known
+
+    def record_wave(self, trials: Sequence[Trial]) -> None:
+        """Note a wave."""
+        self.known = self.known.with_trials(trials)
+
+    def record_results(self, results: Mapping[int, Result]) -> None:
+        """Note results."""
+        self.known = self.known.with_results(results)
 
 
 @dataclass
 class Stop:
-    """Why the loop should end before its budget: a time limit, signals that have come, or too many crashes.
+    """Why the loop should end before its budget: a deadline, signals, or too many crashes.
 
-    After the deadline, after a first signal, and where trials only crash, nothing new begins; cohorts that run may
-    finish, after a signal for `grace` seconds at most. A second signal ends it at once.
+    After the deadline, after a first signal, and where trials only crash, nothing new begins. Cohorts
+    that run may finish; after a signal they have `grace` seconds. A second signal ends all at once.
     """
 
-    deadline: float = float("inf")
+    deadline: float = inf
     grace: float = 10.0
     signals: list[int] = field(default_factory=list)
     crashing: str = ""
@@ -75,10 +127,10 @@ class Stop:
     _announced: bool = False
 
     def signal(self, number: int) -> None:
-        """Take note of a signal. A suggestion, which may take long, is broken off by the second one.
+        """Take note of a signal; the second one breaks off a suggestion, which may take long.
 
         Raises:
-            BrokenOff: it was one.
+            BrokenOff: a suggestion was under way.
         """
         self.signals.append(number)
         if self._thinking and len(self.signals) > 1:
@@ -86,7 +138,7 @@ class Stop:
 
     @contextmanager
     def thinking(self) -> Iterator[None]:
-        """In here nothing is written down, and a second signal may break off what is done."""
+        """Allow a second signal to break off what is done in here; nothing is written down in here."""
         self._thinking = True
         try:
             yield
@@ -94,19 +146,20 @@ class Stop:
             self._thinking = False
 
     def soon(self) -> bool:
-        """Whether nothing new may begin."""
+        """Return whether nothing new may begin."""
         return bool(self.signals or self.crashing) or time.monotonic() > self.deadline
 
-    def announced(self) -> Iterator[Note]:
-        """What is said once, after a signal."""
+    def announced(self) -> Iterator[Notice]:
+        """Give, once, what is said after a signal."""
         if self.signals and not self._announced:
             self._announced = True
-            yield Note(
-                f"ending; what is being trained may go on for {self.grace:g} s (another Ctrl-C ends at once)"
+            yield Notice(
+                f"ending; what is being trained may go on for {self.grace:g} s "
+                "(another Ctrl-C ends at once)"
             )
 
     def now(self) -> bool:
-        """Whether what runs must be left, too."""
+        """Return whether what runs must be left, too."""
         if self.signals and self._since is None:
             self._since = time.monotonic()
         late = self._since is not None and time.monotonic() > self._since + self.grace
@@ -118,64 +171,197 @@ class BrokenOff(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class WaveStarted:
     """A wave was written down and goes to the runner."""
 
     trials: tuple[Trial, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """Trials that were trained together are tried again, since a crash left them without results."""
+class CohortRetried:
+    """Trials that were run together are tried again, since a crash left them without results."""
 
     trials: tuple[Trial, ...]
-    reason: str
-    traceback: str
+    failure: WorkCrashed
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A cohort ended and was written down; `traceback` says more where a trial of it crashed for good."""
+class CohortFinished:
+    """A cohort has ended and was written down.
+
+    `traceback` says more where a trial of it crashed for good.
+    """
 
     results: Mapping[int, Result]
     history: History
     traceback: str = ""
 
 
-Event = Asked | Note | Epoch | Again | Told
+Event = WaveStarted | Notice | Epoch | CohortRetried | CohortFinished
 
 
-def run(search: Search, store: Store, runner: Runner, stop: Stop) -> Iterator[Event]:
-    """Search until the budget is spent, the strategy has no more, or `stop` says so; give what happens.
+def run(search: Search, journal: Journal, runner: Runner, stop: Stop) -> Iterator[Event]:
+    """Search until the budget is spent, the strategy has no more, or `stop` says so.
 
-    Goes on where the store stands: trials without a result are trained first, in their own cohorts.
+    Gives what happens. It goes on where the journal stands: trials without a result are run first, in
+    their own cohorts.
     """
-    history = store.study().history
+    history = journal.history()
     before = frozenset(history.results)
-    while not stop.soon():
-        if not history.pending:
+    waves = _Waves(search)
+    cohorts = _Cohorts(search, runner)
+    if not stop.soon():
+        cohorts.begin(history.pending, history)
+    changed = True
+    while not stop.now():
+        if changed and not stop.soon():
             try:
                 with stop.thinking():
-                    wave = ask_wave(search, history)
+                    wave = waves.next(history)
             except BrokenOff:
                 return
-            if not wave:
-                return
-            store.asked(wave)
-            history = history.asked(wave)
-            yield Asked(wave)
-        for event in _train(search, history, store, runner, stop):
-            if isinstance(event, Told):
-                history = event.history
-                stop.crashing = crashing(history, before, search.failures)
-            yield event
+            if wave:
+                journal.record_wave(wave)
+                history = history.with_trials(wave)
+                yield WaveStarted(wave)
+                cohorts.begin(wave, history)
+                continue
+            changed = False
+        if not cohorts.running:
+            return
+        yield from stop.announced()
+        if stop.soon():
+            cohorts.withdraw()
+        for event in cohorts.wait(history, stop):
+            if isinstance(event, _Ended):
+                journal.record_results(event.results)
+                history, changed = history.with_results(event.results), True
+                stop.crashing = crashing(history, before, search.max_failures)
+                yield CohortFinished(event.results, history, event.traceback)
+            else:
+                yield event
+
+
+@dataclass
+class _Waves:
+    """Asks for waves, each as soon as enough of the earlier ones are complete."""
+
+    search: Search
+    _asked: set[tuple[int, int]] = field(default_factory=set)
+
+    def next(self, history: History) -> tuple[Trial, ...]:
+        """Return the next wave; empty where nothing is to be asked for now.
+
+        Wave k is asked for when wave k - 1 - lag is complete. Where the strategy has nothing to
+        suggest by then (it waits for more), it is asked again after each wave that follows.
+        """
+        number = max((trial.wave for trial in history.trials), default=-1) + 1
+        complete = min((trial.wave for trial in history.pending), default=number) - 1
+        for known in range(max(-1, number - 1 - self.search.lag), complete + 1):
+            if (number, known) not in self._asked:
+                self._asked.add((number, known))
+                if wave := ask_wave(self.search, history, known):
+                    return wave
+        return ()
+
+
+def ask_wave(search: Search, history: History, known: int | None = None) -> tuple[Trial, ...]:
+    """Return the next wave, split into cohorts; empty where there is nothing left to ask for.
+
+    Of results it knows those up to the wave `known`, or all. Question n uses a generator made from
+    (seed, n), so that its answer depends on the history alone.
+    """
+    if search.limit is not None and search.limit.left(history) <= 0:
+        return ()
+    left = inf
+    if search.budget is not None:
+        left = search.budget * search.epochs - spent(history, search.epochs)
+    number = max((trial.wave for trial in history.trials), default=-1) + 1
+    cohort = max((trial.cohort for trial in history.trials), default=-1) + 1
+    seen = history if known is None else history.up_to_wave(known)
+    seen = seen.with_time_weight(search.time_weight, search.price)
+    trials: list[Trial] = []
+    for _ in range(search.wave):
+        trial = _trial(_ask(search, seen), seen, number, cohort)
+        if trial is None:
+            break
+        left -= trial.length(search.epochs)
+        if left < 0:
+            break
+        trials.append(trial)
+        seen = seen.with_trials([trial])
+    groups = search.objective.cohorts(trials)
+    cohort_of = {position: cohort + k for k, group in enumerate(groups) for position in group}
+    return tuple(
+        replace(trial, cohort=cohort_of[position]) for position, trial in enumerate(trials)
+    )
+
+
+def _ask(search: Search, history: History) -> Suggestion | None:
+    for new in search.opening:
+        if point_key(new.params) not in history.keys:
+            return new
+    generator = Random(f"{search.seed}/{len(history)}")
+    return search.strategy.ask(search.space, history, generator)
+
+
+def _trial(suggestion: Suggestion | None, history: History, wave: int, cohort: int) -> Trial | None:
+    """Return the trial that is suggested; None where none is."""
+    number = len(history)
+    match suggestion:
+        case NewTrial() as new:
+            return Trial(
+                number=number,
+                params=new.params,
+                reason=new.reason,
+                wave=wave,
+                cohort=cohort,
+                expected_improvement=new.expected_improvement,
+                until_epoch=new.until_epoch,
+                seed_group=new.seed_group,
+                origin=new.origin,
+            )
+        case RepeatTrial(parent, reason):
+            runs = history.runs[parent]
+            return Trial(
+                number=number,
+                params=runs[0].params,
+                reason=reason,
+                wave=wave,
+                cohort=cohort,
+                parent=parent,
+                replicate=len(runs),
+                origin="repeat",
+            )
+        case PromoteTrial(parent, until_epoch, reason):
+            last = history.segments[parent][-1]
+            return replace(
+                last,
+                number=number,
+                reason=reason,
+                wave=wave,
+                cohort=cohort,
+                parent=parent,
+                start_epoch=last.until_epoch or 0,
+                until_epoch=until_epoch,
+                origin="promoted",
+            )
+    return None
+
+
+def spent(history: History, whole: int) -> int:
+    """Return the epochs of all that was asked for, at most, where a whole training has `whole`.
+
+    With 1 these are the trials.
+    """
+    return sum(trial.length(whole) for trial in history.trials)
 
 
 def crashing(history: History, before: Collection[int], most: int | None) -> str:
-    """Says that so many trials in a row have crashed; empty where they have not.
+    """Return a sentence where `most` trials in a row have crashed, else nothing.
 
-    The row goes by numbers, up to the first trial that is pending, so that it is the same whoever was faster. Those of
-    `before` do not count, nor does a loss that explodes: that is a result.
+    The row goes by numbers, up to the first pending trial, so that it is the same whoever was faster.
+    Trials of `before` do not count; nor do losses that diverge, which are results.
     """
     row = 0
     for trial in history.trials:
@@ -191,164 +377,121 @@ def crashing(history: History, before: Collection[int], most: int | None) -> str
     return ""
 
 
-def ask_wave(search: Search, history: History) -> tuple[Trial, ...]:
-    """The next wave, split into cohorts; empty where there is nothing left to ask.
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """All of a cohort has ended."""
 
-    Question n uses a generator made from (seed, n), so that its answer depends on the history alone.
-    """
-    left = (
-        float("inf")
-        if search.budget is None
-        else search.budget * search.epochs - spent(history, search.epochs)
-    )
-    number = max((trial.wave for trial in history.trials), default=-1) + 1
-    cohort = max((trial.cohort for trial in history.trials), default=-1) + 1
-    known = history.weighed(search.time_weight)
-    trials: list[Trial] = []
-    for _ in range(search.wave):
-        match _ask(search, known):
-            case New() as new:
-                trial = Trial(
-                    len(known),
-                    new.params,
-                    new.why,
-                    number,
-                    cohort,
-                    promise=new.promise,
-                    upto=new.upto,
-                    lot=new.lot,
-                )
-            case Repeat(of, why):
-                runs = known.runs[of]
-                trial = Trial(len(known), runs[0].params, why, number, cohort, of, len(runs))
-            case Continue(of, upto, why):
-                last = known.legs[of][-1]
-                trial = replace(
-                    last,
-                    number=len(known),
-                    why=why,
-                    wave=number,
-                    of=of,
-                    start=last.upto or 0,
-                    upto=upto,
-                )
-            case _:
-                break
-        left -= trial.length(search.epochs)
-        if left < 0:
-            break
-        trials.append(trial)
-        known = known.asked([trial])
-    groups = search.cohorts(trials)
-    member_of = {position: cohort + k for k, group in enumerate(groups) for position in group}
-    return tuple(
-        replace(trial, cohort=member_of[position]) for position, trial in enumerate(trials)
-    )
-
-
-def spent(history: History, whole: int) -> int:
-    """The epochs of all that was asked for, at most, where a whole training has so many; with 1, the trials."""
-    return sum(trial.length(whole) for trial in history.trials)
-
-
-def _ask(search: Search, history: History) -> Suggestion | None:
-    for new in search.opening:
-        if point_key(new.params) not in history.keys:
-            return new
-    return search.strategy.ask(search.space, history, Random(f"{search.seed}/{len(history)}"))
+    results: Mapping[int, Result]
+    traceback: str
 
 
 @dataclass(slots=True)
-class _Attempt:
-    """A cohort that has not ended: those who are being trained, how often all were, who still is to be alone."""
+class _Running:
+    """A cohort that has not ended: who of it is being run, how often, and who is still to be alone."""
 
     cohort: Cohort
     trials: tuple[Trial, ...]
-    times: int = 1
+    attempt: int = 1
+    whole_attempts: int = 1
     alone: list[Trial] = field(default_factory=list)
     results: dict[int, Result] = field(default_factory=dict)
     tracebacks: list[str] = field(default_factory=list)
 
-    def ended(self, result: Result, run: int) -> None:
-        """One of them has a result; the engine knows it by the number of its first leg."""
-        trial = next(trial for trial in self.trials if trial.run == run)
-        self.results[trial.number] = _judged(_named(result, trial))
+    def take(self, ended: TrialEnded) -> None:
+        """Take in the result of a trial; the objective names it by its first segment."""
+        trial = next(trial for trial in self.trials if trial.run == ended.run)
+        self.results[trial.number] = _checked(_renamed(ended.result, trial))
 
-    def following(self, last: Finished | Crashed, retries: int) -> Cohort | None:
-        """What is to be trained next; None where the cohort has ended."""
+    def following(self, last: WorkFinished | WorkCrashed, retries: int) -> Cohort | None:
+        """Return what is to be run next; None where all of the cohort has ended."""
+        self.attempt += 1
         left = [trial for trial in self.trials if trial.number not in self.results]
-        if isinstance(last, Crashed) and left:
-            if self.is_whole() and self.times <= retries:
-                self.times += 1
+        if isinstance(last, WorkCrashed) and left:
+            if self.trials == self.cohort.trials and self.whole_attempts <= retries:
+                self.whole_attempts += 1
                 return self.cohort
             if len(self.trials) > 1:
                 self.alone, left = left, []
             else:
                 self.tracebacks.append(last.traceback)
-        reason = last.reason if isinstance(last, Crashed) else "error: it ended without a result"
-        self.results.update({trial.number: Failed(reason) for trial in left})
+        failed = Failed("error", "it ended without a result")
+        if isinstance(last, WorkCrashed):
+            failed = Failed(last.kind, last.message, last.seconds)
+        self.results.update({trial.number: failed for trial in left})
         if not self.alone:
             return None
         self.trials = (self.alone.pop(0),)
         return replace(self.cohort, trials=self.trials)
 
-    def is_whole(self) -> bool:
-        """Whether all of the cohort is being trained."""
-        return self.trials == self.cohort.trials
 
+class _Cohorts:
+    """The cohorts that are with the runner."""
 
-def _train(
-    search: Search, history: History, store: Store, runner: Runner, stop: Stop
-) -> Iterator[Note | Epoch | Again | Told]:
-    """Train the cohorts of the pending trials; each is told when all of it has ended."""
-    groups: dict[int, list[Trial]] = {}
-    for trial in history.pending:
-        groups.setdefault(trial.cohort, []).append(trial)
-    cohorts = {
-        number: _Attempt(Cohort(number, tuple(trials)), tuple(trials))
-        for number, trials in groups.items()
-    }
-    for attempt in cohorts.values():
-        runner.submit(search.work(attempt.cohort))
-    while cohorts and not stop.now():
-        yield from stop.announced()
-        if stop.soon():
-            running = runner.withdraw()
-            cohorts = {number: attempt for number, attempt in cohorts.items() if number in running}
-        for number, event in runner.wait(_POLL):
-            attempt = cohorts[number]
-            if isinstance(event, Epoch | Note):
+    def __init__(self, search: Search, runner: Runner) -> None:
+        self.running: dict[int, _Running] = {}
+        self._search, self._runner = search, runner
+
+    def begin(self, trials: Sequence[Trial], history: History) -> None:
+        """Submit the cohorts of these trials."""
+        groups: dict[int, list[Trial]] = {}
+        for trial in trials:
+            groups.setdefault(trial.cohort, []).append(trial)
+        for number, members in groups.items():
+            cohort = Cohort(number, tuple(members))
+            self.running[number] = _Running(cohort, cohort.trials)
+            self._submit(cohort, 1, history)
+
+    def _submit(self, cohort: Cohort, attempt: int, history: History) -> None:
+        self._runner.submit(self._search.objective.work(cohort, attempt, history))
+
+    def withdraw(self) -> None:
+        """Take back what has not begun."""
+        begun = {key.cohort for key in self._runner.withdraw()}
+        self.running = {number: one for number, one in self.running.items() if number in begun}
+
+    def wait(
+        self, history: History, stop: Stop
+    ) -> Iterator[Notice | Epoch | CohortRetried | _Ended]:
+        """Give what happens soon; what an earlier attempt at a cohort still says is dropped.
+
+        Raises:
+            HpsearchError: a worker has met something that is no fault of its trials.
+        """
+        for key, event in self._runner.wait(_POLL):
+            one = self.running.get(key.cohort)
+            if one is None or one.attempt != key.attempt:
+                continue
+            if isinstance(event, Epoch | Notice):
                 yield event
             elif isinstance(event, HpsearchError):
-                raise event  # what a worker cannot write is no fault of its trials
-            elif isinstance(event, tuple):
-                attempt.ended(event[1], event[0])
-            elif isinstance(event, Crashed) and stop.soon():
-                del cohorts[number]  # it is tried again when the search goes on
-            elif isinstance(event, Finished | Crashed):
-                tried, following = attempt.trials, attempt.following(event, search.retries)
-                if following:
-                    if isinstance(event, Crashed) and following.trials[0] in tried:
-                        yield Again(tried, event.reason, event.traceback)
-                    runner.submit(search.work(following))
+                raise event
+            elif isinstance(event, TrialEnded):
+                one.take(event)
+            elif isinstance(event, WorkCrashed) and stop.soon():
+                del self.running[key.cohort]  # it is tried again when the search goes on
+            elif isinstance(event, WorkFinished | WorkCrashed):
+                tried, following = one.trials, one.following(event, self._search.retries)
+                if following is None:
+                    del self.running[key.cohort]
+                    yield _Ended(one.results, "\n".join(filter(None, one.tracebacks)))
                     continue
-                del cohorts[number]
-                store.told(attempt.results)
-                history = history.told(attempt.results)
-                yield Told(attempt.results, history, "\n".join(filter(None, attempt.tracebacks)))
+                if isinstance(event, WorkCrashed) and following.trials[0] in tried:
+                    yield CohortRetried(tried, event)
+                self._submit(following, one.attempt, history)
 
 
-def _named(result: Result, trial: Trial) -> Result:
-    """The result with the trial's own number, where the engine knows it by that of the first leg."""
-    if not trial.start:
+def _renamed(result: Result, trial: Trial) -> Result:
+    """Return the result with the trial's own number in its curve, where it is a later segment."""
+    if not trial.start_epoch:
         return result
     return replace(
         result, curve=tuple(replace(epoch, number=trial.number) for epoch in result.curve)
     )
 
 
-def _judged(result: Result) -> Result:
-    """The result, if its loss can be compared; what is not a finite number is a failure, whoever computed it."""
+def _checked(result: Result) -> Result:
+    """Return the result, or a failure where its loss is no finite number, whoever computed it."""
     if isinstance(result, Done) and not isfinite(result.loss):
-        return Failed(f"diverged: the loss is {result.loss}", result.seconds, result.curve)
+        message = f"the loss is {result.loss}"
+        return Failed("diverged", message, result.seconds, result.curve)
     return result

@@ -1,31 +1,45 @@
-"""The door for Python: any function of any parameters, searched by the same strategies."""
+"""The way in from Python: any function of any parameters, searched by the same strategies."""
 
 from __future__ import annotations
 
+import json
 import math
-import time as clock
+import os
+import pickle
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from hpsearch.config.schema import OF_TRAININGS, SearchKeys
+from hpsearch.config.schema import OPERATIONAL, SearchKeys, own_options, search_model
 from hpsearch.config.spec import free_space
-from hpsearch.errors import Problem, SpecError
-from hpsearch.runners import Work
-from hpsearch.search.loop import Search, ask_wave
-from hpsearch.search.plan import build
+from hpsearch.errors import ConfigDiffers, Crashing, Problem, SpecError
+from hpsearch.objectives.function import Function, Loss
+from hpsearch.runners import RUNNERS, Resources
+from hpsearch.search.loop import CohortFinished, Event, Journal, Memory, Search, Stop, run
+from hpsearch.search.plan import Plan
 from hpsearch.space.space import Params
-from hpsearch.strategies import Limit
+from hpsearch.strategies import Limit, ranked
+from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.history import History
-from hpsearch.study.trial import Cohort, Done, Failed, Result, Trial
+from hpsearch.study.layout import SEMANTICS, StudyMeta
+from hpsearch.study.store import FILE, Session, Store
+from hpsearch.study.trial import Done, Result, Trial
+from hpsearch.versions import versions
 
-Objective = Callable[[Params], float | tuple[float, float]]
+_IN_PROCESS = frozenset({"trial_timeout", "memory", "max_retries"})
+"""Keys that say how other processes work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One call of the objective. `loss` is NaN where it failed; then `reason` says why."""
+    """One call of the objective; `loss` is NaN where it failed, and then `reason` says why."""
 
     params: Params
     loss: float
@@ -35,7 +49,10 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The point to take. `loss` is the mean over its calls, `loss_se` its standard error (None of a single call)."""
+    """The point to take.
+
+    `loss` is the mean over its calls, and `loss_se` its standard error, or None of a single call.
+    """
 
     params: Params
     loss: float
@@ -44,14 +61,17 @@ class Best:
 
 @dataclass(frozen=True, slots=True)
 class Minimum:
-    """What a search came to: the best point (None where every call failed), and all calls in their order."""
+    """What a search came to: the best point, and all calls in their order.
+
+    The best is None where no call succeeded.
+    """
 
     best: Best | None
     trials: tuple[Evaluation, ...]
 
 
 def minimize(
-    objective: Objective,
+    objective: Callable[[Params], Loss],
     parameters: Mapping[str, object],
     strategy: str = "bayes",
     budget: int = 50,
@@ -59,74 +79,205 @@ def minimize(
     *,
     time: float | None = None,
     constraints: Sequence[str] = (),
+    workers: int | None = None,
+    study: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+    max_failures: int | None = None,
     **search: object,
 ) -> Minimum:
     """Search for the params of the smallest loss.
 
+    What ends the search early (Ctrl-C, `max_failures`, an error) is raised as itself, with the
+    `Minimum` of all calls so far as its attribute `found`.
+
     Args:
-        objective: takes params, gives a loss, or (loss, seconds). One that raises, or gives NaN or infinity, has
-            failed there. It may be called again with the same params: that is how noise is told from merit.
-        parameters: what a YAML has under `parameters:`, such as `{"lr": {"min": 1e-4, "max": 1, "log": True}}`; any
-            names, `when` included.
-        strategy: bayes, random or grid.
-        budget: calls, in all; never more.
+        objective: takes params; gives a loss, or (loss, seconds). One that raises, or gives NaN or
+            infinity, has failed there. It may be called again with the same params: that is how noise
+            is told from merit.
+        parameters: what a YAML has under `parameters:`, such as
+            `{"lr": {"min": 1e-4, "max": 1, "log": True}}`; any names, `when` included.
+        strategy: the name of a strategy, such as bayes, random or grid.
+        budget: calls in all; never more.
         seed: the same seed asks the same questions.
         time: seconds in all, as the objective counts them; a call that will not fit is not made.
         constraints: as in a YAML, such as `["width * depth <= 512"]`.
-        **search: other keys of a YAML's `search:`, such as `wave=4`, `confirm=False`, `surrogate="ann"`.
+        workers: processes that call the objective, which must then be importable; None calls it in
+            this process.
+        study: a folder that keeps the calls. Where it has some already, the search goes on with them:
+            after a crash as if nothing had happened, and with a larger budget.
+        progress: whether to show a progress bar on stderr.
+        max_failures: after so many failures in a row (not counting losses that are no finite number)
+            the search ends with a `Crashing` error; None never ends it.
+        **search: other keys of a YAML's `search:`, such as `wave=4`, `confirm=False`,
+            `surrogate="ann"`.
 
     Raises:
         SpecError: parameters, constraints or keys are wrong.
+        ConfigDiffers: the study was begun with others.
+        Crashing: see `max_failures`.
+
+    >>> import hpsearch
+    >>> found = hpsearch.minimize(
+    ...     lambda params: (params["x"] - 0.3) ** 2,
+    ...     {"x": {"min": 0.0, "max": 1.0}},
+    ...     strategy="grid",
+    ...     budget=11,
+    ...     points=11,
+    ... )
+    >>> found.best.params, len(found.trials)
+    ({'x': 0.3}, 11)
     """
     space = free_space(parameters, constraints)
-    if meaningless := sorted(OF_TRAININGS & search.keys()):
-        raise SpecError(
-            Problem("E020", f"'{meaningless[0]}' is of trainings, and a function is only called")
-        )
+    keys = _keys(strategy, {"wave": 1, **search}, budget, seed, time, workers)
+    keys = keys.model_copy(update={"max_failures": max_failures})
+    if workers is not None:
+        keys = keys if "max_retries" in search else keys.model_copy(update={"max_retries": 1})
+        _check_importable(objective)
+    function = Function(objective, space, keys.trial_timeout or math.inf)
+    plan = Plan(strategy, own_options(keys, strategy), keys, function)
+    limit = None if time is None else Limit(time)
+    planned = plan.search(budget, limit, by_clock=False)
+    with ExitStack() as stack:
+        folder = Path(study) if study else Path(stack.enter_context(TemporaryDirectory()))
+        journal: Journal = Memory()
+        if study:
+            config = _config(parameters, constraints, search, time)
+            journal = stack.enter_context(_opened(folder, plan, budget, config))
+        name = "inline" if workers is None else "local"
+        resources = Resources(workers or 1, 1, keys.memory)
+        runner = RUNNERS.load(name)().build(resources, Artefacts(folder / FOLDER))
+        stack.enter_context(runner)
+        bar = _Bar(budget) if progress else None
+        stop, known = Stop(), journal.history()
+        try:
+            for event in run(planned, journal, runner, stop):
+                if isinstance(event, CohortFinished):
+                    known = event.history
+                if bar:
+                    bar.show(event)
+            if stop.crashing:
+                raise Crashing(Problem("E181", stop.crashing, help="the calls so far: .found"))
+        except BaseException as error:  # whatever ends the search early says what was found
+            error.found = _minimum(planned, known)  # type: ignore[attr-defined]
+            raise
+        finally:
+            if bar:
+                bar.close()
+        if isinstance(journal, Store):
+            journal.record_session(Session(0.0, 0))
+        return _minimum(planned, known)
+
+
+def _keys(
+    strategy: str,
+    search: Mapping[str, object],
+    budget: int,
+    seed: int,
+    time: float | None,
+    workers: int | None,
+) -> SearchKeys:
+    """Return the keys of `search:`, checked.
+
+    Raises:
+        SpecError: some are wrong, or have no meaning for a function.
+    """
+    others = OPERATIONAL - (_IN_PROCESS if workers is not None else frozenset())
+    if meaningless := sorted((others - {"max_failures"}) & search.keys()):
+        message = f"'{meaningless[0]}' is for processes that work, and a function is only called"
+        raise SpecError(Problem("E020", message, help="workers=N calls it in N processes"))
+    given = {"max_retries": 0, **search, "budget": budget, "seed": seed}
     try:
-        given = {
-            "wave": 1,
-            **search,
-            "budget": budget,
-            "seed": seed,
-            **({} if time is None else {"time": time}),
-        }
-        keys = SearchKeys.model_validate(given)
+        return search_model(strategy).model_validate(
+            given | ({} if time is None else {"time": time})
+        )
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)
-        problems = (
-            Problem("E020", f"'{'.'.join(map(str, one['loc']))}': {one['msg']}") for one in wrong
-        )
-        raise SpecError(*problems) from error
-    limit = None if time is None else Limit(time)
-    asks, wave = build(strategy, keys, budget, limit, None, default=None)
-    plan = Search(asks, space, (), budget, wave, seed, keys.time_weight, _alone, _no_work)
-    history = History()
-    while (limit is None or limit.left(history) > 0) and (trials := ask_wave(plan, history)):
-        history = history.asked(trials)
-        for trial in trials:
-            history = history.told({trial.number: _called(objective, trial)})
-    ranked = asks.ranked(space, history.weighed(keys.time_weight, "seconds"))
-    best = _best(history, ranked[0]) if ranked else None
-    return Minimum(
-        best, tuple(_evaluation(trial, history.results[trial.number]) for trial in history.trials)
-    )
+        raise SpecError(
+            *(Problem("E020", f"'{'.'.join(map(str, one['loc']))}': {one['msg']}") for one in wrong)
+        ) from error
 
 
-def _called(objective: Objective, trial: Trial) -> Result:
-    start = clock.perf_counter()
+def _check_importable(objective: Callable[[Params], Loss]) -> None:
+    """Refuse a function that other processes cannot import."""
     try:
-        found = objective(dict(trial.params))
-        loss, seconds = found if isinstance(found, tuple) else (found, clock.perf_counter() - start)
-        if not (math.isfinite(seconds) and seconds >= 0):
-            raise ValueError(f"it took {seconds} seconds")
-        if not math.isfinite(loss):  # which takes no text for a number, as float() would
-            return Failed(f"diverged: the loss is {loss}", float(seconds))
-        return Done(float(loss), math.nan, float(seconds), 0.0, 0, 0, 0)
-    except (
-        Exception
-    ) as error:  # the objective is somebody else's: what it raises is a trial's failure
-        return Failed(f"error: {type(error).__name__}: {error}", clock.perf_counter() - start)
+        pickle.dumps(objective)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        message = f"{objective!r} cannot be called in other processes, since they cannot import it"
+        help = "define it with `def` in a module; a lambda or an inner function has no name there"
+        raise SpecError(Problem("E020", message, help=help)) from error
+
+
+def _config(
+    parameters: Mapping[str, object],
+    constraints: Sequence[str],
+    search: Mapping[str, object],
+    time: float | None,
+) -> str:
+    """Return what a study keeps of the call, as JSON."""
+    config = {
+        "parameters": dict(parameters),
+        "constraints": list(constraints),
+        "search": dict(search) | ({} if time is None else {"time": time}),
+    }
+    return json.dumps(config, default=str)
+
+
+def _opened(folder: Path, plan: Plan, budget: int, config: str) -> Store:
+    """Return the study in a folder, begun now or earlier.
+
+    Raises:
+        ConfigDiffers: it was begun with other arguments.
+    """
+    meta = StudyMeta(
+        name=folder.name,
+        objective="function",
+        strategy=plan.strategy,
+        seed=plan.keys.seed,
+        time_weight=plan.keys.time_weight,
+        config=config,
+        file="parameters",
+        folder="",
+        overrides="[]",
+        rows=None,
+        budget=budget,
+        threads=1,
+        device="cpu",
+        metric=None,
+        has_cost=False,
+        baseline_loss=None,
+        baseline_metric=None,
+        data="{}",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=json.dumps(versions()),
+    )
+    if not (folder / FILE).exists():
+        return Store.create(folder, meta)
+    store = Store.open(folder)
+    begun = store.study().meta
+    fixed = ("objective", "strategy", "seed", "config")
+    problems = [
+        Problem("E178", f"{name}: {getattr(begun, name)} -> {getattr(meta, name)}")
+        for name in fixed
+        if getattr(begun, name) != getattr(meta, name)
+    ]
+    if begun.semantics != SEMANTICS:
+        message = f"{folder} was begun by a version that asked other questions"
+        problems.append(Problem("E178", message, help=f"it is finished by {begun.versions}"))
+    if problems:
+        store.close()
+        raise ConfigDiffers(*problems)
+    if begun.budget is not None and budget > begun.budget:
+        store.amend(replace(begun, budget=budget))
+    return store
+
+
+def _minimum(search: Search, history: History) -> Minimum:
+    """Return what was found so far."""
+    scores = history.with_time_weight(search.time_weight, "seconds")
+    order = ranked(search.strategy, search.space, scores)
+    best = _best(history, order[0]) if order else None
+    ended = (trial for trial in history.trials if trial.number in history.results)
+    return Minimum(best, tuple(_evaluation(one, history.results[one.number]) for one in ended))
 
 
 def _best(history: History, chosen: Trial) -> Best:
@@ -140,9 +291,23 @@ def _evaluation(trial: Trial, result: Result) -> Evaluation:
     return Evaluation(dict(trial.params), math.nan, result.seconds, result.reason)
 
 
-def _alone(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
-    return [[position] for position in range(len(trials))]
+class _Bar:
+    """A progress bar on stderr: how many calls were made, and the best loss so far."""
 
+    def __init__(self, budget: int) -> None:
+        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._task = self._progress.add_task("calls", total=budget)
+        self._progress.start()
 
-def _no_work(cohort: Cohort) -> Work:
-    raise AssertionError("what is called here is no work for a runner")
+    def show(self, event: Event) -> None:
+        """Take in what has happened."""
+        if isinstance(event, CohortFinished):
+            done = event.history.done
+            text = f"best {done[0][1].loss:.4g}" if done else "calls"
+            ended = len(event.history.results)
+            self._progress.update(self._task, completed=ended, description=text)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self._progress.stop()

@@ -1,4 +1,9 @@
-"""A small expression language for constraints: arithmetic, comparisons, `and or not`, `in`. Never `eval`."""
+"""A small language for constraints: arithmetic, comparisons, `and`, `or`, `not` and `in`.
+
+Its syntax is a part of Python's, and Python's parser reads it, but nothing is ever evaluated as
+Python: names stand for the values that `Expression.holds` is given, and anything else (calls,
+attributes, indices) is refused.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +35,8 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 _UNARY = (ast.USub, ast.UAdd, ast.Not)
 _CONSTANTS = (bool, int, float, str)
-_LONGEST = 500  # characters: what a person writes
-_MOST = 200  # names, numbers and operations: keeps the recursion harmless
+_LONGEST = 500  # characters: more than a person writes
+_MOST = 200  # names, numbers and operations, so that the recursion stays shallow
 _SLIPS = {
     r"\*\*": "write a power as a product: width * width",
     r"&&|&": "write 'and'",
@@ -40,17 +45,17 @@ _SLIPS = {
     r"(?<![<>=!])=(?!=)": "write '=='",
     r"\bis\b": "write '=='",
 }
-"""What people write who think of another language, and how it is said here."""
+"""What is written in other languages, and how the same is written in this one."""
 
 
 class ExpressionError(ValueError):
     """The text is not an expression of this language; `str()` says why.
 
-    The fault is in `length` characters from `start`; `hint` is the likely repair.
+    The fault lies in the `length` characters from `start` on; `hint` is the likely repair.
     """
 
-    def __init__(self, why: str, start: int = 0, length: int = 1, hint: str = "") -> None:
-        super().__init__(why)
+    def __init__(self, message: str, start: int = 0, length: int = 1, hint: str = "") -> None:
+        super().__init__(message)
         self.start, self.length, self.hint = start, length, hint
 
 
@@ -60,6 +65,12 @@ class Expression:
 
     Raises:
         ExpressionError: the text is not in the language.
+
+    >>> rule = Expression("width * depth <= 512 or optimizer in ['adam', 'sgd']")
+    >>> sorted(rule.names)
+    ['depth', 'optimizer', 'width']
+    >>> rule.holds({"width": 256, "depth": 3, "optimizer": "adam"})
+    True
     """
 
     text: str
@@ -73,14 +84,18 @@ class Expression:
         object.__setattr__(self, "names", frozenset(names))
 
     def holds(self, values: Mapping[str, object]) -> bool:
-        """Whether the condition is true. What cannot be computed (1 / 0, 'a' < 1) is not."""
+        """Say whether the condition is true; what cannot be computed (1 / 0, 'a' < 1) is not.
+
+        Raises:
+            KeyError: a name has no value.
+        """
         try:
             return bool(_value(self.tree, values))
         except (ArithmeticError, TypeError):
             return False
 
     def span(self, name: str) -> tuple[int, int]:
-        """Where the text names `name` first: from which character, and how many."""
+        """Return where the text names `name` first: the position, and the length."""
         uses = (
             node for node in ast.walk(self.tree) if isinstance(node, ast.Name) and node.id == name
         )
@@ -95,7 +110,7 @@ def _parse(text: str) -> ast.expr:
         raise ExpressionError(f"it is longer than {_LONGEST} characters", 0, len(text))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Python only warns of '\d' and of 3and
+            warnings.simplefilter("error")  # Python only warns of '\d' and of `3and`
             tree = ast.parse(text.strip().replace("\n", " "), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError, Warning) as error:
         raise _unreadable(text, error) from error
@@ -113,6 +128,7 @@ def _parse(text: str) -> ast.expr:
 
 
 def _unreadable(text: str, error: Exception) -> ExpressionError:
+    """Return the error for a text that Python's parser does not read."""
     slip = next(
         ((match, hint) for slip, hint in _SLIPS.items() if (match := re.search(slip, text))), None
     )
@@ -125,6 +141,7 @@ def _unreadable(text: str, error: Exception) -> ExpressionError:
 
 
 def _refused(text: str, node: ast.expr) -> ExpressionError:
+    """Return the error for a part of Python that does not belong to this language."""
     start, length = _span(node, text)
     part = text[start : start + length]
     slip = next((hint for slip, hint in _SLIPS.items() if re.search(slip, part)), "")
@@ -144,7 +161,7 @@ def _allowed(node: ast.expr) -> bool:
         case ast.BinOp():
             return type(node.op) in _BINARY and not _is_text(node.left) and not _is_text(node.right)
         case ast.Compare():
-            # a text holds its parts: 'adam' in 'adamw' would be true
+            # `in` takes a list only: of texts, 'adam' in 'adamw' would be true
             lists = [isinstance(right, ast.List | ast.Tuple) for right in node.comparators]
             among = [isinstance(op, ast.In | ast.NotIn) for op in node.ops]
             return all(type(op) in _COMPARE for op in node.ops) and all(
@@ -160,18 +177,19 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _is_condition(node: ast.expr) -> bool:
+    """Say whether an expression is true or false, not a number or a text."""
     match node:
         case ast.BoolOp():
             return all(_is_condition(part) for part in node.values)
         case ast.UnaryOp(op=ast.Not()):
             return _is_condition(node.operand)
-    return isinstance(
-        node, ast.Compare | ast.Name
-    )  # a name may be of a setting that is true or false
+    # a name may stand for a setting that is true or false
+    return isinstance(node, ast.Compare | ast.Name)
 
 
 def _span(node: ast.expr, text: str) -> tuple[int, int]:
-    # Python counts in bytes, from the first character that is no blank
+    """Return the position and the length of a node in the text, in characters."""
+    # Python's parser counts bytes, and got the text without the blanks around it.
     blanks = len(text) - len(text.lstrip())
     line = text.strip().encode()
     start = len(line[: node.col_offset].decode())
@@ -179,6 +197,7 @@ def _span(node: ast.expr, text: str) -> tuple[int, int]:
 
 
 def _value(node: ast.expr, values: Mapping[str, object]) -> Any:
+    """Return what an expression comes to with these values of its names."""
     match node:
         case ast.Constant():
             return node.value
@@ -207,7 +226,7 @@ def _value(node: ast.expr, values: Mapping[str, object]) -> Any:
 
 
 def _number(node: ast.expr, values: Mapping[str, object]) -> int | float:
-    """What arithmetic takes: 'a' * 10**9 would fill the memory."""
+    """Return a number that arithmetic takes; of texts, 'a' * 10**9 would fill the memory."""
     value = _value(node, values)
     if not isinstance(value, int | float):
         raise TypeError(f"{value!r} is not a number")

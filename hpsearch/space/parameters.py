@@ -1,4 +1,9 @@
-"""Parameters: what values each takes, and where in the unit cube each value lies."""
+"""Parameters: which values each takes, and where in the unit cube each value lies.
+
+A parameter owns its map to the unit cube: nowhere but in this module may code ask what type a
+parameter is. `Parameter` says what a parameter must do, and what its methods mean; the others here
+are the kinds of it, and do not repeat that.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +15,51 @@ from fractions import Fraction
 from functools import lru_cache
 from random import Random
 from statistics import NormalDist
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-T = TypeVar("T")
+from hpsearch.space.unit_interval import (
+    cell_centers,
+    evenly,
+    from_unit,
+    step_away,
+    ticks,
+    to_unit,
+    value_at,
+)
+
 Value = bool | int | float | str
 Units = NDArray[np.float64]
+"""Coordinates in the unit cube: (places, width), one row for each place."""
 
-_NEAR = 0.15  # deviation of a number from where it is believed to be good, on its own scale
-_SURE = 0.5  # the share of draws near a choice's prior that are the prior itself: the others are any choice
+_PRIOR_STD = 0.15
+"""The standard deviation of draws around a number's prior, on the number's own scale of [0, 1]."""
+_PRIOR_SHARE = 0.5
+"""How often a draw around a choice's prior is the prior itself; else it is any of the options."""
 
 
 class Parameter(Protocol):
-    """One dimension of the search. Nowhere but here may code ask what type a parameter is."""
+    """One dimension of the search: a set of values, and its map to a part of the unit cube.
+
+    A parameter fills `width` coordinates, each in [0, 1]: a number one of them, a choice one for
+    each option.
+
+    >>> lr = Real(1e-4, 1e-1, log=True)
+    >>> lr.grid(4)
+    (0.0001, 0.001, 0.01, 0.1)
+    >>> cell = Choice(("gru", "lstm"))
+    >>> cell.encode("lstm"), cell.decode((0.7, 0.2))
+    ((0.0, 1.0), 'gru')
+    """
 
     ordered: ClassVar[bool]
-    """Whether there is something between two values: a number, not a choice."""
+    """Whether the values have an order and a distance: a number has, a choice has not."""
 
     @property
     def points(self) -> int | None:
-        """How many ticks it gives to a grid, where the YAML says so."""
+        """How many values it gives to a grid, where the YAML file says so."""
 
     @property
     def width(self) -> int:
@@ -39,51 +67,80 @@ class Parameter(Protocol):
 
     @property
     def middle(self) -> tuple[float, ...]:
-        """Where it stands while it is not active."""
+        """The coordinates that stand for it while it is not active."""
 
     def __contains__(self, value: object) -> bool: ...
 
     def encode(self, value: Value) -> tuple[float, ...]:
-        """The value's place: `width` numbers in [0, 1]; `decode` takes it back (a float to within rounding)."""
+        """Return the value's coordinates; `decode` inverts it (for a real, up to rounding)."""
 
     def decode(self, unit: Sequence[float]) -> Value:
-        """The value at a place in [0, 1]^width; uniform places give values uniform on the parameter's scale."""
+        """Return the value at some coordinates.
+
+        Every place has a value, and uniform coordinates give values that are uniform on the
+        parameter's scale.
+        """
 
     def grid(self, points: int) -> Sequence[Value]:
-        """Distinct values in order: `points` of a number, both ends included (fewer where it has fewer).
+        """Return distinct values for a grid, in order.
 
-        One point of a number is its middle; a choice always gives all.
+        A number gives `points` of them with both ends included (fewer where it has fewer), or its
+        middle where `points` is 1. A choice always gives all of its values.
         """
 
     def snap(self, units: Units) -> Units:
-        """`encode` of `decode` of each row of places [n, width]."""
+        """Return the coordinates of the values at these places: `encode(decode(row))` of each."""
 
-    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
-        """Another place for each row: of a number, a normal step of deviation `spread` away; of a choice, any."""
+    def near(self, units: Units, std: float, rng: np.random.Generator) -> Units:
+        """Return for each place another one, as a local search takes its next step.
+
+        A number moves by a normal step of this standard deviation, reflected at the ends of its
+        range, and by one value at least where its values can be counted. A choice becomes any other
+        of its values.
+        """
 
     def around(self, value: Value, rng: Random) -> tuple[float, ...]:
-        """A place drawn by one who believes the value to be good: a number near it, a choice most likely it."""
+        """Draw a place from the prior by which this value is believed to be good.
+
+        The prior of a number is a normal distribution around the value, cut off at the ends of the
+        range. The prior of a choice gives half of the draws to the value, and shares the other half
+        evenly among all values.
+        """
 
     def log_prior(self, value: Value, units: Units) -> Units:
-        """[n] log density with which `around` draws the places [n, width]; 0 is that of uniform draws."""
+        """Return the logarithms (places,) of the density with which `around` draws these places.
+
+        The density of uniform draws is 1, so that 0 says nothing for or against a place.
+        """
 
     def values(self) -> Sequence[Value] | None:
-        """Every value in order, not listed where they are many; None where they cannot be counted."""
+        """Return every value in order, or None where they cannot be counted.
+
+        The sequence may be long: its values are computed when they are asked for.
+        """
 
     def nearest(self, value: Value) -> Value:
-        """The value of this parameter that is closest to the given one."""
+        """Return the value of this parameter that is closest to the given one."""
 
     def narrowed(
         self, low: float, high: float, log: bool, step: float | None, points: int | None
     ) -> Parameter:
-        """The same kind of number between two of its values (a choice stays what it is)."""
+        """Return the same kind of number between two of its values; of a choice, the choice itself.
+
+        Args:
+            low: the smallest value.
+            high: the largest value.
+            log: whether the scale is logarithmic.
+            step: the distance of neighbouring values; None stands for the kind's own.
+            points: how many values it gives to a grid; None leaves that to the grid.
+        """
 
     def describe(self) -> str:
-        """What values it takes, in words."""
+        """Return in words which values it takes."""
 
 
-class _Line(ABC):
-    """What fills one coordinate."""
+class _OneCoordinate(ABC):
+    """What all parameters have in common that fill one coordinate: numbers and ordered options."""
 
     __slots__ = ()
 
@@ -100,19 +157,19 @@ class _Line(ABC):
 
     def around(self, value: Value, rng: Random) -> tuple[float, ...]:
         (at,) = self.encode(value)
-        while not 0.0 <= (place := rng.gauss(at, _NEAR)) <= 1.0:
+        while not 0.0 <= (place := rng.gauss(at, _PRIOR_STD)) <= 1.0:
             pass
         return (place,)
 
     def log_prior(self, value: Value, units: Units) -> Units:
         (at,) = self.encode(value)
-        bell = NormalDist(at, _NEAR)
-        inside = (bell.cdf(1.0) - bell.cdf(0.0)) * _NEAR * math.sqrt(2.0 * math.pi)
-        return -0.5 * np.square((units[:, 0] - at) / _NEAR) - math.log(inside)
+        bell = NormalDist(at, _PRIOR_STD)
+        inside = (bell.cdf(1.0) - bell.cdf(0.0)) * _PRIOR_STD * math.sqrt(2.0 * math.pi)
+        return -0.5 * np.square((units[:, 0] - at) / _PRIOR_STD) - math.log(inside)
 
 
 @dataclass(frozen=True, slots=True)
-class Real(_Line):
+class Real(_OneCoordinate):
     """A number in [low, high], both ends included; with `step`, only low, low + step, ..., high."""
 
     low: float
@@ -134,27 +191,27 @@ class Real(_Line):
     def encode(self, value: Value) -> tuple[float, ...]:
         if self.step is not None:
             return ((self._steps.index(self.nearest(value)) + 0.5) / len(self._steps),)
-        return (_place(float(value), self.low, self.high, self.log),)
+        return (to_unit(float(value), self.low, self.high, self.log),)
 
     def decode(self, unit: Sequence[float]) -> float:
         if self.step is not None:
-            return _cell(self._steps, unit[0])
-        return _value(unit[0], self.low, self.high, self.log)
+            return value_at(self._steps, unit[0])
+        return from_unit(unit[0], self.low, self.high, self.log)
 
     def snap(self, units: Units) -> Units:
         if self.step is not None or self.low == self.high:
-            return _snapped(units, len(self.values() or ()))
+            return cell_centers(units, len(self.values() or ()))
         return units
 
-    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
-        return _stepped(units, spread, None if self.step is None else len(self._steps), rng)
+    def near(self, units: Units, std: float, rng: np.random.Generator) -> Units:
+        return step_away(units, std, None if self.step is None else len(self._steps), rng)
 
     def grid(self, points: int) -> Sequence[float]:
         if self.step is not None:
-            return _thinned(self._steps, points)
-        ticks = (self.decode([u]) for u in _ticks(points))
+            return evenly(self._steps, points)
         ends = (self.low, self.high)
-        return tuple(dict.fromkeys(tick if tick in ends else _neat(tick) for tick in ticks))
+        found = (self.decode([unit]) for unit in ticks(points))
+        return tuple(dict.fromkeys(value if value in ends else _neat(value) for value in found))
 
     def values(self) -> Sequence[float] | None:
         if self.low == self.high:
@@ -162,7 +219,7 @@ class Real(_Line):
         return None if self.step is None else self._steps
 
     def nearest(self, value: Value) -> float:
-        value = min(max(float(value), self.low), self.high) + 0.0  # no -0.0
+        value = min(max(float(value), self.low), self.high) + 0.0  # makes 0.0 of -0.0
         return value if self.step is None else self._steps[self._steps.closest(value)]
 
     def narrowed(
@@ -171,11 +228,8 @@ class Real(_Line):
         return Real(float(low) + 0.0, float(high) + 0.0, log, step, points)
 
     def describe(self) -> str:
-        return (
-            "a number "
-            + _between(self.low, self.high)
-            + (f" in steps of {self.step:g}" if self.step else "")
-        )
+        steps = f" in steps of {self.step:g}" if self.step else ""
+        return f"a number {_between(self.low, self.high)}{steps}"
 
     @property
     def _steps(self) -> _Steps:
@@ -185,7 +239,10 @@ class Real(_Line):
 
 @dataclass(frozen=True, slots=True)
 class _Steps(Sequence[float]):
-    """low, low + step, ..., high, not listed: what a person means in decimals (0.3, not 0.30000000000000004)."""
+    """The numbers low, low + step, ..., as decimals mean them: 0.3, not 0.30000000000000004.
+
+    There may be billions of them, so that none is stored.
+    """
 
     low: Fraction
     step: Fraction
@@ -206,7 +263,7 @@ class _Steps(Sequence[float]):
         return self.closest(value)
 
     def closest(self, value: float) -> int:
-        """The number of the step that is closest to a value in [low, high]."""
+        """Return the position of the step that is closest to a value in [low, high]."""
         return min(max(round((exact(value) - self.low) / self.step), 0), self.number - 1)
 
 
@@ -216,8 +273,12 @@ def _steps(low: float, high: float, step: float) -> _Steps:
 
 
 @dataclass(frozen=True, slots=True)
-class Integer(_Line):
-    """A whole number in [low, high], both ends included. Each value owns a cell of the unit interval."""
+class Integer(_OneCoordinate):
+    """A whole number in [low, high], both ends included.
+
+    Each value owns a cell of [0, 1]. On a logarithmic scale the cell of a value n reaches from
+    log(n - 0.5) to log(n + 0.5), and there is no step.
+    """
 
     low: int
     high: int
@@ -234,35 +295,32 @@ class Integer(_Line):
     def encode(self, value: Value) -> tuple[float, ...]:
         value = int(value)
         if self.log:
-            return (_place(value, self.low - 0.5, self.high + 0.5, log=True),)
+            return (to_unit(value, self.low - 0.5, self.high + 0.5, log=True),)
         return (((value - self.low) // self.step + 0.5) / len(self.values()),)
 
     def decode(self, unit: Sequence[float]) -> int:
         if self.log:
-            return min(
-                max(round(_value(unit[0], self.low - 0.5, self.high + 0.5, log=True)), self.low),
-                self.high,
-            )
-        return _cell(self.values(), unit[0])
+            value = round(from_unit(unit[0], self.low - 0.5, self.high + 0.5, log=True))
+            return min(max(value, self.low), self.high)
+        return value_at(self.values(), unit[0])
 
     def snap(self, units: Units) -> Units:
         if not self.log:
-            return _snapped(units, len(self.values()))
-        # encode and decode once more: through them 1,500 places take a hundred times as long, and to decode one
-        # place by arrays takes seven times as long
+            return cell_centers(units, len(self.values()))
+        # This repeats `encode` and `decode` for arrays. Called for each of 1,500 places they would
+        # take a hundred times as long, and arrays in their stead seven times as long for one place.
         low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
         values = np.clip(np.round(np.exp(low + units * (high - low))), self.low, self.high)
         return (np.log(values) - low) / (high - low)
 
-    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
-        return _stepped(units, spread, None if self.log else len(self.values()), rng)
+    def near(self, units: Units, std: float, rng: np.random.Generator) -> Units:
+        return step_away(units, std, None if self.log else len(self.values()), rng)
 
     def grid(self, points: int) -> Sequence[int]:
         if not self.log:
-            return _thinned(self.values(), points)
-        return tuple(
-            dict.fromkeys(round(_value(u, self.low, self.high, log=True)) for u in _ticks(points))
-        )
+            return evenly(self.values(), points)
+        found = (round(from_unit(unit, self.low, self.high, log=True)) for unit in ticks(points))
+        return tuple(dict.fromkeys(found))
 
     def values(self) -> range:
         return range(self.low, self.high + 1, self.step)
@@ -277,16 +335,16 @@ class Integer(_Line):
         return Integer(int(low), int(high), log, int(step or 1), points)
 
     def describe(self) -> str:
-        return (
-            "a whole number "
-            + _between(self.low, self.high)
-            + (f" in steps of {self.step}" if self.step > 1 else "")
-        )
+        steps = f" in steps of {self.step}" if self.step > 1 else ""
+        return f"a whole number {_between(self.low, self.high)}{steps}"
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
-    """One of a few values that are written out. No two are equal, as Python has it (1, 1.0 and True are)."""
+class _OneOfOptions:
+    """What parameters have in common whose values are written out.
+
+    No two options are equal in Python's sense, in which 1, 1.0 and True are.
+    """
 
     options: tuple[Value, ...]
     ordered: ClassVar[bool] = False
@@ -325,8 +383,8 @@ class _Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice(_Listed):
-    """Values in no order: a block of one coordinate per value, of which the largest wins."""
+class Choice(_OneOfOptions):
+    """Options without an order, each with a coordinate of its own: the largest one decides."""
 
     @property
     def width(self) -> int:
@@ -346,23 +404,23 @@ class Choice(_Listed):
         snapped: Units = np.eye(self.width)[units.argmax(axis=1)]
         return snapped
 
-    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
+    def near(self, units: Units, std: float, rng: np.random.Generator) -> Units:
         other = units.argmax(axis=1) + rng.integers(1, max(self.width, 2), len(units))
         places: Units = np.eye(self.width)[other % self.width]
         return places
 
     def around(self, value: Value, rng: Random) -> tuple[float, ...]:
-        return self.encode(value if rng.random() < _SURE else rng.choice(self.options))
+        return self.encode(value if rng.random() < _PRIOR_SHARE else rng.choice(self.options))
 
     def log_prior(self, value: Value, units: Units) -> Units:
-        other = 1.0 - _SURE
+        other = 1.0 - _PRIOR_SHARE
         is_it = units.argmax(axis=1) == self.options.index(value)
-        return np.where(is_it, math.log(other + _SURE * self.width), math.log(other))
+        return np.where(is_it, math.log(other + _PRIOR_SHARE * self.width), math.log(other))
 
 
 @dataclass(frozen=True, slots=True)
-class Ordinal(_Line, _Listed):
-    """Numbers: in their order, each owns a cell of the unit interval."""
+class Ordinal(_OneCoordinate, _OneOfOptions):
+    """Options that are numbers: each owns a cell of [0, 1], in the order of the numbers."""
 
     options: tuple[float, ...]
 
@@ -370,17 +428,20 @@ class Ordinal(_Line, _Listed):
         return ((sorted(self.options).index(float(value)) + 0.5) / len(self.options),)
 
     def decode(self, unit: Sequence[float]) -> Value:
-        return _cell(sorted(self.options), unit[0])
+        return value_at(sorted(self.options), unit[0])
 
     def snap(self, units: Units) -> Units:
-        return _snapped(units, len(self.options))
+        return cell_centers(units, len(self.options))
 
-    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
-        return _stepped(units, spread, len(self.options), rng)
+    def near(self, units: Units, std: float, rng: np.random.Generator) -> Units:
+        return step_away(units, std, len(self.options), rng)
 
 
 class Domain(Protocol):
-    """What a name may stand for: the whole of which a parameter searches a part."""
+    """All the values that a setting can take, of which a parameter searches a part.
+
+    Every parameter can serve as one. Its methods mean what they mean in `Parameter`.
+    """
 
     ordered: ClassVar[bool]
 
@@ -399,7 +460,10 @@ class Domain(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Anything:
-    """The domain of a name of which nothing is known: any number, word or truth."""
+    """The domain of a parameter of which nothing is known: any number, text or truth value.
+
+    Parameters of a user's own program have it; those of the engine have domains of their own.
+    """
 
     ordered: ClassVar[bool] = True
 
@@ -409,96 +473,57 @@ class Anything:
         )
 
     def nearest(self, value: Value) -> Value:
-        """The value itself."""
+        """Return the value itself."""
         return value
 
     def grid(self, points: int) -> Sequence[Value]:
-        """No value is better known than another."""
+        """Return no value, since none is known."""
         return ()
 
     def narrowed(
         self, low: float, high: float, log: bool, step: float | None, points: int | None
     ) -> Parameter:
-        """Whole numbers where both ends and the step are."""
+        """Return a range of whole numbers where both ends and the step are whole, else of reals."""
         if all(isinstance(number, int) for number in (low, high, step or 1)):
             return Integer(int(low), int(high), log, int(step or 1), points)
         return Real(float(low) + 0.0, float(high) + 0.0, log, step, points)
 
     def describe(self) -> str:
-        """What values it takes, in words."""
+        """Return in words which values it takes."""
         return "a number, a word, true or false"
 
 
 def listed(options: tuple[Value, ...]) -> Parameter:
-    """One of these: in order, where they are three numbers or more."""
+    """Return the parameter of values that are written out.
+
+    Three numbers or more have an order. Two may as well be names for two ways of doing something,
+    and are a choice, as is everything with a text or a truth value in it.
+
+    >>> listed((16, 32, 64))
+    Ordinal(options=(16, 32, 64))
+    >>> listed(("relu", "tanh"))
+    Choice(options=('relu', 'tanh'))
+    """
     numbers = [one for one in options if isinstance(one, int | float) and not isinstance(one, bool)]
     return Ordinal(tuple(numbers)) if len(numbers) == len(options) > 2 else Choice(options)
 
 
 def exact(number: float) -> Fraction:
-    """The number that a person has written."""
+    """Return the number that a person means by writing this one in decimals.
+
+    >>> exact(0.1)
+    Fraction(1, 10)
+    """
     return Fraction(number if isinstance(number, int) else repr(float(number)))
 
 
 def _neat(number: float) -> float:
-    """0.001, not 0.0009999999999999998."""
+    """Return the number to 12 digits: 0.001, not 0.0009999999999999998."""
     return float(f"{number:.12g}")
 
 
 def _between(low: float, high: float) -> str:
-    """The range in words; an end far beyond what anybody writes is none."""
+    """Return the range in words, in which an end beyond what anybody writes does not appear."""
     if high >= 2**31 - 1:
         return "above 0" if 0 < low < 1e-9 else f"of {low:.12g} or more"
     return f"from {low:.12g} to {high:.12g}"
-
-
-def _place(value: float, low: float, high: float, log: bool) -> float:
-    """Where in [0, 1] `value` lies between `low` and `high`; in the middle where they are one."""
-    if log:
-        value, low, high = math.log(value), math.log(low), math.log(high)
-    if low == high:  # of neighbours, the logarithms may be
-        return 0.5
-    return min(max((value - low) / (high - low), 0.0), 1.0)
-
-
-def _value(unit: float, low: float, high: float, log: bool) -> float:
-    """What lies at a place in [0, 1]: at the ends, exactly `low` and `high`."""
-    if unit in (0.0, 1.0):
-        return high if unit else low
-    value = (
-        math.exp(math.log(low) + unit * (math.log(high) - math.log(low)))
-        if log
-        else low + unit * (high - low)
-    )
-    return min(max(value, low), high)  # exp(log(x)) may overshoot by one ulp
-
-
-def _snapped(units: Units, cells: int) -> Units:
-    """The middles of the cells in which places lie."""
-    return (np.minimum(np.floor(units * cells), cells - 1) + 0.5) / cells
-
-
-def _stepped(units: Units, spread: float, cells: int | None, rng: np.random.Generator) -> Units:
-    """A normal step away, folded back into [0, 1] at its ends; of so many cells, at least into the next one."""
-    step = spread * rng.standard_normal(units.shape)
-    if cells is not None:
-        step = np.where(np.abs(step) < 1.0 / cells, np.copysign(1.0 / cells, step), step)
-    folded = np.abs(units + step) % 2.0
-    return np.where(folded > 1.0, 2.0 - folded, folded)
-
-
-def _cell(values: Sequence[T], unit: float) -> T:
-    """The value in whose cell of [0, 1] a place lies: all cells have one size."""
-    return values[min(int(unit * len(values)), len(values) - 1)]
-
-
-def _ticks(points: int) -> tuple[float, ...]:
-    """`points` places from 0 to 1; the middle where there is only one."""
-    return (0.5,) if points == 1 else tuple(k / (points - 1) for k in range(points))
-
-
-def _thinned(values: Sequence[T], points: int) -> tuple[T, ...]:
-    """At most `points` of the values, evenly, both ends included."""
-    if points >= len(values):
-        return tuple(values)
-    return tuple(values[round(u * (len(values) - 1))] for u in _ticks(points))

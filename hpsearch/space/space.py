@@ -1,4 +1,8 @@
-"""The search space: parameters by name, conditions between them, constraints on all."""
+"""A search space: parameters by name, conditions between them, and constraints on all.
+
+A point is what a trial is trained with: a value for each parameter that is active. A place is a row
+of coordinates in the unit cube; `encode` gives the place of a point, `decode` the point of a place.
+"""
 
 from __future__ import annotations
 
@@ -15,57 +19,80 @@ from hpsearch.space.expression import Expression
 from hpsearch.space.parameters import Parameter, Units, Value
 
 Params = Mapping[str, Value]
-"""A point of the space: the values of its *active* parameters, by name."""
+"""A point of a space: the values of its active parameters, by name."""
 
 _MOST_DRAWS = 10_000
-_SAME = 1e-9  # places closer than this are one
+_SAME = 1e-9  # coordinates that are closer than this are equal
 
 
 @dataclass(frozen=True, slots=True)
-class By:
-    """A value that goes by that of another parameter."""
+class DependentValue:
+    """A value that depends on the value of the parameter `name`, as the table says."""
 
     name: str
     table: Mapping[Value, Value]
 
 
-def resolved(value: Value | By, params: Params) -> Value:
-    """What a value is beside these params."""
-    return value.table[params[value.name]] if isinstance(value, By) else value
+def resolve_value(value: Value | DependentValue, params: Params) -> Value:
+    """Return the value itself, or the one that it takes beside these params."""
+    return value.table[params[value.name]] if isinstance(value, DependentValue) else value
 
 
 @dataclass(frozen=True)
 class Space:
-    """What may be searched: parameters, when each of them is active, and what all must satisfy.
+    """What may be searched: parameters, when each is active, and what they must satisfy together.
 
-    `parameters` holds parents before the parameters that depend on them; `conditions[name]` gives,
-    for each parent, the values with which `name` is active (all parents must agree). A constraint
-    applies where every name in it has a value; `fixed` holds the values of names that are not searched, and
-    `priors` those that are believed to be good, near which a share of what is drawn is, by how far they are `trusted`.
-    What is drawn or snapped has the values that are `pinned`.
+    Attributes:
+        parameters: by name; parents come before the parameters whose conditions name them.
+        conditions: for a parameter, its parents' values with which it is active. All parents must
+            have one of theirs; a parameter without conditions is always active.
+        constraints: conditions on points; each applies where all of its names have a value.
+        fixed: the values of settings that are not searched, for the constraints.
+        priors: values that are believed to be good.
+        trusted: the share of random points that are drawn near all priors; the others are uniform.
+        pinned: the values that everything drawn or snapped has (to search a part of the space).
+
+    A coordinate is a number in [0, 1]; each parameter fills one or more, in the order of the names.
+    Here a choice has two, a range one, and `momentum` stands in the middle where it is not active:
+
+    >>> from hpsearch.space.parameters import Choice, Integer, Real
+    >>> space = Space(
+    ...     {
+    ...         "optimizer": Choice(("sgd", "adam")),
+    ...         "momentum": Real(0.0, 1.0),
+    ...         "width": Integer(1, 4),
+    ...     },
+    ...     conditions={"momentum": {"optimizer": ("sgd",)}},
+    ... )
+    >>> space.encode({"optimizer": "sgd", "momentum": 0.9, "width": 1})
+    (1.0, 0.0, 0.9, 0.125)
+    >>> space.encode({"optimizer": "adam", "width": 4})
+    (0.0, 1.0, 0.5, 0.875)
+    >>> space.decode((0.2, 0.7, 0.9, 0.6))
+    {'optimizer': 'adam', 'width': 3}
     """
 
     parameters: Mapping[str, Parameter]
     conditions: Mapping[str, Mapping[str, tuple[Value, ...]]] = field(default_factory=dict)
     constraints: tuple[Expression, ...] = ()
     fixed: Params = field(default_factory=dict)
-    priors: Mapping[str, Value | By] = field(default_factory=dict)
+    priors: Mapping[str, Value | DependentValue] = field(default_factory=dict)
     trusted: float = 0.5
     pinned: Params = field(default_factory=dict)
 
     def active(self, name: str, params: Params) -> bool:
-        """Whether `name` has a meaning, given the values of its parents in `params`."""
+        """Say whether a parameter has a meaning beside the values of its parents."""
         conditions = self.conditions.get(name, {})
         return all(
             parent in params and params[parent] in allowed for parent, allowed in conditions.items()
         )
 
     def allows(self, params: Params) -> bool:
-        """Whether every constraint that applies to these (perhaps not yet all) values holds."""
+        """Say whether every constraint that applies to these values holds; some may be missing."""
         return next(self.broken(params), None) is None
 
     def broken(self, params: Params) -> Iterator[Expression]:
-        """The constraints that apply to these values and do not hold."""
+        """Yield the constraints that apply to these values and do not hold."""
         known = {**self.fixed, **params} if self.constraints else {}
         return (
             rule
@@ -85,18 +112,25 @@ class Space:
 
     @cached_property
     def width(self) -> int:
-        """How many coordinates the unit cube has."""
+        """How many coordinates a place has."""
         return sum(parameter.width for parameter in self.parameters.values())
 
     def encode(self, params: Params) -> tuple[float, ...]:
-        """The point's place in [0, 1]^width; an inactive parameter stands in the middle."""
+        """Return the point's place, `width` numbers in [0, 1].
+
+        A parameter that is not active stands in the middle of its coordinates.
+        """
         place: list[float] = []
         for name, parameter in self.parameters.items():
             place += parameter.encode(params[name]) if name in params else parameter.middle
         return tuple(place)
 
     def decode(self, unit: Sequence[float]) -> Params:
-        """The point at a place of the cube; it may break a constraint (see `allows`)."""
+        """Return the point at a place, which may break a constraint (see `allows`).
+
+        Every place has a point: a choice is decided by the largest of its coordinates, and those of
+        parameters that are not active do not count.
+        """
         params: dict[str, Value] = {}
         start = 0
         for name, parameter in self.parameters.items():
@@ -106,7 +140,10 @@ class Space:
         return params
 
     def snap(self, units: Units) -> Units:
-        """`encode` of `decode` of each row of places [n, width]."""
+        """Return the places of the points at these places (n, width): `encode(decode(row))`.
+
+        Parameters that are pinned have their values.
+        """
         snapped = np.empty_like(units)
         for name, columns in self.columns.items():
             parameter = self.parameters[name]
@@ -118,21 +155,24 @@ class Space:
         return snapped
 
     def _active_at(self, name: str, snapped: Units) -> NDArray[np.bool_]:
-        """[n] whether a parameter has a meaning, by its parents' places."""
+        """Return (n,) whether a parameter is active at snapped places."""
         active = np.ones(len(snapped), bool)
         for parent, allowed in self.conditions.get(name, {}).items():
             active &= self._any_at(parent, allowed, snapped)
         return active
 
     def _any_at(self, name: str, values: Sequence[Value], snapped: Units) -> NDArray[np.bool_]:
-        """[n] whether a parameter has one of these values."""
+        """Return (n,) whether a parameter has one of these values at snapped places."""
         here = snapped[:, self.columns[name]]
         places = np.array([self.parameters[name].encode(value) for value in values])
         found: NDArray[np.bool_] = (np.abs(here[:, None, :] - places[None]) < _SAME).all(-1).any(-1)
         return found
 
     def log_prior(self, snapped: Units) -> Units:
-        """[n] log density of what is believed of places, 0 where nothing is; what is not active says nothing."""
+        """Return (n,) the log density of the priors at snapped places, relative to uniform draws.
+
+        It is the sum over the parameters with a prior; those that are not active add nothing.
+        """
         believed = np.zeros(len(snapped))
         for name, prior in self.priors.items():
             parameter, here = self.parameters[name], snapped[:, self.columns[name]]
@@ -142,19 +182,26 @@ class Space:
         return believed
 
     def _cases(
-        self, prior: Value | By, snapped: Units
+        self, prior: Value | DependentValue, snapped: Units
     ) -> Iterator[tuple[NDArray[np.bool_], Value]]:
-        """The values that a prior has, each with [n] where it does."""
-        if isinstance(prior, By):
+        """Yield each value that a prior takes, after (n,) at which places it does."""
+        if isinstance(prior, DependentValue):
             for other, value in prior.table.items():
                 yield self._any_at(prior.name, [other], snapped), value
         else:
             yield np.ones(len(snapped), bool), prior
 
-    def near(self, units: Units, spread: float, rng: np.random.Generator) -> Units:
-        """For each row another place: one parameter has moved, or about half of them have.
+    def near(self, units: Units, std: float, rng: np.random.Generator) -> Units:
+        """Return for each place another one near it, as a local search takes its next step.
 
-        What a move makes active is drawn afresh.
+        In half of the rows one parameter moves, in the others each with probability 1/2 (so none
+        may). Parameters that a move makes active are drawn uniformly.
+
+        Args:
+            units: (n, width) places.
+            std: the standard deviation of a number's step, on its scale of [0, 1]; a choice that
+                moves becomes any other of its values.
+            rng: the source of the moves.
         """
         moved = self.snap(units)
         few = rng.random(len(units)) < 0.5
@@ -167,14 +214,14 @@ class Space:
                 else None
             )
             moves = np.where(few, one == k, rng.random(len(units)) < 0.5)
-            moved[moves, columns] = parameter.near(here[moves], spread, rng)
+            moved[moves, columns] = parameter.near(here[moves], std, rng)
             if idle is not None:
                 moved[idle, columns] = rng.random((int(idle.sum()), parameter.width))
         return self.snap(moved)
 
     @cached_property
     def columns(self) -> Mapping[str, slice]:
-        """The coordinates of the unit cube that each parameter fills."""
+        """Which coordinates each parameter fills."""
         found, start = {}, 0
         for name, parameter in self.parameters.items():
             found[name] = slice(start, start + parameter.width)
@@ -182,12 +229,12 @@ class Space:
         return found
 
     def sample(self, rng: Random) -> Params:
-        """A point drawn uniformly, on each parameter's own scale, from those that the constraints allow.
+        """Draw a point that the constraints allow, uniformly on each parameter's own scale.
 
-        Where there are priors, a share of the points is drawn near them.
+        Where there are priors, the share `trusted` of the points is drawn from them instead.
 
         Raises:
-            SpecError: 10,000 draws broke a constraint.
+            SpecError: each of 10,000 draws broke a constraint.
         """
         for _ in range(_MOST_DRAWS):
             params = self.decode(self._drawn(rng))
@@ -203,12 +250,15 @@ class Space:
         )
 
     def _drawn(self, rng: Random) -> Sequence[float]:
-        """A place of the cube, of all parameters near their priors or of none."""
+        """Draw a place: all parameters that have priors are drawn from them, or none is."""
         priors = self.priors if self.priors and rng.random() < self.trusted else {}
         places: dict[str, Sequence[float]] = {}
-        for name in sorted(self.parameters, key=lambda name: isinstance(priors.get(name), By)):
+        # priors that depend on another parameter come last, since its value must be known
+        for name in sorted(
+            self.parameters, key=lambda name: isinstance(priors.get(name), DependentValue)
+        ):
             parameter, prior = self.parameters[name], priors.get(name)
-            if isinstance(prior, By):
+            if isinstance(prior, DependentValue):
                 prior = prior.table.get(self.parameters[prior.name].decode(places[prior.name]))
             if name in self.pinned:
                 places[name] = parameter.encode(self.pinned[name])
@@ -219,7 +269,7 @@ class Space:
         return [unit for name in self.parameters for unit in places[name]]
 
     def nearest(self, values: Params) -> Params | None:
-        """The point closest to the given values, name by name; None where a constraint forbids it."""
+        """Return the point closest to these values in each name; None if constraints forbid it."""
         params: dict[str, Value] = {}
         for name, parameter in self.parameters.items():
             if self.active(name, params):
@@ -227,7 +277,7 @@ class Space:
         return params if self.allows(params) else None
 
     def ticks(self, points: int) -> Mapping[str, Sequence[Value]]:
-        """Each parameter's values on a grid of `points` per number (or its own number of points)."""
+        """Return each parameter's values on a grid; `points` is for numbers without their own."""
         return {
             name: parameter.grid(parameter.points or points)
             for name, parameter in self.parameters.items()
@@ -236,9 +286,14 @@ class Space:
     def walk(
         self, ticks: Mapping[str, Sequence[Value]], after: Params | None = None
     ) -> Iterator[Params]:
-        """The points of a grid in order, the first parameter slowest, from the one that follows `after`.
+        """Yield the points of a grid in order; the first parameter varies most slowly.
 
-        Lazy: the 10^18th point costs what the first does.
+        Points are made when they are asked for: to begin after the 10^18th costs no more than to
+        begin at the start.
+
+        Args:
+            ticks: the values of each parameter, as `ticks` returns them.
+            after: a point of the grid, after which to begin.
         """
         yield from self._descend(tuple(self.parameters), ticks, {}, after)
 
@@ -265,9 +320,10 @@ class Space:
                 yield from self._descend(tuple(rest), ticks, here, after if i == start else None)
 
     def count(self, ticks: Mapping[str, Sequence[Value]]) -> int:
-        """How many points `walk` gives from the start, before constraints.
+        """Return how many points `walk` yields from the start, were there no constraints.
 
-        Of a parameter's ticks, those that no condition names are counted together: none is listed.
+        They are counted, not listed: values that no condition names have equally many points below
+        them.
         """
         names = tuple(self.parameters)
         needs = [self.conditions.get(name, {}) for name in names]
@@ -279,7 +335,10 @@ class Space:
 
         @cache
         def below(i: int, chosen: frozenset[tuple[str, Value]]) -> int:
-            """The points of the parameters from the i-th on; `chosen` are the named values they depend on."""
+            """Return the number of points of the parameters from the i-th on.
+
+            `chosen` holds the values before it that their conditions name.
+            """
             if i == len(names):
                 return 1
             name, chosen = names[i], frozenset(pair for pair in chosen if pair[0] in later[i])
@@ -293,7 +352,7 @@ class Space:
 
     @cached_property
     def every(self) -> Mapping[str, Sequence[Value]] | None:
-        """All values of all parameters, as ticks; None where a number is continuous."""
+        """All values of all parameters, as ticks for `walk`; None where a number is continuous."""
         ticks = {name: parameter.values() for name, parameter in self.parameters.items()}
         ticks |= {name: (value,) for name, value in self.pinned.items()}
         return (
@@ -304,10 +363,10 @@ class Space:
 
     @cached_property
     def size(self) -> int | None:
-        """How many points there are, before constraints; None where they cannot be counted."""
+        """How many points there are, were there no constraints; None for a continuous number."""
         return None if self.every is None else self.count(self.every)
 
 
 def point_key(params: Params) -> tuple[tuple[str, Value], ...]:
-    """A hashable name of the point, whatever the order of its parameters."""
+    """Return a hashable key of the point, which does not depend on the order of its parameters."""
     return tuple(sorted(params.items()))

@@ -1,15 +1,18 @@
-"""The ways to search: a table, and what every strategy is."""
+"""The ways to search: what every strategy and every surrogate is, and the tables of both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from hpsearch.options import Options
 from hpsearch.registry import Registry
 from hpsearch.space.space import Params, Space
 from hpsearch.study.history import History
@@ -18,90 +21,182 @@ from hpsearch.study.trial import Suggestion, Trial
 Array = NDArray[np.float64]
 
 
-def trained(history: History) -> float:
-    """Seconds of all trainings."""
+def training_seconds(history: History) -> float:
+    """Return the seconds of all trainings."""
     return sum(result.seconds for result in history.results.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Seconds that may be spent in all, and how many are: by the trainings alone, or by somebody's clock."""
+    """The seconds that may be spent in all, and how many are: by trainings alone, or by a clock."""
 
     seconds: float
-    spent: Callable[[History], float] = trained
+    spent: Callable[[History], float] = training_seconds
 
     def left(self, history: History) -> float:
-        """What may still be spent."""
+        """Return the seconds that may still be spent."""
         return self.seconds - self.spent(history)
+
+
+class CostModel(Protocol):
+    """What trainings cost, known before they run."""
+
+    def __call__(self, params: Sequence[Params], company: Sequence[Params]) -> Array:
+        """Return the nominal seconds, [n], that each of `params` adds to a wave of `company`."""
+
+
+class CohortRule(Protocol):
+    """Which trainings can be trained as one batched computation."""
+
+    def __call__(self, params: Params) -> tuple[Params, int]:
+        """Return the values that others must share with these params, and how many fit together."""
 
 
 class Strategy(Protocol):
     """A pure question: what to train next, given the space and all that is known.
 
-    It keeps no state between calls: the same space, history and generator give the same answer. That is
-    what makes an interrupted search go on exactly. Trials without a result count as pending.
+    It keeps no state between two calls: the same space, history and generator give the same answer.
+    That is what makes an interrupted search go on exactly. Trials without a result count as pending.
+
+    >>> from hpsearch.space.parameters import Real
+    >>> from hpsearch.strategies.grid import Grid
+    >>> space = Space({"lr": Real(0.001, 0.1, log=True)})
+    >>> Grid(points=3).ask(space, History(), Random(0))
+    NewTrial(params={'lr': 0.001}, reason='grid', ..., origin='grid')
     """
 
     def ask(self, space: Space, history: History, rng: Random) -> Suggestion | None:
-        """The next trial; None where there is nothing left to ask for."""
+        """Return what to train next; None where there is nothing left to ask for."""
+
+
+@runtime_checkable
+class Ranking(Protocol):
+    """A strategy with a judgement of its own on which trials are the best."""
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
-        """The trials that succeeded, the best first, as far as this strategy can tell merit from luck."""
+        """Return the trials that succeeded, the best first."""
 
 
-class Price(Protocol):
-    """What trainings cost, known before they run."""
-
-    def __call__(self, params: Sequence[Params], company: Sequence[Params]) -> Array:
-        """[n] nominal seconds that each of the params alone would add to a wave in which `company` is trained."""
-
-
-class Sharing(Protocol):
-    """Which trainings share an array."""
-
-    def __call__(self, params: Params) -> tuple[Params, int]:
-        """The values that another one must have to share an array with this one, and how many an array takes."""
+def ranked(strategy: Strategy, space: Space, history: History) -> Sequence[Trial]:
+    """Return the trials that succeeded, the best first: in the strategy's order, or by their losses."""
+    if isinstance(strategy, Ranking):
+        return strategy.ranked(space, history)
+    return [trial for trial, _ in history.done]
 
 
-STRATEGIES = Registry(
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a plan knows when it builds a strategy.
+
+    Attributes:
+        budget: how many trials are the strategy's own; None where only time or the space end them.
+        limit: the seconds that may be spent; None where there is no limit.
+        costs: what trainings cost before they run; None where nobody knows.
+        trials: the settings that a person has picked.
+    """
+
+    budget: int | None = None
+    limit: Limit | None = None
+    costs: CostModel | None = None
+    trials: tuple[Params, ...] = ()
+
+
+class StrategyOptions(Options):
+    """The keys of `search:` that a strategy has of its own, and what a plan must know of it.
+
+    Its module imports nothing heavy, so that a wrong YAML is refused at once.
+    """
+
+    default_wave: ClassVar[int] = 64
+    """How many trials are asked for together where nobody says how many."""
+
+    has_all_points: ClassVar[bool] = False
+    """Whether the strategy alone says what is trained: neither the default settings nor picked trials
+    are trained beside it."""
+
+    @abstractmethod
+    def build(self, context: Context) -> Strategy:
+        """Return the strategy."""
+
+    def wave_size(self, context: Context) -> int:
+        """Return how many trials are asked for together where nobody says how many."""
+        return self.default_wave
+
+    def conflicts(self) -> Iterator[tuple[str, str, str]]:
+        """Give each key that does not go with another one, why not, and what helps."""
+        yield from ()
+
+    def count(self, space: Space, trials: Sequence[Params]) -> int | None:
+        """Return how many trials there are in all, where space and picked `trials` say so."""
+        return None
+
+    @property
+    def explained_by(self) -> str:
+        """The name of the surrogate by which a study of this strategy is explained."""
+        return "gp"
+
+
+class StagedOptions(StrategyOptions):
+    """The keys of a strategy whose trials can be halved on their way and confirmed in the end."""
+
+    rungs: ClassVar[int] = 4
+    """At how many epochs the trials of a bracket are compared, the last one included."""
+
+    has_default_priors: ClassVar[bool] = False
+    """Whether its brackets begin near values that are good for most trainings."""
+
+    halving: bool = Field(False, description="true or false")
+    confirm: bool | None = Field(None, description="true or false")
+    until_converged: bool = Field(False, description="true or false")
+
+
+STRATEGIES: Registry[type[StrategyOptions]] = Registry(
     "strategy",
     {
-        "manual": "hpsearch.strategies.manual:Manual",
-        "grid": "hpsearch.strategies.grid:Grid",
-        "random": "hpsearch.strategies.random:RandomSearch",
-        "bayes": "hpsearch.strategies.bayes:Bayes",
+        "manual": "hpsearch.strategies.manual:ManualOptions",
+        "grid": "hpsearch.strategies.grid:GridOptions",
+        "random": "hpsearch.strategies.random:RandomOptions",
+        "bayes": "hpsearch.strategies.bayes_options:BayesOptions",
     },
 )
+"""Each entry names the options of a strategy, which build it."""
 
 
-class Model(Protocol):
-    """What a surrogate makes of the trials: a mixture of parts, each with an opinion of its own on every place."""
+class SurrogateModel(Protocol):
+    """What a surrogate makes of the trials: a mixture of equally probable parts.
+
+    Each part has an opinion of its own on every place of the unit cube.
+    """
 
     @property
     def noise(self) -> float:
         """The variance of one run's score."""
 
     def predict(self, U: Array) -> tuple[Array, Array]:
-        """Mean and deviation, [parts, n] each, of the score without noise at places [n, width] of the unit cube."""
+        """Return mean and standard deviation, [parts, n] each, of the noise-free score at `U` [n, width]."""
 
     def fitted(self) -> Array:
-        """The mean, [parts, n], at the places that it was given, in their order."""
+        """Return the mean, [parts, n], at the places that the model was fitted to, in their order."""
 
-    def believing(self, U: Array) -> Model:
-        """The model as if it had been right about these places."""
+    def fantasize(self, U: Array) -> SurrogateModel:
+        """Return the model as if it had been right about these places [n, width]."""
 
 
 @runtime_checkable
-class Checkable(Model, Protocol):
-    """A model that knows, without another fit, what it would have expected of each trial without having seen it."""
+class LeaveOneOut(SurrogateModel, Protocol):
+    """A model that can say, without another fit, what it would have expected of each of its trials."""
 
-    def left_out(self) -> tuple[Array, Array]:
-        """Mean and deviation, [parts, n] each, of each trial's score, with its noise, given all the others."""
+    def leave_one_out(self) -> tuple[Array, Array]:
+        """Return mean and standard deviation, [parts, n] each, of each score given all the others.
+
+        The standard deviation contains the noise of the score.
+        """
 
 
-Surrogate = Callable[[Sequence[slice], Array, Array, Array], Model]
-SURROGATES = Registry(
+Surrogate = Callable[[Sequence[slice], Array, Array, Array], SurrogateModel]
+SURROGATES: Registry[Surrogate] = Registry(
     "surrogate", {"gp": "hpsearch.strategies.gp:fit", "ann": "hpsearch.strategies.ann:fit"}
 )
-"""Each is `fit(groups, U, y, m) -> Model`: from places [n, width], scores y of mean 0 and deviation 1, and how many
-runs each is the mean of; `groups` are the columns of each parameter. The same arguments give the same model."""
+"""Each entry is a function `fit(groups, U, y, m)` of the columns of each parameter, places [n, width],
+scores [n] of mean 0 and standard deviation 1, and how many runs each score is the mean of. The same
+arguments give the same model."""

@@ -1,4 +1,9 @@
-"""Where to look for the next trial: everywhere, near the best trials, and ever nearer to the most promising places."""
+"""Where to look for the next trial.
+
+Candidates are drawn from the whole space, near the best trials, and then, in rounds, ever nearer to
+the most valuable candidates so far. A place is a row of coordinates in the unit cube; it is snapped
+if it is exactly the place of the point that it decodes to.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +16,38 @@ from hpsearch.space.space import Params, Space, point_key
 from hpsearch.strategies import Array
 from hpsearch.study.history import History
 
-_DRAWN = 700  # from the whole space
+_DRAWN = 700  # places from the whole space
 _DRAWS = 10_000  # draws for them: a constraint may leave few
-_NEAR = 300  # near the parents
-_ROUNDS = (0.2, 0.07, 0.02)  # then, in each, more near the best so far: how near, in the unit cube
-_BEST, _CHILDREN = 10, 12
-_MATES = 100
-_STEPS = 10  # to the middle
+_NEAR = 300  # places near the parents
+_NEAR_STD = 0.1  # of their coordinates' steps away from the parents
+_ROUNDS = (0.2, 0.07, 0.02)  # the same for places near the best so far, in each round
+_BEST, _CHILDREN = 10, 12  # how many of the best a round goes on from, and places near each
+_CROSSED = 100  # places that `crossover` returns
+_STEPS = 10  # of the way to the center
 
 Acquisition = Callable[[Units], Array]
+"""Returns the values [n] of snapped places [n, width]; the larger the better."""
 
 
-def search(
+def best_candidates(
     space: Space, parents: Units, value: Acquisition, rng: np.random.Generator, effort: float = 1.0
 ) -> Units:
-    """Snapped places [n, width], the most valuable first; a constraint may forbid some. The time goes by `effort`."""
+    """Return candidates, the most valuable first: snapped places [n, width].
+
+    A constraint of the space may forbid some of them, see `unseen`.
+
+    Args:
+        space: where to look.
+        parents: [m, width] places of the best trials, near which there may be better ones; m >= 1.
+        value: the acquisition function.
+        rng: draws the places.
+        effort: how many places are tried, as a multiple of about 1,400; the time is in proportion.
+    """
     drawn, near, children = (round(effort * number) for number in (_DRAWN, _NEAR, _CHILDREN))
     U = np.concatenate(
         [
             _allowed(space, drawn, rng),
-            space.near(parents[rng.integers(len(parents), size=near)], 0.1, rng),
+            space.near(parents[rng.integers(len(parents), size=near)], _NEAR_STD, rng),
         ]
     )
     values = value(U)
@@ -38,24 +55,33 @@ def search(
     def best(number: int) -> Units:
         return U[np.argsort(-values, kind="stable")[:number]]
 
-    for spread in _ROUNDS:
-        more = space.near(np.repeat(best(_BEST), children, axis=0), spread, rng)
+    for std in _ROUNDS:
+        more = space.near(np.repeat(best(_BEST), children, axis=0), std, rng)
         U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
     return best(len(U))
 
 
-def inwards(space: Space, params: Params) -> Units:
-    """Snapped places from a point nearly to the middle of the space; its choices stay."""
+def toward_center(space: Space, params: Params) -> Units:
+    """Return ten snapped places [10, width] from a point to near the center of the space.
+
+    The first is the point itself. Numbers move to the middle of their scales; choices stay. They
+    serve where the point may be too expensive: the extremes of cost lie at the ends of the scales.
+    """
     middle = np.concatenate([parameter.middle for parameter in space.parameters.values()])
     shares = np.arange(_STEPS, 0, -1)[:, None] / _STEPS
     return space.snap(middle + shares * (np.array(space.encode(params)) - middle))
 
 
-def mates(space: Space, company: Units, rng: np.random.Generator) -> Units:
-    """Places that have about half of their values in common with one of these."""
+def crossover(space: Space, company: Units, rng: np.random.Generator) -> Units:
+    """Return a hundred snapped places [100, width] that resemble the rows of `company` [m, width].
+
+    Each place has the value of one row, which is drawn for it, in about half of its parameters, and
+    a uniform draw in the others. Many such trials can train in one cohort with the trial of their
+    row. Without any rows there are no places either: [0, width].
+    """
     if not len(company):
         return company
-    U = company[rng.integers(len(company), size=_MATES)]
+    U = company[rng.integers(len(company), size=_CROSSED)]
     other = rng.random(U.shape)
     for columns in space.columns.values():
         kept = rng.random(len(U)) < 0.5
@@ -63,8 +89,11 @@ def mates(space: Space, company: Units, rng: np.random.Generator) -> Units:
     return space.snap(other)
 
 
-def unknown(space: Space, history: History, U: Units) -> Iterator[Params]:
-    """The points at snapped places that nobody has asked for, each once, in order."""
+def unseen(space: Space, history: History, U: Units) -> Iterator[Params]:
+    """Yield the points at snapped places [n, width] that are allowed and that no trial has.
+
+    They keep their order, and none comes twice.
+    """
     known = set(history.keys)
     for unit in U.tolist():
         params = space.decode(unit)
@@ -74,7 +103,10 @@ def unknown(space: Space, history: History, U: Units) -> Iterator[Params]:
 
 
 def _allowed(space: Space, drawn: int, rng: np.random.Generator) -> Units:
-    """Places from the whole space; where a constraint leaves few, as many as are found."""
+    """Return uniform draws from the space that satisfy its constraints: snapped places [n, width].
+
+    There are `drawn` of them; where the constraints leave few points, as many as are found.
+    """
     if not space.constraints:
         return space.snap(rng.random((drawn, space.width)))
     U = space.snap(rng.random((_DRAWS, space.width)))

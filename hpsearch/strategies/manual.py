@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import ClassVar
 
 from hpsearch.space.space import Params, Space
+from hpsearch.strategies import Context, Strategy, StrategyOptions
 from hpsearch.study.history import History
-from hpsearch.study.trial import New, Trial
+from hpsearch.study.trial import NewTrial
+
+
+class ManualOptions(StrategyOptions):
+    """A manual search has no keys of its own."""
+
+    has_all_points: ClassVar[bool] = True
+
+    def build(self, context: Context) -> Strategy:
+        """Return the strategy that asks for the picked trials."""
+        return Manual(context.trials)
+
+    def count(self, space: Space, trials: Sequence[Params]) -> int:
+        """Return how many trials were picked."""
+        return len(trials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +33,9 @@ class Manual:
 
     trials: tuple[Params, ...] = ()
 
-    def ask(self, space: Space, history: History, rng: Random) -> New | None:
-        """The next of the list."""
+    def ask(self, space: Space, history: History, rng: Random) -> NewTrial | None:
+        """Return the next trial of the list."""
         number = len(history)
-        return New(self.trials[number], "hand-picked") if number < len(self.trials) else None
-
-    def ranked(self, space: Space, history: History) -> Sequence[Trial]:
-        """The lowest loss first."""
-        return [trial for trial, _ in history.done]
+        if number >= len(self.trials):
+            return None
+        return NewTrial(self.trials[number], "hand-picked", origin="picked")

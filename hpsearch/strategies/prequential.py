@@ -1,4 +1,7 @@
-"""How well a surrogate foretold a search, trial by trial: the proper way to compare two (Dawid 1984)."""
+"""How well a surrogate predicts a search, one trial after the other, each from those before it.
+
+It is the proper way to compare two surrogates (Dawid 1984, who calls it prequential).
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpsearch.space.space import Space
-from hpsearch.strategies import Model
-from hpsearch.strategies.acquisition import Array
+from hpsearch.strategies import Array, SurrogateModel
 from hpsearch.strategies.bayes import first
-from hpsearch.strategies.surrogates import LEAST, Scale, model_of, places, repeatable
+from hpsearch.strategies.surrogates import MIN_DONE, ScoreScale, encode_trials, model_of, repeatable
 from hpsearch.study.history import History
 
-_GROWN = (
-    1.2  # a model is fitted anew where there are so many times the trials that it was fitted to
-)
+_GROWTH = 1.2  # a model is fitted anew when there are so many times as many trials as it has seen
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """What each trial's loss was to a model of the trials before it, in the mean over `trials`; NaN where none is.
+class PrequentialScores:
+    """How well each trial's loss was predicted from the trials before it, averaged over `trials`.
 
-    Both are in units of the deviation of all losses, the worst cut down. `density` is the log of the predictive density
-    (who knows nothing but mean and deviation has about -1.4), the larger the better; `rmse` is the error of the mean.
+    Attributes:
+        density: the mean log density that the predictions had at the losses; larger is better. Who
+            knows nothing but mean and standard deviation has about -1.4.
+        rmse: the root mean square error of the predicted means.
+        trials: how many trials were predicted. Where there are none, the others are NaN.
+
+    Losses are counted in standard deviations of all losses, the worst cut down.
     """
 
     density: float
@@ -32,13 +37,18 @@ class Scores:
     trials: int
 
 
-def one_step_ahead(space: Space, history: History, surrogate: str) -> Scores:
-    """How well `surrogate` would have foretold each loss from those before it, from where a search begins to ask it.
+def one_step_ahead(space: Space, history: History, surrogate: str) -> PrequentialScores:
+    """Score a surrogate on each trial of a history from where a search begins to ask it.
 
-    Trials count in order of their numbers; those that failed, and repetitions, do not. To keep it cheap, up to a
-    sixth of the latest trials are not yet known to a model.
+    Trials count in the order of their numbers; those that failed, and repetitions, do not count. To
+    keep it cheap, up to a sixth of the latest trials are not yet known to a model.
+
+    Args:
+        space: the search space, of which all trials are points.
+        history: the trials, of any strategy.
+        surrogate: a name in `SURROGATES`.
     """
-    firsts = tuple(trial for trial in history.trials if trial.of is None)
+    firsts = tuple(trial for trial in history.trials if trial.parent is None)
     results = {
         trial.number: history.results[trial.number]
         for trial in firsts
@@ -46,34 +56,45 @@ def one_step_ahead(space: Space, history: History, surrogate: str) -> Scores:
     }
     told = sorted(History(firsts, results).done, key=lambda pair: pair[0].number)
     if not told:
-        return Scores(math.nan, math.nan, 0)
-    whole = Scale.of([result.loss for _, result in told])
-    start = max(LEAST, first(space))
+        return PrequentialScores(math.nan, math.nan, 0)
+    whole = ScoreScale.fit([result.loss for _, result in told])
+    start = max(MIN_DONE, first(space))
     density, error = [np.empty(0)], [np.empty(0)]
     with repeatable():
         while start < len(told):
-            end = min(len(told), max(start + 1, math.floor(start * _GROWN)))
+            end = min(len(told), max(start + 1, math.floor(start * _GROWTH)))
             known, ahead = told[:start], told[start:end]
             before = History(
                 tuple(trial for trial, _ in known),
                 {trial.number: result for trial, result in known},
             )
-            scale = Scale.of([result.loss for _, result in known])
+            scale = ScoreScale.fit([result.loss for _, result in known])
             y = scale.scores([result.loss for _, result in ahead])
             model = model_of(space, before, surrogate)
-            one, other = foretold(model, places(space, [trial for trial, _ in ahead]), y)
-            unit = scale.deviation / whole.deviation
-            density.append(one - math.log(unit))
-            error.append(other * unit)
+            U = encode_trials(space, [trial for trial, _ in ahead])
+            its_density, its_error = predictive_scores(model, U, y)
+            # from the scale of the known losses to that of all: a density is per unit
+            unit = scale.std / whole.std
+            density.append(its_density - math.log(unit))
+            error.append(its_error * unit)
             start = end
-    found, missed = np.concatenate(density), np.concatenate(error)
-    if not len(found):
-        return Scores(math.nan, math.nan, 0)
-    return Scores(float(found.mean()), math.sqrt(float(np.square(missed).mean())), len(found))
+    densities, errors = np.concatenate(density), np.concatenate(error)
+    if not len(densities):
+        return PrequentialScores(math.nan, math.nan, 0)
+    rmse = math.sqrt(float(np.square(errors).mean()))
+    return PrequentialScores(float(densities.mean()), rmse, len(densities))
 
 
-def foretold(model: Model, U: Array, y: Array) -> tuple[Array, Array]:
-    """[n] the log density of one run's scores at places, and how far the mean misses them."""
+def predictive_scores(model: SurrogateModel, U: Array, y: Array) -> tuple[Array, Array]:
+    """Return the log density that a model has at scores, and by how much its mean misses them.
+
+    Both are [n]. The density is that of the mixture of the model's parts, with the noise of a run.
+
+    Args:
+        model: a fitted surrogate.
+        U: [n, width] places.
+        y: [n] the scores of one run each.
+    """
     mu, s = model.predict(U)
     v = s * s + model.noise
     each = -0.5 * (np.square(y - mu) / v + np.log(2.0 * math.pi * v))

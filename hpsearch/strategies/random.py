@@ -1,6 +1,6 @@
-"""Random search without replacement: plain, or in rounds around the best found so far.
+"""Random search without replacement: plain, or in rounds around the best trials so far.
 
-Sources: Bergstra & Bengio 2012; the guided rounds are a local search from the elite of the rounds before.
+Source: Bergstra & Bengio 2012. The guided rounds are a local search from the best of earlier rounds.
 """
 
 from __future__ import annotations
@@ -10,66 +10,111 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from random import Random
+from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from hpsearch.space.space import Params, Space, point_key
+from hpsearch.strategies import Context, StagedOptions, Strategy
 from hpsearch.study.history import History
-from hpsearch.study.trial import New, Trial, Wait
+from hpsearch.study.trial import NewTrial, Wait
 
-_FRESH = 0.25  # the share of a guided round that is drawn from the whole space: never 0
-_SPREAD = (0.2, 0.03)  # of a guided draw around its parent, in the unit cube: first, and at last
-_TRIES = 200  # draws that may repeat an old point before the new ones are looked for one by one
+_ROUNDS = 5  # of a guided search that does not say how many
+_FRESH = 0.25  # the share of a guided round that is drawn from the whole space; it is never 0
+_DISTANCE = (0.2, 0.03)  # of a guided draw from its parent, in the unit cube: at first, and at last
+_TRIES = 200  # draws that may repeat an old point before new ones are looked for one by one
+
+
+class RandomOptions(StagedOptions):
+    """The keys of a random search: in how many rounds it draws, and whether earlier ones guide it."""
+
+    rungs: ClassVar[int] = 4
+
+    rounds: int = Field(1, ge=1, le=100_000, description="a whole number of rounds, 1 or more")
+    guided: bool | None = Field(None, description="true or false")
+
+    def build(self, context: Context) -> Strategy:
+        """Return the strategy that draws so many trials in these rounds."""
+        guided = self._rounds() > 1 if self.guided is None else self.guided
+        return RandomSearch(self._per_round(context.budget), guided)
+
+    def wave_size(self, context: Context) -> int:
+        """Return the size of the larger rounds: a round is drawn at once."""
+        per_round = self._per_round(context.budget)
+        return math.ceil(per_round) if per_round else self.default_wave
+
+    def conflicts(self) -> Iterator[tuple[str, str, str]]:
+        """Give the keys of rounds where halving draws in brackets."""
+        for name, given in (("rounds", self.rounds > 1), ("guided", self.guided)):
+            if self.halving and given:
+                message = f"'{name}' has no meaning beside halving, which draws in brackets"
+                yield name, message, "leave one of the two out"
+
+    def _rounds(self) -> int:
+        return _ROUNDS if self.guided and self.rounds == 1 else self.rounds
+
+    def _per_round(self, trials: int | None) -> Fraction | None:
+        """Return how many trials a round has in the mean; None where there is one round."""
+        rounds = self._rounds()
+        if rounds == 1:
+            return None
+        if trials is None:
+            return Fraction(self.default_wave)
+        return Fraction(max(trials, rounds), rounds)
 
 
 @dataclass(frozen=True, slots=True)
 class RandomSearch:
-    """Draws from the space; no point twice.
+    """Draws points from the space, none of them twice.
 
-    Rounds have `round` trials in the mean, and sizes that differ by at most one; without it there is one round. With
-    `guided`, every round after the first is drawn around the best of the trials that ended before; the spread shrinks
-    from round to round.
+    Attributes:
+        round: how many trials a round has in the mean, so that sizes differ by at most one; None
+            makes all trials one round.
+        guided: whether every round after the first is drawn around the best of the trials that
+            ended before; the distance from them shrinks from round to round.
     """
 
     round: Fraction | int | None = None
     guided: bool = False
 
-    def ask(self, space: Space, history: History, rng: Random) -> New | Wait | None:
-        """A point not asked for before; None where there is none. A round waits for the one before."""
+    def ask(self, space: Space, history: History, rng: Random) -> NewTrial | Wait | None:
+        """Return a point not asked for before; None where there is none.
+
+        A round waits until something of the round before it has ended.
+        """
         round = self._round(len(history))
         if round > self._round(len(history) - 1) and self._is_pending(round - 1, history):
             return Wait()
         seen = history.keys
-        elite = [
-            trial.params
-            for trial, _ in history.done[: math.isqrt(max(0, len(history.done) - 1)) + 1]
-        ]
-        lot = history.lot if self.guided and round else 0
+        count = math.isqrt(max(0, len(history.done) - 1)) + 1
+        elite = [trial.params for trial, _ in history.done[:count]]
+        group = history.next_seed_group if self.guided and round else 0
         if self.guided and round and elite and rng.random() >= _FRESH:
-            spread = max(_SPREAD[0] * 0.6 ** (round - 1), _SPREAD[1])
-            near = around(elite, space, spread, np.random.default_rng(rng.getrandbits(64)), _TRIES)
+            distance = max(_DISTANCE[0] * 0.6 ** (round - 1), _DISTANCE[1])
+            generator = np.random.default_rng(rng.getrandbits(64))
+            near = around(elite, space, distance, generator, _TRIES)
             params = next((params for params in near if point_key(params) not in seen), None)
             if params is not None:
-                return New(params, f"near the best {len(elite)}", lot=lot)
-        params = unseen(space, seen, rng)
-        return New(params, "random", lot=lot) if params is not None else None
+                reason = f"near the best {len(elite)}"
+                return NewTrial(params, reason, seed_group=group, origin="guided")
+        params = draw_unseen(space, seen, rng)
+        if params is None:
+            return None
+        return NewTrial(params, "random", seed_group=group, origin="random")
 
     def _round(self, number: int) -> int:
-        """The round of a trial."""
+        """Return the round of a trial."""
         return 0 if self.round is None else max(0, number) // self.round
 
     def _is_pending(self, round: int, history: History) -> bool:
-        """Whether nothing of a round has ended."""
+        """Return whether nothing of a round has ended."""
         trials = (trial for trial in history.trials if self._round(trial.number) == round)
         return all(trial.number not in history.results for trial in trials)
 
-    def ranked(self, space: Space, history: History) -> Sequence[Trial]:
-        """The lowest loss first."""
-        return [trial for trial, _ in history.done]
 
-
-def unseen(space: Space, seen: Collection[object], rng: Random) -> Params | None:
-    """A point drawn uniformly from those whose key is not in `seen`; None where there is none."""
+def draw_unseen(space: Space, seen: Collection[object], rng: Random) -> Params | None:
+    """Return a point drawn uniformly from those whose key is not in `seen`; None where none is left."""
     for _ in range(_TRIES):
         params = space.sample(rng)
         if point_key(params) not in seen:
@@ -81,12 +126,23 @@ def unseen(space: Space, seen: Collection[object], rng: Random) -> Params | None
 
 
 def around(
-    elite: Sequence[Params], space: Space, spread: float, rng: np.random.Generator, draws: int
+    elite: Sequence[Params],
+    space: Space,
+    distance: float,
+    rng: np.random.Generator,
+    draws: int,
 ) -> Iterator[Params]:
-    """Points near the elite (best first, the better the likelier), as many as a constraint allows of so many draws."""
+    """Give points near the elite, as many as a constraint allows of so many draws.
+
+    Args:
+        elite: the points to draw near, best first; the better one is, the likelier it is chosen.
+        space: where to draw.
+        distance: how far from its parent a point is, in the unit cube.
+        rng: the source of random numbers.
+        draws: how many points are drawn.
+    """
     weights = np.arange(len(elite), 0, -1) / (len(elite) * (len(elite) + 1) / 2)
-    parents = np.array([space.encode(params) for params in elite])[
-        rng.choice(len(elite), draws, p=weights)
-    ]
-    points = (space.decode(unit) for unit in space.near(parents, spread, rng).tolist())
+    chosen = rng.choice(len(elite), draws, p=weights)
+    parents = np.array([space.encode(params) for params in elite])[chosen]
+    points = (space.decode(unit) for unit in space.near(parents, distance, rng).tolist())
     return filter(space.allows, points)

@@ -1,6 +1,7 @@
-"""What a model makes of a search, to be looked at: along each parameter, and of each trial. All in units of the loss.
+"""What a surrogate model has learned from a search: along each parameter, and of each trial.
 
-Any strategy's trials will do: the model is fitted to what is there.
+Every strategy's trials will do, since the model is fitted to what is there. Losses, standard
+deviations and improvements are in units of the loss.
 """
 
 from __future__ import annotations
@@ -13,44 +14,61 @@ import numpy as np
 
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params, Space
-from hpsearch.strategies import SURROGATES, Checkable
+from hpsearch.strategies import SURROGATES, LeaveOneOut
 from hpsearch.strategies.acquisition import moments
-from hpsearch.strategies.prequential import Scores, one_step_ahead
+from hpsearch.strategies.prequential import PrequentialScores, one_step_ahead
 from hpsearch.strategies.surrogates import (
-    LEAST,
-    Beliefs,
-    Scale,
-    chosen,
+    MIN_DONE,
+    ScoreScale,
+    Surrogates,
     log_success,
     repeatable,
     scores,
+    training_subset,
 )
 from hpsearch.study.history import History
 from hpsearch.study.trial import Done, Trial
 
-NEEDED = LEAST
-"""Trials that must have succeeded before there is anything to model."""
+NEEDED = MIN_DONE
+"""How many trials must have succeeded before there is anything to model."""
 
-_POINTS = 61  # of a number's slice
+_POINTS = 61  # values of a number in its slice
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """A trial that has a value of the parameter: where it lies along it, and its loss."""
+class SlicePoint:
+    """A trial that has a value of a slice's parameter.
+
+    Attributes:
+        number: the trial's.
+        value: of the parameter.
+        position: where the value lies along the parameter, as in `Slice.positions`.
+        loss: the trial's.
+    """
 
     number: int
     value: Value
-    place: float
+    position: float
     loss: float
 
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What the model expects along one parameter, the others as in trial `trial`, the best one that uses it.
+    """What the model predicts along one parameter, the others as in one trial.
 
-    `places` are from 0 to 1 on the parameter's own scale, in order; of choices (not `ordered`) 0, 1, 2, ... `mean`
-    and `deviation` are those of the loss without noise, `success` is the chance that a training does not fail, and
-    `improvement` what a next trial is expected to gain, with that chance.
+    Attributes:
+        name: the parameter's.
+        trial: the number of the best trial that has a value of it; the others are as in this one.
+        value: the parameter's value in that trial.
+        ordered: whether the parameter is a number, not a choice.
+        values: of the parameter, in order; each of the next five has an entry for every one.
+        positions: where the values lie: from 0 to 1 on the parameter's own scale; of choices 0, 1,
+            2, ...
+        mean: of the loss without noise.
+        std: its standard deviation.
+        success: the probability that a training does not fail.
+        improvement: the expected improvement of a next trial, times that probability.
+        points: the trials that have a value of the parameter, best first.
     """
 
     name: str
@@ -58,63 +76,87 @@ class Slice:
     value: Value
     ordered: bool
     values: tuple[Value, ...]
-    places: tuple[float, ...]
+    positions: tuple[float, ...]
     mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    std: tuple[float, ...]
     success: tuple[float, ...]
     improvement: tuple[float, ...]
-    seen: tuple[Point, ...]
+    points: tuple[SlicePoint, ...]
 
     @property
     def swing(self) -> float:
-        """How far apart the largest and the smallest expected loss are."""
+        """The largest mean minus the smallest one: how much the parameter matters."""
         return max(self.mean) - min(self.mean)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a trial's loss was (as the model counts it), and what was expected of it, with its noise."""
+class HeldOutPrediction:
+    """A trial's loss, and what a model predicted that had not seen it.
+
+    Attributes:
+        number: the trial's.
+        loss: as the model counts it: one above the cut counts as the cut.
+        expected: the predicted mean.
+        std: the predicted standard deviation of the loss, with its noise.
+    """
 
     number: int
     loss: float
     expected: float
-    deviation: float
+    std: float
 
     @property
-    def surprise(self) -> float:
-        """How far off it was, in deviations."""
-        return (self.loss - self.expected) / self.deviation
+    def standardized_error(self) -> float:
+        """How many standard deviations the loss is above what was expected."""
+        return (self.loss - self.expected) / self.std
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """What a model expected of trials that it had not seen. `kind` says how they were kept from it."""
+class CrossValidation:
+    """What a model predicted of trials that were held out from it.
+
+    Attributes:
+        kind: how they were held out: `leave-one-out`.
+        predictions: one for each trial.
+    """
 
     kind: str
-    seen: tuple[Seen, ...]
+    predictions: tuple[HeldOutPrediction, ...]
 
     @property
     def rmse(self) -> float:
-        """How far off it was, typically."""
-        return math.sqrt(sum((one.loss - one.expected) ** 2 for one in self.seen) / len(self.seen))
+        """The root mean square error of the predicted means."""
+        return math.sqrt(
+            sum((one.loss - one.expected) ** 2 for one in self.predictions) / len(self.predictions)
+        )
 
     @property
-    def spread(self) -> float:
-        """How far off the mean loss is: what knowing nothing of the parameters comes to."""
-        return float(np.std([one.loss for one in self.seen]))
+    def loss_std(self) -> float:
+        """The standard deviation of the losses: the error of who predicts their mean for all."""
+        return float(np.std([one.loss for one in self.predictions]))
 
-    def within(self, deviations: float) -> float:
-        """The share of trials that were no further off than so many deviations."""
-        return sum(abs(one.surprise) <= deviations for one in self.seen) / len(self.seen)
+    def within(self, stds: float) -> float:
+        """Return the share of losses at most so many predicted standard deviations off."""
+        return sum(abs(one.standardized_error) <= stds for one in self.predictions) / len(
+            self.predictions
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """All that a model has to say. `slices` has what matters most first; a parameter that no trial used has none.
+class SurrogateReport:
+    """All that a model has learned from a search.
 
-    A loss above `cut` counted as that. `noise` is the deviation of one run's loss; `outside` are trials that are no
-    points of the space. `checks` has one entry for each way in which trials were kept from the model; `foretold` says
-    how well each surrogate would have foretold the trials, one after the other.
+    Attributes:
+        surrogate: its name in `SURROGATES`.
+        trials: how many it was fitted to.
+        outside: how many more succeeded that are no points of the space.
+        trial: the number of the trial through which the slices go.
+        cut: a loss above this one counted as this one.
+        noise: the standard deviation of one run's loss.
+        slices: one for each parameter that some trial used; what matters most comes first.
+        cross_validations: how well held-out trials were predicted; empty for a model that would
+            have to be fitted again for each of them.
+        predictive_scores: for each surrogate, how well it would have predicted the search.
     """
 
     surrogate: str
@@ -124,12 +166,12 @@ class Outlook:
     cut: float
     noise: float
     slices: tuple[Slice, ...]
-    checks: tuple[Check, ...]
-    foretold: Mapping[str, Scores]
+    cross_validations: tuple[CrossValidation, ...]
+    predictive_scores: Mapping[str, PrequentialScores]
 
 
 def usable(space: Space, history: History) -> History:
-    """What a model can be fitted to: what has ended, at points of the space."""
+    """Return what a model can be fitted to: trials that have ended and are points of the space."""
     kept = [
         trial
         for trial in history.trials
@@ -138,78 +180,95 @@ def usable(space: Space, history: History) -> History:
     return History(tuple(kept), history.results)
 
 
-def outlook(space: Space, history: History, surrogate: str, winner: int | None = None) -> Outlook:
-    """What a model makes of the trials; at least `NEEDED` must be `usable` and have succeeded.
+def surrogate_report(
+    space: Space, history: History, surrogate: str, winner: int | None = None
+) -> SurrogateReport:
+    """Fit a surrogate to a search, and report what it has learned.
 
-    The slices go through the trial with the number `winner`, or through the best one.
+    Args:
+        space: the search space.
+        history: at least `NEEDED` of its trials are `usable` and have succeeded.
+        surrogate: a name in `SURROGATES`.
+        winner: the number of the trial through which the slices go; the best one where it is None.
     """
     ended = usable(space, history)
     losses = [result.loss for _, result in ended.done]
-    units = Scale.of(losses)
-    y, (shift, scale) = units.scores(losses), units.loss
+    scale = ScoreScale.fit(losses)
+    y, (shift, unit) = scale.scores(losses), scale.shift_and_unit
     with repeatable():
-        beliefs = Beliefs.of(space, ended, surrogate)
+        surrogates = Surrogates.fit(space, ended, surrogate)
         anchor = next(
             (trial for trial, _ in ended.done if trial.number == winner), ended.done[0][0]
         )
         ranked = [anchor, *(trial for trial, _ in ended.done if trial is not anchor)]
         slices = [
-            _slice(space, beliefs, name, ranked, ended, (shift, scale))
+            _slice(space, surrogates, name, ranked, ended, (shift, unit))
             for name in space.parameters
             if any(name in trial.params for trial in ranked)
         ]
-        checks = _checks(beliefs, ended, (shift, scale))
-    counted = shift + scale * y
-    return Outlook(
+        cross_validations = _cross_validations(surrogates, ended, (shift, unit))
+    counted = shift + unit * y
+    return SurrogateReport(
         surrogate,
         len(losses),
         len(history.done) - len(losses),
         anchor.number,
         float(counted.max()),
-        scale * math.sqrt(beliefs.model.noise),
+        unit * math.sqrt(surrogates.model.noise),
         tuple(sorted(slices, key=lambda one: -one.swing)),
-        checks,
+        cross_validations,
         {name: one_step_ahead(space, ended, name) for name in SURROGATES},
     )
 
 
 def _slice(
     space: Space,
-    beliefs: Beliefs,
+    surrogates: Surrogates,
     name: str,
     ranked: Sequence[Trial],
     history: History,
     back: tuple[float, float],
 ) -> Slice:
-    shift, scale = back
+    """Return the slice along one parameter.
+
+    Args:
+        space: the search space.
+        surrogates: the fitted models.
+        name: the parameter's.
+        ranked: the trials that succeeded, first the one through which the slice goes, or the first
+            of the others that uses the parameter.
+        history: what the models were fitted to.
+        back: shift and unit, which take a score back to a loss.
+    """
+    shift, unit = back
     parameter = space.parameters[name]
     anchor = next(trial for trial in ranked if name in trial.params)
-    place = _placed(space, name)
-    values = sorted({*parameter.grid(_POINTS), anchor.params[name]}, key=place)
+    position = _position_along(space, name)
+    values = sorted({*parameter.grid(_POINTS), anchor.params[name]}, key=position)
     points = [(value, _with(space, ranked, anchor.params, name, value)) for value in values]
     points = [(value, params) for value, params in points if space.allows(params)]
     U = space.snap(np.array([space.encode(params) for _, params in points]))
-    mu, s = moments(*beliefs.model.predict(U))
-    seen = [(trial, result) for trial, result in history.done if name in trial.params]
+    mu, s = moments(*surrogates.model.predict(U))
+    using = [(trial, result) for trial, result in history.done if name in trial.params]
     return Slice(
         name=name,
         trial=anchor.number,
         value=anchor.params[name],
         ordered=parameter.ordered,
         values=tuple(value for value, _ in points),
-        places=tuple(place(value) for value, _ in points),
-        mean=tuple((shift + scale * mu).tolist()),
-        deviation=tuple((scale * s).tolist()),
-        success=tuple(np.exp(log_success(beliefs.failure, U)).tolist())
-        if beliefs.failure
+        positions=tuple(position(value) for value, _ in points),
+        mean=tuple((shift + unit * mu).tolist()),
+        std=tuple((unit * s).tolist()),
+        success=tuple(np.exp(log_success(surrogates.failure, U)).tolist())
+        if surrogates.failure
         else (1.0,) * len(U),
-        improvement=tuple((scale * np.exp(beliefs.improvement(U))).tolist()),
-        seen=tuple(_point(trial, result, name, place) for trial, result in seen),
+        improvement=tuple((unit * np.exp(surrogates.log_improvement(U))).tolist()),
+        points=tuple(_point(trial, result, name, position) for trial, result in using),
     )
 
 
-def _placed(space: Space, name: str) -> Callable[[Value], float]:
-    """Where a value lies along its parameter: on its scale, or which one of the choices it is."""
+def _position_along(space: Space, name: str) -> Callable[[Value], float]:
+    """Return the function from a parameter's values to their `Slice.positions`."""
     parameter = space.parameters[name]
     if parameter.ordered:
         return lambda value: parameter.encode(value)[0]
@@ -217,12 +276,15 @@ def _placed(space: Space, name: str) -> Callable[[Value], float]:
     return lambda value: float(options.index(value))
 
 
-def _point(trial: Trial, result: Done, name: str, place: Callable[[Value], float]) -> Point:
-    return Point(trial.number, trial.params[name], place(trial.params[name]), result.loss)
+def _point(trial: Trial, result: Done, name: str, position: Callable[[Value], float]) -> SlicePoint:
+    return SlicePoint(trial.number, trial.params[name], position(trial.params[name]), result.loss)
 
 
 def _with(space: Space, ranked: Sequence[Trial], params: Params, name: str, value: Value) -> Params:
-    """The point with another value; what that gives a meaning is as in the best trial that uses it."""
+    """Return the point with another value of one parameter.
+
+    Parameters that become active by it are as in the best trial in which they are active.
+    """
     moved: dict[str, Value] = {}
     for other, parameter in space.parameters.items():
         if other == name:
@@ -235,17 +297,24 @@ def _with(space: Space, ranked: Sequence[Trial], params: Params, name: str, valu
     return moved
 
 
-def _checks(beliefs: Beliefs, history: History, back: tuple[float, float]) -> tuple[Check, ...]:
-    """Each trial as the model expects it from the others; nothing of a model that would have to be fitted again."""
-    if not isinstance(beliefs.model, Checkable):
+def _cross_validations(
+    surrogates: Surrogates, history: History, back: tuple[float, float]
+) -> tuple[CrossValidation, ...]:
+    """Return each trial as the model predicts it from the others.
+
+    There is none for a model that would have to be fitted again for each trial.
+    """
+    if not isinstance(surrogates.model, LeaveOneOut):
         return ()
-    shift, scale = back
+    shift, unit = back
     y = scores([result.loss for _, result in history.done])
     score = {
         trial.number: value for (trial, _), value in zip(history.done, y.tolist(), strict=True)
     }
-    numbers = [trial.number for trial, _ in chosen(history.done)]
-    mu, s = moments(*beliefs.model.left_out())
-    found = zip(numbers, mu.tolist(), s.tolist(), strict=True)
-    seen = (Seen(n, shift + scale * score[n], shift + scale * m, scale * d) for n, m, d in found)
-    return (Check("leave-one-out", tuple(seen)),)
+    numbers = [trial.number for trial, _ in training_subset(history.done)]
+    mu, s = moments(*surrogates.model.leave_one_out())
+    predictions = (
+        HeldOutPrediction(n, shift + unit * score[n], shift + unit * mean, unit * std)
+        for n, mean, std in zip(numbers, mu.tolist(), s.tolist(), strict=True)
+    )
+    return (CrossValidation("leave-one-out", tuple(predictions)),)

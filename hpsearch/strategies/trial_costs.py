@@ -1,13 +1,16 @@
-"""What a training costs, and what it is worth to pay.
+"""What a training costs in seconds, and how much improvement is worth its seconds.
 
 Notation
-    c         [n] seconds that a trial would take, or add to the trainings of its wave
-    mu, s     [parts, n] mean and deviation of log c by each part of a model: the mean of c is that of exp(mu + s^2 / 2)
-              over the parts, far above the median where little is known of it                                      (1)
-    g, f      front: log seconds, rising, and the lowest score that was reached for so many, falling
+    c         [n] seconds that a trial takes, or adds to the trainings of its wave
+    mu, s     [parts, n] mean and standard deviation of log c by each part of a mixture model. c is
+              log-normal, so its mean is the average of exp(mu + s^2 / 2) over the parts        (1)
+              which is far above the median where little is known
+    g, f      the Pareto front: log seconds, rising, and the lowest score that has been reached
+              within so many seconds, falling
 
-Sources: Snoek, Larochelle & Adams 2012 (EI per second, which keeps on buying what is cheap; here it is so only for what
-is dear, and log c has a process of its own); Emmerich et al. 2011 (the expected improvement of a hypervolume).
+Sources: Snoek, Larochelle & Adams 2012 (EI per second, which keeps buying what is cheap: here only
+expensive trials are penalised; log c has a process of its own); Emmerich et al. 2011 (the expected
+improvement of a hypervolume).
 """
 
 from __future__ import annotations
@@ -20,104 +23,128 @@ import numpy as np
 
 from hpsearch.space.parameters import Units
 from hpsearch.space.space import Params, Space
-from hpsearch.strategies import Array, Limit, Model, Price, gp
+from hpsearch.strategies import Array, CostModel, Limit, SurrogateModel, gp
 from hpsearch.strategies.acquisition import log_improvement, moments
-from hpsearch.strategies.surrogates import fit, places
+from hpsearch.strategies.surrogates import encode_trials, fit
 from hpsearch.study.history import History
 from hpsearch.study.trial import Done, Trial
 
-_TRAININGS = (
-    30  # that there should be room for: what takes no larger part of what is left costs nothing
-)
-_SPREAD = (
-    3.0  # deviation of log seconds over a space, before they are known: a factor of 20 up or down
-)
-_SEEN = 100  # trials whose seconds count, at most: the latest
-_CAUTION = 2.0  # deviations
-_LEAST = 1e-6  # seconds
+_TRAININGS = 30  # a trial is free if the seconds that are left suffice for this many like it
+_LOG_STD = 3.0  # of log c over a space before anything is known: a factor of 20 up or down
+_MAX_TRIALS = 100  # whose seconds count: the latest
+_CAUTION = 2.0  # standard deviations between what is expected and what is hardly exceeded
+_MIN_SECONDS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    """Predicts seconds. `scale` is how many a nominal second takes here; `model` is one of (log c - mean) / spread,
-    None while no trial has succeeded.
+class CostPrediction:
+    """Predicts the seconds of trials.
+
+    There are two ways. A cost model knows the nominal seconds that a trial adds to a wave; only how
+    fast this machine is has to be learned. Without one, a Gaussian process learns log c from the
+    trials. It is also asked about whole arrays of candidates, since a cost model takes its time for
+    each of them.
+
+    Attributes:
+        space: the search space.
+        cost_model: the trials' nominal seconds; None where nothing is known before they run.
+        scale: seconds on this machine per nominal second.
+        mean: the mean of log c.
+        model: predicts (log c - mean) / 3; None while no trial has succeeded.
     """
 
     space: Space
-    price: Price | None
+    cost_model: CostModel | None
     scale: float
     mean: float
-    model: Model | None
+    model: SurrogateModel | None
 
     @classmethod
-    def of(cls, space: Space, history: History, price: Price | None) -> Costs:
-        """From what trials have taken: all that is known where nothing has a price, else how fast this machine is."""
+    def fit(cls, space: Space, history: History, cost_model: CostModel | None) -> CostPrediction:
+        """Fit the prediction to the trials that have succeeded.
+
+        With a cost model, the process learns the scaled nominal seconds, which have no noise.
+        """
         done = [
             (t, r)
             for t in history.trials
-            if t.of is None and isinstance(r := history.results.get(t.number), Done)
+            if t.parent is None and isinstance(r := history.results.get(t.number), Done)
         ]
-        done = done[-_SEEN:]
-        trials, seconds = (
-            [trial for trial, _ in done],
-            np.array([max(result.seconds, _LEAST) for _, result in done]),
-        )
+        done = done[-_MAX_TRIALS:]
         if not done:
-            return cls(space, price, 1.0, 0.0, None)
+            return cls(space, cost_model, 1.0, 0.0, None)
+        trials = [trial for trial, _ in done]
+        seconds = np.array([max(result.seconds, _MIN_SECONDS) for _, result in done])
         scale = 1.0
-        if price is not None:
-            nominal = np.maximum(_nominal(price, trials), _LEAST)
+        if cost_model is not None:
+            nominal = np.maximum(_nominal(cost_model, trials), _MIN_SECONDS)
             scale = float(seconds.sum() / nominal.sum())
             seconds = scale * nominal
         log_c = np.log(seconds)
         mean = float(log_c.mean())
-        y = ((log_c - mean) / _SPREAD).tolist()
-        return cls(
-            space, price, scale, mean, fit(gp.fit, space, places(space, trials), y, [1] * len(y))
-        )
+        y = ((log_c - mean) / _LOG_STD).tolist()
+        model = fit(gp.fit, space, encode_trials(space, trials), y, [1] * len(y))
+        return cls(space, cost_model, scale, mean, model)
 
     def expected(self, U: Units) -> tuple[Array, Array]:
-        """[n] log of the seconds expected of trainings at places, and of those they will hardly exceed; equation (1).
+        """Predict from the trials so far the logs of the mean of c and of an upper bound: [n] each.
 
-        As they went on from place to place so far; some trial must have succeeded.
+        The mean is that of equation (1). The bound is two standard deviations of log c above the
+        mean of log c; trials hardly exceed it. Some trial must have succeeded.
+
+        Args:
+            U: [n, width] places.
         """
         assert self.model is not None
         mu, s = self.model.predict(U)
-        mu, s = self.mean + _SPREAD * mu, _SPREAD * np.sqrt(s * s + self.model.noise)
+        mu, s = self.mean + _LOG_STD * mu, _LOG_STD * np.sqrt(s * s + self.model.noise)
         mean = np.logaddexp.reduce(mu + s * s / 2, axis=0) - math.log(len(mu))
         mu, s = moments(mu, s)
         return mean, mu + _CAUTION * s
 
     def added(self, points: Sequence[Params], company: Sequence[Params]) -> tuple[Array, Array]:
-        """[n] the same of what a training at each point adds to a wave of `company`; a price is exact."""
-        if self.price is None:
+        """Predict the seconds that each point alone would add to a wave: log mean, log upper bound.
+
+        Both are [n]. With a cost model, which is exact, they are equal; without one, the company
+        makes no difference.
+
+        Args:
+            points: the points in question.
+            company: the points that are in the wave already.
+        """
+        if self.cost_model is None:
             return self.expected(np.array([self.space.encode(params) for params in points]))
-        log_c = np.log(np.maximum(self.scale * self.price(points, company), _LEAST))
+        log_c = np.log(np.maximum(self.scale * self.cost_model(points, company), _MIN_SECONDS))
         return log_c, log_c
 
     def pending(self, trials: Sequence[Trial]) -> float:
-        """Seconds of a wave."""
+        """Return the seconds that the trials of a wave take together."""
         params = [trial.params for trial in trials]
         return sum(math.exp(self.added([one], params[:at])[0][0]) for at, one in enumerate(params))
 
     def left(self, limit: Limit, history: History) -> float:
-        """Seconds that may be spent beside what is pending."""
+        """Return the seconds that may still be spent when the pending trials will have ended."""
         return limit.left(history) - self.pending(history.pending)
 
 
-def _nominal(price: Price, trials: Sequence[Trial]) -> list[float]:
-    """The seconds of each trial in the company of those before it in its wave."""
+def _nominal(cost_model: CostModel, trials: Sequence[Trial]) -> list[float]:
+    """Return each trial's nominal seconds beside those before it in its wave."""
     waves: dict[int, list[Params]] = {}
     found = []
     for trial in trials:
         company = waves.setdefault(trial.wave, [])
-        found.append(float(price([trial.params], company)[0]))
+        found.append(float(cost_model([trial.params], company)[0]))
         company.append(trial.params)
     return found
 
 
-def front(space: Space, history: History, model: Model, costs: Costs) -> tuple[Array, Array]:
-    """g and f: of the trials that succeeded, as the model has them."""
+def pareto_front(
+    space: Space, history: History, model: SurrogateModel, costs: CostPrediction
+) -> tuple[Array, Array]:
+    """Return g and f [k], the Pareto front of predicted seconds and scores of the history's trials.
+
+    Both are the models' means, not what was measured.
+    """
     U = np.array([space.encode(trial.params) for trial, _ in history.done])
     score, log_c = model.predict(U)[0].mean(axis=0), costs.expected(U)[0]
     order = np.lexsort((score, log_c))
@@ -126,23 +153,44 @@ def front(space: Space, history: History, model: Model, costs: Costs) -> tuple[A
     return log_c[order][first], lowest[first]
 
 
-def dearness(log_c: Array, left: float) -> Array:
-    """[n] log of what is to be paid for improvement: nothing below a thirtieth of the seconds that are left."""
-    return np.maximum(log_c - math.log(max(left, _LEAST) / _TRAININGS), 0.0)
+def cost_penalty(log_c: Array, left: float) -> Array:
+    """Return what is subtracted from a log improvement, [n], for seconds c when `left` are left.
+
+    It is 0 up to a thirtieth of what is left, and from there on the log of how many times as much c
+    is: then improvements count per second.
+    """
+    return np.maximum(log_c - math.log(max(left, _MIN_SECONDS) / _TRAININGS), 0.0)
 
 
-def modest(
-    points: Sequence[Params], costs: Costs, company: Sequence[Params], left: float
+def cheapest(
+    points: Sequence[Params], costs: CostPrediction, company: Sequence[Params], left: float
 ) -> Params:
-    """The first of the points that is not likely to be dear, else the least likely."""
-    return points[int(dearness(costs.added(points, company)[1], left).argmin())]
+    """Return the first point without a cost penalty, or else the one with the smallest.
+
+    Args:
+        points: the points to choose from, in the order of preference.
+        costs: predicts their seconds, of which the upper bound counts.
+        company: the points that are in the wave already.
+        left: the seconds that are left.
+    """
+    return points[int(cost_penalty(costs.added(points, company)[1], left).argmin())]
 
 
-def log_volume(mu: Array, s: Array, log_c: Array, g: Array, f: Array) -> Array:
-    """[n] log of the expected growth of what the front dominates, up to its dearest trial and its worst score.
+def log_hypervolume_improvement(mu: Array, s: Array, log_c: Array, g: Array, f: Array) -> Array:
+    """Return the log of the expected growth of what the Pareto front dominates: [n].
 
-    A trial of log cost k that comes to a score y takes, of each step of the staircase to the right of k, max(f - y, 0)
-    of its height; the expectation of that is the expected improvement over f.
+    The front is a staircase: from g_j to g_{j+1} its height is f_j, and left of the cheapest trial
+    it is the worst score f_1. A trial with log cost k and score y lowers what is right of k of each
+    step by max(f_j - y, 0), whose expectation is the expected improvement over f_j, so that
+
+        growth = sum over j of (width of step j to the right of k) * EI(f_j).
+
+    The volume ends one unit of log cost to the right of the most expensive trial of the front.
+
+    Args:
+        mu, s: [parts, n] mean and standard deviation of the score, without noise.
+        log_c: [n] the trials' log costs.
+        g, f: [k] the front.
     """
     edges = np.concatenate([[min(g[0], log_c.min())], g, [g[-1] + 1.0]])
     heights = np.concatenate([[f[0]], f])

@@ -15,24 +15,24 @@ from hpsearch.study.trial import Done, Failed, Replicate, Result, Trial, average
 _SHORTEST = 1e-9  # seconds: a price of nothing has no logarithm
 
 
-def unbroken(legs: Sequence[Result]) -> Result:
-    """The legs of a training, which are its results so far, as one."""
-    if len(legs) == 1:
-        return legs[0]
-    seconds = sum(leg.seconds for leg in legs)
-    curve = tuple(epoch for leg in legs for epoch in leg.curve)
-    done = [leg for leg in legs if isinstance(leg, Done)]
-    if len(done) < len(legs):
-        return replace(legs[-1], seconds=seconds, curve=curve)
-    flops, steps = sum(leg.flops for leg in done), sum(leg.steps for leg in done)
+def merge_segments(segments: Sequence[Result]) -> Result:
+    """Return the results of a training's segments, in their order, as one result."""
+    if len(segments) == 1:
+        return segments[0]
+    seconds = sum(segment.seconds for segment in segments)
+    curve = tuple(epoch for segment in segments for epoch in segment.curve)
+    done = [segment for segment in segments if isinstance(segment, Done)]
+    if len(done) < len(segments):
+        return replace(segments[-1], seconds=seconds, curve=curve)
+    flops, steps = sum(segment.flops for segment in done), sum(segment.steps for segment in done)
     return replace(done[-1], seconds=seconds, flops=flops, steps=steps, curve=curve)
 
 
-def together(runs: Sequence[Trial], results: Mapping[int, Result]) -> Result | None:
-    """What a trial and those that repeat it have come to; None while the first has no result.
+def merge_repeats(runs: Sequence[Trial], results: Mapping[int, Result]) -> Result | None:
+    """Return what a trial and its repetitions have come to; None while the first has no result.
 
-    Failed where one of them has. The prices are those of one run, in the mean. One that paused says nothing where
-    others went to their end.
+    One failure among them makes the trial a failure. Seconds, FLOPs and steps are those of one run,
+    in the mean. A run that paused says nothing where others went to their end.
     """
     if runs[0].number not in results:
         return None
@@ -52,7 +52,7 @@ def together(runs: Sequence[Trial], results: Mapping[int, Result]) -> Result | N
 
 
 def _replicates(run: Trial, result: Done) -> Sequence[Replicate]:
-    """A run's trainings; those of the k-th repetition are numbered after those of the ones before."""
+    """Return a run's trainings, numbered after those of the runs before it."""
     if not result.replicates:
         return [Replicate(run.replicate, 0, result.loss, result.metric, result.best_epoch)]
     seeds = 1 + max(one.replicate for one in result.replicates)
@@ -63,7 +63,35 @@ def _replicates(run: Trial, result: Done) -> Sequence[Replicate]:
 
 @dataclass(frozen=True)
 class History:
-    """All that is known: the trials in number order, and the results of those that ended."""
+    """All that is known: the trials in the order of their numbers, and the results of those that ended.
+
+    Trial 0 below is trained up to epoch 3 and goes on as trial 2, which is its second segment;
+    trial 3 repeats trial 1 from another seed.
+
+    >>> from hpsearch.study.trial import Done, Trial
+    >>> trials = (
+    ...     Trial(0, {"lr": 0.1}, "random", wave=0, cohort=0, until_epoch=3),
+    ...     Trial(1, {"lr": 0.2}, "random", wave=0, cohort=1),
+    ...     Trial(2, {"lr": 0.1}, "promoted", wave=1, cohort=2, parent=0, start_epoch=3),
+    ...     Trial(3, {"lr": 0.2}, "confirm", wave=1, cohort=3, parent=1, replicate=1),
+    ... )
+    >>> history = History(trials).with_results({
+    ...     0: Done(0.5, 0.8, seconds=1.0, flops=3e9, steps=30, epochs=3, best_epoch=3, paused=True),
+    ...     1: Done(0.25, 0.9, seconds=3.0, flops=9e9, steps=90, epochs=9, best_epoch=8),
+    ... })
+    >>> [trial.number for trial in history.pending]
+    [2, 3]
+    >>> history = history.with_results({
+    ...     2: Done(0.3, 0.85, seconds=2.0, flops=6e9, steps=60, epochs=9, best_epoch=9),
+    ...     3: Done(0.75, 0.8, seconds=3.0, flops=9e9, steps=90, epochs=9, best_epoch=7),
+    ... })
+    >>> [(trial.number, result.loss, result.loss_se) for trial, result in history.done]
+    [(0, 0.3, None), (1, 0.5, 0.25)]
+    >>> {run: [trial.number for trial in segments] for run, segments in history.segments.items()}
+    {0: [0, 2], 1: [1], 3: [3]}
+    >>> history.ended[0].seconds
+    3.0
+    """
 
     trials: tuple[Trial, ...] = ()
     results: Mapping[int, Result] = field(default_factory=dict)
@@ -71,11 +99,12 @@ class History:
     def __len__(self) -> int:
         return len(self.trials)
 
-    def asked(self, trials: Iterable[Trial]) -> History:
-        """The history with these trials pending."""
+    def with_trials(self, trials: Iterable[Trial]) -> History:
+        """Return the history in which these trials, which follow the known ones, are pending."""
         new = tuple(trials)
         after = replace(self, trials=(*self.trials, *new))
-        # every question of a wave needs these: they are carried over, not found again among all trials
+        # every question of a wave needs these: they are carried over, not found again among all
+        # trials
         after.__dict__.update(
             done=self.done,
             ended=self.ended,
@@ -84,33 +113,47 @@ class History:
         )
         return after
 
-    def told(self, results: Mapping[int, Result]) -> History:
-        """The history with these results."""
+    def with_results(self, results: Mapping[int, Result]) -> History:
+        """Return the history with these results, by the numbers of their trials."""
         return replace(self, results={**self.results, **results})
+
+    def up_to_wave(self, wave: int) -> History:
+        """Return the history in which the trials of all later waves are still pending.
+
+        This is what a question may know when waves overlap: it does not depend on who was faster.
+        """
+        late = {trial.number for trial in self.trials if trial.wave > wave}
+        if late.isdisjoint(self.results):
+            return self
+        return replace(self, results={n: r for n, r in self.results.items() if n not in late})
 
     @cached_property
     def done(self) -> tuple[tuple[Trial, Done], ...]:
-        """The trials that have a loss, best first (the earlier one where they are equal).
+        """The trials that have a loss, best first; of equals the earlier one comes first.
 
-        One that was repeated stands here once, with its number and the mean over all its runs; it has failed if one
-        of them has.
+        A trial that was repeated stands here once, with its number and the mean over all its runs;
+        it has failed if one of them has.
         """
-        pairs = [(runs[0], together(runs, self.ended)) for runs in self.runs.values()]
+        pairs = [(runs[0], merge_repeats(runs, self.ended)) for runs in self.runs.values()]
         found = [(trial, result) for trial, result in pairs if isinstance(result, Done)]
         return tuple(sorted(found, key=lambda pair: (pair[1].loss, pair[0].number)))
 
     @cached_property
     def runs(self) -> Mapping[int, Sequence[Trial]]:
-        """Each trial's runs: itself, and those that repeat it, by its number. What goes on is no run of its own."""
+        """The runs of each trial, by its number: itself, and those that repeat it.
+
+        A segment that goes on with a training is no run of its own.
+        """
         found: dict[int, list[Trial]] = {}
         for trial in self.trials:
-            if not trial.start:
-                found.setdefault(trial.number if trial.of is None else trial.of, []).append(trial)
+            if not trial.start_epoch:
+                number = trial.number if trial.parent is None else trial.parent
+                found.setdefault(number, []).append(trial)
         return found
 
     @cached_property
-    def legs(self) -> Mapping[int, Sequence[Trial]]:
-        """Each run's legs, by the number of the first one."""
+    def segments(self) -> Mapping[int, Sequence[Trial]]:
+        """The segments of each run, by the number of the first one."""
         found: dict[int, list[Trial]] = {}
         for trial in self.trials:
             found.setdefault(trial.run, []).append(trial)
@@ -118,16 +161,16 @@ class History:
 
     @cached_property
     def ended(self) -> Mapping[int, Result]:
-        """What each run has come to so far, by its number: its legs as one."""
+        """What each run has come to so far, its segments merged, by the number of the first one."""
         found: dict[int, list[Result]] = {}
         for trial in self.trials:
             if trial.number in self.results:
                 found.setdefault(trial.run, []).append(self.results[trial.number])
-        return {number: unbroken(results) for number, results in found.items()}
+        return {number: merge_segments(results) for number, results in found.items()}
 
     @cached_property
-    def whole(self) -> tuple[tuple[Trial, Done], ...]:
-        """The trials of `done` that went to their end; where there are none, all."""
+    def completed(self) -> tuple[tuple[Trial, Done], ...]:
+        """The trials of `done` that went to their end; all of them where none did."""
         return tuple(pair for pair in self.done if not pair[1].paused) or self.done
 
     @cached_property
@@ -136,27 +179,30 @@ class History:
         return tuple(trial for trial in self.trials if trial.number not in self.results)
 
     @cached_property
-    def promises(self) -> tuple[float, ...]:
-        """What a model expected of the places that it chose from all, in their order."""
+    def expected_improvements(self) -> tuple[float, ...]:
+        """What a model expected of each trial that it chose, in their order."""
         return tuple(
-            trial.promise for trial in self.trials if trial.promise is not None and not trial.start
+            trial.expected_improvement
+            for trial in self.trials
+            if trial.expected_improvement is not None and not trial.start_epoch
         )
 
     @property
-    def lot(self) -> int:
-        """Seeds that no trial has had."""
-        return 1 + max((trial.lot for trial in self.trials), default=0)
+    def next_seed_group(self) -> int:
+        """A group of random numbers that no trial has had."""
+        return 1 + max((trial.seed_group for trial in self.trials), default=0)
 
     @cached_property
     def keys(self) -> frozenset[tuple[tuple[str, Value], ...]]:
         """The names (`point_key`) of all points that were asked for, whatever became of them."""
         return frozenset(point_key(trial.params) for trial in self.trials)
 
-    def weighed(self, time_weight: float, by: str = "cost") -> History:
-        """The history with each loss made a score: loss + time_weight * log10(cost / median cost).
+    def with_time_weight(self, time_weight: float, by: str = "cost") -> History:
+        """Return the history with each loss replaced by a score that time has a part in.
 
-        `time_weight` is the loss that one would pay for a training that is ten times shorter. The price of a training
-        at a pause is what it had taken by then.
+        The score is loss + time_weight * log10(price / median price), where the price of a trial is
+        its `cost` or its `seconds`: `time_weight` is the loss that one would pay for a training
+        that is ten times shorter. The price of a training at a pause is what it had taken by then.
         """
         if time_weight == 0 or not self.done:
             return self
@@ -166,28 +212,29 @@ class History:
         for number in prices:
             for run in self.runs[number]:
                 spent = 0.0
-                for leg in self.legs[run.number]:
-                    if isinstance(result := self.results.get(leg.number), Done):
+                for segment in self.segments[run.number]:
+                    if isinstance(result := self.results.get(segment.number), Done):
                         spent += getattr(result, by)
-                        price = prices[number] if leg.upto is None else max(spent, _SHORTEST)
-                        scores[leg.number] = replace(
-                            result, loss=result.loss + time_weight * log10(price / middle)
-                        )
-        return self.told(scores)
+                        whole = segment.until_epoch is None
+                        price = prices[number] if whole else max(spent, _SHORTEST)
+                        score = result.loss + time_weight * log10(price / middle)
+                        scores[segment.number] = replace(result, loss=score)
+        return self.with_results(scores)
 
     @cached_property
     def contenders(self) -> tuple[tuple[Trial, Done], ...]:
-        """The trials among which the best is, best first: those that were run most often.
+        """The trials among which the best one is, best first: those that were run most often.
 
-        A loss that was the lowest of many is lower than what it stands for; one that was measured again is not.
+        The lowest of many losses is lower than what it stands for; a loss that was measured again
+        is not.
         """
-        if self.exact:
-            return self.whole
-        most = max((len(self.runs[trial.number]) for trial, _ in self.whole), default=1)
-        return tuple(pair for pair in self.whole if len(self.runs[pair[0].number]) == most)
+        if self.is_noise_free:
+            return self.completed
+        most = max((len(self.runs[trial.number]) for trial, _ in self.completed), default=1)
+        return tuple(pair for pair in self.completed if len(self.runs[pair[0].number]) == most)
 
     @cached_property
-    def exact(self) -> bool:
+    def is_noise_free(self) -> bool:
         """Whether trials were run again, and each gave the very same loss as before."""
         errors = [result.loss_se for trial, result in self.done if len(self.runs[trial.number]) > 1]
         ended = [error for error in errors if error is not None]

@@ -1,8 +1,9 @@
-"""A study's memory: one SQLite file, one writer. What was committed is safe; what was not is asked again.
+"""A study's memory: one SQLite file with one writer. What was committed is safe.
 
-SQLite notices a file that is torn, but not a value that a bad disk has changed, nor a row that is gone. So a seal goes
-with each commit: the exclusive or of the digests of all there is, where a trial, with its curve and its replicates, is
-one thing, and the schema and all else are another. Who reads a study sees that it fits.
+SQLite notices a file that is torn, but not a value that a bad disk has changed, nor a row that is
+gone. Therefore a seal goes with each commit: the exclusive or of the digests of all rows, where a
+trial with its curve, replicates and artefacts is one part, and the schema with all else is another.
+Whoever reads a study checks that the seal fits (decision 13).
 """
 
 from __future__ import annotations
@@ -14,18 +15,37 @@ import os
 import platform
 import shlex
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
-from functools import reduce
-from hashlib import blake2b
-from operator import xor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from hpsearch.errors import CannotWrite, DamagedStudy, DiskFull, HpsearchError, Problem, StudyInUse
+from hpsearch.errors import (
+    CannotWrite,
+    DamagedStudy,
+    DiskFull,
+    HpsearchError,
+    Problem,
+    StudyInUse,
+)
 from hpsearch.study.files import settle, unwritable
 from hpsearch.study.history import History
+from hpsearch.study.layout import (
+    ASKED,
+    FIGURES,
+    LAYOUT,
+    SCHEMA,
+    VERSION,
+    Contents,
+    Execute,
+    StudyMeta,
+    TableRow,
+    contents,
+    digest_of_study,
+    digest_of_trials,
+)
+from hpsearch.study.migrations import LAYOUTS, migrate, move_files
 from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Result, Trial
 
 FILE = "study.db"
@@ -33,79 +53,13 @@ CONFIG = "config.yaml"
 _LOCK = "study.lock"
 _HALF = "study.db.new"
 _APPLICATION = 0x68707331  # "hps1"
-_VERSION = 6
-
-_SCHEMA = """
-CREATE TABLE study (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    name TEXT NOT NULL, strategy TEXT NOT NULL, seed INTEGER NOT NULL, time_weight REAL NOT NULL,
-    config TEXT NOT NULL, file TEXT NOT NULL, folder TEXT NOT NULL,
-    overrides TEXT NOT NULL, rows INTEGER, budget INTEGER, threads INTEGER NOT NULL, device TEXT NOT NULL,
-    data TEXT NOT NULL, baseline_loss REAL, baseline_metric REAL, created TEXT NOT NULL, versions TEXT NOT NULL
-) STRICT;
-CREATE TABLE trial (
-    number INTEGER PRIMARY KEY CHECK (number >= 0),
-    wave INTEGER NOT NULL, cohort INTEGER NOT NULL, params TEXT NOT NULL, why TEXT NOT NULL,
-    of INTEGER REFERENCES trial CHECK (of < number), replicate INTEGER NOT NULL, promise REAL,
-    start INTEGER NOT NULL CHECK (start >= 0), upto INTEGER CHECK (upto > start), lot INTEGER NOT NULL CHECK (lot >= 0),
-    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'done', 'failed')),
-    loss REAL CHECK (abs(loss) <= 1.7976931348623157e308), metric REAL, seconds REAL CHECK (seconds >= 0),
-    flops REAL, steps INTEGER, epochs INTEGER, best_epoch INTEGER, loss_se REAL, paused INTEGER,
-    weights TEXT, reason TEXT,
-    CHECK ((state = 'done') = (loss IS NOT NULL AND seconds IS NOT NULL AND flops IS NOT NULL)),
-    CHECK ((state = 'failed') = (reason IS NOT NULL)), CHECK ((of IS NULL) = (replicate = 0 AND start = 0))
-) STRICT;
-CREATE TABLE epoch (
-    number INTEGER NOT NULL REFERENCES trial, epoch INTEGER NOT NULL,
-    train_loss REAL, loss REAL, metric REAL,
-    PRIMARY KEY (number, epoch)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE replicate (
-    number INTEGER NOT NULL REFERENCES trial, replicate INTEGER NOT NULL, fold INTEGER NOT NULL,
-    loss REAL NOT NULL, metric REAL, best_epoch INTEGER NOT NULL,
-    PRIMARY KEY (number, replicate, fold)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE look (
-    id INTEGER PRIMARY KEY, number INTEGER NOT NULL REFERENCES trial, loss REAL, metric REAL, weights TEXT
-) STRICT;
-CREATE TABLE session (id INTEGER PRIMARY KEY, wall_seconds REAL NOT NULL, exit INTEGER NOT NULL) STRICT;
-CREATE TABLE seal (digest INTEGER NOT NULL) STRICT;
-"""
-
-_Run = Callable[..., sqlite3.Cursor]
-_Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Meta:
-    """What a study is: the config as it was given, the flags over it, and what its results rest on.
+class TestEvaluation:
+    """One look at the test split: of which trial, what it was worth there, and with which weights."""
 
-    `overrides` is JSON (see `spec.Override`), `budget` the total of trials (None: all there are), `data` JSON
-    of what is trained on (with its digest), `versions` JSON of what computed.
-    """
-
-    name: str
-    strategy: str
-    seed: int
-    time_weight: float
-    config: str
-    file: str
-    folder: str
-    overrides: str
-    rows: int | None
-    budget: int | None
-    threads: int
-    device: str
-    data: str
-    baseline_loss: float
-    baseline_metric: float
-    created: str
-    versions: str
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One look at the test split: which trial, what it was worth there, and the SHA-256 of its weights' file."""
+    __test__: ClassVar[bool] = False  # pytest takes classes of such names for tests
 
     number: int
     loss: float
@@ -122,46 +76,17 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class StudyRecord:
     """All that a study's file says."""
 
-    meta: Meta
+    meta: StudyMeta
     history: History
-    looks: tuple[Look, ...]
+    evaluations: tuple[TestEvaluation, ...]
     sessions: tuple[Session, ...]
 
 
-_ASKED = tuple(field.name for field in fields(Trial))
-_FIGURES = (
-    "loss",
-    "metric",
-    "seconds",
-    "flops",
-    "steps",
-    "epochs",
-    "best_epoch",
-    "loss_se",
-    "paused",
-    "weights",
-)
-"""The columns of a trial that are fields of Done."""
-_OF_TRIALS = {
-    "trial": (*_ASKED, "state", "reason", *_FIGURES),
-    "epoch": ("number", "epoch", "train_loss", "loss", "metric"),
-    "replicate": ("number", "replicate", "fold", "loss", "metric", "best_epoch"),
-}
-_OF_STUDY = {
-    "sqlite_master": ("type", "name", "sql"),
-    "study": ("id", *(field.name for field in fields(Meta))),
-    "look": ("id", "number", "loss", "metric", "weights"),
-    "session": ("id", "wall_seconds", "exit"),
-}
-_STUDY = -1
-"""What the seal's parts are called: a trial by its number, and this is all else."""
-
-
 class Store:
-    """The one writer of a study. Holding it means holding the study's lock."""
+    """The one writer of a study; to hold it means to hold the study's lock."""
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, lock: int) -> None:
         self.folder = folder
@@ -169,7 +94,7 @@ class Store:
         self._lock = lock
 
     @classmethod
-    def create(cls, folder: Path, meta: Meta) -> Store:
+    def create(cls, folder: Path, meta: StudyMeta) -> Store:
         """Begin a study in a folder that is new or empty.
 
         Raises:
@@ -187,27 +112,32 @@ class Store:
             lock = _locked(folder)
             stack.callback(os.close, lock)
             _refuse_full(folder)  # another process may have been faster
-            try:
-                (folder / _HALF).unlink(missing_ok=True)
-                _write_new(folder, meta)
-            except OSError as error:
-                raise unwritable(folder, error) from error
+            row = (1, *astuple(meta))
+            none: Contents = Contents({}, {"study": [row], "test_evaluation": [], "session": []})
+            _write_new(folder, none)
             store = cls(folder, _connect(folder), lock)
             stack.pop_all()
             return store
 
     @classmethod
     def open(cls, folder: Path) -> Store:
-        """Go on with a study.
+        """Go on with a study; a file of an earlier version becomes one of this version.
 
         Raises:
             StudyInUse: another process holds it.
-            DamagedStudy: there is none, or none of this version.
+            DamagedStudy: there is none, or none that can be read.
         """
         read(folder, thorough=True)
         with ExitStack() as stack:
             lock = _locked(folder)
             stack.callback(os.close, lock)
+            with closing(_connect(folder)) as connection, _readable(folder):
+                version = _version(connection, folder)
+                older = None if version == VERSION else _migrated(connection, version)
+                _fold(connection)
+            if older is not None:
+                move_files(folder, older)
+                _write_new(folder, older)
             store = cls(folder, _connect(folder), lock)
             stack.pop_all()
             return store
@@ -215,11 +145,10 @@ class Store:
     def close(self) -> None:
         """Fold everything into the one file, and let the lock go."""
         try:
-            # where this cannot be done, because somebody reads or the disk is full, the journal keeps it
+            # where this cannot be done, as somebody reads or the disk is full, the journal keeps it
             with closing(self._connection) as connection, suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA busy_timeout = 1000")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                connection.execute("PRAGMA journal_mode = MEMORY")  # see _journaled
+                _fold(connection)
         finally:
             os.close(self._lock)
 
@@ -229,85 +158,85 @@ class Store:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def study(self) -> Study:
-        """All that is known."""
+    def study(self) -> StudyRecord:
+        """Return all that is known."""
         with _readable(self.folder):
-            return _study(self._connection)
+            return _record(contents(self._connection.execute, LAYOUT))
 
-    def amend(self, meta: Meta) -> None:
+    def history(self) -> History:
+        """Return the trials and their results."""
+        return self.study().history
+
+    def amend(self, meta: StudyMeta) -> None:
         """Let the study be another than it was begun as."""
-        names = ", ".join(f"{field.name} = ?" for field in fields(Meta))
-        with self._transaction() as run:
-            run(f"UPDATE study SET {names}", astuple(meta))
+        names = ", ".join(f"{field.name} = ?" for field in fields(StudyMeta))
+        with self._transaction() as execute:
+            execute(f"UPDATE study SET {names}", astuple(meta))
 
-    def asked(self, trials: Iterable[Trial]) -> None:
+    def record_wave(self, trials: Iterable[Trial]) -> None:
         """Write down a wave before any of it is run."""
         wave = tuple(trials)
-        with self._transaction(trial.number for trial in wave) as run:
-            for t in wave:
-                values = {name: getattr(t, name) for name in _ASKED} | {
-                    "params": json.dumps(dict(t.params))
-                }
-                marks = ", ".join("?" for _ in values)
-                run(
-                    f"INSERT INTO trial ({', '.join(values)}) VALUES ({marks})",
-                    tuple(values.values()),
-                )
+        with self._transaction(trial.number for trial in wave) as execute:
+            for trial in wave:
+                values = {name: getattr(trial, name) for name in ASKED}
+                _insert(execute, "trial", values | {"params": json.dumps(dict(trial.params))})
 
-    def told(self, results: Mapping[int, Result]) -> None:
-        """Write down what became of a cohort. A trial that has a result keeps it."""
-        with self._transaction(results) as run:
+    def record_results(self, results: Mapping[int, Result]) -> None:
+        """Write down what became of a cohort; a trial that has a result keeps it."""
+        with self._transaction(results) as execute:
             for number, result in results.items():
-                if _told(run, number, result):
-                    for e in result.curve:
-                        values = (
-                            number,
-                            e.epoch,
-                            _finite(e.train_loss),
-                            _finite(e.loss),
-                            _finite(e.metric),
-                        )
-                        run("INSERT INTO epoch VALUES (?, ?, ?, ?, ?)", values)
-                    for r in result.replicates if isinstance(result, Done) else ():
-                        known = (
-                            number,
-                            r.replicate,
-                            r.fold,
-                            r.loss,
-                            _finite(r.metric),
-                            r.best_epoch,
-                        )
-                        run("INSERT INTO replicate VALUES (?, ?, ?, ?, ?, ?)", known)
+                if not _record_result(execute, number, result):
+                    continue
+                for at in result.curve:
+                    losses = map(_finite, (at.train_loss, at.loss, at.metric))
+                    _insert_row(execute, "epoch", (number, at.epoch, *losses))
+                if isinstance(result, Done):
+                    for r in result.replicates:
+                        figures = (r.loss, _finite(r.metric), r.best_epoch)
+                        _insert_row(execute, "replicate", (number, r.replicate, r.fold, *figures))
+                    for name, digest in sorted(result.artefacts.items()):
+                        _insert_row(execute, "artefact", (number, name, digest))
 
-    def looked(self, look: Look) -> None:
-        """Write down a look at the test split."""
-        with self._transaction() as run:
-            values = (look.number, _finite(look.loss), _finite(look.metric), look.weights)
-            run("INSERT INTO look (number, loss, metric, weights) VALUES (?, ?, ?, ?)", values)
+    def record_test(self, evaluation: TestEvaluation) -> None:
+        """Write down an evaluation on the test split."""
+        values = {
+            "number": evaluation.number,
+            "loss": _finite(evaluation.loss),
+            "metric": _finite(evaluation.metric),
+            "weights": evaluation.weights,
+        }
+        with self._transaction() as execute:
+            _insert(execute, "test_evaluation", values)
 
-    def ended(self, session: Session) -> None:
+    def record_session(self, session: Session) -> None:
         """Write down how a run of the search ended."""
-        with self._transaction() as run:
-            run(
-                "INSERT INTO session (wall_seconds, exit) VALUES (?, ?)",
-                (session.wall_seconds, session.exit),
-            )
+        values = {"wall_seconds": session.wall_seconds, "exit": session.exit}
+        with self._transaction() as execute:
+            _insert(execute, "session", values)
 
     @contextmanager
-    def _transaction(self, numbers: Iterable[int] | None = None) -> Iterator[_Run]:
-        """All or nothing, of these trials; of none, where it is about the study. The seal goes with it."""
-        changed = [_STUDY] if numbers is None else list(numbers)
-        with _transaction(self._connection, self.folder) as run:
-            before = _digests(run, changed)
-            yield run
-            run(
-                "UPDATE seal SET digest = (digest | ?1) - (digest & ?1)",
-                (before ^ _digests(run, changed),),
+    def _transaction(self, numbers: Iterable[int] | None = None) -> Iterator[Execute]:
+        """Commit all or nothing that is done in here to these trials, or else to the study itself.
+
+        The seal is brought up to date in the same transaction.
+        """
+        changed = None if numbers is None else list(numbers)
+
+        def digest(execute: Execute) -> int:
+            return (
+                digest_of_study(execute) if changed is None else digest_of_trials(execute, changed)
             )
+
+        with _transaction(self._connection, self.folder) as execute:
+            before = digest(execute)
+            yield execute
+            # SQLite has no exclusive or: a ^ b is (a | b) - (a & b)
+            change = before ^ digest(execute)
+            execute("UPDATE seal SET digest = (digest | ?1) - (digest & ?1)", (change,))
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection, folder: Path) -> Iterator[_Run]:
+def _transaction(connection: sqlite3.Connection, folder: Path) -> Iterator[Execute]:
     try:
         connection.execute("BEGIN IMMEDIATE")
         yield connection.execute
@@ -321,22 +250,44 @@ def _transaction(connection: sqlite3.Connection, folder: Path) -> Iterator[_Run]
             connection.execute("ROLLBACK")
 
 
-def _write_new(folder: Path, meta: Meta) -> None:
-    """Make a study's file; it gets its name when it is complete."""
-    names = [field.name for field in fields(Meta)]
-    with (
-        closing(_connect(folder, _HALF, "DELETE")) as connection,
-        _transaction(connection, folder) as run,
-    ):
-        for statement in _SCHEMA.split(";\n"):
-            run(statement)
-        run(f"PRAGMA application_id = {_APPLICATION}")
-        run(f"PRAGMA user_version = {_VERSION}")
-        marks = ", ".join("?" for _ in names)
-        run(f"INSERT INTO study (id, {', '.join(names)}) VALUES (1, {marks})", astuple(meta))
-        run("INSERT INTO seal VALUES (?)", (_digests(run, [_STUDY]),))
-    (folder / _HALF).replace(folder / FILE)
-    settle(folder)
+def _write_new(folder: Path, found: Contents) -> None:
+    """Write a study's file with these rows; it gets its name when it is complete."""
+    try:
+        (folder / _HALF).unlink(missing_ok=True)
+        connection = _connect(folder, _HALF, "DELETE")
+        with closing(connection), _transaction(connection, folder) as execute:
+            for statement in SCHEMA.split(";\n"):
+                execute(statement)
+            execute(f"PRAGMA application_id = {_APPLICATION}")
+            execute(f"PRAGMA user_version = {VERSION}")
+            for row in found.study["study"]:
+                _insert_row(execute, "study", row)
+            for rows_of_tables in found.trials.values():
+                for table, rows in zip(LAYOUT.trials, rows_of_tables, strict=True):
+                    for row in rows:
+                        _insert_row(execute, table, row)
+            for table in ("test_evaluation", "session"):
+                for row in found.study[table]:
+                    _insert_row(execute, table, row)
+            seal = digest_of_study(execute) ^ digest_of_trials(execute, found.trials)
+            execute("INSERT INTO seal VALUES (?)", (seal,))
+        (folder / _HALF).replace(folder / FILE)
+        settle(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _insert_row(execute: Execute, table: str, row: TableRow) -> None:
+    _insert(execute, table, dict(zip(_columns(table), row, strict=True)))
+
+
+def _insert(execute: Execute, table: str, values: Mapping[str, Any]) -> None:
+    marks = ", ".join("?" for _ in values)
+    execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", (*values.values(),))
+
+
+def _columns(table: str) -> tuple[str, ...]:
+    return LAYOUT.trials[table] if table in LAYOUT.trials else LAYOUT.study[table]
 
 
 def _refuse_full(folder: Path) -> None:
@@ -344,23 +295,23 @@ def _refuse_full(folder: Path) -> None:
     if (folder / FILE).exists():
         help = f"go on with it:  hpsearch resume {shlex.quote(str(folder))}"
         raise CannotWrite(Problem("E173", f"the study {folder} is there already", help=help))
-    if any(path.name not in (_LOCK, _HALF, f"{_HALF}-journal") for path in folder.iterdir()):
+    mine = (_LOCK, _HALF, f"{_HALF}-journal")
+    if any(path.name not in mine for path in folder.iterdir()):
         help = "a study gets a folder of its own: one that is new or empty"
         raise CannotWrite(Problem("E173", f"the folder {folder} is not empty", help=help))
 
 
-def _told(run: _Run, number: int, result: Result) -> bool:
+def _record_result(execute: Execute, number: int, result: Result) -> bool:
+    """Write down a result; return whether the trial had none."""
+    columns: dict[str, object]
     if isinstance(result, Failed):
-        columns: dict[str, object] = {
-            "state": "failed",
-            "reason": result.reason,
-            "seconds": result.seconds,
-        }
+        columns = {"failure_kind": result.kind, "failure_message": result.message}
+        columns |= {"state": "failed", "seconds": result.seconds}
     else:
-        figures = {name: getattr(result, name) for name in _FIGURES}
-        columns = {"state": "done", **figures, "metric": _finite(result.metric)}
+        columns = {name: getattr(result, name) for name in FIGURES}
+        columns |= {"state": "done", "metric": _finite(result.metric)}
     marks = ", ".join(f"{name} = ?" for name in columns)
-    changed = run(
+    changed = execute(
         f"UPDATE trial SET {marks} WHERE number = ? AND state = 'pending'",
         (*columns.values(), number),
     )
@@ -375,142 +326,106 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def read(folder: Path, thorough: bool = False) -> Study:
-    """A study as it stands, also while another process writes it. Nothing is changed.
+def read(folder: Path, thorough: bool = False) -> StudyRecord:
+    """Return a study as it stands, also while another process writes it; nothing is changed.
 
-    Where it is to be written, a `thorough` look sees that the file is whole, in what is not read, too.
+    With `thorough`, which is for a study that is going to be written, all of the file is checked.
 
     Raises:
         DamagedStudy: there is no study in the folder, or it cannot be read.
     """
     path = folder / FILE
     if not path.is_file():
-        raise DamagedStudy(
-            Problem(
-                "E165",
-                f"there is no study in {folder}",
-                help="hpsearch studies are folders with a study.db",
-            )
-        )
-    with (
-        _readable(folder),
-        closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection,
-    ):
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if application != _APPLICATION:
-            raise DamagedStudy(Problem("E165", f"{path} is not a study of hpsearch"))
-        if version != _VERSION:
-            age = "newer" if version > _VERSION else "older"
-            raise DamagedStudy(
-                Problem(
-                    "E165",
-                    f"{path} is of version {version}; this hpsearch reads version {_VERSION}",
-                    help=f"use the {age} hpsearch that made it",
-                )
-            )
+        help = "hpsearch studies are folders with a study.db"
+        raise DamagedStudy(Problem("E165", f"there is no study in {folder}", help=help))
+    address = f"{path.resolve().as_uri()}?mode=ro"
+    with _readable(folder), closing(sqlite3.connect(address, uri=True)) as connection:
+        version = _version(connection, folder)
         connection.execute("BEGIN")  # one moment for all tables, whatever is being written
-        if (
-            thorough
-            and (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok"
-        ):
-            raise ValueError(found)
-        return _study(connection)
+        if thorough:
+            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if said != "ok":
+                raise ValueError(said)
+        return _record(_migrated(connection, version))
+
+
+def _version(connection: sqlite3.Connection, folder: Path) -> int:
+    """Return the version of the file's layout.
+
+    Raises:
+        DamagedStudy: it is no study's file, or of a version that cannot be read.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    path = folder / FILE
+    if application != _APPLICATION:
+        raise DamagedStudy(Problem("E165", f"{path} is not a study of hpsearch"))
+    if version not in LAYOUTS:
+        age = "newer" if version > VERSION else "older"
+        readable = f"this hpsearch reads versions {min(LAYOUTS)} to {VERSION}"
+        message = f"{path} is of version {version}; {readable}"
+        raise DamagedStudy(Problem("E165", message, help=f"use the {age} hpsearch that made it"))
+    return int(version)
+
+
+def _migrated(connection: sqlite3.Connection, version: int) -> Contents:
+    return migrate(contents(connection.execute, LAYOUTS[version]), version)
 
 
 @contextmanager
 def _readable(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (
-        sqlite3.Error,
-        ValueError,
-        TypeError,
-        MemoryError,
-    ) as error:  # memory: of a length that makes no sense
+    # a length that makes no sense ends in a MemoryError
+    except (sqlite3.Error, ValueError, TypeError, MemoryError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
-        raise DamagedStudy(Problem("E165", f"{folder / FILE} cannot be read: {said}")) from error
+        message = f"{folder / FILE} cannot be read: {said}"
+        raise DamagedStudy(Problem("E165", message)) from error
 
 
-def _study(connection: sqlite3.Connection) -> Study:
-    """All of it.
-
-    Raises:
-        ValueError: it is not what was written.
-    """
-    run = connection.execute
-    kept, rest = _kept(run), _rest(run)
-    (seal,) = run("SELECT digest FROM seal").fetchone()
-    if seal != reduce(xor, map(_digest, kept.values()), _digest(rest)) or [*kept] != [
-        *range(len(kept))
-    ]:
-        raise ValueError("it is not what was written there")
+def _record(found: Contents) -> StudyRecord:
     trials: list[Trial] = []
     results: dict[int, Result] = {}
-    for (row,), epochs, trainings in kept.values():
-        number, params, *more = row[: len(_ASKED)]
+    for (row,), epochs, replicates, artefacts in found.trials.values():
+        number, params, *more = row[: len(ASKED)]
         trials.append(Trial(number, json.loads(params), *more))
-        state, reason, *figures = row[len(_ASKED) :]
-        known = dict(zip(_FIGURES, figures, strict=True))
+        state, kind, message, *figures = row[len(ASKED) :]
+        known = dict(zip(FIGURES, figures, strict=True))
         known["metric"], known["paused"] = _number(known["metric"]), bool(known["paused"])
-        curve = tuple(Epoch(number, epoch, *map(_number, values)) for _, epoch, *values in epochs)
+        curve = tuple(Epoch(number, epoch, *map(_number, at)) for _, epoch, *at in epochs)
         if state == "done":
-            replicates = tuple(
-                Replicate(k, fold, loss, _number(m), best)
-                for _, k, fold, loss, m, best in trainings
+            results[number] = Done(
+                **known,
+                curve=curve,
+                replicates=tuple(_replicate(one) for one in replicates),
+                artefacts={name: digest for _, name, digest in artefacts},
             )
-            results[number] = Done(**known, curve=curve, replicates=replicates)
         elif state == "failed":
-            results[number] = Failed(reason, known["seconds"], curve)
-    _, ((_, *meta),), looks, sessions = rest
-    return Study(
-        Meta(*meta),
+            results[number] = Failed(kind, message, known["seconds"], curve)
+    ((_, *meta),) = found.study["study"]
+    named = dict(zip((field.name for field in fields(StudyMeta)), meta, strict=True))
+    return StudyRecord(
+        StudyMeta(**{**named, "has_cost": bool(named["has_cost"])}),
         History(tuple(trials), results),
         tuple(
-            Look(number, _number(loss), _number(metric), weights)
-            for _, number, loss, metric, weights in looks
+            TestEvaluation(number, _number(loss), _number(metric), weights)
+            for _, number, loss, metric, weights in found.study["test_evaluation"]
         ),
-        tuple(Session(*values) for _, *values in sessions),
+        tuple(Session(*values) for _, *values in found.study["session"]),
     )
 
 
-def _kept(run: _Run, number: int | None = None) -> Mapping[int, Sequence[list[_Row]]]:
-    """The rows of each trial, or of one: its own, its curve's, its replicates'."""
-    kept: dict[int, list[list[_Row]]] = {}
-    for position, table in enumerate(_OF_TRIALS):
-        for row in _rows(
-            run, table, _OF_TRIALS[table], "" if number is None else f"WHERE number = {number}"
-        ):
-            kept.setdefault(row[0], [[], [], []])[position].append(row)
-    return kept
-
-
-def _rest(run: _Run) -> Sequence[list[_Row]]:
-    """The rows of all else."""
-    return [_rows(run, table, columns).fetchall() for table, columns in _OF_STUDY.items()]
-
-
-def _rows(run: _Run, table: str, columns: Sequence[str], where: str = "") -> sqlite3.Cursor:
-    return run(f"SELECT {', '.join(columns)} FROM {table} {where} ORDER BY 1, 2, 3")
-
-
-def _digests(run: _Run, parts: Iterable[int]) -> int:
-    """What these parts contribute to the seal, as they stand."""
-    found = [[_rest(run)] if part == _STUDY else _kept(run, part).values() for part in parts]
-    return reduce(xor, (_digest(rows) for of_part in found for rows in of_part), 0)
-
-
-def _digest(rows: object) -> int:
-    # JSON says the same in every version of Python, to the last bit of a float
-    return int.from_bytes(blake2b(json.dumps(rows).encode(), digest_size=8).digest(), signed=True)
+def _replicate(row: TableRow) -> Replicate:
+    _, replicate, fold, loss, metric, best_epoch = row
+    return Replicate(replicate, fold, loss, _number(metric), best_epoch)
 
 
 def _connect(folder: Path, file: str = FILE, journal: str = "WAL") -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(folder / file, isolation_level=None, timeout=30)
-        _journaled(connection, journal)
+        _set_journal(connection, journal)
         connection.execute("PRAGMA synchronous = FULL")
-        # a commit has returned when it is in the file: SQLite drops a damaged journal without a word
+        # a commit returns when it is in the file: SQLite drops a damaged journal without a word
         connection.execute("PRAGMA wal_autocheckpoint = 1")
         connection.execute("PRAGMA foreign_keys = ON")
     except sqlite3.OperationalError as error:
@@ -518,19 +433,26 @@ def _connect(folder: Path, file: str = FILE, journal: str = "WAL") -> sqlite3.Co
     return connection
 
 
-def _journaled(connection: sqlite3.Connection, journal: str) -> None:
+def _set_journal(connection: sqlite3.Connection, journal: str) -> None:
     """Let what is not yet committed stand in such a journal.
 
-    The change itself is one write of one page, and needs none. A kill might leave one that is hot, and then nobody
-    could read the study before it is opened to be written.
+    The change of the journal's mode is one write of one page, and is made without a journal: a kill
+    might leave a hot one, and then nobody could read the study before somebody has opened it to be
+    written.
     """
     if connection.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
         connection.execute("PRAGMA journal_mode = MEMORY")
         connection.execute(f"PRAGMA journal_mode = {journal}")
 
 
+def _fold(connection: sqlite3.Connection) -> None:
+    """Bring everything into the one file."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.execute("PRAGMA journal_mode = MEMORY")  # see _set_journal
+
+
 def _locked(folder: Path) -> int:
-    """The study's lock: the OS lets it go when its holder dies, so it cannot be left behind."""
+    """Return the study's lock; the system lets it go when its holder dies."""
     with ExitStack() as stack:
         try:
             lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -540,9 +462,8 @@ def _locked(folder: Path) -> int:
             os.pwrite(lock, f"{os.getpid()} on {platform.node()}".encode(), 0)
         except BlockingIOError as error:
             holder = os.pread(lock, 300, 0).decode(errors="replace") or "that begins just now"
-            raise StudyInUse(
-                Problem("E175", f"the study {folder} is in use by process {holder}")
-            ) from error
+            message = f"the study {folder} is in use by process {holder}"
+            raise StudyInUse(Problem("E175", message)) from error
         except OSError as error:
             raise unwritable(folder, error) from error
         stack.pop_all()

@@ -1,97 +1,127 @@
-"""The records that travel: a question to the engine, its answer, and the history of both."""
+"""The records that travel: what a strategy suggests, what is run, and what it comes to."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from statistics import fmean, median, stdev
+from typing import Literal
 
 from hpsearch.space.space import Params
 
-# Nominal speed of the machine on which cost is stated, so that it is in seconds (of about one core)
-# and the same everywhere: 20 GFLOP/s of matrix work, and 0.1 ms for what a step costs whatever its size.
+Origin = Literal[
+    "default", "picked", "random", "guided", "grid", "model", "strategy", "repeat", "promoted"
+]
+"""Where a trial comes from: the default settings, a person's choice, a random draw, a draw near the
+best so far, a grid, a surrogate model, another rule of its strategy, or an earlier trial that is
+run again or goes on."""
+
+FailureKind = Literal["diverged", "error", "timeout", "memory", "killed"]
+"""Why a trial has no loss. All but `diverged` are crashes, which are tried again."""
+
+WEIGHTS = "weights"
+"""The name of the artefact that holds a trial's best weights."""
+
+# Cost is stated in seconds of a nominal machine, so that it is the same everywhere: 20 GFLOP/s of
+# matrix work (about one core), and 0.1 ms for what a step takes whatever its size.
 _FLOPS_PER_SECOND = 2e10
 _SECONDS_PER_STEP = 1e-4
 
 
 def nominal_seconds(flops: float, steps: int) -> float:
-    """What `cost` is: noise-free seconds, from analytic FLOPs and optimizer steps."""
+    """Return the cost of a training in nominal seconds, which no clock has measured."""
     return flops / _FLOPS_PER_SECOND + steps * _SECONDS_PER_STEP
 
 
 @dataclass(frozen=True, slots=True)
-class New:
-    """A strategy's suggestion: train these params. `why` says in a few words what made it choose them.
+class NewTrial:
+    """A strategy's suggestion to train these params.
 
-    `promise` is the improvement that a model expects of the best there is left, in standard deviations of a loss's
-    noise; None where no model was asked. The training is to pause after epoch `upto` (None: it goes to its end).
-
-    Trainings of one `lot` have the same seeds. What rests on losses has a lot of its own: near a point that its seeds
-    favoured, the same seeds would favour every other.
+    Attributes:
+        reason: says in a few words why they were chosen.
+        expected_improvement: what a model expects them to gain over the best that is left, in
+            standard deviations of a loss's noise; None where no model was asked.
+        until_epoch: the training pauses after this epoch; None lets it go to its end.
+        seed_group: trainings of one group have the same random numbers. What was chosen because of
+            losses has a group of its own: near a point that its random numbers favoured, the same
+            numbers would favour every other point as well.
+        origin: where the suggestion comes from.
     """
 
     params: Params
-    why: str
-    promise: float | None = None
-    upto: int | None = None
-    lot: int = 0
+    reason: str
+    expected_improvement: float | None = None
+    until_epoch: int | None = None
+    seed_group: int = 0
+    origin: Origin = "strategy"
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
-    """A strategy's suggestion: train the trial of this number once more, from other seeds and on another split."""
+class RepeatTrial:
+    """A strategy's suggestion to train a trial once more, from other seeds and on another split."""
 
     number: int
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Continue:
-    """A strategy's suggestion: let the trial of this number, which has paused, go on to the end of epoch `upto`."""
+class PromoteTrial:
+    """A strategy's suggestion to let a paused trial go on to the end of `until_epoch`."""
 
     number: int
-    upto: int
-    why: str
+    until_epoch: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A strategy's answer where it has nothing to suggest before what is pending has ended."""
+    """A strategy's answer where it suggests nothing before pending trials have ended."""
 
 
-Suggestion = New | Repeat | Continue | Wait
+Suggestion = NewTrial | RepeatTrial | PromoteTrial | Wait
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One training that was asked for. `wave` and `cohort` say with whom it was asked and is trained.
+    """One training that was asked for.
 
-    One that repeats another says `of` which number, and is its `replicate` 1, 2, ... A training may consist of legs,
-    each a trial of its own: this one goes on after `start` epochs, where that is not 0 as a leg `of` another, and
-    pauses after `upto` (None: it goes to the end). Its seeds are those of its `lot` and `replicate`.
+    Attributes:
+        number: counts all trials of a study from 0.
+        reason: why it was asked for, in a few words.
+        wave: the trials of one wave were asked for together.
+        cohort: the trials of one cohort are trained as one batched computation.
+        parent: the number of the trial that this one repeats, or of the first segment of the
+            training that it goes on with; None for a trial that stands by itself.
+        replicate: 0 for a trial's first run, 1, 2, ... for its repetitions.
+        expected_improvement: see `NewTrial`.
+        start_epoch: the epochs that earlier segments of this training have behind them.
+        until_epoch: the epoch after which it pauses; None for a segment that goes to the end.
+        seed_group: see `NewTrial`; the seeds are those of the group and the replicate.
+        origin: where it comes from.
     """
 
     number: int
     params: Params
-    why: str
+    reason: str
     wave: int
     cohort: int
-    of: int | None = None
+    parent: int | None = None
     replicate: int = 0
-    promise: float | None = None
-    start: int = 0
-    upto: int | None = None
-    lot: int = 0
+    expected_improvement: float | None = None
+    start_epoch: int = 0
+    until_epoch: int | None = None
+    seed_group: int = 0
+    origin: Origin = "strategy"
 
     @property
     def run(self) -> int:
-        """The number of the first leg of its training."""
-        return self.of if self.start and self.of is not None else self.number
+        """The number of the first segment of its training."""
+        return self.parent if self.start_epoch and self.parent is not None else self.number
 
     def length(self, whole: int) -> int:
-        """Its epochs, at most, where a whole training has so many."""
-        return (whole if self.upto is None else self.upto) - self.start
+        """Return the epochs of this segment at most, where a whole training has `whole`."""
+        return (whole if self.until_epoch is None else self.until_epoch) - self.start_epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,40 +133,8 @@ class Cohort:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A worker has read its data: from here on the time of its cohort counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """How the signals in one layer are, on the rows of a probe.
-
-    `variance` is that of a unit's outputs over the rows, the mean over the units; None for a layer without a
-    non-linearity. `gradient` is the norm of the loss's gradient by all of the layer's weights. `update` is the
-    mean norm of an epoch's steps over the mean norm of those weights; None before the first step. `dead` is the
-    share of units that are 0 for every row; of tanh and sigmoid the share of outputs in their flat parts.
-    """
-
-    name: str
-    variance: float | None
-    gradient: float
-    update: float | None
-    dead: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """How a trial's network is after an epoch; epoch 0 is before the first step. `loss` is that of the probed rows."""
-
-    number: int
-    epoch: int
-    loss: float
-    layers: tuple[Layer, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one trial reached after one epoch. `loss` and `metric` are the validation split's."""
+    """What one trial reached after one epoch; `loss` and `metric` are those of the validation split."""
 
     number: int
     epoch: int
@@ -146,15 +144,15 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """What a person should know of a training beside its result, in a line."""
+class Notice:
+    """A line that a person should read beside the results."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Replicate:
-    """One of several trainings of a trial: its seeds (0, 1, ...), its fold of the data, and what it came to."""
+    """One of several trainings of a trial: its seed (0, 1, ...), its fold, and what it came to."""
 
     replicate: int
     fold: int
@@ -165,18 +163,24 @@ class Replicate:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A trial that ran to its end.
+    """A trial that ran to its end, or to its pause.
 
-    `loss` is what is optimised: finite, smaller is better; `metric` is the task's accuracy or R2 at the
-    same epoch, the best one. `seconds` is its measured share of the cohort's time, `flops` and `steps`
-    are counted; `epochs` were run, of which `best_epoch` was the best.
+    Of a trial that was trained several times (folds and seeds) `loss` and `metric` are means over
+    its `replicates`, `seconds`, `flops` and `steps` are sums, `epochs` is that of the longest
+    training and `best_epoch` the median. Of a segment `loss`, `metric`, `epochs` and `best_epoch`
+    are those of the training so far, while `seconds`, `flops`, `steps` and `curve` are the
+    segment's own.
 
-    Of a trial that was trained several times `loss` and `metric` are means over its `replicates`, `loss_se` is
-    the standard error of that loss, `seconds`, `flops` and `steps` are sums; `epochs` is the longest run's and
-    `best_epoch` the median.
-
-    One that is `paused` could go on. What a leg tells is that of all legs before it, too, but for `seconds`, `flops`,
-    `steps` and `curve`, which are its own. `weights` is the SHA-256 of the file that it left, in hex.
+    Attributes:
+        loss: what is optimised; finite, and smaller is better.
+        metric: what is measured beside it at the best epoch; NaN where there is nothing.
+        seconds: the measured share of the cohort's time.
+        flops: floating-point operations, counted; 0 where nothing is counted.
+        steps: optimizer steps, counted.
+        epochs: the epochs that were run, of which `best_epoch` was the best.
+        loss_se: the standard error of a loss that is a mean.
+        paused: whether the training could go on.
+        artefacts: the SHA-256 in hex of each file that it left, by the file's name.
     """
 
     loss: float
@@ -190,39 +194,61 @@ class Done:
     loss_se: float | None = None
     replicates: tuple[Replicate, ...] = ()
     paused: bool = False
-    weights: str | None = None
+    artefacts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def cost(self) -> float:
-        """Noise-free seconds on a nominal machine: what stars and the time weight go by."""
+        """Nominal seconds, free of noise: Pareto marks and the time weight go by them."""
         return nominal_seconds(self.flops, self.steps)
+
+    @property
+    def weights(self) -> str | None:
+        """The digest of its best weights; None where it left none."""
+        return self.artefacts.get(WEIGHTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A trial without a loss; `reason` begins with its kind: diverged, error, timeout, memory or killed."""
+    """A trial without a loss: the kind of its failure, and what is known of it in a line."""
 
-    reason: str
+    kind: FailureKind
+    message: str
     seconds: float = 0.0
     curve: tuple[Epoch, ...] = field(default=(), repr=False)
 
     @property
+    def reason(self) -> str:
+        """Kind and message in one line."""
+        return f"{self.kind}: {self.message}"
+
+    @property
     def crashed(self) -> bool:
-        """Whether it came to no loss at all: one that explodes is a result of its settings."""
-        return not self.reason.startswith("diverged")
+        """Whether it came to no loss at all; a loss that diverges is a result of its settings."""
+        return self.kind != "diverged"
 
 
 Result = Done | Failed
 
 
-def averaged(first: Done, trained: Sequence[Replicate]) -> Done:
-    """The result of a trial that was trained several times: means, and the standard error of the loss."""
-    losses = [one.loss for one in trained]
+@dataclass(frozen=True, slots=True)
+class TrialEnded:
+    """A trial of a cohort has a result; `run` is the number of the first segment of its training."""
+
+    run: int
+    result: Result
+
+
+def averaged(first: Done, replicates: Sequence[Replicate]) -> Done:
+    """Return the result of a trial that was trained several times, from that of its first training.
+
+    Loss and metric become means, and the loss gets its standard error.
+    """
+    losses = [one.loss for one in replicates]
     return replace(
         first,
         loss=fmean(losses),
         loss_se=stdev(losses) / sqrt(len(losses)),
-        metric=fmean(one.metric for one in trained),
-        best_epoch=round(median(one.best_epoch for one in trained)),
-        replicates=tuple(trained),
+        metric=fmean(one.metric for one in replicates),
+        best_epoch=round(median(one.best_epoch for one in replicates)),
+        replicates=tuple(replicates),
     )

@@ -67,13 +67,13 @@ def study(tmp_path: Path) -> Path:
     """Four trials: one failed, one pending."""
     folder = tmp_path / "runs" / "mine"
     with create(folder) as store:
-        store.asked(
+        store.record_wave(
             [Trial(n, {"lr": 10.0**-n, "optimizer": "adam"}, "random", 0, n) for n in range(4)]
         )
-        store.told(
+        store.record_results(
             {0: done(0.5, seconds=1.0), 1: done(0.25, seconds=3.0), 2: Failed("diverged: at once")}
         )
-        store.ended(Session(2.0, 0))
+        store.record_session(Session(2.0, 0))
     return folder
 
 
@@ -205,7 +205,7 @@ class TestLeaderboard:
     ) -> None:
         newer = study.with_name("newer")
         with create(newer, name="newer") as store:
-            store.asked([Trial(0, {}, "", 0, 0)])
+            store.record_wave([Trial(0, {}, "", 0, 0)])
         os.utime(study / FILE, ns=(1, 1))
         assert json.loads(hpsearch("leaderboard", "--format", "json").out)["study"] == "newer"
 
@@ -248,8 +248,8 @@ class TestLeaderboard:
 
     def test_a_study_without_a_success_is_1(self, hpsearch: Run, tmp_path: Path) -> None:
         with create(tmp_path / "poor") as store:
-            store.asked([Trial(0, {}, "", 0, 0)])
-            store.told({0: Failed("diverged: at once")})
+            store.record_wave([Trial(0, {}, "", 0, 0)])
+            store.record_results({0: Failed("diverged: at once")})
         assert hpsearch("leaderboard", "poor").code == EXIT_NO_WINNER
 
     def test_reading_leaves_the_folder_as_it_was(self, hpsearch: Run, study: Path) -> None:

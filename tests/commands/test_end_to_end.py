@@ -122,7 +122,7 @@ class TestSearches:
         assert found["test"]["looks"] == 1
         assert not list((tmp_path / "study" / "weights").glob("*.pause.*"))
         trials = read(tmp_path / "study").history.trials
-        assert trials[0].why == "default"
+        assert trials[0].reason == "default"
         assert len({trial.cohort for trial in trials if trial.run}) == 3  # each leg of the others
 
     def test_hand_picked_trials_can_come_from_a_csv(self, tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ from hpsearch.commands.resume import KINDS, Kind, edited, kind, other_versions
 from hpsearch.commands.search import versions
 from hpsearch.config.document import dotted
 from hpsearch.config.document import read as parsed
-from hpsearch.config.schema import DataKeys, Keys, ParameterKeys, SearchKeys, SplitKeys
+from hpsearch.config.schema import ConfigFile, DataKeys, ParameterKeys, SearchKeys, SplitKeys
 from hpsearch.config.spec import parse
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.errors import EXIT_CONFIG_DIFFERS, ConfigDiffers, SpecError
 from hpsearch.search.plan import Plan
-from hpsearch.study.store import CONFIG, Meta, read
+from hpsearch.study.store import CONFIG, StudyMeta, read
 from tests.helpers.studies import META, create
 
 Key = tuple[str, ...]
@@ -84,7 +84,7 @@ EDITS: Mapping[Key, tuple[Kind, object]] = {
 
 def all_keys() -> Iterator[Key]:
     """Every key of the schema, where it may stand."""
-    for name in Keys.model_fields:
+    for name in ConfigFile.model_fields:
         if name not in ("data", "train", "parameters", "search"):
             yield (name,)
     sections: Mapping[Key, type[BaseModel]] = {
@@ -110,18 +110,18 @@ def changed(key: Key, value: object) -> str:
 
 
 @pytest.fixture
-def meta() -> Meta:
+def meta() -> StudyMeta:
     return replace(META, config=_YAML)
 
 
-def edit(folder: Path, meta: Meta, text: str) -> Meta:
+def edit(folder: Path, meta: StudyMeta, text: str) -> StudyMeta:
     (folder / CONFIG).write_text(text)
     return edited(meta, folder / CONFIG)
 
 
 @pytest.mark.group("keys that change")
 @pytest.mark.parametrize("key", list(all_keys()), ids=dotted)
-def test_every_key_has_its_kind(tmp_path: Path, meta: Meta, key: Key) -> None:
+def test_every_key_has_its_kind(tmp_path: Path, meta: StudyMeta, key: Key) -> None:
     expected, value = EDITS[key]
     assert kind(key) == expected
     text = changed(key, value)
@@ -153,7 +153,7 @@ def test_the_table_names_no_key_that_there_is_not() -> None:
     assert {key[:length] for key in [*all_keys(), ("train",)] for length in (1, 2)} >= KINDS.keys()
 
 
-def test_a_setting_that_is_another_is_told_with_its_place(tmp_path: Path, meta: Meta) -> None:
+def test_a_setting_that_is_another_is_told_with_its_place(tmp_path: Path, meta: StudyMeta) -> None:
     text = "# run as: hpsearch random CONFIG\n" + _YAML.replace("seed: 3", "seed: 4").replace(
         "epochs: 5", "depth: 2"
     )
@@ -167,7 +167,7 @@ def test_a_setting_that_is_another_is_told_with_its_place(tmp_path: Path, meta: 
     assert [one.place and one.place.line for one in refused.value.problems] == [4, 8, 4]
 
 
-def test_the_order_of_the_parameters_is_a_key_too(tmp_path: Path, meta: Meta) -> None:
+def test_the_order_of_the_parameters_is_a_key_too(tmp_path: Path, meta: StudyMeta) -> None:
     other = "{width: {values: [16, 32]}, lr: {min: 1e-4, max: 1e-1, log: true}}"
     text = "\n".join(
         f"parameters: {other}" if line.startswith("par") else line for line in _YAML.splitlines()
@@ -176,7 +176,7 @@ def test_the_order_of_the_parameters_is_a_key_too(tmp_path: Path, meta: Meta) ->
         edit(tmp_path, meta, text)
 
 
-def test_what_says_the_same_in_other_words_changes_nothing(tmp_path: Path, meta: Meta) -> None:
+def test_what_says_the_same_in_other_words_changes_nothing(tmp_path: Path, meta: StudyMeta) -> None:
     assert edit(tmp_path, meta, f"# run as: hpsearch random CONFIG\n{_YAML}") == meta
     assert (
         edit(
@@ -194,25 +194,29 @@ def test_what_says_the_same_in_other_words_changes_nothing(tmp_path: Path, meta:
     "instead", [lambda path: None, Path.mkdir, os.mkfifo], ids=["nothing", "a folder", "a FIFO"]
 )
 def test_a_config_that_is_gone_is_not_missed(
-    tmp_path: Path, meta: Meta, instead: Callable[[Path], None]
+    tmp_path: Path, meta: StudyMeta, instead: Callable[[Path], None]
 ) -> None:
     instead(tmp_path / CONFIG)
     assert edited(meta, tmp_path / CONFIG) == meta
 
 
 @pytest.mark.parametrize("text", ["", "search: [", "\xff", "a: {b: " * 30])
-def test_a_config_that_cannot_be_read_is_told(tmp_path: Path, meta: Meta, text: str) -> None:
+def test_a_config_that_cannot_be_read_is_told(tmp_path: Path, meta: StudyMeta, text: str) -> None:
     with pytest.raises(SpecError):
         edit(tmp_path, meta, text)
 
 
-def test_a_wrong_value_is_told_and_not_taken_for_the_usual_one(tmp_path: Path, meta: Meta) -> None:
+def test_a_wrong_value_is_told_and_not_taken_for_the_usual_one(
+    tmp_path: Path, meta: StudyMeta
+) -> None:
     found = edit(tmp_path, meta, _YAML.replace("seed: 3}", "seed: 3, seeds: many}"))
     with pytest.raises(SpecError, match=r"'search.seeds' is the text 'many'"):
         Plan.of(found)
 
 
-def test_what_was_edited_stands_over_the_flag_of_the_beginning(tmp_path: Path, meta: Meta) -> None:
+def test_what_was_edited_stands_over_the_flag_of_the_beginning(
+    tmp_path: Path, meta: StudyMeta
+) -> None:
     flags = [[["search", "time"], "1m", "--time 1m"], [["search", "seed"], 7, "--seed 7"]]
     begun = replace(meta, overrides=json.dumps(flags))
     found = edit(tmp_path, begun, _YAML.replace("seed: 3}", "seed: 3, time: 2h}"))
@@ -220,7 +224,7 @@ def test_what_was_edited_stands_over_the_flag_of_the_beginning(tmp_path: Path, m
     assert Plan.of(found).spec.search.seed == 7
 
 
-def test_other_versions_are_named(meta: Meta) -> None:
+def test_other_versions_are_named(meta: StudyMeta) -> None:
     assert other_versions(replace(meta, versions=json.dumps(versions()))) == ""
     older = replace(meta, versions=json.dumps({**versions(), "torch": "1.0"}))
     assert other_versions(older).startswith(f"begun with torch 1.0 (now {versions()['torch']}): ")

@@ -38,7 +38,7 @@ def understood(text: str, **flags: Any) -> Spec:
     return parse(text, "search.yaml", Path("/data"), overrides(given_flags(**flags)))
 
 
-def mistakes(text: str | bytes, **flags: Any) -> list[Problem]:
+def diagnostics(text: str | bytes, **flags: Any) -> list[Problem]:
     with pytest.raises(SpecError) as caught:
         parse(text, "search.yaml", Path("/data"), overrides(given_flags(**flags)))
     assert caught.value.exit_code == EXIT_USAGE
@@ -116,7 +116,7 @@ def test_a_mistake_is_answered_with_its_place_with_what_was_found_and_what_would
     case: str,
 ) -> None:
     text, code, place, found, right = CASES[case]
-    (problem,) = mistakes(text)
+    (problem,) = diagnostics(text)
     assert (problem.code, at(problem)) == (code, place)
     assert found in problem.message
     printed = str(problem)
@@ -132,7 +132,7 @@ def test_a_mistake_is_answered_with_its_place_with_what_was_found_and_what_would
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_underline_is_under_the_mistake(case: str) -> None:
-    (problem,) = mistakes(CASES[case].text)
+    (problem,) = diagnostics(CASES[case].text)
     lines = str(problem).splitlines()
     source = next((i for i, line in enumerate(lines) if re.match(r"\d+ \| ", line)), None)
     assert problem.place
@@ -165,7 +165,7 @@ search: {time: soon, budget: , buget: 4}
 
 
 def test_all_mistakes_of_a_file_are_told_at_once_in_its_order() -> None:
-    assert [(at(problem), problem.code) for problem in mistakes(MANY)] == [
+    assert [(at(problem), problem.code) for problem in diagnostics(MANY)] == [
         ("1:1", "E012"),
         ("2:44", "E020"),
         ("3:9", "E012"),
@@ -199,14 +199,14 @@ parameters:
 constraints: [lr < 0.1, optimizer == 'adam']
 trials: [{{optimizer: adam, lr: 1}}]
 """
-    assert [(problem.code, at(problem)) for problem in mistakes(text)] == [
+    assert [(problem.code, at(problem)) for problem in diagnostics(text)] == [
         ("E022", "4:34"),
         ("E013", "6:3"),
     ]
 
 
 def test_a_dedent_too_many_is_answered_on_both_sides() -> None:
-    problems = mistakes("data:\nsource: digits\n")
+    problems = diagnostics("data:\nsource: digits\n")
     assert [(at(problem), problem.hint) for problem in problems] == [
         ("1:6", "indent what belongs to it, or leave it out"),
         ("2:1", "'source' belongs under 'data:'"),
@@ -216,23 +216,27 @@ def test_a_dedent_too_many_is_answered_on_both_sides() -> None:
 @pytest.mark.parametrize("section", ["parameters: []", "parameters:"])
 def test_what_a_lost_section_would_have_said_is_not_missed(section: str) -> None:
     text = f"{DATA}{section}\nconstraints: [width < 3]\ntrials: [{{width: 3}}]\n"
-    assert [problem.code for problem in mistakes(text)] == ["E020"]
+    assert [problem.code for problem in diagnostics(text)] == ["E020"]
 
 
 def test_the_first_fifty_of_many_mistakes_are_told() -> None:
     began = time.process_time()
-    found = mistakes(DATA + "search: {" + ", ".join(f"key{i}: 1" for i in range(9_000)) + "}")
+    found = diagnostics(DATA + "search: {" + ", ".join(f"key{i}: 1" for i in range(9_000)) + "}")
     assert time.process_time() - began < 1.0
     assert len(found) == 50
-    assert len(mistakes(DATA + "train: {lr: 1}\n" * 99)) == 50
+    assert len(diagnostics(DATA + "train: {lr: 1}\n" * 99)) == 50
     assert (
-        len(mistakes(DATA + "parameters: {" + ", ".join(f"key{i}: {{}}" for i in range(999)) + "}"))
+        len(
+            diagnostics(
+                DATA + "parameters: {" + ", ".join(f"key{i}: {{}}" for i in range(999)) + "}"
+            )
+        )
         == 50
     )
 
 
 def test_a_long_line_is_shown_around_the_mistake() -> None:
-    (problem,) = mistakes(
+    (problem,) = diagnostics(
         f"{DATA}search: {{metric: loss, {' ' * 90} buget: 3, seed: {' ' * 90} 1}}"
     )
     lines = str(problem).splitlines()
@@ -242,13 +246,13 @@ def test_a_long_line_is_shown_around_the_mistake() -> None:
 
 
 def test_what_a_terminal_would_obey_is_not_printed() -> None:
-    (problem,) = mistakes(DATA + 'name: "\\e[31m\\a"\n')
+    (problem,) = diagnostics(DATA + 'name: "\\e[31m\\a"\n')
     assert "\\x1b[31m\\x07" in str(problem)
     assert "\x1b" not in str(problem)
 
 
 def test_a_line_with_a_tab_is_underlined_in_the_right_place() -> None:
-    (problem,) = mistakes("data: {source: digits,\tscales: unit}")
+    (problem,) = diagnostics("data: {source: digits,\tscales: unit}")
     _, _, _, shown, underline, _ = str(problem).splitlines()
     assert shown[underline.index("^") :].startswith("scales")
 
@@ -363,7 +367,7 @@ def test_a_wrong_flag_is_answered_with_the_flag_as_its_place(
     flags: dict[str, Any], code: str, place: str, found: str, right: str
 ) -> None:
     text = f"{DATA}parameters: {{lr: {{min: 1e-4, max: 0.1}}}}\ntrials: [{{}}]\n"
-    (problem,) = mistakes(text, **flags)
+    (problem,) = diagnostics(text, **flags)
     assert (problem.code, at(problem)) == (code, place)
     assert found in problem.message
     assert right in str(problem)
@@ -371,8 +375,8 @@ def test_a_wrong_flag_is_answered_with_the_flag_as_its_place(
 
 
 def test_the_mistakes_of_all_flags_are_told_at_once_and_before_those_of_the_file() -> None:
-    assert [at(one) for one in mistakes(DATA, set=("a", "b", "lr=1"))] == ["--set a", "--set b"]
-    found = mistakes(DATA + "train: {width: a}", set=("widht=1", "lr=fast"))
+    assert [at(one) for one in diagnostics(DATA, set=("a", "b", "lr=1"))] == ["--set a", "--set b"]
+    found = diagnostics(DATA + "train: {width: a}", set=("widht=1", "lr=fast"))
     assert [at(one) for one in found] == ["--set widht=1", "--set lr=fast", "2:16"]
 
 
@@ -412,7 +416,7 @@ def test_a_wrong_file_of_trials_is_answered_with_its_place(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path(name).write_bytes(text.encode() if isinstance(text, str) else text)
-    (problem,) = mistakes(DATA, trials=name)
+    (problem,) = diagnostics(DATA, trials=name)
     assert problem.place
     assert at(problem) == place or f"{problem.place.file}:{at(problem)}" == place
     assert found in problem.message
@@ -641,7 +645,7 @@ def test_what_a_flag_leaves_without_a_meaning_falls_away() -> None:
 
 
 def test_flags_that_leave_one_another_no_meaning_are_a_mistake() -> None:
-    (problem,) = mistakes(SPACE, set=("momentum=0.5", "optimizer=adam"))
+    (problem,) = diagnostics(SPACE, set=("momentum=0.5", "optimizer=adam"))
     assert (problem.code, at(problem)) == ("E041", "--set momentum=0.5")
     assert (
         understood(SPACE.replace("depth: 2", "momentum: 0.9"), set=("optimizer=adam",)).fixed[
@@ -729,7 +733,7 @@ def test_the_command_line_prints_mistakes_on_stderr_and_runs_nothing(
     ],
 )
 def test_what_does_not_go_with_halving_is_refused_with_its_place(text: str, line: int) -> None:
-    (problem,) = mistakes(DATA + text)
+    (problem,) = diagnostics(DATA + text)
     assert problem.code == "E034"
     assert problem.place
     assert problem.place.line == line
@@ -851,7 +855,7 @@ def answer(code: str) -> str:
         with pytest.raises(SpecError) as caught:
             space.sample(Random(0))
         return str(caught.value)
-    (problem,) = mistakes(ANSWERS.get(code, DATA), **FLAGS.get(code, {}))
+    (problem,) = diagnostics(ANSWERS.get(code, DATA), **FLAGS.get(code, {}))
     assert problem.code == code
     return str(problem)
 

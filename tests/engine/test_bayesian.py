@@ -1,4 +1,4 @@
-"""Nets that know what they do not know: each way against a model whose posterior has a closed form, and in company."""
+"""Networks that know what they do not know, against models whose posterior has a closed form."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Tensor
 from hpsearch.data import Dataset
 from hpsearch.engine.bayesian import fitted, laplace, sampled
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.stacked_cohort import Array
-from hpsearch.engine.structure.cohorts import Member
+from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.costs import Cost
+from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import BAYESIAN, NETWORKS, complete
-from hpsearch.engine.train import Ended, begun, learn, train
+from hpsearch.engine.train import MemberEnded, build_cohort, learn, train
 from hpsearch.study.trial import Done
 from tests.helpers.problems import blobs, dataset, member, run
 
@@ -26,14 +26,14 @@ ROWS, INPUTS = 120, 4
 
 
 def line(seed: int = 0) -> Dataset:
-    """Targets that are linear in correlated inputs, with noise."""
+    """Return targets that are linear in correlated inputs, with noise."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(160, INPUTS)) @ (np.eye(INPUTS) + 0.3)
     return dataset(x, x @ np.array([1.0, -2.0, 0.5, 0.0]) + 0.5 * rng.normal(size=160) + 1.0)
 
 
 def linear(**settings: Any) -> Member:
-    """No hidden layer: what is left is a linear model, whose posterior is known."""
+    """Return a member without hidden layers: a linear model, whose posterior is known."""
     common: dict[str, Any] = {
         "patience": 0,
         "depth": 0,
@@ -44,21 +44,24 @@ def linear(**settings: Any) -> Member:
     return Member(0, complete({**common, **settings}))
 
 
-def known(array: Array) -> dict[str, Tensor]:
-    """The one member's weights, by name."""
-    return {name: weight.detach()[0] for name, weight in array.net.weights.items()}
+def known(stacked: StackedCohort) -> dict[str, Tensor]:
+    """Return the one member's weights, by name."""
+    return {name: weight.detach()[0] for name, weight in stacked.net.weights.items()}
 
 
 class TestLinearGaussian:
-    """With Gaussian noise of variance nu^2 the posterior of w is N(m, C), C = (X'X / nu^2 + I / s^2)^-1."""
+    """Linear models with Gaussian noise of variance nu^2.
+
+    The posterior of their weights is N(m, C) with C = (X'X / nu^2 + I / s^2)^-1.
+    """
 
     def test_variational_finds_the_posterior_as_near_as_independent_weights_can(self) -> None:
         feed = Feed(line(), "cpu", F64)
         settings = {"epochs": 3000, "lr": 0.03, "schedule": "cosine", "prior_scale": 0.5}
-        array = begun(feed, [linear(bayesian="variational", **settings)], 0)
+        stacked = build_cohort(feed, [linear(bayesian="variational", **settings)], 0)
         for epoch in range(1, 3001):
-            learn(array, feed, epoch)
-        found = known(array)
+            learn(stacked, feed, epoch)
+        found = known(stacked)
         nu2 = float(found["output.noise"].exp())
         s2 = 0.5**2 * 2 / (INPUTS + 1)  # what the fans ask for is Glorot's 2 / (in + out)
         x, y = feed.batch(feed.rows(feed.data.folds[0].train, 0), [0])
@@ -66,43 +69,44 @@ class TestLinearGaussian:
         m = torch.linalg.solve(precision, x.T @ (y - found["output.bias"]) / nu2)
         mu, sigma = (
             found["output.weight"][0],
-            math.sqrt(s2) * found["output.weight.spread"][0].exp(),
+            math.sqrt(s2) * found["output.weight.log_scale"][0].exp(),
         )
-        # the best factorised Gaussian has the posterior's mean, and its precisions' diagonal (Bishop 2006, 10.1.2);
-        # the last steps of the descent are noisy, and small: a tenth of a deviation bounds what they leave
+        # the best factorised Gaussian has the posterior's mean, and the diagonal of its precision
+        # (Bishop 2006, 10.1.2); the last steps of the descent are noisy, and small: a tenth of a
+        # standard deviation bounds what they leave
         assert ((mu - m).abs() < 0.1 * sigma).all()
         torch.testing.assert_close(sigma, precision.diagonal().rsqrt(), rtol=0.1, atol=0)
-        # the noise of the targets: its deviation is 0.5, known to 1 / sqrt(2 * 120) of itself
+        # the noise of the targets has a standard deviation of 0.5, known to 1 / sqrt(2 * 120) of it
         assert math.sqrt(nu2) == pytest.approx(0.5, rel=5 / math.sqrt(2 * ROWS))
 
     def test_laplace_is_the_posterior_itself_of_the_output_layer(self) -> None:
         feed = Feed(line(), "cpu", F64)
-        array = begun(
+        stacked = build_cohort(
             feed, [member(bayesian="laplace", prior_scale=0.7, width=5, activation="tanh")], 0
         )
-        learn(array, feed, 1)
+        learn(stacked, feed, 1)
         x, y = feed.batch(feed.rows(feed.data.folds[0].train, 0), [0])
-        nu2 = float((array.outputs(x)[0, :, 0] - y).detach().square().mean())
-        h = torch.tanh(x @ known(array)["hidden0.weight"].T + known(array)["hidden0.bias"])
+        nu2 = float((stacked.outputs(x)[0, :, 0] - y).detach().square().mean())
+        h = torch.tanh(x @ known(stacked)["hidden0.weight"].T + known(stacked)["hidden0.bias"])
         phi = torch.cat([h, torch.ones(ROWS, 1, dtype=F64)], 1)
         s2 = 0.7**2 * 2 / (5 + 1)
         C = torch.linalg.inv(phi.T @ phi / nu2 + torch.eye(6, dtype=F64) / s2)
-        v = fitted(array, feed).variance(phi.unsqueeze(0))
+        v = fitted(stacked, feed).variance(phi.unsqueeze(0))
         torch.testing.assert_close(v[0, :, 0], ((phi @ C) * phi).sum(1), rtol=1e-9, atol=0)
 
-    def test_dropout_gives_the_mean_of_its_thinned_nets(self) -> None:
+    def test_dropout_gives_the_mean_of_its_thinned_networks(self) -> None:
         feed = Feed(line(), "cpu", F64)
         one = member(
             bayesian="mc_dropout", dropout=0.5, width=16, activation="leaky_relu", slope=1.0
         )
-        array = begun(feed, [one], 0)
+        stacked = build_cohort(feed, [one], 0)
         x, _ = feed.batch(torch.arange(40), [0])
-        predict = sampled(array, feed)
-        whole = array.outputs(x)
-        a = x @ known(array)["hidden0.weight"].T
-        # the mean over nets of a linear one is the whole one; a unit that is kept half of the time at twice its
-        # output has variance a^2
-        se = ((a.square() @ known(array)["output.weight"].square().T) / NETWORKS).sqrt()
+        predict = sampled(stacked, feed)
+        whole = stacked.outputs(x)
+        a = x @ known(stacked)["hidden0.weight"].T
+        # the mean over thinned networks of a linear one is the whole one; a unit that is kept half
+        # of the time at twice its output a has the variance a^2
+        se = ((a.square() @ known(stacked)["output.weight"].square().T) / NETWORKS).sqrt()
         assert ((predict(x) - whole)[0].abs() < 5 * se).all()
         assert not torch.equal(predict(x), whole)
 
@@ -111,23 +115,23 @@ class TestAnswers:
     @pytest.mark.parametrize("name", BAYESIAN)
     def test_they_do_not_depend_on_which_rows_are_asked_together(self, name: str) -> None:
         feed = Feed(blobs(), "cpu", F64)
-        array = begun(feed, [member(bayesian=name, epochs=1)], 0)
-        predict = BAYESIAN.load(name)(array, feed)
+        stacked = build_cohort(feed, [member(bayesian=name, epochs=1)], 0)
+        predict = BAYESIAN.load(name)(stacked, feed)
         x, _ = feed.batch(torch.arange(20), [0])
         torch.testing.assert_close(predict(x)[:, :5], predict(x[:5]), rtol=1e-12, atol=1e-12)
 
     @pytest.mark.parametrize("name", ["variational", "mc_dropout"])
     def test_sampled_classes_are_the_mean_of_probabilities(self, name: str) -> None:
         feed = Feed(blobs(), "cpu", F64)
-        array = begun(feed, [member(bayesian=name, prior_scale=2.0, dropout=0.5)], 0)
-        learn(array, feed, 1)
+        stacked = build_cohort(feed, [member(bayesian=name, prior_scale=2.0, dropout=0.5)], 0)
+        learn(stacked, feed, 1)
         x, _ = feed.batch(torch.arange(20), [0])
-        noise = array.noise("networks", passes=NETWORKS)
+        noise = stacked.noise("networks", passes=NETWORKS)
         each = torch.stack(
-            [array.outputs(x, noise, sampled=True).softmax(2) for _ in range(NETWORKS)]
+            [stacked.outputs(x, noise, sampled=True).softmax(2) for _ in range(NETWORKS)]
         )
         torch.testing.assert_close(
-            sampled(array, feed)(x).softmax(2), each.mean(0), rtol=1e-9, atol=0
+            sampled(stacked, feed)(x).softmax(2), each.mean(0), rtol=1e-9, atol=0
         )
         assert each.std(0).mean() > 1e-3
 
@@ -143,10 +147,10 @@ class TestAnswers:
         }
         confidence = {}
         for which in (name, "none"):
-            array = begun(feed, [member(bayesian=which, **settings)], 0)
+            stacked = build_cohort(feed, [member(bayesian=which, **settings)], 0)
             for epoch in range(1, 41):
-                learn(array, feed, epoch)
-            predict = BAYESIAN.load(which)(array, feed)
+                learn(stacked, feed, epoch)
+            predict = BAYESIAN.load(which)(stacked, feed)
             far = torch.randn(200, 6, generator=torch.Generator().manual_seed(0), dtype=F64) * 20
             confidence[which] = float(predict(far).detach().softmax(2).amax(2).mean())
         assert confidence[name] < confidence["none"] - 0.02
@@ -159,16 +163,16 @@ class TestAnswers:
         assert isinstance(result, Done)
         assert result.metric > 0.8
 
-    def test_one_net_answers_with_all_of_its_units(self) -> None:
+    def test_one_network_answers_with_all_of_its_units(self) -> None:
         feed = Feed(blobs(), "cpu", F64)
-        array = begun(feed, [member(dropout=0.5)], 0)
+        stacked = build_cohort(feed, [member(dropout=0.5)], 0)
         x, _ = feed.batch(torch.arange(20), [0])
-        assert torch.equal(BAYESIAN.load("none")(array, feed)(x), array.outputs(x))
+        assert torch.equal(BAYESIAN.load("none")(stacked, feed)(x), stacked.outputs(x))
 
     def test_what_all_outputs_share_makes_laplace_no_less_sure(self) -> None:
         feed = Feed(blobs(), "cpu", F64)
-        array = begun(feed, [member(bayesian="laplace")], 0)
-        posterior = fitted(array, feed)
+        stacked = build_cohort(feed, [member(bayesian="laplace")], 0)
+        posterior = fitted(stacked, feed)
         torch.testing.assert_close(
             posterior.Q.sum(1), torch.zeros(1, 3, dtype=F64), rtol=0, atol=1e-12
         )
@@ -204,23 +208,22 @@ def test_a_seed_draws_networks_of_its_own() -> None:
     feed = Feed(blobs(), "cpu", F64)
     one = member(bayesian="mc_dropout", dropout=0.5, epochs=1)
     members = [Member(0, one.settings, replicate) for replicate in range(2)]
-    array = begun(feed, members, 0)
-    array.weights.flat.copy_(begun(feed, [members[0], members[0]], 0).weights.flat)
+    stacked = build_cohort(feed, members, 0)
+    stacked.weights.flat.copy_(build_cohort(feed, [members[0], members[0]], 0).weights.flat)
     x, _ = feed.batch(torch.arange(20), [0])
-    first, second = sampled(array, feed)(x)
+    first, second = sampled(stacked, feed)(x)
     assert not torch.allclose(first, second)
 
 
 def test_a_posterior_costs_what_its_answers_take() -> None:
     def flops(name: str) -> int:
-        return Cost.of(complete({"bayesian": name}), (6,), 3, trained=60, judged=20).flops
+        return Cost.of(complete({"bayesian": name}), (6,), 3, n_train=60, n_valid=20).flops
 
     forward = flops("none") // (3 * 60 + 20)
     assert flops("mc_dropout") == (3 * 60 + NETWORKS * 20) * forward
     assert flops("laplace") == (3 * 60 + 20 + 60) * forward
-    assert flops("variational") > 1.9 * flops(
-        "mc_dropout"
-    )  # a spread for every weight, but not for biases
+    # a log scale for every weight, but not for biases
+    assert flops("variational") > 1.9 * flops("mc_dropout")
 
 
 def test_pretraining_is_paid_for() -> None:
@@ -229,34 +232,34 @@ def test_pretraining_is_paid_for() -> None:
             complete({"pretrain": p, "width": 10, "depth": 2, "batch_size": 16}),
             (6,),
             3,
-            trained=60,
-            judged=20,
+            n_train=60,
+            n_valid=20,
         )
         for p in ("none", "layerwise")
     )
     assert pretrained.flops == plain.flops
     assert pretrained.steps_after(1) == plain.steps_after(1) + 20 * 2 * 4
-    # 3 passes there and back of 10 x 6 weights, and of 10 x 10 after a pass forward through the first layer
+    # 3 passes there and back of 10 x 6 weights, and of 10 x 10 after a pass through the first layer
     assert pretrained.flops_before == 20 * 60 * (3 * 4 * 60 + 3 * 4 * 100 + 2 * 60)
 
 
 def test_laplace_needs_the_training_rows_of_its_own_fold() -> None:
     data = blobs()
     feed = Feed(data, "cpu", F64)
-    array = begun(feed, [member(bayesian="laplace")], 0)
+    stacked = build_cohort(feed, [member(bayesian="laplace")], 0)
     x, _ = feed.batch(feed.rows(data.folds[0].train, 0), [0])
-    array.outputs(x)
-    assert float(fitted(array, feed).a.sum()) == pytest.approx(
-        float(array.net.features.detach().square().sum()) + len(x)  # type: ignore[union-attr]
+    stacked.outputs(x)
+    assert float(fitted(stacked, feed).a.sum()) == pytest.approx(
+        float(stacked.net.features.detach().square().sum()) + len(x)  # type: ignore[union-attr]
     )
-    assert laplace(array, feed)(x).shape == (1, len(x), 3)
+    assert laplace(stacked, feed)(x).shape == (1, len(x), 3)
 
 
 def test_a_variational_regression_is_scored_by_its_squared_error() -> None:
     events = list(
         train(Feed(line(), "cpu", F64), [linear(bayesian="variational", epochs=2)], "loss", 0)
     )
-    (result,) = [event.result for event in events if isinstance(event, Ended)]
+    (result,) = [event.result for event in events if isinstance(event, MemberEnded)]
     assert isinstance(result, Done)
     y = line().targets[ROWS:]
     assert result.metric == pytest.approx(1 - result.loss / float(np.var(y)), rel=1e-6)

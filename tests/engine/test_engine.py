@@ -20,12 +20,13 @@ from hpsearch.data.prepare import prepare
 from hpsearch.engine.feed import Feed, Split
 from hpsearch.engine.optimizers import Coefficients, states
 from hpsearch.engine.schedules import cosine
-from hpsearch.engine.stacked_cohort import Array, Problem, begin
-from hpsearch.engine.structure.cohorts import Member
+from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask, initial_weights
 from hpsearch.engine.structure.costs import Cost
+from hpsearch.engine.structure.members import Member
+from hpsearch.engine.structure.models import param_slots
 from hpsearch.engine.structure.settings import EXCLUDES, OPTIMIZERS, complete
-from hpsearch.engine.structure.slots import flops_forward, size, slots
-from hpsearch.engine.train import Run, learn
+from hpsearch.engine.structure.slots import STATISTICS, flops_forward, size
+from hpsearch.engine.train import MemberProgress, learn
 from hpsearch.study.trial import Done, Epoch, Failed
 from tests.helpers.problems import (
     NETS,
@@ -35,8 +36,8 @@ from tests.helpers.problems import (
     in_folds,
     member,
     pictures,
+    replicated,
     run,
-    spread,
 )
 
 F64 = torch.float64
@@ -125,7 +126,7 @@ class TestCohorts:
                 assert torch.equal(weight, beside_wild[one.number].weights[name])
 
     def test_compaction_does_not_disturb_those_that_go_on(self) -> None:
-        # the lr of 1e-30 never gets better, so those members end after `patience` epochs and are compacted away
+        # with an lr of 1e-30 nothing gets better: these members end after `patience` epochs
         stuck = [
             member(k, width=8, epochs=12, patience=2, lr=1e-30, optimizer="sgd") for k in range(3)
         ]
@@ -144,7 +145,7 @@ class TestCohorts:
             {"model": "rnn", "cell": "lstm", "activation": "tanh", "init_constraint": 0.5},
         ],
     )
-    def test_a_member_takes_all_that_is_its_own_along_when_the_array_is_compacted(
+    def test_a_member_takes_all_that_is_its_own_along_when_the_cohort_is_compacted(
         self, kind: dict[str, Any]
     ) -> None:
         stuck = [
@@ -163,17 +164,17 @@ class TestCohorts:
                 assert (weight - together[one.number].weights[name]).abs().max() < 1e-9
 
     @pytest.mark.parametrize(("stuck", "sizes"), [(1, []), (2, [2])])
-    def test_an_array_is_compacted_when_fewer_than_three_quarters_still_learn(
+    def test_a_cohort_is_compacted_when_fewer_than_three_quarters_still_learn(
         self, stuck: int, sizes: list[int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         compacted: list[int] = []
-        select = Array.select
+        select = StackedCohort.select
 
-        def told(array: Array, keep: torch.Tensor) -> None:
+        def noted(stacked: StackedCohort, keep: torch.Tensor) -> None:
             compacted.append(len(keep))
-            select(array, keep)
+            select(stacked, keep)
 
-        monkeypatch.setattr(Array, "select", told)
+        monkeypatch.setattr(StackedCohort, "select", noted)
         members = [
             member(k, epochs=6, patience=2 * (k < stuck), optimizer="sgd", lr=1e-30)
             for k in range(4)
@@ -182,7 +183,7 @@ class TestCohorts:
         assert compacted == sizes
         assert [len(ended[k].result.curve) for k in range(4)] == [3] * stuck + [6] * (4 - stuck)
 
-    def test_a_diverged_member_is_told_of_once_and_no_more(self) -> None:
+    def test_a_diverged_member_gives_one_epoch_and_no_more(self) -> None:
         calm = [member(k, epochs=6) for k in range(4)]
         ended, epochs = run(blobs(), [*calm, member(9, epochs=6, optimizer="sgd", lr=1e30)])
         result = ended[9].result
@@ -194,68 +195,71 @@ class TestCohorts:
     def test_padding_stays_zero(self) -> None:
         data = blobs()
         feed = Feed(data, "cpu", F64)
-        array = Array(MIXED, Problem(data.shape, data.outputs, 0), feed.like)
+        stacked = StackedCohort(MIXED, TrainingTask(data.shape, data.outputs, 0), feed.like)
         for x, y in feed.epoch(1, 16, 0):
-            advance(array, feed, x, y)
-        narrow = [m.number for m in array.members].index(4)
-        assert array.weights.views[0][narrow, :3].abs().min() > 0
-        assert not array.weights.views[0][narrow, 3:].any()
-        assert not array.weights.views[2][narrow, 3:].any()
-        assert not array.weights.views[2][narrow, :, 3:].any()
+            advance(stacked, feed, x, y)
+        narrow = [m.number for m in stacked.members].index(4)
+        assert stacked.weights.views[0][narrow, :3].abs().min() > 0
+        assert not stacked.weights.views[0][narrow, 3:].any()
+        assert not stacked.weights.views[2][narrow, 3:].any()
+        assert not stacked.weights.views[2][narrow, :, 3:].any()
 
 
 class TestForward:
     def test_a_stacked_mlp_computes_what_a_plain_one_does(self) -> None:
         data = blobs()
         members = [member(0, width=8, depth=2), member(1, width=5, depth=2, activation="tanh")]
-        array = Array(members, Problem(data.shape, data.outputs, 0), torch.empty(0, dtype=F64))
+        stacked = StackedCohort(
+            members, TrainingTask(data.shape, data.outputs, 0), torch.empty(0, dtype=F64)
+        )
         x = torch.randn(10, 6, dtype=F64)
         for one in members:
             act = torch.relu if one.settings["activation"] == "relu" else torch.tanh
-            w0, b0, w1, b1, w2, b2 = begin(one, array.problem)
+            w0, b0, w1, b1, w2, b2 = initial_weights(one, stacked.task)
             expected = act(act(x @ w0.T + b0) @ w1.T + b1) @ w2.T + b2
-            position = [m.number for m in array.members].index(one.number)
-            torch.testing.assert_close(array.outputs(x)[position], expected, rtol=1e-12, atol=1e-12)
+            position = [m.number for m in stacked.members].index(one.number)
+            torch.testing.assert_close(
+                stacked.outputs(x)[position], expected, rtol=1e-12, atol=1e-12
+            )
 
     def test_a_residual_mlp_adds_each_layer_to_what_came_in(self) -> None:
         one = member(0, width=8, depth=3, skip="residual")
-        problem = Problem((6,), 3, 0)
-        array = Array([one], problem, torch.empty(0, dtype=F64))
+        task = TrainingTask((6,), 3, 0)
+        stacked = StackedCohort([one], task, torch.empty(0, dtype=F64))
         x = torch.randn(10, 6, dtype=F64)
-        w0, b0, w1, b1, w2, b2, w3, b3 = begin(one, problem)
+        w0, b0, w1, b1, w2, b2, w3, b3 = initial_weights(one, task)
         h = torch.relu(x @ w0.T + b0)
         for weight, bias in ((w1, b1), (w2, b2)):
             h = h + torch.relu(h @ weight.T + bias)
-        torch.testing.assert_close(array.outputs(x)[0], h @ w3.T + b3, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(stacked.outputs(x)[0], h @ w3.T + b3, rtol=1e-12, atol=1e-12)
 
     @pytest.mark.parametrize("norm", ["none", "batch"])
     def test_a_resnets_images_lie_pixel_by_pixel_as_convolutions_take_them_best(
         self, norm: str
     ) -> None:
-        array = Array(
+        stacked = StackedCohort(
             [member(model="resnet", channels=4, norm=norm)],
-            Problem((1, 8, 8), 3, 0),
+            TrainingTask((1, 8, 8), 3, 0),
             torch.empty(0),
         )
-        array.net.seen = {}
-        array.outputs(torch.ones(2, 1, 8, 8), array.noise("test"))
-        images = [image for layer in array.net.seen.values() for image in layer]
+        stacked.net.recorded = {}
+        stacked.outputs(torch.ones(2, 1, 8, 8), stacked.noise("test"))
+        images = [image for layer in stacked.net.recorded.values() for image in layer]
         assert len(images) == 7
         assert all(image.is_contiguous(memory_format=torch.channels_last) for image in images)
 
     def test_a_resnet_block_begins_as_the_identity(self) -> None:
-        problem = Problem((1, 8, 8), 2, 0)
+        task = TrainingTask((1, 8, 8), 2, 0)
         x = torch.randn(4, 1, 8, 8)
         shallow, deep = (
-            Array([member(model="resnet", channels=4, blocks=blocks)], problem, torch.empty(0))
+            StackedCohort([member(model="resnet", channels=4, blocks=blocks)], task, torch.empty(0))
             for blocks in (1, 3)
         )
         weight, bias = (view[0] for view in shallow.weights.views[:2])
         after_stem = torch.relu(nn.functional.conv2d(x, weight, bias, padding=1))
         h = after_stem
-        for view in (
-            v for v in shallow.weights.views if v.shape[-1] == 1
-        ):  # the ways around of stages 1 and 2
+        around = [view for view in shallow.weights.views if view.shape[-1] == 1]
+        for view in around:  # of stages 1 and 2
             h = torch.relu(nn.functional.conv2d(h, view[0], stride=2))
         pooled = h.mean((2, 3))
         expected = pooled @ shallow.weights.views[-2][0].T
@@ -264,10 +268,12 @@ class TestForward:
 
     @pytest.mark.parametrize("net", NETS)
     def test_the_output_has_one_row_per_example_and_member(self, net: str) -> None:
-        array = Array(
-            [member(k, **NETS[net]) for k in range(3)], Problem((1, 8, 8), 5, 0), torch.empty(0)
+        stacked = StackedCohort(
+            [member(k, **NETS[net]) for k in range(3)],
+            TrainingTask((1, 8, 8), 5, 0),
+            torch.empty(0),
         )
-        assert array.outputs(torch.randn(7, 1, 8, 8)).shape == (3, 7, 5)
+        assert stacked.outputs(torch.randn(7, 1, 8, 8)).shape == (3, 7, 5)
 
     @pytest.mark.parametrize(
         ("net", "kind"),
@@ -283,13 +289,13 @@ class TestForward:
         data = pictures()
         feed = Feed(data, "cpu")
         one = member(**{**NETS[net], "depth": 3, "lr": 0.01, **kind})
-        array = Array([one], Problem(data.shape, data.outputs, 0), feed.like)
+        stacked = StackedCohort([one], TrainingTask(data.shape, data.outputs, 0), feed.like)
         # closing weights begin at zero, so what stands before them learns from the second step on
         for _ in range(2):
             for x, y in feed.epoch(1, 16, 0):
-                advance(array, feed, x, y)
-        for slot, gradient in zip(array.layout, array.gradient.views, strict=True):
-            assert (gradient.abs().max() > 0) == (slot.role not in ("mean", "variance")), slot.name
+                advance(stacked, feed, x, y)
+        for slot, gradient in zip(stacked.layout, stacked.gradient.views, strict=True):
+            assert (gradient.abs().max() > 0) == (slot.role not in STATISTICS), slot.name
 
     @pytest.mark.parametrize("net", NETS)
     def test_a_net_learns_32_examples_by_heart(self, net: str) -> None:
@@ -310,7 +316,7 @@ class TestForward:
             noise, [member(width=64, epochs=30, lr=0.01, channels=8, batch_size=20, **NETS[net])]
         )
         last = ended[0].result.curve[-1]
-        assert last.train_loss < 0.3  # what it is shown it learns by heart: a coin's loss is 0.69
+        assert last.train_loss < 0.3  # it learns by heart what it is shown: a coin's loss is 0.69
         # 100 rows of a fair coin: five standard errors are 0.25
         assert abs(last.metric - 0.5) < 5 * math.sqrt(0.25 / 100)
 
@@ -330,16 +336,16 @@ class TestOptimizers:
         ]
         data = blobs()
         feed = Feed(data, "cpu", F64)
-        problem = Problem(data.shape, data.outputs, 0)
-        array = Array([*members, *company], problem, feed.like)
+        task = TrainingTask(data.shape, data.outputs, 0)
+        stacked = StackedCohort([*members, *company], task, feed.like)
         batches = [batch for epoch in range(1, 7) for batch in feed.epoch(epoch, 16, 0)][:20]
         assert len(batches) == 20
         for x, y in batches:
-            advance(array, feed, x, y)
-        for one in array.members:
-            expected = reference_weights(one, problem, batches)
-            position = [m.number for m in array.members].index(one.number)
-            for view, weight in zip(array.weights.views, expected, strict=True):
+            advance(stacked, feed, x, y)
+        for one in stacked.members:
+            expected = reference_weights(one, task, batches)
+            position = [m.number for m in stacked.members].index(one.number)
+            for view, weight in zip(stacked.weights.views, expected, strict=True):
                 assert (view[position] - weight).abs().max() < 1e-10
 
     @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -350,7 +356,8 @@ class TestOptimizers:
 
     @pytest.mark.parametrize("name", OPTIMIZERS)
     def test_it_follows_the_valley_of_rosenbrock_to_its_end(self, name: str) -> None:
-        # its largest curvature there is 1002: plain descent needs a rate below 2 / 1002, and most steps
+        # its largest curvature there is 1002: plain descent needs a rate below 2 / 1002, and most
+        # of the steps
         lr, steps = {
             "sgd": (0.0018, 15_000),
             "momentum": (0.001, 5_000),
@@ -365,7 +372,8 @@ class TestOptimizers:
 
     @pytest.mark.parametrize("name", OPTIMIZERS)
     def test_it_finds_the_bottom_of_a_valley(self, name: str) -> None:
-        # y = 2 x1 - 3 x2: linear regression is a parabola in the weights of a net whose hidden layer is linear enough
+        # y = 2 x1 - 3 x2: the loss is nearly a parabola in the weights of a network whose hidden
+        # layer is linear enough
         rng = np.random.default_rng(0)
         x = rng.normal(size=(128, 2))
         y = 2 * x[:, 0] - 3 * x[:, 1]
@@ -388,8 +396,10 @@ class TestOptimizers:
 
     def test_l2_leaves_biases_alone(self) -> None:
         data = blobs()
-        array = Array([member(l2=1.0)], Problem(data.shape, data.outputs, 0), torch.empty(0))
-        for slot, factor in zip(array.layout, array._l2.views, strict=True):
+        stacked = StackedCohort(
+            [member(l2=1.0)], TrainingTask(data.shape, data.outputs, 0), torch.empty(0)
+        )
+        for slot, factor in zip(stacked.layout, stacked._l2.views, strict=True):
             assert bool(factor.any()) == (slot.role != "bias")
 
 
@@ -410,7 +420,7 @@ def descended(
     lr: float,
     steps: int,
 ) -> list[float]:
-    """Where a rule gets in the plane, while its rate goes down as a cosine to 0."""
+    """Return where a rule gets to in the plane, while its rate goes down to 0 as a cosine."""
     rule, s = OPTIMIZERS.load(name), complete({"optimizer": name})
     w = torch.tensor(start, dtype=F64)
     rates, shares, none = (
@@ -426,14 +436,14 @@ def descended(
 
 
 def reference_weights(
-    one: Member, problem: Problem, batches: list[tuple[torch.Tensor, torch.Tensor]]
+    one: Member, task: TrainingTask, batches: list[tuple[torch.Tensor, torch.Tensor]]
 ) -> list[torch.Tensor]:
-    """The same training by torch.nn and torch.optim."""
+    """Return the weights after the same training by torch.nn and torch.optim."""
     s = one.settings
     model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3)).double()
     weights = list(model.parameters())
     with torch.no_grad():
-        for weight, value in zip(weights, begin(Member(0, s), problem), strict=True):
+        for weight, value in zip(weights, initial_weights(Member(0, s), task), strict=True):
             weight.copy_(value)
     groups: list[dict[str, Any]] = [
         {"params": weights[0::2], "weight_decay": s["l2"]},
@@ -475,14 +485,14 @@ class TestTraining:
         assert (result.best_epoch, result.epochs) == (1, 4)
 
     def test_patience_is_counted_from_the_best_epoch(self) -> None:
-        run = Run(member(epochs=99, patience=3), COST, first_loss=1.0)
+        progress = MemberProgress(member(epochs=99, patience=3), COST, first_loss=1.0)
         losses = [3.0, 2.0, 2.5, 2.4, 1.9, 2.0, 1.9, 1.95]
         actives = []
         for epoch, loss in enumerate(losses, 1):
-            run.learns(Epoch(0, epoch, 1.0, loss, 0.5), "loss")
-            actives.append(run.active)
+            progress.record(Epoch(0, epoch, 1.0, loss, 0.5), "loss")
+            actives.append(progress.active)
         assert actives == [True] * 7 + [False]
-        assert (run.best, run.at.epoch) == (1.9, 5)
+        assert (progress.best_value, progress.best.epoch) == (1.9, 5)
 
     def test_patience_0_never_ends_early(self) -> None:
         ended, _ = run(blobs(), [member(lr=1e-30, optimizer="sgd", epochs=20, patience=0)])
@@ -507,15 +517,15 @@ class TestTraining:
         one = member(lr=0.3, epochs=30)
         ended, _ = run(data, [one])
         feed = Feed(data, "cpu")
-        array = Array([one], Problem(data.shape, data.outputs, 0), feed.like)
+        stacked = StackedCohort([one], TrainingTask(data.shape, data.outputs, 0), feed.like)
         with torch.no_grad():
-            for view, weight in zip(array.weights.views, ended[0].weights.values(), strict=True):
+            for view, weight in zip(stacked.weights.views, ended[0].weights.values(), strict=True):
                 view[0].copy_(weight)
         assert isinstance(ended[0].result, Done)
-        assert feed.score(array, "validation")[0][0] == ended[0].result.loss
+        assert feed.score(stacked, "validation").losses[0] == ended[0].result.loss
 
-    def test_the_objective_can_be_the_accuracy(self) -> None:
-        ended, epochs = run(blobs(), [member(lr=0.3, epochs=20)], objective="accuracy")
+    def test_the_metric_of_the_best_epoch_can_be_the_accuracy(self) -> None:
+        ended, epochs = run(blobs(), [member(lr=0.3, epochs=20)], metric="accuracy")
         assert isinstance(ended[0].result, Done)
         assert ended[0].result.loss == 1 - max(epoch.metric for epoch in epochs)
 
@@ -532,28 +542,28 @@ class TestTraining:
     def test_diverged_is_not_a_number_or_ten_times_the_training_loss_at_first(
         self, train_loss: float, loss: float, diverged: bool
     ) -> None:
-        run = Run(member(epochs=9), COST, first_loss=2.0)
-        assert run.learns(Epoch(0, 1, train_loss, loss, 0.5), "loss") is not diverged
-        assert run.active is not diverged
-        assert isinstance(run.result(), Failed if diverged else Done)
+        progress = MemberProgress(member(epochs=9), COST, first_loss=2.0)
+        assert progress.record(Epoch(0, 1, train_loss, loss, 0.5), "loss") is not diverged
+        assert progress.active is not diverged
+        assert isinstance(progress.result(), Failed if diverged else Done)
 
     def test_the_first_loss_is_that_before_the_first_step(self) -> None:
         data = blobs()
         one = member(optimizer="sgd", lr=0.5, batch_size=60)
         feed = Feed(data, "cpu", F64)
-        array = Array([one], Problem(data.shape, data.outputs, 0), feed.like)
+        stacked = StackedCohort([one], TrainingTask(data.shape, data.outputs, 0), feed.like)
         outputs, y = (
-            array.outputs(feed.batch(feed.rows(data.folds[0].train, 0), [0])[0]),
+            stacked.outputs(feed.batch(feed.rows(data.folds[0].train, 0), [0])[0]),
             data.targets[:60],
         )
         expected = log_loss(y, torch.softmax(outputs[0], 1).detach().numpy(), labels=[0, 1, 2])
-        assert learn(array, feed, 1)[1][0] == pytest.approx(expected)
-        assert learn(array, feed, 2)[1][0] < 0.9 * expected
+        assert learn(stacked, feed, 1).first[0] == pytest.approx(expected)
+        assert learn(stacked, feed, 2).first[0] < 0.9 * expected
 
     def test_an_exploding_training_fails_as_diverged(self) -> None:
         ended, _ = run(blobs(), [member(optimizer="sgd", lr=1e6, epochs=10)])
         assert isinstance(ended[0].result, Failed)
-        assert ended[0].result.reason.startswith("diverged")
+        assert ended[0].result.kind == "diverged"
         assert ended[0].weights == {}
 
     def test_reading_no_further_ends_it(self) -> None:
@@ -564,10 +574,10 @@ class TestTraining:
     def test_scores_agree_with_scikit_learn_on_classes(self) -> None:
         data = blobs(rows=400)
         feed = Feed(data, "cpu", F64)
-        array = Array([member()], Problem(data.shape, data.outputs, 0), feed.like)
-        losses, metrics = feed.score(array, "validation")
+        stacked = StackedCohort([member()], TrainingTask(data.shape, data.outputs, 0), feed.like)
+        losses, metrics = feed.score(stacked, "validation")
         inputs, targets = feed.batch(feed.rows(data.folds[0].validation, 0), [0])
-        predicted = torch.softmax(array.outputs(inputs)[0], 1).detach().numpy()
+        predicted = torch.softmax(stacked.outputs(inputs)[0], 1).detach().numpy()
         assert losses[0] == pytest.approx(log_loss(targets, predicted, labels=[0, 1, 2]), rel=1e-9)
         assert metrics[0] == pytest.approx(accuracy_score(targets, predicted.argmax(1)))
 
@@ -577,14 +587,14 @@ class TestTraining:
     ) -> None:
         data = prepare(DataSpec(source))
         feed = Feed(data, "cpu", F64)
-        array = Array([member()], Problem(data.shape, data.outputs, 0), feed.like)
+        stacked = StackedCohort([member()], TrainingTask(data.shape, data.outputs, 0), feed.like)
         parts: dict[Split, Ints] = {"validation": data.folds[0].validation, "test": data.test}
         for name, rows in parts.items():
             scaled = (
                 StandardScaler().fit(data.inputs[data.folds[0].train]).transform(data.inputs[rows])
             )
-            outputs = array.outputs(torch.from_numpy(scaled).to(F64))[0].detach()
-            (loss,), (metric,) = feed.score(array, name)
+            outputs = stacked.outputs(torch.from_numpy(scaled).to(F64))[0].detach()
+            (loss,), (metric,) = feed.score(stacked, name)
             y = data.targets[rows]
             if data.task == "classification":
                 expected = (
@@ -593,29 +603,30 @@ class TestTraining:
                 )
             else:
                 expected = mean_squared_error(y, outputs[:, 0]), r2_score(y, outputs[:, 0])
-            assert (loss, metric) == pytest.approx(
-                expected, rel=1e-5
-            )  # centers and spreads are float32
+            # centers and scales are float32
+            assert (loss, metric) == pytest.approx(expected, rel=1e-5)
 
     def test_a_split_too_large_to_be_scored_at_once_is_scored_in_pieces(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         data = in_folds(blobs(rows=1000))
         feed = Feed(data, "cpu", F64)
-        array = Array(spread(member(), 1, 3), Problem(data.shape, data.outputs, 0), feed.like)
-        at_once = feed.score(array, "validation")
+        stacked = StackedCohort(
+            replicated(member(), 1, 3), TrainingTask(data.shape, data.outputs, 0), feed.like
+        )
+        at_once = feed.score(stacked, "validation")
         monkeypatch.setattr("hpsearch.engine.feed._EVALUATED", 1)  # 64 rows at a time
-        for one, other in zip(feed.score(array, "validation"), at_once, strict=True):
+        for one, other in zip(feed.score(stacked, "validation"), at_once, strict=True):
             assert one == pytest.approx(other)
 
     def test_scores_agree_with_scikit_learn_on_numbers(self) -> None:
         rng = np.random.default_rng(0)
         data = dataset(rng.normal(size=(200, 4)), rng.normal(size=200))
         feed = Feed(data, "cpu", F64)
-        array = Array([member()], Problem(data.shape, data.outputs, 0), feed.like)
-        losses, metrics = feed.score(array, "validation")
+        stacked = StackedCohort([member()], TrainingTask(data.shape, data.outputs, 0), feed.like)
+        losses, metrics = feed.score(stacked, "validation")
         inputs, targets = feed.batch(feed.rows(data.folds[0].validation, 0), [0])
-        predicted = array.outputs(inputs)[0, :, 0].detach().numpy()
+        predicted = stacked.outputs(inputs)[0, :, 0].detach().numpy()
         assert metrics[0] == pytest.approx(r2_score(targets, predicted), rel=1e-9)
         assert losses[0] == pytest.approx(
             float(((targets.numpy() - predicted) ** 2).mean()), rel=1e-9
@@ -641,9 +652,8 @@ class TestTraining:
     def test_an_epoch_shows_every_training_row_once_the_last_ones_in_a_smaller_batch(
         self, gathered: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(
-            "hpsearch.engine.feed._GATHERED", gathered
-        )  # how much is brought into order at once
+        # how much is brought into order at once
+        monkeypatch.setattr("hpsearch.engine.feed._GATHERED", gathered)
         rows = np.arange(60.0)
         feed = Feed(dataset(np.stack([rows, -rows], 1), rows), "cpu")  # 45 for training
         epochs = [list(feed.epoch(number, 20, 0)) for number in (1, 2)]
@@ -656,12 +666,13 @@ class TestTraining:
         )
 
     def test_the_training_loss_is_the_mean_over_rows_not_over_batches(self) -> None:
-        targets = np.arange(
-            1.0, 61.0
-        )  # 45 for training: batches of 16, 16 and 13; the answer to zeros is zero
+        # 45 for training, in batches of 16, 16 and 13; the answer to zeros is zero
+        targets = np.arange(1.0, 61.0)
         feed = Feed(dataset(np.zeros((60, 2)), targets), "cpu")
-        array = Array([member(optimizer="sgd", lr=1e-30)], Problem((2,), 1, 0), feed.like)
-        assert learn(array, feed, 1)[0] == pytest.approx([float(np.mean(targets[:45] ** 2))])
+        stacked = StackedCohort(
+            [member(optimizer="sgd", lr=1e-30)], TrainingTask((2,), 1, 0), feed.like
+        )
+        assert learn(stacked, feed, 1).mean == pytest.approx([float(np.mean(targets[:45] ** 2))])
 
     def test_flops_count_three_passes_of_training_and_one_of_validation(self) -> None:
         data = blobs(rows=80)  # 60 and 20
@@ -680,7 +691,7 @@ class TestTraining:
         assert large.seconds / small.seconds == pytest.approx(large.flops / small.flops)
 
     def test_a_resnet_counts_the_pixels_that_each_weight_sees(self) -> None:
-        layout = slots(complete({"model": "resnet", "channels": 4}), (1, 8, 8), 10)
+        layout = param_slots(complete({"model": "resnet", "channels": 4}), (1, 8, 8), 10)
         stem = 2 * (4 * 9 + 4) * 64
         stages = 2 * (
             64 * 2 * (4 * 4 * 9 + 4)

@@ -1,4 +1,4 @@
-"""Folds and seeds are members like all others: what they see, what they learn, and what a trial makes of them."""
+"""Folds and seeds are members like all others: what they learn, and what a trial makes of them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,28 @@ from hpsearch.data import Dataset, DataSpec, baseline
 from hpsearch.data.prepare import prepare
 from hpsearch.data.split import folded, set_aside
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.jobs import score_test
 from hpsearch.engine.replicates import joined
-from hpsearch.engine.stacked_cohort import Array, Problem, begin
-from hpsearch.engine.structure.cohorts import Job, Member, arrays, cohorts
-from hpsearch.engine.structure.settings import MODELS
-from hpsearch.engine.train import Ended, Reached, train
+from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask, initial_weights
+from hpsearch.engine.structure.cohorts import arrays, cohorts
+from hpsearch.engine.structure.members import Member, Stream
+from hpsearch.engine.structure.models import MODELS
+from hpsearch.engine.train import MemberEnded, MemberEpoch, train
 from hpsearch.errors import SpecError
 from hpsearch.study.trial import Done, Epoch, Failed
 from tests.commands.test_end_to_end import hpsearch
-from tests.helpers.problems import blobs, dataset, in_folds, member, pictures, spread
+from tests.helpers.problems import blobs, dataset, in_folds, member, pictures, replicated
 
 F64 = torch.float64
 
 
-def ends(data: Dataset, members: list[Member]) -> dict[tuple[int, int, int], Ended]:
+def ends(data: Dataset, members: list[Member]) -> dict[tuple[int, int, int], MemberEnded]:
+    """Return each member's end, by its trial, replicate and fold."""
     events = train(Feed(data, "cpu", F64), members, "loss", 0)
-    return {(e.member.number, *e.member.stream): e for e in events if isinstance(e, Ended)}
+    return {place(e.member): e for e in events if isinstance(e, MemberEnded)}
+
+
+def place(one: Member) -> tuple[int, int, int]:
+    return one.number, one.replicate, one.fold
 
 
 class TestSplit:
@@ -152,18 +157,16 @@ class TestMembers:
     def test_folds_and_seeds_learn_the_same_alone_as_in_one_cohort(self, model: str) -> None:
         data = in_folds(pictures())
         one = member(model=model, width=8, channels=3, dropout=0.3, dropconnect=0.2, epochs=3)
-        members = [*spread(one, 2, 3), Member(1, {**one.settings, "lr": 0.01}, 1, 2)]
+        members = [*replicated(one, 2, 3), Member(1, {**one.settings, "lr": 0.01}, 1, 2)]
         together = ends(data, members)
         for lone in members:
             (alone,) = ends(data, [lone]).values()
             for name, weight in alone.weights.items():
-                assert (
-                    weight - together[lone.number, *lone.stream].weights[name]
-                ).abs().max() < 1e-9
+                assert (weight - together[place(lone)].weights[name]).abs().max() < 1e-9
 
     def test_pre_training_knows_folds_and_seeds(self) -> None:
         data = in_folds(blobs())
-        members = spread(member(depth=2, pretrain="layerwise"), 2, 2)
+        members = replicated(member(depth=2, pretrain="layerwise"), 2, 2)
         together = ends(data, members)
         (alone,) = ends(data, members[3:]).values()
         for name, weight in alone.weights.items():
@@ -174,7 +177,7 @@ class TestMembers:
         images = rng.integers(256, size=(40, 1, 4, 4)).astype(np.uint8)
         data = in_folds(dataset(images, rng.integers(2, size=40), classes=2))
         feed = Feed(data, "cpu", F64)
-        for x, _ in feed.epoch(1, 40, 0, [(0, 0), (0, 1), (0, 2)]):
+        for x, _ in feed.epoch(1, 40, 0, [Stream(0, fold) for fold in range(3)]):
             assert x.mean((1, 2, 3, 4)) == pytest.approx([0.0] * 3, abs=0.02)
             assert x.std((1, 2, 3, 4)) == pytest.approx([1.0] * 3, abs=0.02)
 
@@ -187,14 +190,19 @@ class TestMembers:
             Member(1, one),
             Member(0, one, fold=1),
             Member(0, one, replicate=1),
-            Member(0, one, lot=1),
+            Member(0, one, seed_group=1),
         ]
-        first, *others = (next(begin(each, Problem((6,), 3, 0))) for each in members)
+        first, *others = (next(initial_weights(each, TrainingTask((6,), 3, 0))) for each in members)
         assert [torch.equal(first, other) for other in others] == [True, True, False, False]
 
-    def test_a_lot_has_its_own_batches_and_draws(self) -> None:
+    def test_a_seed_group_has_its_own_batches_and_draws(self) -> None:
         one = member(dropout=0.5).settings
-        members = [Member(0, one), Member(1, one), Member(2, one, lot=1), Member(3, one, lot=2)]
+        members = [
+            Member(0, one),
+            Member(1, one),
+            Member(2, one, seed_group=1),
+            Member(3, one, seed_group=2),
+        ]
         together = ends(blobs(), members)
         losses = [e.result.loss for e in together.values() if isinstance(e.result, Done)]
         assert losses[0] == losses[1]
@@ -205,14 +213,14 @@ class TestMembers:
             assert alone.result.loss == pytest.approx(losses[lone.number], abs=1e-9)
 
     def test_seeds_begin_and_go_on_differently(self) -> None:
-        found = ends(blobs(), spread(member(dropout=0.5), 3, 1))
+        found = ends(blobs(), replicated(member(dropout=0.5), 3, 1))
         assert len({e.result.loss for e in found.values() if isinstance(e.result, Done)}) == 3
 
     def test_an_epoch_shows_a_fold_each_of_its_training_rows_once(self) -> None:
         rows = np.arange(21.0)
         data = in_folds(dataset(rows[:, None], rows), folds=3)
         feed = Feed(data, "cpu", F64)
-        batches = [y for _, y in feed.epoch(1, 4, 0, [(0, 0), (0, 2), (1, 2)])]
+        batches = [y for _, y in feed.epoch(1, 4, 0, [Stream(0, 0), Stream(0, 2), Stream(1, 2)])]
         seen = torch.cat(batches, dim=1)
         assert [sorted(s) for s in seen.tolist()] == [
             data.folds[f].train.tolist() for f in (0, 2, 2)
@@ -222,13 +230,13 @@ class TestMembers:
     def test_each_fold_is_scored_on_its_own_rows_on_classes(self) -> None:
         data = in_folds(blobs(rows=100))
         feed = Feed(data, "cpu", F64)
-        array = Array(spread(member(), 1, 3), Problem(data.shape, data.outputs, 0), feed.like)
-        losses, metrics = feed.score(array, "validation")
+        stacked = StackedCohort(
+            replicated(member(), 1, 3), TrainingTask(data.shape, data.outputs, 0), feed.like
+        )
+        losses, metrics = feed.score(stacked, "validation")
         for k, fold in enumerate(data.folds):
-            x = torch.from_numpy(
-                (data.inputs[fold.validation] - fold.center) / fold.spread
-            ).double()
-            predicted = torch.softmax(array.outputs(x)[k], 1).detach().numpy()
+            x = torch.from_numpy((data.inputs[fold.validation] - fold.center) / fold.scale).double()
+            predicted = torch.softmax(stacked.outputs(x)[k], 1).detach().numpy()
             y = data.targets[fold.validation]
             assert losses[k] == pytest.approx(log_loss(y, predicted, labels=[0, 1, 2]), rel=1e-5)
             assert metrics[k] == pytest.approx((predicted.argmax(1) == y).mean())
@@ -237,48 +245,52 @@ class TestMembers:
         rng = np.random.default_rng(0)
         data = in_folds(dataset(rng.normal(size=(100, 4)), rng.normal(size=100)))
         feed = Feed(data, "cpu", F64)
-        array = Array(spread(member(), 1, 3), Problem(data.shape, data.outputs, 0), feed.like)
-        losses, metrics = feed.score(array, "validation")
+        stacked = StackedCohort(
+            replicated(member(), 1, 3), TrainingTask(data.shape, data.outputs, 0), feed.like
+        )
+        losses, metrics = feed.score(stacked, "validation")
         for k, fold in enumerate(data.folds):
-            x = torch.from_numpy(
-                (data.inputs[fold.validation] - fold.center) / fold.spread
-            ).double()
-            predicted, y = array.outputs(x)[k, :, 0].detach().numpy(), data.targets[fold.validation]
+            x = torch.from_numpy((data.inputs[fold.validation] - fold.center) / fold.scale).double()
+            predicted, y = (
+                stacked.outputs(x)[k, :, 0].detach().numpy(),
+                data.targets[fold.validation],
+            )
             assert losses[k] == pytest.approx(float(((predicted - y) ** 2).mean()), rel=1e-5)
             assert metrics[k] == pytest.approx(r2_score(y, predicted), rel=1e-5)
 
 
 class TestTrials:
     def test_a_trials_loss_is_the_mean_of_its_runs_with_its_standard_error(self) -> None:
-        data, members = in_folds(blobs()), spread(member(epochs=4), 2, 3)
+        data, members = in_folds(blobs()), replicated(member(epochs=4), 2, 3)
         parts = ends(data, members)
         (whole,) = [
             e
             for e in joined(members, train(Feed(data, "cpu", F64), members, "loss", 0))
-            if isinstance(e, Ended)
+            if isinstance(e, MemberEnded)
         ]
         losses = [e.result.loss for e in parts.values() if isinstance(e.result, Done)]
         assert isinstance(whole.result, Done)
         assert whole.result.loss == pytest.approx(np.mean(losses))
         assert whole.result.loss_se == pytest.approx(np.std(losses, ddof=1) / math.sqrt(6))
         assert [(r.replicate, r.fold) for r in whole.result.replicates] == [
-            m.stream for m in members
+            (m.replicate, m.fold) for m in members
         ]
         assert whole.result.steps == 6 * 4 * 4
-        assert whole.member.stream == (0, 0)
+        assert whole.member.stream == Stream(0, 0)
 
     def test_a_trials_epoch_is_the_mean_over_its_runs_and_those_that_stopped_count_at_their_best(
         self,
     ) -> None:
         first, second = (Member(7, {}, r) for r in range(2))
-        events: list[Reached | Ended] = [
-            *((first, Epoch(7, e, 1.0, loss, 0.5)) for e, loss in ((1, 4.0), (2, 2.0), (3, 3.0))),
-            Ended(first, done(loss=2.0, best_epoch=2, epochs=3), {}, Epoch(7, 2, 1.0, 2.0, 0.5)),
-            *(
-                (second, Epoch(7, e, 1.0, loss, 0.5))
-                for e, loss in ((1, 8.0), (2, 6.0), (3, 4.0), (4, 0.0))
+        events: list[MemberEpoch | MemberEnded] = [
+            *(epoch(first, e, loss) for e, loss in ((1, 4.0), (2, 2.0), (3, 3.0))),
+            MemberEnded(
+                first, done(loss=2.0, best_epoch=2, epochs=3), {}, Epoch(7, 2, 1.0, 2.0, 0.5)
             ),
-            Ended(second, done(loss=0.0, best_epoch=4, epochs=4), {}, Epoch(7, 4, 1.0, 0.0, 0.5)),
+            *(epoch(second, e, loss) for e, loss in ((1, 8.0), (2, 6.0), (3, 4.0), (4, 0.0))),
+            MemberEnded(
+                second, done(loss=0.0, best_epoch=4, epochs=4), {}, Epoch(7, 4, 1.0, 0.0, 0.5)
+            ),
         ]
         found = list(joined([first, second], iter(events)))
         assert [(e.epoch, e.loss) for e in found if isinstance(e, Epoch)] == [
@@ -287,21 +299,21 @@ class TestTrials:
             (3, 3.5),
             (4, 1.0),
         ]
-        assert isinstance(found[-1], Ended)
+        assert isinstance(found[-1], MemberEnded)
         result = found[-1].result
         assert isinstance(result, Done)
         assert (result.loss, result.epochs, result.best_epoch, len(result.curve)) == (1.0, 4, 3, 4)
 
     def test_a_trial_fails_where_one_of_its_runs_does(self) -> None:
         first, second = (Member(7, {}, 0, f) for f in range(2))
-        events: list[Reached | Ended] = [
-            (first, Epoch(7, 1, 1.0, 1.0, 0.5)),
-            (second, Epoch(7, 1, math.inf, 1.0, 0.5)),
-            Ended(first, done(loss=1.0, best_epoch=1, epochs=1), {}),
-            Ended(second, Failed("diverged: training loss inf after epoch 1"), {}),
+        events: list[MemberEpoch | MemberEnded] = [
+            epoch(first, 1, 1.0),
+            epoch(second, 1, math.inf),
+            MemberEnded(first, done(loss=1.0, best_epoch=1, epochs=1), {}),
+            MemberEnded(second, Failed("diverged", "training loss inf after epoch 1"), {}),
         ]
         (*_, last) = joined([first, second], iter(events))
-        assert isinstance(last, Ended)
+        assert isinstance(last, MemberEnded)
         assert isinstance(last.result, Failed)
         assert (
             last.result.reason == "diverged: training loss inf after epoch 1 (replicate 0, fold 1)"
@@ -317,24 +329,29 @@ class TestTrials:
             [2],
         ]
 
-    def test_a_trial_too_large_for_one_array_trains_in_several_and_comes_to_the_same(self) -> None:
-        data, members = in_folds(blobs()), spread(member(epochs=3), 1, 3)
+    def test_a_trial_too_large_for_one_computation_takes_several_and_comes_to_the_same(
+        self,
+    ) -> None:
+        data, members = in_folds(blobs()), replicated(member(epochs=3), 1, 3)
         feed = Feed(data, "cpu", F64)
         (at_once,) = [
-            e for e in joined(members, train(feed, members, "loss", 0)) if isinstance(e, Ended)
+            e
+            for e in joined(members, train(feed, members, "loss", 0))
+            if isinstance(e, MemberEnded)
         ]
         apart = (event for one in members for event in train(feed, [one], "loss", 0))
-        (in_turn,) = [e for e in joined(members, apart) if isinstance(e, Ended)]
+        (in_turn,) = [e for e in joined(members, apart) if isinstance(e, MemberEnded)]
         assert isinstance(at_once.result, Done)
         assert isinstance(in_turn.result, Done)
         assert in_turn.result.loss == pytest.approx(at_once.result.loss, abs=1e-9)
-        resnets = spread(member(model="resnet"), 1, 3)
+        resnets = replicated(member(model="resnet"), 1, 3)
         assert [len(part) for part in arrays(resnets, (1, 8, 8), 10, "cpu")] == [1, 1, 1]
 
 
 @pytest.mark.slow
 def test_three_folds_of_the_digits_cost_less_than_twice_one_training() -> None:
-    # 1.5 times where it was measured, for 2.7 times as many training rows; five folds: 2.3 times, at width 32 1.8
+    # 1.5 times where it was measured, for 2.7 times as many training rows; five folds take 2.3
+    # times, and 1.8 times at width 32
     one = member(width=64, depth=2, epochs=10, batch_size=64)
     alone, folds = (
         Feed(prepare(DataSpec("digits")), "cpu"),
@@ -342,11 +359,15 @@ def test_three_folds_of_the_digits_cost_less_than_twice_one_training() -> None:
     )
     seconds: dict[int, list[float]] = {1: [], 3: []}
     for _ in range(8):
-        for feed, members in ((alone, [one]), (folds, spread(one, 1, 3))):
+        for feed, members in ((alone, [one]), (folds, replicated(one, 1, 3))):
             start = time.process_time()  # in which others on the machine do not count
             assert list(train(feed, members, "loss", 0))
             seconds[len(members)].append(time.process_time() - start)
     assert min(seconds[3]) < 2 * min(seconds[1])
+
+
+def epoch(one: Member, number: int, loss: float) -> MemberEpoch:
+    return MemberEpoch(one, Epoch(one.number, number, 1.0, loss, 0.5))
 
 
 def done(loss: float, best_epoch: int, epochs: int) -> Done:
@@ -369,27 +390,9 @@ class TestCommand:
             losses = [r["loss"] for r in found["replicates"] if r["number"] == trial["number"]]
             assert trial["loss"] == pytest.approx(np.mean(losses))
             assert trial["loss_se"] == pytest.approx(np.std(losses, ddof=1) / math.sqrt(6))
-        assert found["test"]["looks"] == 1
+        assert found["test"]["evaluations"] == 1
         assert found["test"]["metric"] > 0.8
         assert found["data"]["folds"] == 3
         table = hpsearch(tmp_path, "leaderboard").stdout
         assert "±" in table.splitlines()[0]
         assert f"± {found['winner']['loss_se']:.2g}" in table
-
-    def test_the_model_of_folds_is_trained_on_all_rows_that_are_not_for_the_test(
-        self, tmp_path: Path
-    ) -> None:
-        spec, job_folder = DataSpec("wine", folds=3), tmp_path / "weights"
-        one = member(width=8, lr=0.01)
-        job = Job((one,), spec, "loss", 0, "cpu", job_folder, epochs=7)
-        (scored,) = score_test(job)
-        assert isinstance(scored, tuple)
-        data = prepare(spec)
-        assert data.whole is not None
-        # by hand: 7 epochs on all rows but the test's, judged on those
-        by_hand = replace(data, folds=(replace(data.whole, validation=data.test),), whole=None)
-        feed = Feed(by_hand, "cpu")
-        lengthened = Member(0, {**one.settings, "epochs": 7})
-        *_, last = [e[1] for e in train(feed, [lengthened], "loss", 0) if isinstance(e, tuple)]
-        assert scored[0] == pytest.approx(last.loss, rel=1e-5)
-        assert (job_folder / "0.safetensors").exists()

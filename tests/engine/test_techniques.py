@@ -1,8 +1,9 @@
-"""Each technique that a person who tunes deep nets learns, and what it is for."""
+"""Each technique that a person who tunes deep networks learns, and what it is for."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,25 +19,28 @@ from hpsearch.engine.feed import Feed
 from hpsearch.engine.inits import gain
 from hpsearch.engine.pretrain import _Coder, layerwise
 from hpsearch.engine.schedules import warmed
-from hpsearch.engine.stacked_cohort import Array, Problem, begin
-from hpsearch.engine.structure.cohorts import Member
+from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask, initial_weights
+from hpsearch.engine.structure.members import Member
+from hpsearch.engine.structure.rnn import GATES
 from hpsearch.engine.structure.settings import ACTIVATIONS, INITS, PRETRAINING, SCHEDULES, complete
-from hpsearch.engine.structure.slots import GATES, Slot
-from hpsearch.engine.train import Ended, begun, train
+from hpsearch.engine.structure.slots import ParamSlot
+from hpsearch.engine.train import MemberEnded, build_cohort, train
 from hpsearch.study.trial import Done, Failed
 from tests.helpers.problems import NETS, advance, blobs, dataset, member, pictures, run
 
 F64 = torch.float64
 
 
-def array_of(members: list[Member], inputs: tuple[int, ...] = (6,), outputs: int = 3) -> Array:
-    return Array(members, Problem(inputs, outputs, 0), torch.empty(0, dtype=F64))
+def stacked_of(
+    members: list[Member], inputs: tuple[int, ...] = (6,), outputs: int = 3
+) -> StackedCohort:
+    return StackedCohort(members, TrainingTask(inputs, outputs, 0), torch.empty(0, dtype=F64))
 
 
 def variances(depth: int, **settings: Any) -> list[float]:
-    """The variance of the inputs, which is small, and of each layer's activations in a deep, wide net."""
+    """Return the variance of small inputs, and of each layer's outputs in a deep, wide network."""
     one = member(depth=depth, width=512, **settings)
-    weights = list(begin(one, Problem((512,), 3, 0)))
+    weights = list(initial_weights(one, TrainingTask((512,), 3, 0)))
     h = 0.1 * torch.randn(512, 512, dtype=F64, generator=torch.Generator().manual_seed(0))
     function = ACTIVATIONS.load(str(one.settings["activation"]))
     found = [float(h.square().mean())]
@@ -53,7 +57,7 @@ class TestInits:
     )
     def test_the_fans_set_the_variance(self, name: str, activation: str, variance: float) -> None:
         settings = complete({"width": 200, "depth": 1, "init": name, "activation": activation})
-        weight = next(begin(Member(0, settings), Problem((300,), 10, 0)))
+        weight = next(initial_weights(Member(0, settings), TrainingTask((300,), 10, 0)))
         # the sample variance of n values has a relative standard error of at most sqrt(2 / n)
         assert float(weight.var()) == pytest.approx(variance, rel=5 * math.sqrt(2 / weight.numel()))
         assert abs(float(weight.mean())) < 5 * math.sqrt(variance / weight.numel())
@@ -61,19 +65,19 @@ class TestInits:
     @pytest.mark.parametrize(("name", "variance"), [("normal", 0.3**2), ("uniform", 0.3**2 / 3)])
     def test_plain_draws_have_the_scale_that_is_asked_for(self, name: str, variance: float) -> None:
         settings = complete({"width": 200, "depth": 1, "init": name, "init_scale": 0.3})
-        weight = next(begin(Member(0, settings), Problem((300,), 10, 0)))
+        weight = next(initial_weights(Member(0, settings), TrainingTask((300,), 10, 0)))
         assert float(weight.var()) == pytest.approx(variance, rel=5 * math.sqrt(2 / weight.numel()))
         assert abs(float(weight.mean())) < 5 * math.sqrt(variance / weight.numel())
 
     @pytest.mark.parametrize("name", ["fan_normal", "fan_uniform", "normal", "uniform"])
     def test_uniform_draws_end_where_normal_ones_go_on(self, name: str) -> None:
-        weight = next(begin(member(width=200, init=name), Problem((300,), 10, 0)))
-        # a uniform variable's range ends at sqrt(3) deviations; of 60,000 normal ones 5,000 are beyond
+        weight = next(initial_weights(member(width=200, init=name), TrainingTask((300,), 10, 0)))
+        # a uniform variable ends at sqrt(3) standard deviations; 5,000 of 60,000 normal ones do not
         beyond = float((weight.abs() > 1.01 * math.sqrt(3) * weight.std()).double().mean())
         assert (beyond == 0) == name.endswith("uniform")
 
     def test_the_fans_of_a_convolution_count_its_window(self) -> None:
-        slot = Slot("w", (32, 16, 3, 3), "hidden", 64)
+        slot = ParamSlot("w", (32, 16, 3, 3), "hidden", 64)
         weight = INITS.load("fan_normal")(
             slot, {"activation": "tanh"}, torch.Generator().manual_seed(0)
         )
@@ -83,14 +87,14 @@ class TestInits:
     @pytest.mark.parametrize("inputs", [40, 60, 100])
     def test_an_orthogonal_weight_keeps_lengths(self, inputs: int) -> None:
         settings = complete({"width": 60, "depth": 1, "init": "orthogonal", "activation": "tanh"})
-        weight = next(begin(Member(0, settings), Problem((inputs,), 10, 0)))
+        weight = next(initial_weights(Member(0, settings), TrainingTask((inputs,), 10, 0)))
         small = weight @ weight.T if inputs > 60 else weight.T @ weight
         torch.testing.assert_close(small, torch.eye(len(small), dtype=F64), atol=1e-12, rtol=0)
 
     def test_an_orthogonal_weight_is_any_of_them_and_not_of_one_sign(self) -> None:
         draws = [torch.Generator().manual_seed(seed) for seed in range(100)]
         firsts = [
-            INITS.load("orthogonal")(Slot("w", (3, 3), "output"), {}, noise)[0, 0]
+            INITS.load("orthogonal")(ParamSlot("w", (3, 3), "output"), {}, noise)[0, 0]
             for noise in draws
         ]
         # a fair coin thrown 100 times: five standard errors of the share are 0.25
@@ -98,7 +102,7 @@ class TestInits:
 
     @pytest.mark.parametrize("shape", [(4, 4), (3, 5), (5, 3), (4, 2, 3, 3)])
     def test_an_identity_has_ones_on_its_diagonal(self, shape: tuple[int, ...]) -> None:
-        weight = INITS.load("identity")(Slot("w", shape, "hidden"), {}, torch.Generator())
+        weight = INITS.load("identity")(ParamSlot("w", shape, "hidden"), {}, torch.Generator())
         assert float(weight.sum()) == min(shape[:2])
         middle = weight[..., 1, 1] if len(shape) == 4 else weight
         assert all(middle[k, k] == 1 for k in range(min(shape[:2])))
@@ -115,17 +119,21 @@ class TestInits:
         assert found[-1] < 1e-12 * found[0]
 
     def test_init_scale_scales_the_draws(self) -> None:
-        one, double = (next(begin(member(init_scale=s), Problem((6,), 3, 0))) for s in (1.0, 2.0))
+        one, double = (
+            next(initial_weights(member(init_scale=s), TrainingTask((6,), 3, 0)))
+            for s in (1.0, 2.0)
+        )
         assert torch.equal(double, 2 * one)
 
     def test_members_of_a_shape_begin_from_the_same_draws(self) -> None:
         relu, tanh = (
-            next(begin(member(activation=a), Problem((6,), 3, 0))) for a in ("relu", "tanh")
+            next(initial_weights(member(activation=a), TrainingTask((6,), 3, 0)))
+            for a in ("relu", "tanh")
         )
         torch.testing.assert_close(relu / relu.std(), tanh / tanh.std())
 
     def test_a_leaky_rectifier_asks_for_less_gain(self) -> None:
-        slot = Slot("w", (5, 5), "hidden")
+        slot = ParamSlot("w", (5, 5), "hidden")
         assert gain(slot, {"activation": "leaky_relu", "slope": 1.0}) == 1.0
         assert gain(slot, {"activation": "relu"}) == 2.0
 
@@ -157,12 +165,12 @@ class TestActivations:
         members = [
             member(k, activation=name) for k, name in enumerate(ACTIVATIONS) if name != "prelu"
         ]
-        array = array_of(members)
+        stacked = stacked_of(members)
         x = torch.randn(10, 6, dtype=F64)
         for one in members:
-            alone = array_of([one]).outputs(x)[0]
-            position = [m.number for m in array.members].index(one.number)
-            torch.testing.assert_close(array.outputs(x)[position], alone)
+            alone = stacked_of([one]).outputs(x)[0]
+            position = [m.number for m in stacked.members].index(one.number)
+            torch.testing.assert_close(stacked.outputs(x)[position], alone)
 
     @pytest.mark.parametrize("model", ["mlp", "resnet"])
     def test_prelu_learns_its_slopes(self, model: str) -> None:
@@ -178,15 +186,15 @@ class TestActivations:
         members = [
             member(k, model="resnet", activation="prelu", slope=0.0, channels=4) for k in range(2)
         ]
-        array = array_of(members, inputs=(1, 8, 8), outputs=2)
-        for view, slot in zip(array.weights.views, array.layout, strict=True):
+        stacked = stacked_of(members, inputs=(1, 8, 8), outputs=2)
+        for view, slot in zip(stacked.weights.views, stacked.layout, strict=True):
             if slot.role == "slope":
                 view[1] = 0.5
         x = torch.randn(5, 1, 8, 8, dtype=F64)
-        alone = array_of(members[1:], inputs=(1, 8, 8), outputs=2)
-        for mine, its in zip(alone.weights.views, array.weights.views, strict=True):
+        alone = stacked_of(members[1:], inputs=(1, 8, 8), outputs=2)
+        for mine, its in zip(alone.weights.views, stacked.weights.views, strict=True):
             mine[0] = its[1]
-        torch.testing.assert_close(array.outputs(x)[1], alone.outputs(x)[0])
+        torch.testing.assert_close(stacked.outputs(x)[1], alone.outputs(x)[0])
 
     def test_padding_does_not_learn_where_zero_does_not_go_to_zero(self) -> None:
         members = [
@@ -201,7 +209,7 @@ class TestActivations:
 
 
 class TestChains:
-    """Plain layers go back by a chain rule that is written out; autograd is what it must agree with."""
+    """Plain layers go back by a chain rule that is written out, and autograd must agree with it."""
 
     @pytest.mark.parametrize(
         "activations", [*((name,) for name in DERIVATIVES), tuple(DERIVATIVES)]
@@ -211,23 +219,24 @@ class TestChains:
         self, activations: tuple[str, ...], stream: str
     ) -> None:
         members = [
-            Member(k, member(width=5 + k, depth=3, activation=name, slope=0.2, dropout=0.3).settings
-                   if name == "leaky_relu" else member(width=5 + k, depth=3, activation=name, dropout=0.3).settings,
-                   replicate=k * (stream == "own"))
+            replace(
+                member(k, width=5 + k, depth=3, activation=name, slope=0.2, dropout=0.3),
+                replicate=k * (stream == "own"),
+            )
             for k, name in enumerate(activations)
-        ]  # fmt: skip
+        ]
         x = torch.randn((16, 6) if stream == "shared" else (len(members), 16, 6), dtype=F64)
         found = []
         for by_hand in (True, False):
-            array = array_of(members)
-            assert array.net.is_plain
-            array.net.is_plain = by_hand
-            outputs = array.outputs(x, array.noise("test"))
-            array.backward(
+            stacked = stacked_of(members)
+            assert stacked.net.is_plain
+            stacked.net.is_plain = by_hand
+            outputs = stacked.outputs(x, stacked.noise("test"))
+            stacked.backward(
                 outputs,
                 torch.randn(outputs.shape, generator=torch.Generator().manual_seed(0), dtype=F64),
             )
-            found.append((outputs.detach(), array.gradient.flat))
+            found.append((outputs.detach(), stacked.gradient.flat))
         torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-12, atol=1e-12)
 
@@ -236,7 +245,7 @@ class TestChains:
         [{"skip": "residual"}, {"norm": "batch"}, {"dropconnect": 0.1}, {"activation": "prelu"}],
     )
     def test_what_is_more_than_a_chain_is_left_to_autograd(self, other: dict[str, Any]) -> None:
-        assert not array_of(
+        assert not stacked_of(
             [member(), member(1, **other)] if "dropconnect" in other else [member(**other)]
         ).net.is_plain
 
@@ -257,13 +266,13 @@ class TestNorms:
 
     @pytest.mark.parametrize("norm", ["batch", "layer"])
     def test_a_net_with_a_norm_computes_what_torchs_own_layers_do(self, norm: str) -> None:
-        array = array_of([member(depth=2, norm=norm)])
+        stacked = stacked_of([member(depth=2, norm=norm)])
         kind = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}[norm]
         theirs: list[nn.Module] = []
         for layer, inputs in enumerate((6, 8)):
             weights = {
                 slot.name: view[0]
-                for slot, view in zip(array.layout, array.weights.views, strict=True)
+                for slot, view in zip(stacked.layout, stacked.weights.views, strict=True)
             }
             dense = nn.Linear(inputs, 8, bias=norm == "layer")
             dense.weight.data = weights[f"hidden{layer}.weight"]
@@ -272,12 +281,12 @@ class TestNorms:
             theirs += [dense, kind(8), nn.ReLU()]
         x = torch.randn(10, 6, dtype=F64)
         expected = nn.Sequential(*theirs).double()(x) @ weights["output.weight"].T
-        torch.testing.assert_close(array.outputs(x, array.noise("test"))[0], expected)
+        torch.testing.assert_close(stacked.outputs(x, stacked.noise("test"))[0], expected)
 
-    def test_batch_norm_gives_each_unit_mean_0_and_deviation_1_over_the_batch(self) -> None:
-        array = array_of([member(norm="batch"), member(1, norm="batch")])
-        net = array.net
-        net.begin(array.noise("test"))
+    def test_batch_norm_gives_each_unit_mean_0_and_variance_1_over_the_batch(self) -> None:
+        stacked = stacked_of([member(norm="batch"), member(1, norm="batch")])
+        net = stacked.net
+        net.start_pass(stacked.noise("test"))
         z = 3 + 5 * torch.randn(2, 100, 8, dtype=F64)
         normal = net.norm("hidden0", z)
         torch.testing.assert_close(normal.mean(1), torch.zeros(2, 8, dtype=F64), atol=1e-9, rtol=0)
@@ -285,10 +294,10 @@ class TestNorms:
             normal.var(1, correction=0), torch.ones(2, 8, dtype=F64), atol=1e-4, rtol=0
         )
 
-    def test_layer_norm_gives_each_row_mean_0_and_deviation_1_over_a_members_own_units(
+    def test_layer_norm_gives_each_row_mean_0_and_variance_1_over_a_members_own_units(
         self,
     ) -> None:
-        net = array_of([member(norm="layer", width=8), member(1, norm="layer", width=5)]).net
+        net = stacked_of([member(norm="layer", width=8), member(1, norm="layer", width=5)]).net
         z = 3 + 5 * torch.randn(2, 100, 8, dtype=F64)
         z[1, :, 5:] = 0  # padding
         normal = net.norm("hidden0", z)
@@ -304,20 +313,19 @@ class TestNorms:
     def test_a_recurrent_net_takes_layer_norm_so_that_its_scale_of_inputs_does_not_matter(
         self, cell: str
     ) -> None:
-        one = array_of(
-            [rnn(cell=cell, norm="layer", width=16)], inputs=(1, 1, 8)
-        )  # one step, from a state of 0
+        # one step, from a state of 0
+        one = stacked_of([rnn(cell=cell, norm="layer", width=16)], inputs=(1, 1, 8))
         x = torch.randn(5, 1, 1, 8, dtype=F64)
         torch.testing.assert_close(one.outputs(100 * x), one.outputs(1000 * x), atol=1e-4, rtol=0)
 
     def test_batch_norm_is_evaluated_with_what_training_has_seen(self) -> None:
-        array = array_of([member(norm="batch")])
-        net = array.net
+        stacked = stacked_of([member(norm="batch")])
+        net = stacked.net
         z = 3 + 5 * torch.randn(1, 4000, 8, dtype=F64)
-        net.begin(array.noise("test"))
+        net.start_pass(stacked.noise("test"))
         for _ in range(100):
             net.norm("hidden0", z)
-        net.begin(None)
+        net.start_pass(None)
         few = net.norm("hidden0", z[:, :3])
         torch.testing.assert_close(few, (z[:, :3] - z.mean(1)) / z.std(1), atol=1e-2, rtol=0)
 
@@ -327,12 +335,12 @@ class TestNorms:
         assert isinstance(ended[0].result, Done)
 
     def test_a_batch_of_one_is_normalised_by_what_training_has_seen(self) -> None:
-        array = array_of([member(norm="batch")])
+        stacked = stacked_of([member(norm="batch")])
         z = 3 + 5 * torch.randn(1, 1, 8, dtype=F64)
-        array.net.begin(array.noise("test"))
-        # mean 0 and variance 1 are the first to be seen; a deviation of its own it has not
+        stacked.net.start_pass(stacked.noise("test"))
+        # running statistics begin at mean 0 and variance 1; one number has no variance of its own
         for _ in range(2):
-            torch.testing.assert_close(array.net.norm("hidden0", z), z, rtol=1e-4, atol=0)
+            torch.testing.assert_close(stacked.net.norm("hidden0", z), z, rtol=1e-4, atol=0)
 
     @pytest.mark.parametrize("norm", ["batch", "layer"])
     def test_a_deep_net_trains_with_it_where_it_hardly_does_without(self, norm: str) -> None:
@@ -367,7 +375,7 @@ class TestSkips:
         assert with_skip.curve[-1].train_loss < 0.5 < without.curve[-1].train_loss
 
     def test_a_highway_begins_nearly_shut(self) -> None:
-        layers = [array_of([member(width=8, depth=d, skip="highway")]) for d in (1, 2)]
+        layers = [stacked_of([member(width=8, depth=d, skip="highway")]) for d in (1, 2)]
         x = torch.randn(5, 6, dtype=F64)
         h = torch.relu(x @ layers[1].weights.views[0][0].T)
         inner = torch.relu(h @ layers[1].weights.views[2][0].T)
@@ -398,49 +406,50 @@ class TestPenalties:
         assert none == 0 < some < many
 
     def test_l1_takes_lr_times_l1_off_at_a_step(self) -> None:
-        # a net whose inputs are all 0 has no gradient in its first weight: only the penalty moves it
+        # where all inputs are 0 the first weights have no gradient: only the penalty moves them
         data = dataset(np.zeros((40, 6)), np.arange(40) % 3, classes=3)
         one = member(optimizer="sgd", lr=0.1, l1=0.05, epochs=1, batch_size=30)
-        before = next(begin(one, Problem((6,), 3, 0)))
+        before = next(initial_weights(one, TrainingTask((6,), 3, 0)))
         after = run(data, [one], dtype=F64)[0][0].weights["hidden0.weight"]
         torch.testing.assert_close(after, before.sign() * (before.abs() - 0.1 * 0.05).clamp_min(0))
 
     def test_l1_leaves_biases_and_gains_alone(self) -> None:
-        array = array_of([member(l1=1.0, l2=1.0, norm="batch")])
-        for slot, l1, l2 in zip(array.layout, array._l1.views, array._l2.views, strict=True):
+        stacked = stacked_of([member(l1=1.0, l2=1.0, norm="batch")])
+        for slot, l1, l2 in zip(stacked.layout, stacked._l1.views, stacked._l2.views, strict=True):
             assert bool(l1.any()) == bool(l2.any()) == slot.name.endswith(".weight")
 
     def test_dropout_keeps_the_mean_and_drops_its_share(self) -> None:
-        array = array_of(
+        stacked = stacked_of(
             [member(k, dropout=rate, width=64, batch_size=500) for k, rate in enumerate([0.0, 0.4])]
         )
-        net = array.net
-        net.begin(array.noise("test"))
+        net = stacked.net
+        net.start_pass(stacked.noise("test"))
         a = net.drop("hidden0", torch.ones(2, 500, 64, dtype=F64))
         assert torch.equal(a[0], torch.ones(500, 64, dtype=F64))
-        # 32,000 units: the standard error of the share is sqrt(.24 / 32000) = 0.0027; the rate is 102/256
+        # 32,000 units: the standard error of the share is sqrt(.24 / 32000) = 0.0027; the rate is
+        # 102/256
         assert float((a[1] == 0).double().mean()) == pytest.approx(0.4, abs=0.014)
         assert float(a[1].mean()) == pytest.approx(1.0, abs=0.023)
 
     def test_members_threshold_the_same_dropout_noise(self) -> None:
-        array = array_of(
+        stacked = stacked_of(
             [member(k, dropout=rate, width=64, batch_size=100) for k, rate in enumerate([0.2, 0.6])]
         )
-        net = array.net
-        net.begin(array.noise("test"))
+        net = stacked.net
+        net.start_pass(stacked.noise("test"))
         little, much = net.drop("hidden0", torch.ones(2, 100, 64, dtype=F64))
         assert not ((little == 0) & (much > 0)).any()
 
     def test_dropconnect_drops_connections_and_keeps_the_mean_input(self) -> None:
-        array = array_of([member(dropconnect=0.5, width=64)], inputs=(64,))
-        net = array.net
-        net.begin(array.noise("test"))
+        stacked = stacked_of([member(dropconnect=0.5, width=64)], inputs=(64,))
+        net = stacked.net
+        net.start_pass(stacked.noise("test"))
         x = torch.ones(1, 64, dtype=F64)
         with torch.no_grad():
-            array.weights.views[0].fill_(1.0)
+            stacked.weights.views[0].fill_(1.0)
         with torch.no_grad():
             sums = torch.stack([net.dense("hidden0", x)[0, 0] for _ in range(50)])
-        # a sum of 64 connections, each 0 or 2: mean 64, deviation 8, over 3,200 sums
+        # a sum of 64 connections, each 0 or 2: mean 64, standard deviation 8, over 3,200 sums
         assert float(sums.mean()) == pytest.approx(64, abs=5 * 8 / math.sqrt(3200))
         assert float(sums.std()) == pytest.approx(8, rel=0.1)
 
@@ -448,7 +457,7 @@ class TestPenalties:
     @pytest.mark.parametrize("kind", ["dropout", "dropconnect"])
     def test_every_net_drops_in_training_and_none_in_evaluation(self, net: str, kind: str) -> None:
         whole, dropped = (
-            array_of([member(**{**NETS[net], kind: rate})], (1, 8, 8)) for rate in (0.0, 0.5)
+            stacked_of([member(**{**NETS[net], kind: rate})], (1, 8, 8)) for rate in (0.0, 0.5)
         )
         x = torch.randn(5, 1, 8, 8, dtype=F64)
         assert torch.equal(dropped.outputs(x), whole.outputs(x))
@@ -462,12 +471,12 @@ class TestPenalties:
         self,
     ) -> None:
         one = member(depth=2, dropout=0.5).settings
-        array = array_of([Member(0, one), Member(1, one), Member(2, one, replicate=1)])
+        stacked = stacked_of([Member(0, one), Member(1, one), Member(2, one, replicate=1)])
         ones, masks = torch.ones(3, 16, 8, dtype=F64), []
         for epoch in (1, 2):
-            array.net.begin(array.noise("noise", epoch))
+            stacked.net.start_pass(stacked.noise("noise", epoch))
             masks += [
-                array.net.drop(layer, ones) for layer in ("hidden0", "hidden1") for _ in range(2)
+                stacked.net.drop(layer, ones) for layer in ("hidden0", "hidden1") for _ in range(2)
             ]
         assert all(torch.equal(mask[0], mask[1]) for mask in masks)
         drawn = [mask[position].numpy().tobytes() for mask in masks for position in (0, 2)]
@@ -483,18 +492,19 @@ class TestPenalties:
             assert (weight - together[0].weights[name]).abs().max() < 1e-9
 
 
-class TestClipping:
-    EXPLODING: dict[str, Any] = {
-        "optimizer": "sgd",
-        "lr": 0.5,
-        "depth": 8,
-        "init_scale": 2.0,
-        "epochs": 10,
-    }
+EXPLODING: Mapping[str, Any] = {
+    "optimizer": "sgd",
+    "lr": 0.5,
+    "depth": 8,
+    "init_scale": 2.0,
+    "epochs": 10,
+}
 
+
+class TestClipping:
     def test_what_explodes_without_it_trains_with_it(self) -> None:
         free, clipped = (
-            run(blobs(), [member(clip_norm=c, **self.EXPLODING)])[0][0].result for c in (0.0, 0.1)
+            run(blobs(), [member(clip_norm=c, **EXPLODING)])[0][0].result for c in (0.0, 0.1)
         )
         assert isinstance(free, Failed)
         assert isinstance(clipped, Done)
@@ -503,11 +513,11 @@ class TestClipping:
         data = blobs()
         feed = Feed(data, "cpu", F64)
         members = [member(k, clip_norm=c, optimizer="sgd") for k, c in enumerate([0.0, 0.01, 1e9])]
-        array = Array(members, Problem(data.shape, data.outputs, 0), feed.like)
+        stacked = StackedCohort(members, TrainingTask(data.shape, data.outputs, 0), feed.like)
         x, y = next(feed.epoch(1, 16, 0))
-        advance(array, feed, x, y)
-        whole = torch.cat([view.flatten(1) for view in array.gradient.views], dim=1).norm(dim=1)
-        norms = dict(zip([m.number for m in array.members], whole.tolist(), strict=True))
+        advance(stacked, feed, x, y)
+        whole = torch.cat([view.flatten(1) for view in stacked.gradient.views], dim=1).norm(dim=1)
+        norms = dict(zip([m.number for m in stacked.members], whole.tolist(), strict=True))
         assert norms[1] == pytest.approx(0.01)
         assert norms[0] == pytest.approx(norms[2])
         assert norms[0] > 0.01
@@ -578,14 +588,15 @@ class TestRecurrence:
     @pytest.mark.parametrize("cell", GATES)
     def test_each_cell_is_the_one_that_torch_has(self, cell: str) -> None:
         one = rnn(cell=cell, width=5, depth=2)
-        array = array_of([one], inputs=(2, 4, 3), outputs=2)
+        stacked = stacked_of([one], inputs=(2, 4, 3), outputs=2)
         x = torch.randn(6, 2, 4, 3, dtype=F64)
         theirs = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell](
             6, 5, 2, batch_first=True
         ).double()
         order = {"gru": ("reset", "update", "new")}.get(cell, GATES[cell])
         weights = {
-            slot.name: view[0] for slot, view in zip(array.layout, array.weights.views, strict=True)
+            slot.name: view[0]
+            for slot, view in zip(stacked.layout, stacked.weights.views, strict=True)
         }
         with torch.no_grad():
             for layer in range(2):
@@ -600,7 +611,7 @@ class TestRecurrence:
         rows = torch.cat([x[:, 0], x[:, 1]], dim=-1)  # a step is a row of all channels
         last = theirs(rows)[0][:, -1]
         expected = last @ weights["output.weight"].T + weights["output.bias"]
-        torch.testing.assert_close(array.outputs(x)[0], expected, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(stacked.outputs(x)[0], expected, rtol=1e-12, atol=1e-12)
 
     @pytest.mark.parametrize("cell", GATES)
     @pytest.mark.parametrize(
@@ -616,14 +627,15 @@ class TestRecurrence:
             assert (weight - together[0].weights[name]).abs().max() < 1e-9
 
     def test_a_table_is_read_number_by_number(self) -> None:
-        array = array_of([rnn(width=4)], inputs=(6,))
-        assert array.weights.views[0].shape == (1, 4, 1)
-        assert array.outputs(torch.randn(5, 6, dtype=F64)).shape == (1, 5, 3)
+        stacked = stacked_of([rnn(width=4)], inputs=(6,))
+        assert stacked.weights.views[0].shape == (1, 4, 1)
+        assert stacked.outputs(torch.randn(5, 6, dtype=F64)).shape == (1, 5, 3)
 
     def test_an_identity_is_for_the_recurrent_weights(self) -> None:
-        array = array_of([rnn(init="identity", width=4)], inputs=(1, 4, 3))
+        stacked = stacked_of([rnn(init="identity", width=4)], inputs=(1, 4, 3))
         named = {
-            slot.name: view[0] for slot, view in zip(array.layout, array.weights.views, strict=True)
+            slot.name: view[0]
+            for slot, view in zip(stacked.layout, stacked.weights.views, strict=True)
         }
         assert torch.equal(named["layer0.new.recurrent"], torch.eye(4, dtype=F64))
         assert (named["layer0.new.weight"] != 0).all()
@@ -641,9 +653,10 @@ class TestRecurrence:
         assert held < 0.2 * free
 
     def test_a_forget_gate_begins_by_remembering(self) -> None:
-        array = array_of([rnn(cell="lstm", width=4)], inputs=(1, 4, 3))
+        stacked = stacked_of([rnn(cell="lstm", width=4)], inputs=(1, 4, 3))
         named = {
-            slot.name: view for slot, view in zip(array.layout, array.weights.views, strict=True)
+            slot.name: view
+            for slot, view in zip(stacked.layout, stacked.weights.views, strict=True)
         }
         assert (named["layer0.forget.bias"] == 1).all()
 
@@ -651,12 +664,14 @@ class TestRecurrence:
 class TestPretraining:
     def test_each_layer_learns_to_restore_what_it_was_given(self) -> None:
         data = blobs(rows=200)
-        array = Array(
-            [member(depth=3, width=16, pretrain="layerwise")], Problem((6,), 3, 0), torch.empty(0)
+        stacked = StackedCohort(
+            [member(depth=3, width=16, pretrain="layerwise")],
+            TrainingTask((6,), 3, 0),
+            torch.empty(0),
         )
         losses: dict[int, list[float]] = {}
-        for layer, _, (loss,) in layerwise(array, Feed(data, "cpu")):
-            losses.setdefault(layer, []).append(loss)
+        for one in layerwise(stacked, Feed(data, "cpu")):
+            losses.setdefault(one.layer, []).extend(one.losses)
         assert list(losses) == [0, 1, 2]
         assert all(curve[-1] < 0.7 * curve[0] for curve in losses.values())
 
@@ -684,17 +699,18 @@ class TestPretraining:
             corruption=0.4,
             batch_size=500,
         )
-        array = array_of([one])
+        stacked = stacked_of([one])
         x = torch.randn(500, 6, dtype=F64)
-        W0, b0, W1, b1 = (view[0].clone() for view in array.weights.views[:4])
+        W0, b0, W1, b1 = (view[0].clone() for view in stacked.weights.views[:4])
         W, b, h = (W0, b0, x) if layer == 0 else (W1, b1, torch.tanh(x @ W0.T + b0))
-        array.net.begin(array.noise("test"))
-        kept = _Coder(array, layer)._kept(h.unsqueeze(0))
-        # at least 3,000 numbers: five standard errors of the share are 5 sqrt(.24 / 3000); the rate is 102/256
+        stacked.net.start_pass(stacked.noise("test"))
+        kept = _Coder(stacked, layer)._kept(h.unsqueeze(0))
+        # at least 3,000 numbers: five standard errors of the share are 5 sqrt(.24 / 3000); the rate
+        # is 102/256
         assert float((~kept).double().mean()) == pytest.approx(0.4, abs=0.047)
         restored = torch.tanh((h * kept[0]) @ W.T + b) @ W
-        array.net.begin(array.noise("test"))
-        assert float(_Coder(array, layer).step(x)) == pytest.approx(
+        stacked.net.start_pass(stacked.noise("test"))
+        assert float(_Coder(stacked, layer).step(x)) == pytest.approx(
             float((restored - h).square().mean())
         )
 
@@ -704,18 +720,19 @@ class TestPretraining:
             member(depth=3, pretrain="layerwise", dropconnect=rate) for rate in (0.0, 0.5)
         )
         assert torch.equal(
-            begun(feed, [one], 0).weights.flat, begun(feed, [dropping], 0).weights.flat
+            build_cohort(feed, [one], 0).weights.flat,
+            build_cohort(feed, [dropping], 0).weights.flat,
         )
 
     def test_weights_are_as_they_were_drawn_where_there_is_none(self) -> None:
         feed = Feed(blobs(), "cpu", F64)
         for pretrain in PRETRAINING:
             one = member(pretrain=pretrain)
-            array = begun(feed, [one], 0)
-            drawn = begin(one, array.problem)
+            stacked = build_cohort(feed, [one], 0)
+            drawn = initial_weights(one, stacked.task)
             same = all(
                 torch.equal(view[0], value)
-                for view, value in zip(array.weights.views, drawn, strict=True)
+                for view, value in zip(stacked.weights.views, drawn, strict=True)
             )
             assert same == (pretrain == "none")
 
@@ -738,7 +755,7 @@ class TestPretraining:
             ended = [
                 event
                 for event in train(Feed(few, "cpu"), members, "loss", 0)
-                if isinstance(event, Ended)
+                if isinstance(event, MemberEnded)
             ]
             losses[pretrain] = {
                 e.member.replicate: e.result.loss for e in ended if isinstance(e.result, Done)

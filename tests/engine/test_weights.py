@@ -1,22 +1,30 @@
-"""What trainings leave on disk: results name it, and where it is lost or cannot be written that is said."""
+"""What training jobs leave behind, and what happens where it is lost or cannot be kept."""
 
 from __future__ import annotations
 
 import errno
 import os
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from hpsearch.data import DataSpec
-from hpsearch.engine.jobs import score_test, train_cohort
-from hpsearch.engine.structure.cohorts import Job, Member
+from hpsearch.data import DataSpec, stored
+from hpsearch.data.prepare import prepare
+from hpsearch.engine.feed import Feed
+from hpsearch.engine.structure.members import Member
+from hpsearch.engine.train import MemberEpoch, train
 from hpsearch.errors import CannotWrite, DiskFull
-from hpsearch.study.trial import Done, Note
+from hpsearch.objectives import TestScore
+from hpsearch.objectives.jobs import DataRef, TestJob, TrainingJob
+from hpsearch.objectives.training import score_test, train_cohort
+from hpsearch.runners import Resources, Work, WorkCrashed, WorkFinished, WorkKey
+from hpsearch.runners.local import LocalOptions
+from hpsearch.study.artefacts import Artefacts
+from hpsearch.study.trial import WEIGHTS, Done, Epoch, Notice, TrialEnded
 from tests.helpers.problems import member
 
 
@@ -37,39 +45,87 @@ def replaced(path: Path) -> None:
 LOSSES = [Path.unlink, cut, changed, replaced]
 
 
-def job(folder: Path, start: int, upto: int | None, *numbers: int) -> Job:
-    """Trials of six epochs on the wines."""
-    settings = [member(epochs=6, width=4 + n, dropout=0.2, lr=0.01).settings for n in numbers]
+def kept(artefacts: Artefacts, spec: DataSpec) -> DataRef:
+    """Return a reference to data that lie among the artefacts."""
+    return DataRef(artefacts.fill(partial(stored.write, prepare(spec))))
+
+
+def job(
+    artefacts: Artefacts,
+    start: int,
+    until_epoch: int | None,
+    *numbers: int,
+    seeds: int = 1,
+    earlier: Mapping[int, Done] | None = None,
+) -> TrainingJob:
+    """Return trials of six epochs on the wines; `earlier` has their results before `start`."""
     members = [
-        Member(n, one, start=start, upto=upto) for n, one in zip(numbers, settings, strict=True)
+        Member(
+            number,
+            member(epochs=6, width=4 + number, dropout=0.2, lr=0.01).settings,
+            replicate,
+            start_epoch=start,
+            until_epoch=until_epoch,
+        )
+        for number in numbers
+        for replicate in range(seeds)
     ]
-    return Job(tuple(members), DataSpec("wine"), "loss", 0, "cpu", folder)
+    pauses = {
+        one.name: digest
+        for one in members
+        for name, digest in (earlier[one.number].artefacts if earlier else {}).items()
+        if name == f"pause {one.replicate}.{one.fold}"
+    }
+    data = kept(artefacts, DataSpec("wine"))
+    return TrainingJob(tuple(members), data, "loss", 0, "cpu", pauses)
 
 
 def results(events: Iterable[object]) -> dict[int, Done]:
-    return {event[0]: event[1] for event in events if isinstance(event, tuple)}
+    """Return the results of trials, by their numbers."""
+    ended = [event for event in events if isinstance(event, TrialEnded)]
+    return {one.run: one.result for one in ended if isinstance(one.result, Done)}
 
 
-def test_results_name_the_weights_that_they_left(tmp_path: Path) -> None:
-    for number, result in results(list(train_cohort(job(tmp_path, 0, None, 0, 1)))).items():
-        assert (
-            result.weights == sha256((tmp_path / f"{number}.safetensors").read_bytes()).hexdigest()
-        )
+@pytest.fixture
+def artefacts(tmp_path: Path) -> Artefacts:
+    return Artefacts(tmp_path)
+
+
+def test_results_name_the_weights_that_they_left(artefacts: Artefacts) -> None:
+    found = results(train_cohort(job(artefacts, 0, None, 0, 1), artefacts))
+    assert sorted(found) == [0, 1]
+    for result in found.values():
+        assert result.weights is not None
+        assert artefacts.read(result.weights)
+
+
+def test_what_a_result_names_is_kept_before_it_is_given(artefacts: Artefacts) -> None:
+    for event in train_cohort(job(artefacts, 0, 3, 0, 1, seeds=2), artefacts):
+        if isinstance(event, TrialEnded):
+            assert isinstance(event.result, Done)
+            assert sorted(event.result.artefacts) == ["pause 0.0", "pause 1.0", WEIGHTS]
+            assert all(map(artefacts.read, event.result.artefacts.values()))
+
+
+def test_a_segment_that_is_broken_off_is_done_again(artefacts: Artefacts) -> None:
+    first = results(train_cohort(job(artefacts, 0, 1, 0, 1), artefacts))
+    second = job(artefacts, 1, 3, 0, 1, earlier=first)
+    # the results of the first attempt never arrived, but what it left is there
+    once, again = (results(train_cohort(second, artefacts)) for _ in range(2))
+    assert [r.curve for r in once.values()] == [r.curve for r in again.values()]
 
 
 @pytest.mark.parametrize("damage", LOSSES)
 def test_a_trial_whose_pause_is_lost_is_trained_again_from_its_start(
-    tmp_path: Path, damage: Callable[[Path], object]
+    artefacts: Artefacts, damage: Callable[[Path], object]
 ) -> None:
-    list(train_cohort(job(tmp_path, 0, 3, 0, 1)))
-    second = job(tmp_path, 3, None, 0, 1)
-    once = results(list(train_cohort(second)))
-    damage(tmp_path / second.members[1].pause_file(3))
-    events = list(train_cohort(second))
-    (note,) = [event for event in events if isinstance(event, Note)]
-    assert note.text.startswith(
-        "trial 1 is trained again from its start: 1.0.0.3.pause.safetensors "
-    )
+    first = results(train_cohort(job(artefacts, 0, 3, 0, 1), artefacts))
+    second = job(artefacts, 3, None, 0, 1, earlier=first)
+    once = results(train_cohort(second, artefacts))
+    damage(artefacts.path(second.pauses["1.0.0"]))
+    events = list(train_cohort(second, artefacts))
+    (note,) = [event for event in events if isinstance(event, Notice)]
+    assert note.text.startswith("trial 1 is trained again from its start: the artefact ")
     again = results(events)
     assert again[0].curve == once[0].curve
     # other company than before, and so other rounding of float32
@@ -80,38 +136,90 @@ def test_a_trial_whose_pause_is_lost_is_trained_again_from_its_start(
 
 @pytest.mark.parametrize("damage", LOSSES)
 def test_a_winner_whose_weights_are_lost_is_trained_again_to_be_tested(
-    tmp_path: Path, damage: Callable[[Path], object]
+    artefacts: Artefacts, damage: Callable[[Path], object]
 ) -> None:
-    (result,) = results(list(train_cohort(job(tmp_path, 0, None, 0)))).values()
-    asked = replace(
-        job(tmp_path, 0, None, 0), epochs=result.best_epoch, weights=result.weights or ""
+    trained = job(artefacts, 0, None, 0)
+    (result,) = results(train_cohort(trained, artefacts)).values()
+    assert result.weights is not None
+    asked = TestJob(
+        trained.members[0], trained.data, "loss", 0, "cpu", result.best_epoch, result.weights
     )
-    (once,) = score_test(asked)
-    assert isinstance(once, tuple)
-    damage(tmp_path / "0.safetensors")
-    note, again = score_test(asked)
-    assert isinstance(note, Note)
-    assert note.text.startswith("trial 0 is trained again to be tested: 0.safetensors ")
-    assert isinstance(again, tuple)
-    assert again[:2] == pytest.approx(once[:2], rel=1e-3)
-    assert again[2] == sha256((tmp_path / "0.safetensors").read_bytes()).hexdigest()
+    (once,) = score_test(asked, artefacts)
+    assert isinstance(once, TestScore)
+    damage(artefacts.path(result.weights))
+    note, again = score_test(asked, artefacts)
+    assert isinstance(note, Notice)
+    assert note.text.startswith("trial 0 is trained again to be tested: the artefact ")
+    assert isinstance(again, TestScore)
+    assert (again.loss, again.metric) == pytest.approx((once.loss, once.metric), rel=1e-3)
+    assert again.weights is not None
+    assert artefacts.read(again.weights)
 
 
-@pytest.mark.parametrize("upto", [None, 3])
+def test_the_model_of_folds_is_trained_on_all_rows_that_are_not_for_the_test(
+    artefacts: Artefacts,
+) -> None:
+    spec, one = DataSpec("wine", folds=3), member(width=8, lr=0.01)
+    asked = TestJob(one, kept(artefacts, spec), "loss", 0, "cpu", 7, None)
+    (scored,) = score_test(asked, artefacts)
+    assert isinstance(scored, TestScore)
+    data = prepare(spec)
+    assert data.whole is not None
+    # by hand: 7 epochs on all rows but the test's, judged by those
+    by_hand = replace(data, folds=(replace(data.whole, validation=data.test),), whole=None)
+    lengthened = Member(0, {**one.settings, "epochs": 7})
+    events = train(Feed(by_hand, "cpu"), [lengthened], "loss", 0)
+    *_, last = [event.epoch for event in events if isinstance(event, MemberEpoch)]
+    assert scored.loss == pytest.approx(last.loss, rel=1e-5)
+    assert scored.weights is not None
+    assert artefacts.read(scored.weights)
+
+
+@pytest.mark.parametrize("until_epoch", [None, 3])
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, DiskFull), (errno.EROFS, CannotWrite)])
 def test_weights_that_cannot_be_written_are_no_fault_of_their_trial(
-    tmp_path: Path,
-    upto: int | None,
+    artefacts: Artefacts,
+    until_epoch: int | None,
     number: int,
     kind: type[Exception],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    asked = job(artefacts, 0, until_epoch, 0, 1)
+    before = sorted(artefacts.folder.iterdir())
+
     def refuse(half: Path, path: Path) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "replace", refuse)
-    *events, last = train_cohort(job(tmp_path / "weights", 0, upto, 0, 1))
+    *events, last = train_cohort(asked, artefacts)
     assert not results(events)
     assert isinstance(last, kind)
     assert os.strerror(number) in str(pickle.loads(pickle.dumps(last)))  # as it comes from a worker
-    assert not list((tmp_path / "weights").iterdir())
+    assert sorted(artefacts.folder.iterdir()) == before
+
+
+def test_another_process_goes_on_with_the_same_bits(artefacts: Artefacts) -> None:
+    at_once = results(train_cohort(job(artefacts, 0, None, 0, 1), artefacts))
+    curves: dict[int, list[Epoch]] = {0: [], 1: []}
+    found: dict[int, Done] = {}
+    for start, until_epoch in [(0, 3), (3, None)]:
+        asked = job(artefacts, start, until_epoch, 0, 1, earlier=found)
+        events = list(in_a_process(asked, artefacts))
+        found = results(events)
+        for event in events:
+            if isinstance(event, Epoch):
+                curves[event.number].append(event)
+    assert curves == {number: list(result.curve) for number, result in at_once.items()}
+    assert {n: r.weights for n, r in found.items()} == {n: r.weights for n, r in at_once.items()}
+
+
+def in_a_process(asked: TrainingJob, artefacts: Artefacts) -> Iterator[object]:
+    """Yield the events of a training in a process of its own."""
+    work = Work(WorkKey(0), "hpsearch.objectives.training:train_cohort", asked)
+    with LocalOptions().build(Resources(), artefacts) as runner:
+        runner.submit(work)
+        event: object = None
+        while not isinstance(event, WorkFinished):
+            for _, event in runner.wait(1.0):
+                assert not isinstance(event, WorkCrashed), event.traceback
+                yield event

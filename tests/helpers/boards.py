@@ -239,11 +239,11 @@ def study_lines(folder: Path) -> list[str]:
 def _line(trial: Trial, result: Done | Failed | None) -> str:
     asked = [
         trial.number,
-        trial.of,
+        trial.parent,
         trial.replicate,
-        trial.start,
-        trial.upto,
-        trial.lot,
+        trial.start_epoch,
+        trial.until_epoch,
+        trial.seed_group,
         trial.wave,
         trial.cohort,
     ]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hpsearch.report.board.view import canonical
-from hpsearch.study.store import FILE, Study, read
+from hpsearch.study.store import FILE, StudyRecord, read
 from tests.helpers.kill_at import SAID
 from tests.helpers.tally import Tally
 
@@ -105,7 +105,7 @@ class Undertaking:
         """Whether the study's first transaction is in its file."""
         return (self.folder / "study" / FILE).exists()
 
-    def study(self) -> Study:
+    def study(self) -> StudyRecord:
         """As it stands."""
         return read(self.folder / "study")
 

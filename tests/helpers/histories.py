@@ -10,7 +10,7 @@ from hpsearch.space.parameters import Choice, Integer, Real
 from hpsearch.space.space import Params, Space
 from hpsearch.strategies import Strategy
 from hpsearch.study.history import History
-from hpsearch.study.trial import Done, Failed, New, Result, Trial
+from hpsearch.study.trial import Done, Failed, NewTrial, Result, Trial
 
 MIXED = Space(
     {
@@ -67,21 +67,21 @@ def play(
         for _ in range(min(wave, trials - len(history))):
             number = len(history)
             new = strategy.ask(space, history, Random(f"{seed}/{number}"))
-            if not isinstance(new, New):
+            if not isinstance(new, NewTrial):
                 break
             trial = Trial(
                 number,
                 new.params,
-                new.why,
+                new.reason,
                 number // wave,
                 number,
-                promise=new.promise,
-                lot=new.lot,
+                expected_improvement=new.expected_improvement,
+                seed_group=new.seed_group,
             )
             asked.append(trial)
-            history = history.asked(asked[-1:])
+            history = history.with_trials(asked[-1:])
         results = {t.number: judge(t) if judge else done(loss_of(space, t.params)) for t in asked}
-        history = history.told(
+        history = history.with_results(
             {number: result for number, result in results.items() if result is not None}
         )
         if not asked:

@@ -12,13 +12,14 @@ import torch
 from hpsearch.data import Dataset, Fold
 from hpsearch.data.split import folded
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.stacked_cohort import Array
-from hpsearch.engine.structure.cohorts import Member, Objective
+from hpsearch.engine.stacked_cohort import StackedCohort
+from hpsearch.engine.structure.cohorts import Metric
+from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import complete
-from hpsearch.engine.train import Ended, train
+from hpsearch.engine.train import MemberEnded, MemberEpoch, train
 from hpsearch.study.trial import Epoch
 
-torch.set_num_threads(1)  # as in a worker; threads only quarrel over nets as small as these
+torch.set_num_threads(1)  # as in a worker; small networks lose by more threads
 
 NETS: Mapping[str, Mapping[str, Any]] = {
     "mlp": {},
@@ -40,7 +41,7 @@ def dataset(
     validation: float = 0.25,
     center: float = 0.0,
 ) -> Dataset:
-    """Data as given: the last share of the rows is for validation, inputs are not scaled."""
+    """Return the data as given: the last share of the rows validates, and inputs are not scaled."""
     rows = np.arange(len(inputs))
     first = int(len(rows) * (1 - validation))
     shape = (1,) * (inputs.ndim - 1)
@@ -51,13 +52,13 @@ def dataset(
         targets=targets.astype(np.int64) if classes else targets.astype(np.float32),
         classes=tuple(str(k) for k in range(classes)),
         target_center=0.0,
-        target_spread=1.0,
+        target_scale=1.0,
         folds=(
             Fold(
                 rows[:first],
                 rows[first:],
                 center=np.full(shape, center, dtype=np.float32),
-                spread=np.ones(shape, dtype=np.float32),
+                scale=np.ones(shape, dtype=np.float32),
             ),
         ),
         whole=None,
@@ -68,7 +69,7 @@ def dataset(
 
 
 def blobs(rows: int = 80, features: int = 6, classes: int = 3, seed: int = 0) -> Dataset:
-    """Classes that lie apart."""
+    """Return classes that lie apart."""
     rng = np.random.default_rng(seed)
     targets = rng.integers(classes, size=rows)
     centers = rng.normal(size=(classes, features)) * 2
@@ -76,7 +77,7 @@ def blobs(rows: int = 80, features: int = 6, classes: int = 3, seed: int = 0) ->
 
 
 def pictures(rows: int = 48, side: int = 8, classes: int = 2, seed: int = 0) -> Dataset:
-    """Images of noise, with a bright bar: on top for one class, on the left for the other."""
+    """Return noisy images with a bright bar: on top for one class, on the left for the other."""
     rng = np.random.default_rng(seed)
     targets = rng.integers(classes, size=rows)
     images = rng.normal(size=(rows, 1, side, side)) * 0.3
@@ -89,7 +90,7 @@ def pictures(rows: int = 48, side: int = 8, classes: int = 2, seed: int = 0) -> 
 
 
 def in_folds(data: Dataset, folds: int = 3, seed: int = 0) -> Dataset:
-    """The same data in folds, whose inputs are scaled by what each trains on."""
+    """Return the same data in folds, whose inputs are scaled by what each trains on."""
     rows = np.arange(len(data.inputs))
     groups = (
         data.targets.astype(np.int64)
@@ -108,25 +109,21 @@ def in_folds(data: Dataset, folds: int = 3, seed: int = 0) -> Dataset:
     return replace(data, folds=parts, whole=fold(rows, rows[:0]))
 
 
-def spread(one: Member, seeds: int, folds: int) -> list[Member]:
-    """One trial's members."""
+def replicated(one: Member, seeds: int, folds: int) -> list[Member]:
+    """Return the members of one trial with so many seeds and folds."""
     return [Member(one.number, one.settings, r, f) for r in range(seeds) for f in range(folds)]
 
 
 def member(number: int = 0, **settings: Any) -> Member:
-    """All settings, with these instead of the defaults; no early stopping unless asked for."""
-    return Member(
-        number,
-        complete(
-            {"patience": 0, "epochs": 2, "width": 8, "depth": 1, "batch_size": 16, **settings}
-        ),
-    )
+    """Return a member with these settings and the defaults, but no early stopping by itself."""
+    given = {"patience": 0, "epochs": 2, "width": 8, "depth": 1, "batch_size": 16, **settings}
+    return Member(number, complete(given))
 
 
-def advance(array: Array, feed: Feed, x: torch.Tensor, y: torch.Tensor) -> None:
-    """One step of every member on a batch, without noise."""
-    outputs = array.outputs(x)
-    array.step(outputs, feed.objective(outputs, y)[1])
+def advance(stacked: StackedCohort, feed: Feed, x: torch.Tensor, y: torch.Tensor) -> None:
+    """Take one step with every member on a batch, without noise."""
+    outputs = stacked.outputs(x)
+    stacked.step(outputs, feed.objective(outputs, y)[1])
 
 
 def run(
@@ -134,11 +131,10 @@ def run(
     members: Sequence[Member],
     *,
     seed: int = 0,
-    objective: Objective = "loss",
+    metric: Metric = "loss",
     dtype: torch.dtype = torch.float32,
-) -> tuple[dict[int, Ended], list[Epoch]]:
-    """Train; every member's end by its number, and the epochs as they came."""
-    events = list(train(Feed(data, "cpu", dtype), members, objective, seed))
-    return {e.member.number: e for e in events if isinstance(e, Ended)}, [
-        e[1] for e in events if isinstance(e, tuple)
-    ]
+) -> tuple[dict[int, MemberEnded], list[Epoch]]:
+    """Train, and return every member's end by its number, and the epochs as they came."""
+    events = list(train(Feed(data, "cpu", dtype), members, metric, seed))
+    ended = {e.member.number: e for e in events if isinstance(e, MemberEnded)}
+    return ended, [e.epoch for e in events if isinstance(e, MemberEpoch)]

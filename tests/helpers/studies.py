@@ -6,9 +6,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from hpsearch.study.store import Meta, Store
+from hpsearch.study.store import Store, StudyMeta
 
-META = Meta(
+META = StudyMeta(
     name="digits-random",
     strategy="random",
     seed=0,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hpsearch.study.trial import Begun
+from hpsearch.study.trial import WorkStarted
 
 
 def count(most: int) -> Iterator[int]:
@@ -83,9 +83,9 @@ def wait_for(path: str) -> Iterator[str]:
     yield "ended"
 
 
-def hang(how: str) -> Iterator[Begun | int]:
+def hang(how: str) -> Iterator[WorkStarted | int]:
     """The worker's process id, and then no end, in one of several ways."""
-    yield Begun()
+    yield WorkStarted()
     yield os.getpid()
     if how == "computing":
         while True:
@@ -121,8 +121,8 @@ def allocate(megabytes: int) -> Iterator[int]:
     yield torch.ones(megabytes << 18).nbytes
 
 
-def prepare(seconds: float) -> Iterator[Begun | str]:
+def prepare(seconds: float) -> Iterator[WorkStarted | str]:
     """Takes its time before it begins."""
     time.sleep(seconds)
-    yield Begun()
+    yield WorkStarted()
     yield "begun"

@@ -21,7 +21,16 @@ from hypothesis import strategies as st
 
 from hpsearch.config.schema import SearchKeys
 from hpsearch.runners import Crashed, Finished, Work
-from hpsearch.search.loop import Again, Asked, Search, Stop, Told, ask_wave, crashing, run
+from hpsearch.search.loop import (
+    CohortFinished,
+    CohortRetried,
+    Search,
+    Stop,
+    WaveStarted,
+    ask_wave,
+    crashing,
+    run,
+)
 from hpsearch.search.plan import build
 from hpsearch.space.parameters import Choice, Integer
 from hpsearch.space.space import Params, Space, point_key
@@ -30,7 +39,7 @@ from hpsearch.strategies.grid import Grid
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.study.history import History
 from hpsearch.study.store import Store, read
-from hpsearch.study.trial import Cohort, Done, Epoch, Failed, New, Note, Result, Trial
+from hpsearch.study.trial import Cohort, Done, Epoch, Failed, NewTrial, Notice, Result, Trial
 from tests.helpers.histories import CUBE, MIXED, done, loss_of, sampled
 from tests.helpers.studies import create
 
@@ -133,7 +142,7 @@ def search(
 
 class TestWaves:
     def test_trials_are_asked_for_in_waves_and_the_budget_is_a_total(self, store: Store) -> None:
-        waves = [len(event.trials) for event in search(store) if isinstance(event, Asked)]
+        waves = [len(event.trials) for event in search(store) if isinstance(event, WaveStarted)]
         assert waves == [4, 4, 2]
 
     def test_trials_are_numbered_in_order(self, store: Store) -> None:
@@ -144,8 +153,8 @@ class TestWaves:
         def ended(events: list[object]) -> Iterator[int]:
             told = 0
             for event in events:
-                told += len(event.results) if isinstance(event, Told) else 0
-                if isinstance(event, Asked):
+                told += len(event.results) if isinstance(event, CohortFinished) else 0
+                if isinstance(event, WaveStarted):
                     yield told
 
         assert list(ended(search(store))) == [0, 4, 8]
@@ -154,9 +163,9 @@ class TestWaves:
         seen: list[tuple[int, int]] = []
 
         class Spy(RandomSearch):
-            def ask(self, space: object, history: History, rng: object) -> New:
+            def ask(self, space: object, history: History, rng: object) -> NewTrial:
                 seen.append((len(history), len(history.pending)))
-                return New({"x": len(history)}, "")
+                return NewTrial({"x": len(history)}, "")
 
         ask_wave(replace(SEARCH, strategy=Spy()), sampled(CUBE, 3))
         assert seen == [(3, 0), (4, 1), (5, 2), (6, 3)]
@@ -171,7 +180,7 @@ class TestWaves:
         def asked(wave: int) -> list[Params]:
             history = History()
             while new := ask_wave(replace(SEARCH, wave=wave), history):
-                history = history.asked(new).told({trial.number: done(0.5) for trial in new})
+                history = history.with_trials(new).with_results({trial.number: done(0.5) for trial in new})
             return [trial.params for trial in history.trials]
 
         assert asked(1) == asked(3) == asked(64)
@@ -186,7 +195,7 @@ class TestWaves:
                 best.append(history.done[0][0].number)
 
         best: list[int] = []
-        history = sampled(CUBE, 2).told({0: done(0.5, flops=1e9), 1: done(0.4, flops=1e15)})
+        history = sampled(CUBE, 2).with_results({0: done(0.5, flops=1e9), 1: done(0.4, flops=1e15)})
         for weight in (0.0, 1.0):
             ask_wave(replace(SEARCH, strategy=Spy(), time_weight=weight), history)
         assert best == [1, 0]
@@ -220,18 +229,18 @@ class TestWaves:
 
 class TestOpening:
     FIRST = (
-        New({"x": 0.1, "y": 0.1, "z": 0.1}, "default"),
-        New({"x": 0.2, "y": 0.2, "z": 0.2}, "hand-picked"),
+        NewTrial({"x": 0.1, "y": 0.1, "z": 0.1}, "default"),
+        NewTrial({"x": 0.2, "y": 0.2, "z": 0.2}, "hand-picked"),
     )
 
     def test_the_opening_is_asked_for_first_and_inside_the_budget(self, store: Store) -> None:
         search(store, opening=self.FIRST)
         trials = store.study().history.trials
-        assert [trial.why for trial in trials] == ["default", "hand-picked"] + ["random"] * 8
+        assert [trial.reason for trial in trials] == ["default", "hand-picked"] + ["random"] * 8
 
     def test_the_same_point_is_opened_with_once(self, store: Store) -> None:
-        search(store, opening=(*self.FIRST, replace(self.FIRST[0], why="hand-picked")))
-        assert [trial.why for trial in store.study().history.trials][:3] == [
+        search(store, opening=(*self.FIRST, replace(self.FIRST[0], reason="hand-picked")))
+        assert [trial.reason for trial in store.study().history.trials][:3] == [
             "default",
             "hand-picked",
             "random",
@@ -239,11 +248,11 @@ class TestOpening:
 
     def test_a_budget_smaller_than_the_opening_takes_its_beginning(self, store: Store) -> None:
         search(store, opening=self.FIRST, budget=1)
-        assert [trial.why for trial in store.study().history.trials] == ["default"]
+        assert [trial.reason for trial in store.study().history.trials] == ["default"]
 
     def test_the_opening_may_take_several_waves(self, store: Store) -> None:
         search(store, opening=self.FIRST, wave=1, budget=3)
-        assert [trial.why for trial in store.study().history.trials] == [
+        assert [trial.reason for trial in store.study().history.trials] == [
             "default",
             "hand-picked",
             "random",
@@ -253,11 +262,11 @@ class TestOpening:
 class TestCohorts:
     def test_a_wave_is_split_and_each_cohort_is_told_as_one(self, store: Store) -> None:
         events = search(store, cohorts=by_side, budget=4)
-        (asked,) = (event for event in events if isinstance(event, Asked))
+        (asked,) = (event for event in events if isinstance(event, WaveStarted))
         groups: dict[int, set[int]] = {}
         for trial in asked.trials:
             groups.setdefault(trial.cohort, set()).add(trial.number)
-        told = [set(event.results) for event in events if isinstance(event, Told)]
+        told = [set(event.results) for event in events if isinstance(event, CohortFinished)]
         assert told == list(groups.values())
         assert len(told) == 2
 
@@ -270,7 +279,7 @@ class TestCohorts:
 
     def test_a_result_is_shown_when_it_is_in_the_store(self, store: Store) -> None:
         for event in run(SEARCH, store, Here(), Stop()):
-            if isinstance(event, Told):
+            if isinstance(event, CohortFinished):
                 assert event.results.items() <= read(store.folder).history.results.items()
 
     def test_a_wave_is_in_the_store_before_any_of_it_runs(self, store: Store) -> None:
@@ -301,7 +310,7 @@ class TestFailures:
         with create(tmp_path / "calm") as calm:
             search(calm, cohorts=by_side)
             assert store.study().history == calm.study().history
-        again = [event for event in events if isinstance(event, Again)]
+        again = [event for event in events if isinstance(event, CohortRetried)]
         assert {event.trials[0].cohort for event in again} == {
             number for number in crashed if number % 2
         }
@@ -323,9 +332,12 @@ class TestFailures:
         results = store.study().history.results
         assert results[2] == Failed("killed: SIGKILL")
         assert all(isinstance(results[number], Done) for number in (0, 1, 3))
-        (told,) = (event for event in events if isinstance(event, Told))
+        (told,) = (event for event in events if isinstance(event, CohortFinished))
         assert (told.results, told.traceback) == (results, "of 1")
-        assert [event.traceback for event in events if isinstance(event, Again)] == ["of 4", "of 4"]
+        assert [event.traceback for event in events if isinstance(event, CohortRetried)] == [
+            "of 4",
+            "of 4",
+        ]
 
     def test_a_trial_that_had_ended_before_the_crash_is_not_trained_alone(
         self, store: Store
@@ -429,7 +441,7 @@ class TestCrashesInARow:
     def test_the_row_is_that_of_the_numbers_whoever_ended_first(self, ended: list[int]) -> None:
         history, said = History(sampled(CUBE, 4).trials), []
         for number in ended:
-            history = history.told({number: Failed("killed: SIGKILL")})
+            history = history.with_results({number: Failed("killed: SIGKILL")})
             said.append(bool(crashing(history, (), 3)))
         assert said == [{0, 1, 2} <= set(ended[: k + 1]) for k in range(4)]
 
@@ -462,7 +474,7 @@ class TestStopping:
     def test_after_a_first_signal_it_is_said_once_how_long_that_takes(self, store: Store) -> None:
         stop = Stop(grace=20.0)
         events = search(store, self.interrupted(stop, signals=1, during=1), stop)
-        (note,) = (event for event in events if isinstance(event, Note))
+        (note,) = (event for event in events if isinstance(event, Notice))
         assert "20 s" in note.text
 
     def test_after_a_second_signal_what_runs_is_left(self, store: Store) -> None:
@@ -492,7 +504,7 @@ class TestStopping:
 
     def test_a_second_signal_does_not_wait_for_a_suggestion(self, store: Store) -> None:
         class Slow(RandomSearch):
-            def ask(self, space: Space, history: History, rng: Random) -> New | None:
+            def ask(self, space: Space, history: History, rng: Random) -> NewTrial | None:
                 for _ in range(2):
                     stop.signal(signal.SIGINT)
                 raise AssertionError("it was waited for")
@@ -553,7 +565,7 @@ class TestGoingOn:
 
 
 def asked_in_waves(
-    name: str, space: Space, budget: int | None, opening: Sequence[New] = (), **keys: Any
+    name: str, space: Space, budget: int | None, opening: Sequence[NewTrial] = (), **keys: Any
 ) -> History:
     """A search as the command line builds it, asked until it has no more; losses are those of `loss_of`."""
     seed = keys.pop("seed", 0)
@@ -563,7 +575,7 @@ def asked_in_waves(
     )
     history = History()
     while asked := ask_wave(plan, history):
-        history = history.asked(asked).told(
+        history = history.with_trials(asked).with_results(
             {t.number: done(loss_of(space, t.params)) for t in asked}
         )
     return history
@@ -655,9 +667,9 @@ class TestWhatRandomAndGridPromise:
 
     def test_what_it_opens_with_is_not_drawn_again(self) -> None:
         points = list(islice(self.FINITE.walk(self.FINITE.ticks(9)), 23))
-        opening = [New(params, "hand-picked") for params in points]
+        opening = [NewTrial(params, "hand-picked") for params in points]
         history = asked_in_waves("random", self.FINITE, 60, opening, confirm=False)
-        assert [trial.why for trial in history.trials] == ["hand-picked"] * 23 + ["random"]
+        assert [trial.reason for trial in history.trials] == ["hand-picked"] * 23 + ["random"]
         assert len(history.keys) == 24
 
     @pytest.mark.parametrize("wave", [1, 7, 64])

@@ -16,10 +16,10 @@ from hpsearch.commands.launch import planned
 from hpsearch.config.spec import parse
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.structure.cohorts import Job, bucket, capacity, cohorts, key
-from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, usual
-from hpsearch.search.plan import Plan, bills, sharing
+from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, typical_values
+from hpsearch.search.plan import Plan, cohort_rule, wave_costs
 from hpsearch.space.parameters import Value
-from hpsearch.space.space import By, Params
+from hpsearch.space.space import DependentValue, Params
 from hpsearch.study.trial import Cohort, Trial
 from tests.helpers.studies import META
 
@@ -82,7 +82,9 @@ def test_wide_nets_and_convolutions_have_little_company_on_a_cpu() -> None:
 def test_every_setting_has_a_default_that_it_allows(name: str) -> None:
     setting = SETTINGS[name]
     values = (
-        setting.default.table.values() if isinstance(setting.default, By) else [setting.default]
+        setting.default.table.values()
+        if isinstance(setting.default, DependentValue)
+        else [setting.default]
     )
     assert all(value in setting.domain for value in values)
 
@@ -100,11 +102,11 @@ def test_settings_without_a_meaning_are_left_out() -> None:
 def test_trials_train_together_each_from_the_seeds_of_its_lot(tmp_path: Path) -> None:
     plan = Plan.of(META)
     search = planned(plan, prepare(plan.spec.data), tmp_path, META)
-    trials = [Trial(number, {}, "", 0, 0, lot=number // 2) for number in range(4)]
+    trials = [Trial(number, {}, "", 0, 0, seed_group=number // 2) for number in range(4)]
     assert search.cohorts(trials) == [[0, 1, 2, 3]]
     job = search.work(Cohort(0, tuple(trials))).argument
     assert isinstance(job, Job)
-    assert [member.lot for member in job.members] == [0, 0, 1, 1]
+    assert [member.seed_group for member in job.members] == [0, 0, 1, 1]
 
 
 class TestWhatIsBelieved:
@@ -123,7 +125,7 @@ search: {halving: true}
 
     def priors(
         self, strategy: str = "bayes", *changes: tuple[str, str], steps: int = STEPS
-    ) -> Mapping[str, Value | By]:
+    ) -> Mapping[str, Value | DependentValue]:
         text = self.SPACE
         for old, new in changes:
             assert old in text
@@ -133,7 +135,7 @@ search: {halving: true}
     def test_each_optimizer_has_its_usual_rate_or_the_nearest_there_is_and_nets_are_wide_with_some_dropout(
         self,
     ) -> None:
-        rates = By("optimizer", {"adam": 2e-3, "momentum": 0.03})
+        rates = DependentValue("optimizer", {"adam": 2e-3, "momentum": 0.03})
         assert self.priors() == {"lr": rates, "width": 64, "dropout": 0.25}
 
     @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ search: {halving: true}
         self, steps: int, adam: float
     ) -> None:
         rates = self.priors("bayes", ("2e-3", "1e-4"), steps=steps)["lr"]
-        assert isinstance(rates, By)
+        assert isinstance(rates, DependentValue)
         assert rates.table == pytest.approx({"adam": adam, "momentum": 0.03})
 
     @pytest.mark.parametrize(("source", "epochs", "steps"), [("digits", 30, 510), ("wine", 10, 20)])
@@ -187,13 +189,13 @@ search: {halving: true}
         search = planned(plan, prepare(plan.spec.data), tmp_path, META)
         assert search.space.priors == plan.space(steps).priors != plan.space(steps + 1).priors
 
-    @pytest.mark.parametrize("name", usual(1000))
+    @pytest.mark.parametrize("name", typical_values(1000))
     @pytest.mark.parametrize("steps", [1, 10**9])
     def test_it_is_said_of_settings_and_of_all_that_they_go_by(self, name: str, steps: int) -> None:
-        good = usual(steps)[name]
-        values = good.table if isinstance(good, By) else {None: good}
+        good = typical_values(steps)[name]
+        values = good.table if isinstance(good, DependentValue) else {None: good}
         assert all(value in SETTINGS[name].domain for value in values.values())
-        if isinstance(good, By):
+        if isinstance(good, DependentValue):
             assert set(good.table) == set(SETTINGS[good.name].domain.values() or ())
 
 
@@ -217,7 +219,7 @@ parameters:
 
     def shared(self, text: str) -> tuple[Params, int]:
         spec = parse(text, "search.yaml", Path())
-        return sharing(bills(spec, prepare(spec.data), "cpu"), spec.space)(self.PARAMS)
+        return cohort_rule(wave_costs(spec, prepare(spec.data), "cpu"), spec.space)(self.PARAMS)
 
     def test_it_is_what_would_put_it_into_another_array(self) -> None:
         pinned, room = self.shared(self.SPACE)

@@ -69,9 +69,9 @@ PARAMETERS = NUMBERS | choices() | ordinals()
 
 
 def rounding(parameter: Real) -> float:
-    """How far apart, at most, a value and its image may lie that went through the unit cube and back.
+    """Return how far a value may at most move on its way through the unit cube and back.
 
-    A handful of roundings (6): of the range itself, or on a log scale of logarithms up to 70 in size.
+    That is six roundings of the range itself, or on a log scale of logarithms of up to 70.
     """
     size = max(abs(parameter.low), abs(parameter.high))
     return (
@@ -109,18 +109,16 @@ def test_every_value_has_a_place_and_comes_back_from_it(
 @settings(deadline=None)
 @given(PARAMETERS, st.integers(0, 2**32))
 def test_places_snap_to_those_of_their_values(parameter: Parameter, seed: int) -> None:
-    if (
-        isinstance(parameter, Real) and parameter.values() is None
-    ):  # a range of a few roundings has as many places
+    if isinstance(parameter, Real) and parameter.values() is None:
+        # A range of a few roundings has as many places; logarithms of up to 70 are rounded at
+        # 1e-14, which is 1e-10 of a range of this length.
         size = 1.0 if parameter.log else max(abs(parameter.low), abs(parameter.high))
         length = (
             math.log(parameter.high / parameter.low)
             if parameter.log
             else parameter.high - parameter.low
         )
-        assume(
-            length > 1e-4 * size
-        )  # logarithms up to 70 are rounded at 1e-14, which is 1e-10 of that
+        assume(length > 1e-4 * size)
     units = np.random.default_rng(seed).random((5, parameter.width))
     places = np.array([parameter.encode(parameter.decode(unit)) for unit in units.tolist()])
     assert parameter.snap(units) == pytest.approx(places, abs=1e-9)
@@ -128,10 +126,10 @@ def test_places_snap_to_those_of_their_values(parameter: Parameter, seed: int) -
 
 @settings(deadline=None)
 @given(PARAMETERS, st.floats(0.001, 0.5), st.integers(0, 2**32))
-def test_a_step_away_is_another_place(parameter: Parameter, spread: float, seed: int) -> None:
+def test_a_step_away_is_another_place(parameter: Parameter, std: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     units = parameter.snap(rng.random((5, parameter.width)))
-    moved = parameter.near(units, spread, rng)
+    moved = parameter.near(units, std, rng)
     assert ((moved >= 0) & (moved <= 1)).all()
     if isinstance(parameter, Choice):
         same = (parameter.snap(moved) == units).all(axis=1)
@@ -157,11 +155,11 @@ def test_the_density_of_a_prior_is_one_and_largest_at_its_value(
     k = parameter.width
     every = np.eye(k) if isinstance(parameter, Choice) else (np.arange(4000)[:, None] + 0.5) / 4000
     density = np.exp(parameter.log_prior(value, every))
-    # the midpoint rule is off by h^2 / 24 times the change of the slope: 4000^-2 / 24 * 2 * 5.4 / 0.15^2 = 1e-6
+    # The midpoint rule is off by h^2 / 24 times the change of the slope:
+    # 4000^-2 / 24 * 2 * 5.4 / 0.15^2 = 1e-6.
     assert density.mean() == pytest.approx(1.0, abs=2e-6)
-    assert density.max() <= np.exp(parameter.log_prior(value, np.array([parameter.encode(value)])))[
-        0
-    ] * (1 + 1e-12)
+    (most,) = np.exp(parameter.log_prior(value, np.array([parameter.encode(value)])))
+    assert density.max() <= most * (1 + 1e-12)
 
 
 @pytest.mark.parametrize(
@@ -346,7 +344,10 @@ def test_a_long_range_is_not_listed(parameter: Parameter) -> None:
 
 
 def uniform(cells: Counter[int], draws: int, number: int) -> bool:
-    """Whether draws fell evenly into so many cells: each within five standard errors (p < 1e-6 a cell)."""
+    """Say whether draws fell evenly into so many cells.
+
+    Each share must lie within five standard errors, which one cell misses with p < 1e-6.
+    """
     share = 1 / number
     return all(
         abs(cells[k] / draws - share) < 5 * math.sqrt(share * (1 - share) / draws)
@@ -381,9 +382,8 @@ def test_a_log_integer_falls_as_often_as_its_share_of_the_log_scale() -> None:
     counts = Counter(parameter.decode([rng.random()]) for _ in range(draws))
     for value in range(1, 9):
         share = math.log((value + 0.5) / (value - 0.5)) / math.log(8.5 / 0.5)
-        assert abs(counts[value] / draws - share) < 5 * math.sqrt(
-            share / draws
-        )  # five standard errors
+        # five standard errors
+        assert abs(counts[value] / draws - share) < 5 * math.sqrt(share / draws)
 
 
 @pytest.mark.parametrize(

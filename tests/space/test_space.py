@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hpsearch.errors import SpecError
 from hpsearch.space.expression import Expression
 from hpsearch.space.parameters import Choice, Integer, Parameter, Real, Value
-from hpsearch.space.space import By, Params, Space, point_key
+from hpsearch.space.space import DependentValue, Params, Space, point_key
 from tests.helpers.histories import MIXED
 from tests.space.test_parameters import UNIT, uniform
 
@@ -71,7 +71,7 @@ def spaces(draw: st.DrawFn) -> Space:
 
 
 def brute_force(space: Space, ticks: Mapping[str, object]) -> Iterator[Params]:
-    """Every combination, filtered: each parameter that is active has a value, each that is not has none."""
+    """Yield every combination in which exactly the active parameters have values."""
     options = [[None, *space.ticks(9)[name]] for name in space.parameters]
     found = []
     for values in itertools.product(*options):
@@ -97,7 +97,7 @@ def brute_force(space: Space, ticks: Mapping[str, object]) -> Iterator[Params]:
 
 
 def places(space: Space, points: list[Params]) -> list[tuple[int, ...]]:
-    """Each point as the positions of its values: inactive ones come before all."""
+    """Return each point as the positions of its values, -1 for what is not active."""
     ticks = {name: list(values) for name, values in space.ticks(9).items()}
     return [tuple(ticks[n].index(p[n]) if n in p else -1 for n in space.parameters) for p in points]
 
@@ -208,7 +208,8 @@ def test_every_other_point_that_is_near_differs_in_one_parameter() -> None:
     space = Space({name: Real(0.0, 1.0) for name in "abcdefgh"})
     units = rng.random((1000, 8))
     changed = (space.near(units, 0.1, rng) != units).sum(axis=1)
-    # half of all, and of the others those where one of eight moves: 8 / 256; five standard errors of a share of 1,000
+    # Half of all, and of the others those in which one of eight moves: 8 / 256. The tolerance is
+    # five standard errors of a share of 1,000.
     share = 0.5 + 0.5 * 8 / 256
     assert (changed == 1).mean() == pytest.approx(
         share, abs=5 * math.sqrt(share * (1 - share) / 1000)
@@ -244,7 +245,8 @@ def test_half_of_what_is_drawn_is_near_all_priors_and_half_anywhere() -> None:
         sum(all(abs(float(value) - 0.5) < 0.15 for value in params.values()) for params in points)
         / draws
     )
-    # far from both there are uniform draws only, within a deviation of both 0.6827^2 of the others as well
+    # Far from both priors there are uniform draws only. Within one standard deviation of both
+    # there are, of the draws from the priors, 0.6834^2 (a normal cut off at the ends of the range).
     for share, expected in ((corner, 0.5 * 0.01), (middle, 0.5 * 0.09 + 0.5 * 0.6834**2)):
         assert abs(share - expected) < 5 * math.sqrt(expected / draws)  # five standard errors
 
@@ -274,11 +276,11 @@ def test_a_prior_says_nothing_where_its_parameter_is_not_active() -> None:
     assert (MIXED.log_prior(np.array([MIXED.encode(params) for params in points])) == 0.0).all()
 
 
-class TestPriorsThatGoByAnotherParameter:
-    # the number stands before what its prior goes by
+class TestPriorsThatDependOnAnotherParameter:
+    # the number stands before the choice on which its prior depends
     SPACE = Space(
         {"x": Real(0.0, 1.0), "kind": Choice(("low", "high", "other"))},
-        priors={"x": By("kind", {"low": 0.1, "high": 0.9})},
+        priors={"x": DependentValue("kind", {"low": 0.1, "high": 0.9})},
     )
 
     def test_half_of_what_is_drawn_is_near_the_prior_of_its_kind(self) -> None:
@@ -297,7 +299,7 @@ class TestPriorsThatGoByAnotherParameter:
                 )
                 / draws
             )
-            # of the normal draws around 0.1 within [0, 1], those within 2/3 of a deviation
+            # of the normal draws around 0.1 within [0, 1], those within 2/3 of a standard deviation
             inside = 0.4950 / 0.7475 if near else 0.2 if kind == "other" else 0.0
             expected = (0.5 * 0.2 + 0.5 * inside) / 3
             assert abs(share - expected) < 5 * math.sqrt(expected / draws)  # five standard errors
@@ -389,9 +391,7 @@ def test_a_long_chain_of_conditions_is_counted_at_once() -> None:
     conditions = {b: {a: (1, 2)} for a, b in itertools.pairwise(names)}
     count = 10
     for _ in names[1:]:
-        count = (
-            8 + 2 * count
-        )  # below each of two values the rest again, below each other one nothing
+        count = 8 + 2 * count  # below each of two values stand the rest, below the others nothing
     began = time.process_time()
     assert Space(parameters, conditions).size == count
     assert time.process_time() - began < 0.5

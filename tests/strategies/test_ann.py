@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hpsearch.engine.ensemble import ensemble
-from hpsearch.strategies.ann import Array, Model, calibration, evidence, fit
+from hpsearch.strategies.ann import Array, NeuralModel, calibration, evidence, fit
 
 pytestmark = pytest.mark.slow  # nets are trained in each: half a minute in all
 
@@ -20,12 +20,12 @@ def places(rows: int, coordinates: int = 2, seed: int = 0) -> Array:
 
 
 def wave(X: Array) -> Array:
-    """A smooth score, of mean 0 and deviation 1 or so."""
+    """A smooth score, of mean 0 and standard deviation 1 or so."""
     result: Array = 1.4 * np.sin(4.0 * X[:, 0]) * np.cos(3.0 * X[:, 1])
     return result
 
 
-def of(X: Array, y: Array, runs: Array | None = None) -> Model:
+def of(X: Array, y: Array, runs: Array | None = None) -> NeuralModel:
     """The model, each column a parameter of its own."""
     return fit(
         [slice(k, k + 1) for k in range(X.shape[1])],
@@ -35,14 +35,14 @@ def of(X: Array, y: Array, runs: Array | None = None) -> Model:
     )
 
 
-def said(model: Model, U: Array) -> tuple[Array, Array]:
-    """Mean and deviation of the mixture of the nets."""
+def said(model: NeuralModel, U: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of the mixture of the nets."""
     mu, sd = model.predict(U)
     return mu.mean(0), np.sqrt((sd**2).mean(0) + mu.var(0))
 
 
 @cache
-def smooth() -> Model:
+def smooth() -> NeuralModel:
     """Of 40 scores without noise."""
     return of(places(40), wave(places(40)))
 
@@ -72,7 +72,8 @@ def test_it_knows_less_far_from_all_trials() -> None:
 def test_it_learns_how_noisy_an_evaluation_is(noise: float) -> None:
     X = places(150)
     y = wave(X) + noise * np.random.default_rng(1).standard_normal(150)
-    # the deviation of 150 draws is known to 1 / sqrt(300) = 6 %; the nets take some noise for score, or the reverse
+    # the standard deviation of 150 draws is known to 1 / sqrt(300) = 6 %; the nets take some noise
+    # for score, or the reverse
     assert math.sqrt(of(X, y).noise) == pytest.approx(noise, rel=0.35)
 
 
@@ -81,27 +82,28 @@ def test_a_mean_of_many_evaluations_weighs_more_than_one() -> None:
     y = wave(X) + np.tile([1.0, -1.0], 20)
     upper = said(of(X, y, np.tile([20.0, 1.0], 20)), places(20))[0]
     lower = said(of(X, y, np.tile([1.0, 20.0], 20)), places(20))[0]
-    # (20 - 1) / (20 + 1) = 0.90 of the way from the middle to the heavier one, were the two all that is known
+    # (20 - 1) / (20 + 1) = 0.90 of the way from the middle to the heavier one, were the two all
+    # that is known
     assert 0.5 < np.mean(upper - wave(places(20))) < 1.1
     assert 0.5 < np.mean(wave(places(20)) - lower) < 1.1
 
 
-def test_a_trial_that_is_believed_moves_no_mean_and_leaves_each_net_less_to_learn_there() -> None:
+def test_a_fantasy_moves_no_mean_and_leaves_each_net_less_to_learn_there() -> None:
     Z, U = np.array([[0.5, 0.5], [0.95, 0.05]]), places(50, seed=2)
-    believing, noise = smooth().believing(Z), smooth().noise
-    assert np.array_equal(believing.predict(U)[0], smooth().predict(U)[0])
-    before, after = (model.predict(np.vstack([Z, U]))[1] for model in (smooth(), believing))
+    fantasy, noise = smooth().fantasize(Z), smooth().noise
+    assert np.array_equal(fantasy.predict(U)[0], smooth().predict(U)[0])
+    before, after = (model.predict(np.vstack([Z, U]))[1] for model in (smooth(), fantasy))
     assert (after <= before * (1 + 1e-5)).all()
     # one run says 1 / (1 / v + 1 / noise) of the variance v, another one near by says more
     bound = before[:, :2] ** 2 * noise / (before[:, :2] ** 2 + noise)
     assert (after[:, :2] ** 2 <= bound * (1 + 1e-5)).all()
-    alone = smooth().believing(Z[:1]).predict(Z[:1])[1][:, 0]
+    alone = smooth().fantasize(Z[:1]).predict(Z[:1])[1][:, 0]
     np.testing.assert_allclose(alone**2, bound[:, 0], rtol=1e-5)
 
 
-def test_trials_are_believed_one_after_the_other_as_all_together() -> None:
+def test_fantasies_one_after_the_other_are_those_of_all_together() -> None:
     Z, U = places(3, seed=3), places(50, seed=2)
-    together, one_by_one = smooth().believing(Z), smooth().believing(Z[:1]).believing(Z[1:])
+    together, one_by_one = smooth().fantasize(Z), smooth().fantasize(Z[:1]).fantasize(Z[1:])
     np.testing.assert_allclose(together.predict(U)[1], one_by_one.predict(U)[1], rtol=1e-4)
 
 
@@ -126,7 +128,7 @@ def test_the_same_question_has_the_same_answer_whatever_was_drawn_before() -> No
 def test_a_few_trials_are_enough(rows: int) -> None:
     X = places(rows)
     y = (wave(X) - wave(X).mean()) / wave(X).std()
-    mu, sd = said(of(X, y).believing(X[:1]), places(20))
+    mu, sd = said(of(X, y).fantasize(X[:1]), places(20))
     assert np.isfinite(mu).all()
     assert (sd > 0).all()
 
@@ -163,16 +165,18 @@ def test_nets_that_are_too_sure_are_found_out_by_what_they_left_out(s: float) ->
         torch.full((1000,), 0.1, dtype=torch.float64),
     )
     error = (s * s * own + noise).sqrt() * torch.from_numpy(rng.standard_normal(1000))
-    # a deviation of 1,000 draws is known to 2.2 %
+    # a standard deviation of 1,000 draws is known to 2.2 %
     assert float(calibration(error, own, noise)) == pytest.approx(s, rel=0.09)
 
 
-def test_each_net_s_deviation_is_multiplied_by_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    def deviations(s: float) -> Array:
+def test_each_net_s_standard_deviation_is_multiplied_by_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stds(s: float) -> Array:
         monkeypatch.setattr("hpsearch.strategies.ann.calibration", lambda *given: s)
         return of(places(20), wave(places(20))).predict(places(9, seed=1))[1]
 
-    np.testing.assert_allclose(deviations(5.0), 5.0 * deviations(1.0), rtol=1e-4)
+    np.testing.assert_allclose(stds(5.0), 5.0 * stds(1.0), rtol=1e-4)
 
 
 def test_a_row_of_weight_0_teaches_a_net_nothing() -> None:

@@ -1,4 +1,4 @@
-"""The Gaussian process: its likelihood, what it expects where it has seen something and where not."""
+"""The Gaussian process: its likelihood, and its predictions near trials and far from them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def kernel(t: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_the_likelihood_is_that_of_the_normal_distribution() -> None:
-    posterior, m = gp.Posterior(GROUPS, X, Y, ONES + 1), 2.0
+    posterior, m = gp.HyperparameterPosterior(GROUPS, X, Y, ONES + 1), 2.0
     t, other = posterior.center + 0.1, posterior.center - 0.2
 
     def log_p(t: np.ndarray) -> float:
         K = np.array([[kernel(t, a, b) for b in X] for a in X]) + (
             math.exp(t[4]) / m + 1e-8
         ) * np.eye(30)
-        prior = -0.5 * (((t - posterior.center) / posterior.spread) ** 2).sum()
+        prior = -0.5 * (((t - posterior.center) / posterior.std) ** 2).sum()
         return float(multivariate_normal(np.zeros(30), K).logpdf(Y) + prior)
 
     # up to what does not depend on t
@@ -45,7 +45,7 @@ def test_the_likelihood_is_that_of_the_normal_distribution() -> None:
 
 
 def test_its_gradient_is_that_of_differences() -> None:
-    posterior = gp.Posterior(GROUPS, X, Y, ONES)
+    posterior = gp.HyperparameterPosterior(GROUPS, X, Y, ONES)
     t = posterior.center + 0.3 * RNG.standard_normal(5)
     steps = [(posterior(t + 1e-5 * e)[0] - posterior(t - 1e-5 * e)[0]) / 2e-5 for e in np.eye(5)]
     assert posterior(t)[1] == pytest.approx(np.array(steps), rel=1e-4, abs=1e-6)
@@ -72,30 +72,32 @@ def test_the_mean_of_many_runs_weighs_more_than_one_run() -> None:
 
     def mean(m: float) -> float:
         return float(
-            gp.Process.given(groups, t, place, np.array([1.0]), np.array([m])).predict(place)[0][0]
+            gp.GaussianProcess.conditioned_on(
+                groups, t, place, np.array([1.0]), np.array([m])
+            ).predict(place)[0][0]
         )
 
     # v / (v + w / m), with v = w = 1
     assert [mean(1), mean(4)] == pytest.approx([1 / 2, 4 / 5])
 
 
-def test_what_it_believes_makes_it_surer_and_moves_no_mean_there() -> None:
+def test_a_fantasy_makes_it_surer_and_moves_no_mean_there() -> None:
     model, place = gp.fit(GROUPS, X, Y, ONES), np.array([[0.05, 0.95, 0.0, 0.0, 1.0]])
-    before, after = model.predict(place), model.believing(place).predict(place)
+    before, after = model.predict(place), model.fantasize(place).predict(place)
     assert after[0] == pytest.approx(before[0], abs=0.02)
     assert (after[1] < before[1]).all()
 
 
-def test_to_believe_is_to_be_given_what_it_expects_by_one_run_each() -> None:
+def test_a_fantasy_is_to_be_given_what_it_expects_by_one_run_each() -> None:
     t, m = np.log([0.5, 0.7, 1.0, 1.2, 0.1]), ONES + 1
-    process, Z = gp.Process.given(GROUPS, t, X, Y, m), X[:4] + 0.03
-    told = gp.Process.given(
+    process, Z = gp.GaussianProcess.conditioned_on(GROUPS, t, X, Y, m), X[:4] + 0.03
+    told = gp.GaussianProcess.conditioned_on(
         GROUPS, t, np.vstack([X, Z]), np.append(Y, process.predict(Z)[0]), np.append(m, np.ones(4))
     )
-    believing = process.believing(Z[:1]).believing(Z[1:])
-    for mine, its in zip(believing.predict(X + 0.1), told.predict(X + 0.1), strict=True):
+    fantasy = process.fantasize(Z[:1]).fantasize(Z[1:])
+    for mine, its in zip(fantasy.predict(X + 0.1), told.predict(X + 0.1), strict=True):
         assert mine == pytest.approx(its, abs=1e-6)
-    assert believing.fitted() == pytest.approx(told.fitted(), abs=1e-6)
+    assert fantasy.fitted() == pytest.approx(told.fitted(), abs=1e-6)
 
 
 def test_the_same_trials_give_the_same_model() -> None:

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from hpsearch.config.schema import SearchKeys
 from hpsearch.config.spec import parse
 from hpsearch.errors import SpecError
-from hpsearch.report.board.text import Shown, verdict
+from hpsearch.report.board.text import DisplayOptions, verdict
 from hpsearch.report.board.view import board, record
-from hpsearch.search.loop import Search, Stop, Told, run, spent
+from hpsearch.search.loop import CohortFinished, Search, Stop, run, spent
 from hpsearch.search.minimize import minimize
 from hpsearch.search.plan import Plan, build
 from hpsearch.space.expression import Expression
@@ -41,10 +41,10 @@ from hpsearch.strategies.halving import (
     seen,
     survivors,
 )
-from hpsearch.strategies.random import RandomSearch, unseen
-from hpsearch.study.history import History, together
+from hpsearch.strategies.random import RandomSearch, draw_unseen
+from hpsearch.study.history import History, merge_repeats
 from hpsearch.study.store import Store
-from hpsearch.study.trial import Cohort, Done, Epoch, Failed, New, Result, Trial
+from hpsearch.study.trial import Cohort, Done, Epoch, Failed, NewTrial, Result, Trial
 from tests.helpers.histories import CUBE, done, loss_of, sampled
 from tests.helpers.studies import create
 from tests.search.test_loop import SEARCH, Here
@@ -124,9 +124,10 @@ def engine(
 ) -> Iterator[tuple[int, Result]]:
     """Trains legs: the loss falls with the epochs, and says which trial is the best after any; `over` ends some."""
     for trial in cohort.trials:
-        end = min(R if trial.upto is None else trial.upto, over(trial) or R)
+        end = min(R if trial.until_epoch is None else trial.until_epoch, over(trial) or R)
         curve = tuple(
-            Epoch(trial.run, epoch, 1.0, 1.0, 0.5) for epoch in range(trial.start + 1, end + 1)
+            Epoch(trial.run, epoch, 1.0, 1.0, 0.5)
+            for epoch in range(trial.start_epoch + 1, end + 1)
         )
         worth = loss_of(CUBE, trial.params) + 0.001 / end + 0.001 * trial.replicate
         paused = end < (over(trial) or R)
@@ -144,10 +145,14 @@ def halved(budget: int, strategy: Strategy | None = None) -> dict[str, Any]:
 
 def by_leg(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
     """Trials of a leg train together, three at a time."""
-    legs: dict[object, list[int]] = {}
+    segments: dict[object, list[int]] = {}
     for position, trial in enumerate(trials):
-        legs.setdefault((trial.replicate, trial.start, trial.upto), []).append(position)
-    return [leg[at : at + 3] for leg in legs.values() for at in range(0, len(leg), 3)]
+        segments.setdefault((trial.replicate, trial.start_epoch, trial.until_epoch), []).append(
+            position
+        )
+    return [
+        segment[at : at + 3] for segment in segments.values() for at in range(0, len(segment), 3)
+    ]
 
 
 def played(
@@ -164,7 +169,7 @@ def shape(history: History) -> list[list[tuple[int, int | None]]]:
     """Of each wave, the legs."""
     waves: dict[int, list[tuple[int, int | None]]] = {}
     for trial in history.trials:
-        waves.setdefault(trial.wave, []).append((trial.start, trial.upto))
+        waves.setdefault(trial.wave, []).append((trial.start_epoch, trial.until_epoch))
     return list(waves.values())
 
 
@@ -192,8 +197,8 @@ class TestBrackets:
     @pytest.mark.parametrize("wave", [1, 4, 24])
     def test_waves_of_any_size_make_the_same_brackets(self, wave: int, store: Store) -> None:
         history = played(store, **{**halved(PRICE), "wave": wave})
-        assert [leg for wave in shape(history) for leg in wave] == [
-            leg for wave in BRACKET for leg in wave
+        assert [segment for wave in shape(history) for segment in wave] == [
+            segment for wave in BRACKET for segment in wave
         ]
 
     @pytest.mark.parametrize("budget", [1, 2, 3, 4, 5, 7, 9])
@@ -212,7 +217,7 @@ class TestBrackets:
         strategy = Halving(RandomSearch(), RUNGS, 2 * PRICE, default=DEFAULT)
         history = played(store, **{**halved(2 * PRICE), "strategy": strategy})
         assert shape(history) == 2 * BRACKET
-        assert [trial.number for trial in history.trials if trial.why == "default"] == [0]
+        assert [trial.number for trial in history.trials if trial.reason == "default"] == [0]
         assert history.trials[0].params == DEFAULT
 
     @pytest.mark.parametrize("budget", [1, 2, 4])
@@ -221,7 +226,7 @@ class TestBrackets:
     ) -> None:
         strategy = Halving(RandomSearch(), RUNGS, budget, default=DEFAULT)
         history = played(store, **{**halved(budget), "strategy": strategy})
-        assert (history.trials[0].why, history.trials[0].upto) == (
+        assert (history.trials[0].reason, history.trials[0].until_epoch) == (
             "default",
             next(brackets(RUNGS, budget * R))[0],
         )
@@ -231,10 +236,12 @@ class TestBrackets:
         strategy = Halving(RandomSearch(), RUNGS, PRICE + 1, default=DEFAULT)
         history = played(
             store,
-            opening=(New(DEFAULT, "hand-picked"),),
+            opening=(NewTrial(DEFAULT, "hand-picked"),),
             **{**halved(PRICE + 1), "strategy": strategy},
         )
-        assert [trial.why for trial in history.trials if trial.params == DEFAULT] == ["hand-picked"]
+        assert [trial.reason for trial in history.trials if trial.params == DEFAULT] == [
+            "hand-picked"
+        ]
 
     def test_the_others_do_not_share_its_array(self, store: Store) -> None:
         def sharing(params: Params) -> tuple[Params, int]:
@@ -248,7 +255,7 @@ class TestBrackets:
         assert others[0].params["x"] != DEFAULT["x"]
 
     def test_what_somebody_has_picked_is_trained_to_the_end_and_counts(self, store: Store) -> None:
-        opening = (New(DEFAULT, "hand-picked"),)
+        opening = (NewTrial(DEFAULT, "hand-picked"),)
         history = played(store, opening=opening, **halved(PRICE + 1))
         assert shape(history)[0] == [(0, None), *BRACKET[0]]
         assert spent(history, R) <= (PRICE + 1) * R
@@ -277,7 +284,7 @@ class TestBrackets:
                 )
             )
             history = played(other, runner, **halved(PRICE))
-        assert [trial.upto for trial in history.legs[best.number]] == [1, 3]
+        assert [trial.until_epoch for trial in history.segments[best.number]] == [1, 3]
         assert [len(wave) for wave in shape(history)] == [
             24,
             12,
@@ -289,7 +296,7 @@ class TestBrackets:
     def test_one_that_fails_on_its_way_has_failed_and_the_others_go_on(self, store: Store) -> None:
         def train(cohort: Cohort) -> Iterator[tuple[int, Result]]:
             for number, result in engine(cohort):
-                fails = cohort.trials[0].start == 3
+                fails = cohort.trials[0].start_epoch == 3
                 yield number, Failed("diverged: it did", 1.0, result.curve) if fails else result
 
         history = played(store, Here(train), **halved(PRICE))
@@ -316,10 +323,10 @@ class TestBrackets:
             for number, result in history.ended.items()
             if isinstance(result, Done)
         }
-        weighed = history.weighed(0.5)
+        weighed = history.with_time_weight(0.5)
         spent = 0.0
-        for leg in history.legs[best]:
-            before, after = history.results[leg.number], weighed.results[leg.number]
+        for segment in history.segments[best]:
+            before, after = history.results[segment.number], weighed.results[segment.number]
             assert isinstance(before, Done)
             assert isinstance(after, Done)
             spent += before.cost
@@ -329,8 +336,8 @@ class TestBrackets:
 
     def test_the_loop_asks_for_nothing_beyond_the_budget(self, store: Store) -> None:
         class Greedy:
-            def ask(self, space: object, history: History, rng: object) -> New:
-                return New({"x": len(history) / 100, "y": 0.5, "z": 0.5}, "", upto=20)
+            def ask(self, space: object, history: History, rng: object) -> NewTrial:
+                return NewTrial({"x": len(history) / 100, "y": 0.5, "z": 0.5}, "", until_epoch=20)
 
         history = played(store, **{**halved(PRICE), "strategy": Greedy()})
         assert spent(history, R) == 140  # of 150
@@ -379,7 +386,7 @@ class TestKinds:
                 )
 
         history = played(store, Here(train), space=space, **halved(PRICE))
-        second = [trial.params["schedule"] for trial in history.trials if trial.start == 1]
+        second = [trial.params["schedule"] for trial in history.trials if trial.start_epoch == 1]
         assert 2 <= second.count("cosine") <= 7
 
 
@@ -389,9 +396,9 @@ NETS = Space({**CUBE.parameters, "net": Choice(("a", "b", "c", "d"))})
 class Asks:
     """Draws at random, says that it was asked, and expects nothing."""
 
-    def ask(self, space: Space, history: History, rng: Random) -> New | None:
-        params = unseen(space, history.keys, rng)
-        return New(params, "asked", promise=0.0) if params is not None else None
+    def ask(self, space: Space, history: History, rng: Random) -> NewTrial | None:
+        params = draw_unseen(space, history.keys, rng)
+        return NewTrial(params, "asked", expected_improvement=0.0) if params is not None else None
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
         return [trial for trial, _ in history.done]
@@ -409,7 +416,7 @@ class TestArrays:
         history = played(store, space=space, **{**halved(count * PRICE), "strategy": strategy})
         found: dict[int, list[Trial]] = {}
         for trial in history.trials:
-            if not trial.start:
+            if not trial.start_epoch:
                 found.setdefault(trial.wave, []).append(trial)
         return list(found.values())
 
@@ -430,19 +437,20 @@ class TestArrays:
 
     def test_where_company_gains_nothing_the_strategy_chooses_them_all(self, store: Store) -> None:
         (trials,) = self.brackets(store, 1, room=1)
-        assert {trial.why for trial in trials} == {"asked"}
+        assert {trial.reason for trial in trials} == {"asked"}
         assert len({trial.params["net"] for trial in trials}) > 1
 
     def test_who_begins_an_array_is_the_strategys_and_every_other_one_that_joins_is_random(
         self, store: Store
     ) -> None:
         (trials,) = self.brackets(store, 1, room=24)
-        assert [trial.why for trial in trials] == ["asked", "random"] * 12
+        assert [trial.reason for trial in trials] == ["asked", "random"] * 12
 
     def test_only_who_begins_an_array_says_what_may_be_expected(self, store: Store) -> None:
         found = self.brackets(store, 2, room=8)
         promised = [
-            [at for at, trial in enumerate(trials) if trial.promise is not None] for trials in found
+            [at for at, trial in enumerate(trials) if trial.expected_improvement is not None]
+            for trials in found
         ]
         assert promised == [[0, 8, 16], [0, 8, 16]]
 
@@ -468,10 +476,10 @@ class TestArrays:
         self,
     ) -> None:
         space = replace(NETS, constraints=(Expression("net != 'a' or x < 1e-9"),))
-        company = [Trial(0, {"x": 0.0, "y": 0.5, "z": 0.5, "net": "a"}, "", 0, 0, upto=1)]
+        company = [Trial(0, {"x": 0.0, "y": 0.5, "z": 0.5, "net": "a"}, "", 0, 0, until_epoch=1)]
         asks = Halving(Asks(), RUNGS, PRICE, lambda params: ({"net": params["net"]}, 24))
         new = asks.ask(space, History(tuple(company)), Random(0))
-        assert isinstance(new, New)
+        assert isinstance(new, NewTrial)
         assert new.params["net"] != "a"
 
 
@@ -488,15 +496,15 @@ class TestModel:
         self, store: Store
     ) -> None:
         history = played(store, **halved(PRICE))
-        more = [Trial(len(history), {"x": 0.5, "y": 0.5, "z": 0.5}, "", 9, 99, upto=1)]
-        failed = next(number for number, legs in history.legs.items() if len(legs) == 1)
-        shown = seen(history.asked(more).told({failed: Failed("diverged: it did")}), RUNGS, 3)
+        more = [Trial(len(history), {"x": 0.5, "y": 0.5, "z": 0.5}, "", 9, 99, until_epoch=1)]
+        failed = next(number for number, segments in history.segments.items() if len(segments) == 1)
+        shown = seen(history.with_trials(more).with_results({failed: Failed("diverged: it did")}), RUNGS, 3)
         assert [trial.number for trial in shown.pending] == [more[0].number]
         assert failed in shown.results
         assert len(shown.keys) == 25
 
     def test_a_whole_training_is_of_the_last_rung(self, store: Store) -> None:
-        opening = (New(DEFAULT, "hand-picked"),)
+        opening = (NewTrial(DEFAULT, "hand-picked"),)
         history = played(store, opening=opening, **halved(PRICE + 1))
         assert 0 in seen(history, RUNGS, 4).results
         assert 0 not in seen(history, RUNGS, 5).results
@@ -515,14 +523,14 @@ class TestHistory:
         told = [
             event
             for event in run(replace(SEARCH, **halved(PRICE)), store, Here(engine), Stop())
-            if isinstance(event, Told)
+            if isinstance(event, CohortFinished)
         ]
         assert store.study().history == told[-1].history
 
     def test_a_training_that_goes_on_is_what_it_was_at_its_pause(self, store: Store) -> None:
         history = played(store, **halved(PRICE))
         best = history.contenders[0][0].number
-        last = history.legs[best][-1].number
+        last = history.segments[best][-1].number
         before = History(
             history.trials, {n: result for n, result in history.results.items() if n != last}
         )
@@ -535,10 +543,13 @@ class TestHistory:
         assert len(first.contenders) == 24
 
     def test_a_pause_says_nothing_where_a_repetition_went_to_its_end(self) -> None:
-        runs = [Trial(0, {}, "", 0, 0, upto=3), Trial(1, {}, "", 1, 1, of=0, replicate=1)]
+        runs = [
+            Trial(0, {}, "", 0, 0, until_epoch=3),
+            Trial(1, {}, "", 1, 1, parent=0, replicate=1),
+        ]
         paused, whole = replace(done(0.9), paused=True), done(0.2)
-        assert together(runs, {0: paused, 1: whole}) == whole
-        assert together(runs, {0: paused}) == paused
+        assert merge_repeats(runs, {0: paused, 1: whole}) == whole
+        assert merge_repeats(runs, {0: paused}) == paused
 
     def test_the_board_says_who_was_dropped_and_the_winner_was_not(self, store: Store) -> None:
         played(store, **halved(PRICE))
@@ -546,7 +557,7 @@ class TestHistory:
         assert Counter(row.state for row in now.rows) == {"stopped": 21, "done": 3}
         assert now.winner is not None
         assert (now.winner.state, now.winner.epochs) == ("done", 30)
-        assert {row.state for row in now.rows if row.star} == {"done"}
+        assert {row.state for row in now.rows if row.pareto_optimal} == {"done"}
         assert {trial["state"] for trial in record(now)["trials"]} == {"stopped", "done"}
 
     def test_a_default_that_was_dropped_is_said_to_have_stopped(self, store: Store) -> None:
@@ -554,7 +565,7 @@ class TestHistory:
             store,
             **{**halved(PRICE), "strategy": Halving(RandomSearch(), RUNGS, PRICE, default=DEFAULT)},
         )
-        text = dict(verdict(board(store.study()), Shown()))
+        text = dict(verdict(board(store.study()), DisplayOptions()))
         assert text["default"].endswith(", stopped at a rung")
         assert "stopped" not in text["winner"]
 
@@ -565,12 +576,14 @@ class TestConfirmed:
         strategy, wave = build("random", keys, 20, None, None, default=None, epochs=R)
         history = played(store, **{**halved(20), "strategy": strategy, "wave": wave})
         again = [trial for trial in history.trials if trial.replicate]
-        assert [(trial.start, trial.upto) for trial in again] == [(0, None)] * 3
+        assert [(trial.start_epoch, trial.until_epoch) for trial in again] == [(0, None)] * 3
         assert spent(history, R) <= 20 * R
-        assert {trial.of for trial in again} <= {
-            trial.run for trial in history.trials if trial.upto == R
+        assert {trial.parent for trial in again} <= {
+            trial.run for trial in history.trials if trial.until_epoch == R
         }
-        assert {trial.number for trial, _ in history.contenders} == {trial.of for trial in again}
+        assert {trial.number for trial, _ in history.contenders} == {
+            trial.parent for trial in again
+        }
 
     def test_so_is_a_default_that_was_dropped_and_its_early_loss_promised_nothing(
         self, store: Store
@@ -619,7 +632,7 @@ class TestGoingOn:
         assert going(history, RUNGS) == {}
         assert going(History(), RUNGS) == {}
         at_rung = History(history.trials[:36], {n: history.results[n] for n in range(27)})
-        on = {trial.of for trial in history.trials[24:27]}
+        on = {trial.parent for trial in history.trials[24:27]}
         assert going(at_rung, RUNGS) == {number: 3 if number in on else 1 for number in range(24)}
 
 
@@ -648,7 +661,7 @@ class TestWhatIsComparable:
         history = played(store, **halved(12))
         level, epoch = self.PLAN.comparable(history)
         assert epoch is None
-        assert level.done == history.whole
+        assert level.done == history.completed
         assert len(level.done) == 7  # three of each bracket, and one of a small one
 
     def test_else_losses_are_those_at_the_last_rung_that_enough_have_reached(
@@ -661,7 +674,7 @@ class TestWhatIsComparable:
     def test_what_failed_stays(self, store: Store) -> None:
         history = played(store, **halved(12))
         dropped = next(trial.number for trial, result in history.done if result.epochs == 1)
-        level, _ = self.PLAN.comparable(history.told({dropped: Failed("diverged")}))
+        level, _ = self.PLAN.comparable(history.with_results({dropped: Failed("diverged")}))
         assert dropped in {trial.number for trial in level.trials}
 
     def test_of_whole_trainings_all_are(self) -> None:

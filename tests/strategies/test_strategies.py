@@ -21,9 +21,15 @@ from hpsearch.strategies import STRATEGIES, SURROGATES, Strategy
 from hpsearch.strategies.bayes import Bayes
 from hpsearch.strategies.grid import Grid
 from hpsearch.strategies.random import RandomSearch
-from hpsearch.strategies.surrogates import Beliefs, chosen, model_of, places, scores
+from hpsearch.strategies.surrogates import (
+    Surrogates,
+    encode_trials,
+    model_of,
+    scores,
+    training_subset,
+)
 from hpsearch.study.history import History
-from hpsearch.study.trial import Failed, New, Result, Trial
+from hpsearch.study.trial import Failed, NewTrial, Result, Trial
 from tests.helpers.histories import (
     CUBE,
     MIXED,
@@ -53,7 +59,7 @@ WIDE = Space({f"x{k}": Real(0.0, 1.0) if k % 2 else Choice(("p", "q")) for k in 
 def improvement(history: History, points: Sequence[Params]) -> np.ndarray:
     """The expected improvement at points of the cube."""
     U = np.array([CUBE.encode(params) for params in points])
-    return np.exp(Beliefs.of(CUBE, history, "gp").improvement(U))
+    return np.exp(Surrogates.of(CUBE, history, "gp").improvement(U))
 
 
 def build(name: str, options: Mapping[str, Any], space: Space) -> Strategy:
@@ -255,7 +261,7 @@ class TestRandom:
 
     def test_every_later_round_is_guided(self) -> None:
         whys = [
-            trial.why for trial in play(RandomSearch(10, guided=True), CUBE, 40, wave=10).trials
+            trial.reason for trial in play(RandomSearch(10, guided=True), CUBE, 40, wave=10).trials
         ]
         assert set(whys[:10]) == {"random"}
         assert all(
@@ -272,7 +278,7 @@ class TestRandom:
             return [
                 math.dist(CUBE.encode(new.params), CUBE.encode(best))
                 for new in news
-                if isinstance(new, New)
+                if isinstance(new, NewTrial)
             ]
 
         # A distance in the cube is in [0, sqrt 3], so its deviation is at most sqrt(3)/2 (Popoviciu), and that of a
@@ -283,13 +289,15 @@ class TestRandom:
 
     def test_each_trial_of_a_guided_round_has_seeds_of_its_own(self) -> None:
         history = play(RandomSearch(10, guided=True), CUBE, 30, wave=10)
-        assert [trial.lot for trial in history.trials] == [0] * 10 + [*range(1, 21)]
-        assert {trial.lot for trial in play(RandomSearch(10), CUBE, 30, wave=10).trials} == {0}
+        assert [trial.seed_group for trial in history.trials] == [0] * 10 + [*range(1, 21)]
+        assert {trial.seed_group for trial in play(RandomSearch(10), CUBE, 30, wave=10).trials} == {
+            0
+        }
 
     def test_a_guided_search_never_stops_drawing_from_the_whole_space(self) -> None:
         history = sampled(CUBE, 100)
         news = [RandomSearch(10, guided=True).ask(CUBE, history, Random(n)) for n in range(400)]
-        fresh = mean(new.why == "random" for new in news if isinstance(new, New))
+        fresh = mean(new.reason == "random" for new in news if isinstance(new, NewTrial))
         # a quarter; five standard errors of a share of 400
         assert fresh == pytest.approx(0.25, abs=5 * math.sqrt(0.25 * 0.75 / 400))
 
@@ -303,7 +311,7 @@ class TestRandom:
             return mean(
                 abs(float(new.params["x"]) - 0.5)
                 for new in news
-                if isinstance(new, New) and new.why != "random"
+                if isinstance(new, NewTrial) and new.reason != "random"
             )
 
         # each is the mean of over 200 moves of half-normal size (0.2 and 0.072, half of them 0): 0.08 and 0.029,
@@ -341,31 +349,33 @@ class TestBayes:
     def test_what_is_believed_weighs_the_less_the_more_trials_there_are(self) -> None:
         space = replace(CUBE, priors={"x": 0.9})
         U = np.array([[0.9, 0.5, 0.5], [0.1, 0.5, 0.5]])
-        few, many = (Beliefs.of(space, sampled(CUBE, trials), "gp").prior(U) for trials in (10, 40))
+        few, many = (
+            Surrogates.of(space, sampled(CUBE, trials), "gp").prior(U) for trials in (10, 40)
+        )
         assert few == pytest.approx(space.log_prior(U) / 2)
         assert many == pytest.approx(few / 4)
 
     def test_a_question_says_what_it_expects(self) -> None:
         history = play(Bayes(), CUBE, 12)
-        assert history.trials[-1].why.startswith("expected improvement ")
-        assert history.trials[-1].why.endswith("(11 trials)")
+        assert history.trials[-1].reason.startswith("expected improvement ")
+        assert history.trials[-1].reason.endswith("(11 trials)")
 
     def test_what_rests_on_losses_has_seeds_of_its_own(self) -> None:
         history = play(Bayes(), CUBE, 16, wave=4)
-        random = [trial for trial in history.trials if trial.promise is None]
-        assert {trial.lot for trial in random} == {0}
-        guided = [trial.lot for trial in history.trials[len(random) :]]
+        random = [trial for trial in history.trials if trial.expected_improvement is None]
+        assert {trial.seed_group for trial in random} == {0}
+        guided = [trial.seed_group for trial in history.trials[len(random) :]]
         assert guided == [*range(1, 17 - len(random))]
 
     @pytest.mark.parametrize("surrogate", SURROGATES)
     def test_what_is_fitted_is_what_is_predicted_at_the_places_that_were_given(
         self, surrogate: str
     ) -> None:
-        history, more = sampled(CUBE, 30), places(CUBE, sampled(CUBE, 33).trials[30:])
-        given = places(CUBE, [trial for trial, _ in chosen(history.done)])
+        history, more = sampled(CUBE, 30), encode_trials(CUBE, sampled(CUBE, 33).trials[30:])
+        given = encode_trials(CUBE, [trial for trial, _ in training_subset(history.done)])
         model = model_of(CUBE, history, surrogate)
         assert model.fitted() == pytest.approx(model.predict(given)[0], abs=1e-5)
-        assert model.believing(more).fitted() == pytest.approx(
+        assert model.fantasize(more).fitted() == pytest.approx(
             model.predict(np.vstack([given, more]))[0], abs=1e-5
         )
 
@@ -373,7 +383,7 @@ class TestBayes:
         history = play(RandomSearch(), CUBE, 12)
         place: Params = {"x": 0.31, "y": 0.29, "z": 0.3}
         before = improvement(history, [place])
-        after = improvement(history.asked([Trial(12, place, "", 1, 1)]), [place])
+        after = improvement(history.with_trials([Trial(12, place, "", 1, 1)]), [place])
         assert after[0] < before[0] / 2
 
     def test_repeated_and_contradictory_losses_at_one_place_are_noise(self) -> None:
@@ -404,11 +414,11 @@ class TestBayes:
 
     def test_a_small_history_is_seen_whole(self) -> None:
         history = sampled(CUBE, 300)
-        assert [trial for trial, _ in chosen(history.done)] == list(history.trials)
+        assert [trial for trial, _ in training_subset(history.done)] == list(history.trials)
 
     def test_of_a_long_history_it_sees_the_best_and_the_latest(self) -> None:
         history = sampled(CUBE, 1000)
-        seen = chosen(history.done)
+        seen = training_subset(history.done)
         numbers = [trial.number for trial, _ in seen]
         assert len(seen) == 300
         assert numbers == sorted(numbers)
@@ -418,7 +428,7 @@ class TestBayes:
     def test_goes_on_after_ten_thousand_trials(self) -> None:
         history = sampled(CUBE, 10_000)
         new = Bayes().ask(CUBE, history, Random(0))
-        assert isinstance(new, New)
+        assert isinstance(new, NewTrial)
         assert point_key(new.params) not in history.keys
 
     def test_a_tight_constraint_does_not_hold_it_up(self) -> None:

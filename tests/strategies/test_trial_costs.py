@@ -1,4 +1,4 @@
-"""Searching where seconds count: prices, what is dear, the front, and waves that fill arrays."""
+"""Searching where seconds count: predicted costs, penalties, the Pareto front, filled waves."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
-from hpsearch.engine.structure.cohorts import bill
-from hpsearch.engine.structure.costs import Bill
+from hpsearch.engine.structure.cohorts import wave_cost
+from hpsearch.engine.structure.costs import WaveCost
 from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete
 from hpsearch.space.parameters import Choice, Real
 from hpsearch.space.space import Params, Space, point_key
@@ -24,9 +24,14 @@ from hpsearch.strategies.bayes import Bayes
 from hpsearch.strategies.confirm import Confirmed, UntilConverged, converged
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.strategies.surrogates import model_of
-from hpsearch.strategies.trial_costs import Costs, dearness, front, log_volume
+from hpsearch.strategies.trial_costs import (
+    CostPrediction,
+    cost_penalty,
+    log_hypervolume_improvement,
+    pareto_front,
+)
 from hpsearch.study.history import History
-from hpsearch.study.trial import Done, Failed, New, Repeat, Result, Trial, Wait
+from hpsearch.study.trial import Done, Failed, NewTrial, RepeatTrial, Result, Trial, Wait
 from tests.helpers.histories import CUBE, done, of_points, play, sampled
 
 KINDS = Space({"kind": Choice(("p", "q", "r")), "x": Real(0.0, 1.0), "y": Real(0.0, 1.0)})
@@ -45,7 +50,7 @@ def timed(trials: int) -> History:
 
 
 class Nominal:
-    """A price: the first of each kind opens an array, which takes 10 seconds; each member takes `own` more."""
+    """A cost model: a kind's cohort takes 10 seconds, and `own` more for each of its members."""
 
     def __init__(self, own: float) -> None:
         self.own = own
@@ -55,9 +60,9 @@ class Nominal:
         return np.array([self.own + 10.0 * (kinds[one["kind"]] == 0) for one in params])
 
 
-class TestCosts:
-    def test_seconds_are_learned_where_nothing_has_a_price(self) -> None:
-        costs = Costs.of(CUBE, timed(30), None)
+class TestCostPrediction:
+    def test_seconds_are_learned_where_there_is_no_cost_model(self) -> None:
+        costs = CostPrediction.fit(CUBE, timed(30), None)
         points = [CUBE.sample(Random(n)) for n in range(20)]
         expected, most = np.exp(costs.added(points, []))
         seconds = np.array([seconds_of(params) for params in points])
@@ -67,7 +72,7 @@ class TestCosts:
     def test_where_little_is_known_more_seconds_are_expected_than_a_median_trial_takes(
         self,
     ) -> None:
-        costs = Costs.of(
+        costs = CostPrediction.fit(
             CUBE, of_points([{"x": 0.5, "y": 0.5, "z": 0.5}], {0: done(0.0, seconds=10.0)}), None
         )
         near, far = (dict.fromkeys("xyz", 0.5 + distance) for distance in (0.05, 0.5))
@@ -76,9 +81,9 @@ class TestCosts:
         assert far_seconds > 2 * near_seconds
         assert at_most > 200.0
 
-    def test_a_price_is_scaled_to_what_trials_have_taken(self) -> None:
+    def test_a_cost_model_is_scaled_to_what_trials_have_taken(self) -> None:
         history = timed(30)
-        costs = Costs.of(
+        costs = CostPrediction.fit(
             CUBE, history, lambda params, company: np.array([seconds_of(one) / 3 for one in params])
         )
         assert costs.scale == pytest.approx(3.0)
@@ -88,17 +93,17 @@ class TestCosts:
 
     def test_what_takes_a_thirtieth_of_what_is_left_costs_nothing(self) -> None:
         seconds = np.array([1e-3, 10.0, 20.0, 100.0])
-        assert dearness(np.log(seconds), 300.0) == pytest.approx(
+        assert cost_penalty(np.log(seconds), 300.0) == pytest.approx(
             [0.0, 0.0, math.log(2), math.log(10)]
         )
 
-    def test_a_member_pays_for_its_array_where_no_other_has(self) -> None:
-        bill = Bill("key", 2, 0.0, 1000, 1)
+    def test_a_member_pays_for_its_cohort_where_no_other_has(self) -> None:
+        bill = WaveCost("key", 2, 0.0, 1000, 1)
         alone, second, third = (bill.seconds({"key": n, "other": 1}) for n in range(3))
         assert alone == third > 5 * second > 0
 
-    def test_members_of_a_trial_pay_for_its_array_once(self) -> None:
-        bills = [Bill("key", 16 // members, 0.0, 1000, members) for members in (1, 8)]
+    def test_members_of_a_trial_pay_for_its_cohort_once(self) -> None:
+        bills = [WaveCost("key", 16 // members, 0.0, 1000, members) for members in (1, 8)]
         one, eight = (bill.seconds({"key": 1}) for bill in bills)
         assert eight == pytest.approx(8 * one)
         one, eight = (bill.seconds({}) for bill in bills)
@@ -112,16 +117,16 @@ class TestCosts:
         domain, data = SETTINGS[name].domain, prepare(DataSpec("wine"))
         settings = [complete({**parents, name: domain.decode([place])}) for place in (0.1, 0.9)]
         assert settings[0][name] != settings[1][name]
-        assert bill(settings[0], data, "cpu", 1) == bill(settings[1], data, "cpu", 1)
+        assert wave_cost(settings[0], data, "cpu", 1) == wave_cost(settings[1], data, "cpu", 1)
 
 
 class TestRandomTrials:
-    """With a limit of seconds and without prices."""
+    """With a limit of seconds and without a cost model."""
 
     @staticmethod
     def asked(history: History, draw: int, space: Space = CUBE) -> Params:
         new = Bayes(limit=Limit(100.0)).ask(space, history, Random(draw))
-        assert isinstance(new, New)
+        assert isinstance(new, NewTrial)
         return new.params
 
     def test_the_first_is_near_the_middle_of_the_space_with_any_choice(self) -> None:
@@ -131,13 +136,13 @@ class TestRandomTrials:
 
     def test_where_nothing_but_failures_is_known_they_leave_the_middle(self) -> None:
         middle = {"x": 0.5, "y": 0.5, "z": 0.5}
-        spread = []
+        ranges = []
         for failed in (1, 9):
             history = of_points(
-                [middle] * failed, {n: Failed("diverged", 1.0) for n in range(failed)}
+                [middle] * failed, {n: Failed("diverged", "at once", 1.0) for n in range(failed)}
             )
-            spread.append(np.ptp([float(self.asked(history, draw)["x"]) for draw in range(20)]))
-        assert spread[1] > 0.7 > 0.3 > spread[0]
+            ranges.append(np.ptp([float(self.asked(history, draw)["x"]) for draw in range(20)]))
+        assert ranges[1] > 0.7 > 0.3 > ranges[0]
 
     def test_they_stay_where_they_cannot_take_long(self) -> None:
         def judge(trial: Trial) -> Done:
@@ -150,14 +155,14 @@ class TestRandomTrials:
         ]
         assert all(result.seconds < 100.0 / 30 for history in cheap for _, result in history.done)
 
-    def test_where_trials_have_a_price_the_very_first_is_not_among_the_dear(self) -> None:
+    def test_with_a_cost_model_the_very_first_is_not_among_the_expensive(self) -> None:
         search = Bayes(
-            price=lambda points, company: np.array([100.0 * float(one["x"]) for one in points]),
+            costs=lambda points, company: np.array([100.0 * float(one["x"]) for one in points]),
             limit=Limit(600.0),
         )
         for draw in range(20):
             new = search.ask(CUBE, History(), Random(draw))
-            assert isinstance(new, New)
+            assert isinstance(new, NewTrial)
             assert float(new.params["x"]) <= 0.55
 
 
@@ -172,22 +177,25 @@ class TestFront:
         rng, grid = (
             np.random.default_rng(0),
             np.linspace(-1.0, 3.5, 4_501),
-        )  # up to a step beyond the dearest
+        )  # up to a step beyond the most expensive
         heights = np.array(
             [f[max(int(np.searchsorted(g, at, side="right")) - 1, 0)] for at in grid]
         )
-        for k, expected in enumerate(np.exp(log_volume(mu, s, log_c, g, f))):
+        for k, expected in enumerate(np.exp(log_hypervolume_improvement(mu, s, log_c, g, f))):
             y = mu[0, k] + s[0, k] * rng.standard_normal(4_000)
             gain = np.maximum(heights[None, :] - y[:, None], 0.0) * (grid >= log_c[k])
             volumes = gain.sum(axis=1) * 0.001
-            # five standard errors of the mean, and the grid's own error: a cell for each of at most 4 steps of height 2
+            # five standard errors of the mean, and the grid's own error: a cell for each of at most
+            # 4 steps of height 2
             assert expected == pytest.approx(
                 volumes.mean(), abs=5 * volumes.std() / math.sqrt(4_000) + 0.008
             )
 
     def test_it_is_the_lowest_score_for_so_many_seconds(self) -> None:
         history = timed(40)
-        g, f = front(CUBE, history, model_of(CUBE, history, "gp"), Costs.of(CUBE, history, None))
+        g, f = pareto_front(
+            CUBE, history, model_of(CUBE, history, "gp"), CostPrediction.fit(CUBE, history, None)
+        )
         assert (np.diff(g) >= 0).all()
         assert (np.diff(f) < 0).all()
 
@@ -223,13 +231,20 @@ class TestFilling:
             for n, p in enumerate(points)
         }
         history = of_points(points, results)
-        search = Bayes(price=Nominal(own), limit=Limit(seconds), trials=trials)
+        search = Bayes(costs=Nominal(own), limit=Limit(seconds), trials=trials)
         while len(history) < 80:
             new = search.ask(KINDS, history, Random(len(history)))
-            if not isinstance(new, New):
+            if not isinstance(new, NewTrial):
                 break
-            trial = Trial(len(history), new.params, new.why, 10, len(history), promise=new.promise)
-            history = history.asked([trial])
+            trial = Trial(
+                len(history),
+                new.params,
+                new.reason,
+                10,
+                len(history),
+                expected_improvement=new.expected_improvement,
+            )
+            history = history.with_trials([trial])
         return history.pending
 
     def test_a_wave_goes_on_while_members_are_nearly_free_and_no_longer(self) -> None:
@@ -238,28 +253,30 @@ class TestFilling:
 
     def test_every_member_brings_as_much_a_second_as_the_wave_had_before_it(self) -> None:
         for own in (1.0, 3.0):
-            promises = [trial.promise or 0.0 for trial in self.wave(own)]  # of one kind: one array
-            for size in range(1, len(promises)):
-                rate = sum(promises[:size]) / (10.0 + size * own)
-                assert promises[size] / own >= rate
+            expected_improvements = [
+                trial.expected_improvement or 0.0 for trial in self.wave(own)
+            ]  # of one kind: one cohort
+            for size in range(1, len(expected_improvements)):
+                rate = sum(expected_improvements[:size]) / (10.0 + size * own)
+                assert expected_improvements[size] / own >= rate
 
     def test_random_trials_come_first_until_they_take_their_share_of_the_time(self) -> None:
         opening = self.wave(10.0, seconds=2000.0)  # 200 are spent, and the share is 240
-        arrays = {trial.params["kind"] for trial in opening}
-        assert {trial.why for trial in opening} == {"random"}
-        assert 40.0 <= 10.0 * len(arrays) + 10.0 * len(opening) < 60.0
+        kinds = {trial.params["kind"] for trial in opening}
+        assert {trial.reason for trial in opening} == {"random"}
+        assert 40.0 <= 10.0 * len(kinds) + 10.0 * len(opening) < 60.0
 
     def test_they_take_no_larger_part_of_the_trials_either(self) -> None:
         asked = {
             trials: self.wave(10.0, seconds=10_000.0, trials=trials) for trials in (80, 100, None)
         }
-        assert [sum(trial.why == "random" for trial in wave) for wave in asked.values()] == [
+        assert [sum(trial.reason == "random" for trial in wave) for wave in asked.values()] == [
             0,
             2,
             70,
         ]
 
-    def test_members_join_arrays_that_are_there(self) -> None:
+    def test_members_join_cohorts_that_are_there(self) -> None:
         kinds = Counter(trial.params["kind"] for trial in self.wave(0.1))
         assert max(kinds.values()) >= 4
 
@@ -274,8 +291,8 @@ class TestFilling:
             [KINDS.sample(rng) for _ in range(6)],
             {n: done(0.1 * n, seconds=20.0) for n in range(6)},
         )
-        for left, answer in ((100.0, New), (5.0, type(None))):
-            asked = Bayes(price=Nominal(10.0), limit=Limit(120.0 + left)).ask(
+        for left, answer in ((100.0, NewTrial), (5.0, type(None))):
+            asked = Bayes(costs=Nominal(10.0), limit=Limit(120.0 + left)).ask(
                 KINDS, history, Random(0)
             )
             assert isinstance(asked, answer)
@@ -286,17 +303,17 @@ class TestFilling:
 
 class TestConfirmed:
     def test_the_default_and_the_best_three_run_again_in_rounds(self) -> None:
-        strategy = Confirmed.within(RandomSearch(), 40, None, default=True)
+        strategy = Confirmed.within(RandomSearch(), 40, None, has_default=True)
         assert (strategy.trials, strategy.rounds) == (32, 2)
         history = self.played(strategy, 40, default=True)
-        repeats = [trial for trial in history.trials if trial.of is not None]
+        repeats = [trial for trial in history.trials if trial.parent is not None]
         first = History(history.trials[:32], history.results)
         best = [trial.number for trial, _ in first.done if trial.number != 0][:3]
-        assert {trial.of for trial in repeats} == {0, *best}
+        assert {trial.parent for trial in repeats} == {0, *best}
         assert [trial.replicate for trial in repeats] == [1] * 4 + [2] * 4
 
     def test_the_winner_is_one_of_those_that_were_run_again(self) -> None:
-        strategy = Confirmed.within(RandomSearch(), 40, None, default=False)
+        strategy = Confirmed.within(RandomSearch(), 40, None, has_default=False)
         history = self.played(strategy, 40)
         assert len(history.contenders) == 3
         means = [result.loss for _, result in history.contenders]
@@ -304,9 +321,9 @@ class TestConfirmed:
         assert strategy.ranked(CUBE, history)[0] == history.contenders[0][0]
 
     def test_a_finalist_that_fails_when_run_again_has_failed(self) -> None:
-        strategy = Confirmed.within(RandomSearch(), 40, None, default=False)
+        strategy = Confirmed.within(RandomSearch(), 40, None, has_default=False)
         history = self.played(strategy, 40, broken=True)
-        (first, *_) = [trial.of for trial in history.trials if trial.of is not None]
+        (first, *_) = [trial.parent for trial in history.trials if trial.parent is not None]
         assert first not in {trial.number for trial, _ in history.done}
         assert len(history.contenders) == 2
 
@@ -318,20 +335,21 @@ class TestConfirmed:
         assert isinstance(strategy.ask(CUBE, history, Random(0)), Wait)
 
     def test_with_a_time_limit_the_last_part_of_it_is_kept(self) -> None:
-        strategy = Confirmed.within(RandomSearch(), None, Limit(100.0), default=False)
+        strategy = Confirmed.within(RandomSearch(), None, Limit(100.0), has_default=False)
         points = [CUBE.sample(Random(n)) for n in range(5)]
         searching = of_points(points, {n: done(0.1 * n, seconds=16.0) for n in range(5)})
         confirming = of_points(
             points, {n: done(0.1 * n, seconds=22.0 if n else 2.0) for n in range(5)}
         )
         late = of_points(points, {n: done(0.1 * n, seconds=18.0) for n in range(5)})
-        assert isinstance(strategy.ask(CUBE, searching, Random(0)), New)
-        assert strategy.ask(CUBE, confirming, Random(0)) == Repeat(0, "confirm, round 1 of 2")
+        assert isinstance(strategy.ask(CUBE, searching, Random(0)), NewTrial)
+        assert strategy.ask(CUBE, confirming, Random(0)) == RepeatTrial(0, "confirm, round 1 of 2")
         assert strategy.ask(CUBE, late, Random(0)) is None  # 10 are left, and it took 18
 
     def test_what_time_is_left_goes_to_a_race_of_the_best(self) -> None:
-        # 30 of 200 seconds are enough for 4 runs of 7 each. After 2 rounds 3 are left, after 6 rounds 2.
-        strategy = Confirmed.within(RandomSearch(), None, Limit(200.0), default=True)
+        # 30 of 200 seconds are enough for 4 runs of 7 each: after 2 rounds 3 are left, after 6
+        # rounds 2
+        strategy = Confirmed.within(RandomSearch(), None, Limit(200.0), has_default=True)
         history = self.played(strategy, 250, default=True)
         runs = sorted((len(runs) for runs in history.runs.values() if len(runs) > 1), reverse=True)
         assert sum(runs) - len(runs) == 30
@@ -349,20 +367,22 @@ class TestConfirmed:
         strategy = Confirmed(RandomSearch(), 20, None)
         while True:
             wave = 0
-            while isinstance(answer := strategy.ask(CUBE, history, Random(0)), Repeat):
+            while isinstance(answer := strategy.ask(CUBE, history, Random(0)), RepeatTrial):
                 runs = history.runs[answer.number]
                 again = Trial(
-                    len(history), runs[0].params, answer.why, 1, 1, answer.number, len(runs)
+                    len(history), runs[0].params, answer.reason, 1, 1, answer.number, len(runs)
                 )
-                history, wave = history.asked([again]), wave + 1
+                history, wave = history.with_trials([again]), wave + 1
             if not wave:
                 break
             waves.append(wave)
-            history = history.told({trial.number: done(rng.random()) for trial in history.pending})
+            history = history.with_results(
+                {trial.number: done(rng.random()) for trial in history.pending}
+            )
         assert waves == [4, 8, 16, 32]  # up to 2, 6, 14 and 30 runs of each of two
 
     def test_who_is_left_in_a_race_is_better_in_the_rounds_so_far(self) -> None:
-        strategy = Confirmed.within(RandomSearch(), None, Limit(200.0), default=False)
+        strategy = Confirmed.within(RandomSearch(), None, Limit(200.0), has_default=False)
         history = self.played(strategy, 250)
         by_runs = {number: len(runs) for number, runs in history.runs.items() if len(runs) > 1}
         losses = {trial.number: result.loss for trial, result in self.apart(history).done}
@@ -378,10 +398,10 @@ class TestConfirmed:
         )
 
     def test_it_has_converged_when_little_is_promised_five_times_running(self) -> None:
-        def promised(*promises: float | None) -> History:
+        def promised(*expected_improvements: float | None) -> History:
             trials = tuple(
-                Trial(n, CUBE.sample(Random(n)), "", n, n, promise=p)
-                for n, p in enumerate(promises)
+                Trial(n, CUBE.sample(Random(n)), "", n, n, expected_improvement=p)
+                for n, p in enumerate(expected_improvements)
             )
             return History(trials, {trial.number: done(0.1 + trial.number) for trial in trials})
 
@@ -389,13 +409,16 @@ class TestConfirmed:
         assert not converged(promised(0.01, 0.01, 0.5, 0.01, 0.01))
         assert converged(promised(0.5, 0.01, 0.01, 0.02, 0.09, 0.0))
         assert UntilConverged(RandomSearch()).ask(CUBE, promised(*[0.01] * 5), Random(0)) is None
-        assert isinstance(UntilConverged(RandomSearch()).ask(CUBE, promised(0.5), Random(0)), New)
+        assert isinstance(
+            UntilConverged(RandomSearch()).ask(CUBE, promised(0.5), Random(0)), NewTrial
+        )
 
     @staticmethod
     def apart(history: History) -> History:
         """Every run as a trial of its own."""
         return History(
-            tuple(replace(trial, of=None, replicate=0) for trial in history.trials), history.results
+            tuple(replace(trial, parent=None, replicate=0) for trial in history.trials),
+            history.results,
         )
 
     @staticmethod
@@ -406,19 +429,14 @@ class TestConfirmed:
         rng, history = Random(5), History()
         while len(history) < trials:
             answer = strategy.ask(CUBE, history, Random(len(history)))
-            if isinstance(answer, Repeat):
+            if isinstance(answer, RepeatTrial):
                 runs = history.runs[answer.number]
                 trial = Trial(
-                    len(history), runs[0].params, answer.why, 0, 0, answer.number, len(runs)
+                    len(history), runs[0].params, answer.reason, 0, 0, answer.number, len(runs)
                 )
-            elif isinstance(answer, New):
-                trial = Trial(
-                    len(history),
-                    answer.params,
-                    "default" if default and not len(history) else answer.why,
-                    0,
-                    0,
-                )
+            elif isinstance(answer, NewTrial):
+                origin = "default" if default and not len(history) else answer.origin
+                trial = Trial(len(history), answer.params, answer.reason, 0, 0, origin=origin)
             else:
                 break
             loss = sum(
@@ -426,10 +444,10 @@ class TestConfirmed:
             ) + 0.1 * rng.gauss(0, 1)
             fails = (
                 broken
-                and trial.of is not None
-                and not any(t.of is not None for t in history.trials)
+                and trial.parent is not None
+                and not any(t.parent is not None for t in history.trials)
             )
-            history = history.asked([trial]).told(
-                {trial.number: Failed("diverged") if fails else done(loss)}
+            history = history.with_trials([trial]).with_results(
+                {trial.number: Failed("diverged", "") if fails else done(loss)}
             )
         return history

@@ -14,7 +14,7 @@ import pytest
 
 from hpsearch.cli import cli
 from hpsearch.errors import EXIT_DAMAGED, DamagedStudy
-from hpsearch.study.store import FILE, Look, Session, Store, Study, read
+from hpsearch.study.store import FILE, Session, Store, StudyRecord, TestEvaluation, read
 from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Trial
 from tests.helpers.studies import create
 from tests.helpers.tally import Tallies
@@ -28,7 +28,7 @@ def write(store: Store) -> None:
     rng = random.Random(0)
     for wave in range(_TRIALS // 10):
         numbers = range(10 * wave, 10 * wave + 10)
-        store.asked(
+        store.record_wave(
             [
                 Trial(n, {"lr": rng.random(), "width": n, "optimizer": "adam"}, "random", wave, n)
                 for n in numbers
@@ -40,20 +40,20 @@ def write(store: Store) -> None:
             )
             replicates = tuple(Replicate(0, k, rng.random(), rng.random(), 7) for k in range(3))
             if n % 7 == 3:
-                store.told({n: Failed(f"diverged: {_LONG if n % 2 else ''}", rng.random(), curve)})
+                store.record_results({n: Failed(f"diverged: {_LONG if n % 2 else ''}", rng.random(), curve)})
             elif n < _TRIALS - 3:  # the last ones are pending
-                store.told(
+                store.record_results(
                     {
                         n: Done(
                             rng.random(), rng.random(), 1.0, 1e9, 99, 10, 7, curve, 0.1, replicates
                         )
                     }
                 )
-        store.looked(Look(10 * wave, rng.random(), rng.random()))
-        store.ended(Session(rng.random(), 130))
+        store.record_test(TestEvaluation(10 * wave, rng.random(), rng.random()))
+        store.record_session(Session(rng.random(), 130))
 
 
-def said(study: Study) -> str:
+def said(study: StudyRecord) -> str:
     """All that a study says, to the last bit."""
     return repr(asdict(study))
 
@@ -119,12 +119,12 @@ def contents(folder: Path) -> Mapping[str, bytes]:
     }
 
 
-def opened(folder: Path) -> Study:
+def opened(folder: Path) -> StudyRecord:
     with Store.open(folder) as store:
         return store.study()
 
 
-def survives(folder: Path, right: str, use: Callable[[Path], Study]) -> bool:
+def survives(folder: Path, right: str, use: Callable[[Path], StudyRecord]) -> bool:
     """Whether the study says what it should, or is refused in a line and left as it is."""
     before = contents(folder)
     try:
@@ -143,7 +143,7 @@ def test_a_damaged_study_is_refused_or_right(
     tmp_path: Path,
     folders: tuple[Path, Path, str],
     which: str,
-    use: Callable[[Path], Study],
+    use: Callable[[Path], StudyRecord],
     tries: range,
     tally: Tallies,
 ) -> None:
@@ -171,7 +171,7 @@ def test_a_study_whose_journal_is_gone_has_all_that_was_committed(
 @pytest.mark.parametrize("kind", FOREIGN)
 @pytest.mark.parametrize("use", [read, opened])
 def test_what_is_no_study_is_refused(
-    tmp_path: Path, kind: str, use: Callable[[Path], Study], tally: Tallies
+    tmp_path: Path, kind: str, use: Callable[[Path], StudyRecord], tally: Tallies
 ) -> None:
     FOREIGN[kind](tmp_path / FILE)
     with tally("damaged studies").attempt():
@@ -219,7 +219,7 @@ def test_rows_that_are_not_those_that_were_written_are_refused(
     tmp_path: Path,
     folders: tuple[Path, Path, str],
     damage: Callable[[Path], None],
-    use: Callable[[Path], Study],
+    use: Callable[[Path], StudyRecord],
 ) -> None:
     shutil.copytree(folders[1], tmp_path / "study")
     damage(tmp_path / "study" / FILE)

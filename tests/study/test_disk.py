@@ -19,7 +19,7 @@ from hpsearch.commands.launch import _log
 from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_DISK_FULL, DiskFull, HpsearchError
 from hpsearch.report.board.view import canonical
 from hpsearch.study.files import sweep, write
-from hpsearch.study.store import FILE, Look, Session, Store, read
+from hpsearch.study.store import FILE, Session, Store, TestEvaluation, read
 from hpsearch.study.trial import Done, Epoch, Failed, Result, Trial
 from tests.helpers.studies import create
 from tests.helpers.tally import Tallies
@@ -48,14 +48,14 @@ def searched(folder: Path, said: list[int]) -> None:
                 wave = [
                     Trial(n, {"x": n / 7}, "", n // _WAVE, n // _COHORT) for n in range(_TRIALS)
                 ]
-                store.asked(wave[len(history) : len(history) + _WAVE])
+                store.record_wave(wave[len(history) : len(history) + _WAVE])
                 history = store.study().history
             numbers = [trial.number for trial in history.pending[:_COHORT]]
-            store.told({number: result(number) for number in numbers})
+            store.record_results({number: result(number) for number in numbers})
             said += numbers
             history = store.study().history
-        store.looked(Look(0, 0.5, 0.5))
-        store.ended(Session(1.0, 0))
+        store.record_test(TestEvaluation(0, 0.5, 0.5))
+        store.record_session(Session(1.0, 0))
 
 
 @contextmanager

@@ -53,8 +53,8 @@ while not over.is_set():
     with Store.open(Path(sys.argv[1])) as store:
         for _ in range(5):
             number = len(store.study().history)
-            store.asked([Trial(number, {"x": number}, "", number, number)])
-            store.told({number: done(float(number))})
+            store.record_wave([Trial(number, {"x": number}, "", number, number)])
+            store.record_results({number: done(float(number))})
 """
 
 

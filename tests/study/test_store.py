@@ -30,7 +30,7 @@ from hpsearch.errors import (
     StudyInUse,
 )
 from hpsearch.study.history import History
-from hpsearch.study.store import FILE, Look, Session, Store, _kept, read
+from hpsearch.study.store import FILE, Session, Store, TestEvaluation, _kept, read
 from hpsearch.study.trial import Done, Epoch, Failed, Result, Trial
 from tests.helpers.histories import done
 from tests.helpers.studies import META, create
@@ -42,7 +42,7 @@ COUNT = st.integers(0, 2**62)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 PARAMS = st.dictionaries(TEXT, st.one_of(st.booleans(), st.integers(), FINITE, TEXT), max_size=5)
 LEGS = st.sampled_from(
-    [{}, {"of": 0, "replicate": 1}, {"upto": 3}, {"lot": 2}, {"of": 0, "start": 3, "upto": 9}]
+    [{}, {"of": 0, "replicate": 1}, {"until_epoch": 3}, {"lot": 2}, {"of": 0, "start": 3, "until_epoch": 9}]
 )
 CURVE = st.lists(st.tuples(ANY, ANY, ANY), max_size=4)
 
@@ -93,7 +93,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def asked(store: Store, trials: int) -> None:
-    store.asked([Trial(n, {"x": n}, "", 0, n) for n in range(trials)])
+    store.record_wave([Trial(n, {"x": n}, "", 0, n) for n in range(trials)])
 
 
 class TestRoundTrip:
@@ -102,8 +102,8 @@ class TestRoundTrip:
     def test_a_history_comes_back_as_it_was(self, history: History) -> None:
         with tempfile.TemporaryDirectory() as name:
             with create(Path(name) / "study") as store:
-                store.asked(history.trials)
-                store.told(history.results)
+                store.record_wave(history.trials)
+                store.record_results(history.results)
             found = read(Path(name) / "study").history
         assert found.trials == history.trials
         assert [list(map(type, t.params.values())) for t in found.trials] == [
@@ -123,20 +123,23 @@ class TestRoundTrip:
     def test_looks_and_sessions_come_back_in_their_order(self, folder: Path) -> None:
         with create(folder) as store:
             asked(store, 2)
-            store.looked(Look(1, 0.25, 0.9))
-            store.looked(Look(0, 0.5, 0.8))
-            store.ended(Session(3.5, 130))
-            store.ended(Session(1.5, 0))
-        assert read(folder).looks == (Look(1, 0.25, 0.9), Look(0, 0.5, 0.8))
+            store.record_test(TestEvaluation(1, 0.25, 0.9))
+            store.record_test(TestEvaluation(0, 0.5, 0.8))
+            store.record_session(Session(3.5, 130))
+            store.record_session(Session(1.5, 0))
+        assert read(folder).evaluations == (
+            TestEvaluation(1, 0.25, 0.9),
+            TestEvaluation(0, 0.5, 0.8),
+        )
         assert read(folder).sessions == (Session(3.5, 130), Session(1.5, 0))
 
     def test_a_look_without_a_number_is_still_a_look(self, folder: Path) -> None:
         with create(folder) as store:
             asked(store, 1)
-            store.looked(Look(0, math.inf, math.nan))
-        (look,) = read(folder).looks
-        assert math.isnan(look.loss)
-        assert math.isnan(look.metric)
+            store.record_test(TestEvaluation(0, math.inf, math.nan))
+        (evaluation,) = read(folder).evaluations
+        assert math.isnan(evaluation.loss)
+        assert math.isnan(evaluation.metric)
 
     def test_a_study_can_be_amended(self, folder: Path) -> None:
         other = replace(META, budget=99, config="a: 2", overrides="[1]")
@@ -149,15 +152,15 @@ class TestTransitions:
     def test_a_result_is_never_overwritten(self, folder: Path) -> None:
         with create(folder) as store:
             asked(store, 1)
-            store.told({0: replace(done(0.5), curve=(Epoch(0, 1, 1.0, 1.0, 0.5),))})
-            store.told(
+            store.record_results({0: replace(done(0.5), curve=(Epoch(0, 1, 1.0, 1.0, 0.5),))})
+            store.record_results(
                 {
                     0: replace(
                         done(0.1), curve=(Epoch(0, 1, 2.0, 2.0, 0.5), Epoch(0, 2, 2.0, 2.0, 0.5))
                     )
                 }
             )
-            store.told({0: Failed("error: too late")})
+            store.record_results({0: Failed("error: too late")})
             (result,) = store.study().history.results.values()
         assert result == replace(done(0.5), curve=(Epoch(0, 1, 1.0, 1.0, 0.5),))
 
@@ -166,14 +169,14 @@ class TestTransitions:
         with create(folder) as store:
             asked(store, 1)
             with pytest.raises(sqlite3.IntegrityError):
-                store.told({0: done(loss)})
+                store.record_results({0: done(loss)})
             assert store.study().history.pending
 
     def test_of_a_cohort_all_results_are_written_or_none(self, folder: Path) -> None:
         with create(folder) as store:
             asked(store, 2)
             with pytest.raises(sqlite3.IntegrityError):
-                store.told({0: done(0.5), 1: done(math.nan)})
+                store.record_results({0: done(0.5), 1: done(math.nan)})
             assert len(store.study().history.pending) == 2
 
     def test_a_number_cannot_be_asked_for_twice(self, folder: Path) -> None:
@@ -197,26 +200,26 @@ class TestOneWriter:
         with create(folder) as store:
             asked(store, 1)
         with Store.open(folder) as store:
-            store.told({0: done(0.5)})
+            store.record_results({0: done(0.5)})
         assert read(folder).history.results == {0: done(0.5)}
 
     def test_a_reader_sees_what_was_committed_while_it_is_written(self, folder: Path) -> None:
         with create(folder) as store:
             for number in range(30):
-                store.asked([Trial(number, {"x": number}, "", number, number)])
+                store.record_wave([Trial(number, {"x": number}, "", number, number)])
                 assert len(read(folder).history) == number + 1
 
     def test_a_reader_sees_one_moment(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A trial that is told while the reader goes from table to table is wholly there or not at all."""
         with create(folder) as store:
             asked(store, 2)
-            store.told({0: replace(done(0.5), curve=(Epoch(0, 1, 1.0, 1.0, 0.5),))})
+            store.record_results({0: replace(done(0.5), curve=(Epoch(0, 1, 1.0, 1.0, 0.5),))})
 
             def slowly(run: Any, *arguments: Any) -> Any:
                 monkeypatch.undo()
                 found = _kept(run, *arguments)
-                store.told({1: replace(done(0.5), curve=(Epoch(1, 1, 1.0, 1.0, 0.5),))})
-                store.looked(Look(1, 0.5, 0.5))
+                store.record_results({1: replace(done(0.5), curve=(Epoch(1, 1, 1.0, 1.0, 0.5),))})
+                store.record_test(TestEvaluation(1, 0.5, 0.5))
                 return found
 
             monkeypatch.setattr(
@@ -224,7 +227,7 @@ class TestOneWriter:
             )  # the trials are read before all else
             study = read(folder)
         assert [trial.number for trial in study.history.pending] == [1]
-        assert not study.looks
+        assert not study.evaluations
 
     def test_nothing_lies_beside_it_that_a_reader_could_not_do_without(self, folder: Path) -> None:
         """A kill leaves what is there: only a writer could roll a hot journal back, and readers would be shut out."""
@@ -332,9 +335,11 @@ def test_what_is_no_study_is_refused_and_left_untouched(
 def test_a_full_disk_is_said_to_be_full_and_what_was_committed_stays(folder: Path) -> None:
     store = create(folder)
     asked(store, 1)
-    store._connection.execute("PRAGMA max_page_count = 1")  # what a full disk looks like to SQLite
+    store._connection.execute(
+        "PRAGMA max_page_count = 1"
+    )  # what a full disk evaluations like to SQLite
     with pytest.raises(DiskFull, match="hpsearch resume"):
-        store.asked([Trial(n, {"x": "long" * 1000}, "", 1, n) for n in range(1, 50)])
+        store.record_wave([Trial(n, {"x": "long" * 1000}, "", 1, n) for n in range(1, 50)])
     store.close()
     assert len(read(folder).history) == 1
 
@@ -345,7 +350,7 @@ from pathlib import Path
 from hpsearch.study.store import Session, Store
 for _ in range(8):
     with Store.open(Path(sys.argv[1])) as store:
-        store.ended(Session(1.0, 0))
+        store.record_session(Session(1.0, 0))
 """
 
 # One line for each number whose result is committed; then the next one. Killed at any moment by the test.
@@ -359,8 +364,8 @@ with Store.open(Path(sys.argv[1])) as store:
     number = len(store.study().history.results)
     while True:
         if number == len(store.study().history):
-            store.asked([Trial(number, {"x": number}, "", number, number)])
-        store.told({number: done(float(number))})
+            store.record_wave([Trial(number, {"x": number}, "", number, number)])
+        store.record_results({number: done(float(number))})
         print(number, flush=True)
         number += 1
 """

@@ -51,7 +51,7 @@ class TestHistory:
 
     def test_asking_and_telling_leave_the_old_history_as_it_was(self) -> None:
         before = history_of([0.5])
-        before.asked([Trial(1, {"x": 9}, "", 1, 1)]).told({1: done(0.1)})
+        before.with_trials([Trial(1, {"x": 9}, "", 1, 1)]).with_results({1: done(0.1)})
         assert len(before) == 1
         assert [trial.number for trial, _ in before.done] == [0]
 
@@ -62,7 +62,7 @@ class TestHistory:
         before = history_of(losses)
         after = before
         for k in range(more):
-            after = after.asked([Trial(len(after), {"x": 100 + k}, "", 1, 1)])
+            after = after.with_trials([Trial(len(after), {"x": 100 + k}, "", 1, 1)])
         fresh = History(after.trials, after.results)
         assert after.done == fresh.done
         assert after.pending == fresh.pending
@@ -71,13 +71,13 @@ class TestHistory:
     def test_a_told_trial_is_no_longer_pending(self) -> None:
         history = of_points([{"x": 0}, {"x": 1}])
         assert history.pending
-        assert [trial.number for trial in history.told({0: done(1.0)}).pending] == [1]
+        assert [trial.number for trial in history.with_results({0: done(1.0)}).pending] == [1]
 
 
 class TestWeighing:
     def test_a_weight_of_nothing_changes_nothing(self) -> None:
         history = history_of([0.3, 0.2])
-        assert history.weighed(0.0) is history
+        assert history.with_time_weight(0.0) is history
 
     def test_a_score_is_the_loss_and_the_weighed_log_of_cost_over_the_median(self) -> None:
         results: dict[int, Result] = {
@@ -85,7 +85,7 @@ class TestWeighing:
             1: done(0.4, flops=1e12),
             2: done(0.3, flops=1e14),
         }
-        weighed = of_points([{"x": n} for n in range(3)], results).weighed(0.1)
+        weighed = of_points([{"x": n} for n in range(3)], results).with_time_weight(0.1)
         costs = [result.cost for result in results.values() if isinstance(result, Done)]
         expected = [
             loss + 0.1 * log10(cost / costs[1])
@@ -98,14 +98,17 @@ class TestWeighing:
     def test_a_ten_times_shorter_training_is_worth_the_weight(self) -> None:
         results: dict[int, Result] = {0: done(0.50, seconds=1.0), 1: done(0.45, seconds=10.0)}
         history = of_points([{"x": 0}, {"x": 1}], results)
-        assert [t.number for t, _ in history.weighed(0.049, by="seconds").done] == [1, 0]
-        assert [t.number for t, _ in history.weighed(0.051, by="seconds").done] == [0, 1]
+        assert [t.number for t, _ in history.with_time_weight(0.049, by="seconds").done] == [1, 0]
+        assert [t.number for t, _ in history.with_time_weight(0.051, by="seconds").done] == [0, 1]
 
     def test_failed_trials_stay_failed(self) -> None:
         history = of_points([{"x": 0}, {"x": 1}], {0: done(0.1), 1: Failed("diverged: soon")})
-        assert history.weighed(0.5).results[1] == Failed("diverged: soon")
+        assert history.with_time_weight(0.5).results[1] == Failed("diverged: soon")
 
     def test_a_training_that_took_no_time_has_a_score(self) -> None:
         results: dict[int, Result] = {0: done(0.1, seconds=0.0), 1: done(0.2, seconds=0.0)}
         history = of_points([{"x": 0}, {"x": 1}], results)
-        assert [result.loss for _, result in history.weighed(0.5, by="seconds").done] == [0.1, 0.2]
+        assert [result.loss for _, result in history.with_time_weight(0.5, by="seconds").done] == [
+            0.1,
+            0.2,
+        ]

@@ -1,1 +1,5 @@
-"""The networks: each module has a `forward` over stacked members; its weights are listed in `engine.shapes`."""
+"""The forward passes of the built-in models, over stacked members.
+
+Each module has a `forward(net, x)`; the record that goes with it, with the weights that it uses, is
+in `hpsearch.engine.structure`.
+"""

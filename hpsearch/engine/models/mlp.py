@@ -1,4 +1,4 @@
-"""Dense layers, plain, or with a residual or a highway path around each but the first."""
+"""Dense layers, plain or with a residual or a highway path around each but the first."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hpsearch.engine.net import Net
 
 
 def forward(net: Net, x: Tensor) -> Tensor:
-    """Outputs [K, B, outputs] for `x` [B, *inputs], or [K, B, *inputs].
+    """Return outputs [K, B, outputs] for `x` [B, *inputs], or [K, B, *inputs].
 
-    Residual: h + f(h) (He et al. 2016). Highway: t f(h) + (1 - t) h with a gate t of its own that begins
-    nearly shut (Srivastava, Greff & Schmidhuber 2015).
+    A residual layer gives h + f(h) (He et al. 2016). A highway layer gives t f(h) + (1 - t) h with
+    a gate t that begins nearly shut (Srivastava, Greff & Schmidhuber 2015).
     """
     h = x.flatten(-len(net.inputs))
     if net.is_plain:

@@ -1,7 +1,7 @@
 """A small residual network for images (He et al. 2016).
 
-Each branch ends in weights (or, with a normalisation, gains) that begin at zero: a block begins as the
-identity, and depth needs no normalisation to train (Zhang, Dauphin & Ma 2019).
+Each branch ends in weights (or, with a normalisation, gains) that begin at zero: a block begins as
+the identity, and depth needs no normalisation to train (Zhang, Dauphin & Ma 2019).
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import torch
 from torch import Tensor
 
 from hpsearch.engine.net import Net
-from hpsearch.engine.structure.slots import STAGES, stem_stride
+from hpsearch.engine.structure.resnet import STAGES, stem_stride
 
 
 def forward(net: Net, x: Tensor) -> Tensor:
-    """Outputs [K, B, outputs] for images `x` [B, channels, height, width], or [K, B, channels, height, width]."""
+    """Return outputs [K, B, outputs] for images `x` [B, channels, height, width].
+
+    Where the members see images of their own, `x` is [K, B, channels, height, width].
+    """
     if x.dim() == 5:
         x = x.transpose(0, 1).flatten(1, 2)
     x = x.to(memory_format=torch.channels_last)
-    h = net.activate(
-        "stem", net.norm("stem", net.convolve("stem", x, stride=stem_stride(net.inputs)))
-    )
+    stem = net.convolve("stem", x, stride=stem_stride(net.inputs))
+    h = net.activate("stem", net.norm("stem", stem))
     for stage in range(STAGES):
         for block in range(int(net.settings["blocks"])):
             name = f"stage{stage}.block{block}"

@@ -1,9 +1,11 @@
 """Recurrent layers over a sequence: an image row by row, a table number by number.
 
 Notation
-    x_t, h_t    a step's input and the state after it, [K, B, units]
+    x_t, h_t    a step's input, and the state after it, [K, B, units]
     W, U, b     input weights, recurrent weights and biases of all gates of a layer, side by side
-    z, r, n     GRU: update, reset and new (Cho et al. 2014); n is the cell's own non-linearity
+    a           W x_t + b of all gates
+    act         the non-linearity that the settings name; gates are sigmoid
+    z, r, n     GRU: update and reset gates, and the new state (Cho et al. 2014)
     i, f, o, c  LSTM: input, forget and output gates, and the cell (Hochreiter & Schmidhuber 1997)
 """
 
@@ -15,17 +17,19 @@ import torch
 from torch import Tensor
 
 from hpsearch.engine.net import Net
-from hpsearch.engine.structure.slots import GATES, sequence
+from hpsearch.engine.structure.rnn import GATES, sequence
 
 State = tuple[Tensor, Tensor]  # h, and an LSTM's c
 
 
 def forward(net: Net, x: Tensor) -> Tensor:
-    """Outputs [K, B, outputs] from the last state, for `x` [B, *inputs], or [K, B, *inputs]."""
+    """Return outputs [K, B, outputs] from the last state, for `x` [B, *inputs].
+
+    Where the members see batches of their own, `x` is [K, B, *inputs].
+    """
     steps, features = sequence(net.inputs)
-    rows = (
-        x.transpose(-3, -2) if len(net.inputs) == 3 else x
-    )  # an image's rows, with all of their channels
+    # an image's rows, with all of their channels
+    rows = x.transpose(-3, -2) if len(net.inputs) == 3 else x
     *members, batch = x.shape[: -len(net.inputs)]
     inputs: Tensor = rows.reshape(*members, batch * steps, features)
     for layer in range(int(net.settings["depth"])):
@@ -35,7 +39,10 @@ def forward(net: Net, x: Tensor) -> Tensor:
 
 
 def _layer(net: Net, name: str, inputs: Tensor, batch: int, steps: int) -> list[Tensor]:
-    """The states h_1 .. h_T of one layer, with dropout: one mask for all steps (Gal & Ghahramani 2016)."""
+    """Return the states h_1 .. h_T of one layer.
+
+    Dropout has one mask for all steps (Gal & Ghahramani 2016).
+    """
     cell = str(net.settings["cell"])
     gates = GATES[cell]
     W, b = (net.gates(name, gates, part) for part in ("weight", "bias"))
@@ -56,11 +63,13 @@ def _layer(net: Net, name: str, inputs: Tensor, batch: int, steps: int) -> list[
 
 
 def _elman(net: Net, name: str, a: Tensor, U: Tensor, state: State) -> State:
+    """Return the next h, act(a + U h), and c as it is."""
     h, c = state
     return net.activate(name, net.norm(f"{name}.new", a + torch.bmm(h, U))), c
 
 
 def _gru(net: Net, name: str, a: Tensor, U: Tensor, state: State) -> State:
+    """Return the next h, z h + (1 - z) n with n = act(a + r U h), and c as it is."""
     h, c = state
     az, ar, an = a.chunk(3, dim=-1)
     uz, ur, un = torch.bmm(h, U).chunk(3, dim=-1)
@@ -71,6 +80,7 @@ def _gru(net: Net, name: str, a: Tensor, U: Tensor, state: State) -> State:
 
 
 def _lstm(net: Net, name: str, a: Tensor, U: Tensor, state: State) -> State:
+    """Return the next h, o act(c), and the next c, f c + i n with n = act(a + U h)."""
     h, c = state
     ai, af, an, ao = (a + torch.bmm(h, U)).chunk(4, dim=-1)
     i = torch.sigmoid(net.norm(f"{name}.input", ai))

@@ -1,4 +1,4 @@
-"""What a training costs, known before it runs: floating-point operations and steps. Imports no torch."""
+"""What a training costs, known before it runs: floating-point operations and optimizer steps."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from hpsearch.engine.structure.models import param_slots
 from hpsearch.engine.structure.settings import NETWORKS, PRETRAINING_EPOCHS
-from hpsearch.engine.structure.slots import flops_forward, slots
+from hpsearch.engine.structure.slots import flops_forward
 from hpsearch.space.space import Params
 from hpsearch.study.trial import nominal_seconds
 
-# Nominal seconds of a step: what it takes however many members an array has, and for each of them.
-_OF_ARRAY, _OF_MEMBER = 5e-4, 4e-5
-_LEARN = 3  # passes forward that a step costs: the way back is two
+# Nominal seconds of a step: what it takes however many members are computed together, and for each.
+_SECONDS_PER_COMPUTATION, _SECONDS_PER_MEMBER = 5e-4, 4e-5
+_LEARN = 3  # forward passes that a row of a step costs: the way back takes two
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of pre-training, and of each epoch after it."""
+    """Operations and steps of one member: of its pre-training, and of each epoch after it."""
 
     flops_before: int
     steps_before: int
@@ -28,60 +29,78 @@ class Cost:
 
     @classmethod
     def of(
-        cls, settings: Params, inputs: tuple[int, ...], outputs: int, trained: int, judged: int
+        cls, settings: Params, inputs: tuple[int, ...], outputs: int, n_train: int, n_valid: int
     ) -> Self:
-        """Of a training on so many rows that is judged on so many others."""
-        steps = -(-trained // int(settings["batch_size"]))
-        forward = flops_forward(slots(settings, inputs, outputs))
-        rows = (
-            _LEARN * trained
-            + _answers(settings) * judged
-            + trained * (settings["bayesian"] == "laplace")
-        )
+        """Return the cost of a training with these settings.
+
+        Args:
+            settings: all of them, with defaults filled in.
+            inputs: the shape of one input.
+            outputs: how many numbers the network gives for one row.
+            n_train: the rows that it trains on in an epoch.
+            n_valid: the rows that it is judged by after each epoch.
+        """
+        steps = -(-n_train // int(settings["batch_size"]))
+        forward = flops_forward(param_slots(settings, inputs, outputs))
+        fitted = n_train if settings["bayesian"] == "laplace" else 0
+        rows = _LEARN * n_train + _networks(settings) * n_valid + fitted
         layers = int(settings["depth"]) if settings.get("pretrain") == "layerwise" else 0
-        before = trained * sum(
-            _restored(layer, int(settings["width"]), math.prod(inputs)) for layer in range(layers)
+        before = n_train * sum(
+            _pretraining_row(layer, int(settings["width"]), math.prod(inputs))
+            for layer in range(layers)
         )
         return cls(
             PRETRAINING_EPOCHS * before, PRETRAINING_EPOCHS * steps * layers, rows * forward, steps
         )
 
     def flops_after(self, epochs: int, start: int = 0) -> float:
-        """Of all up to this epoch; or of the epochs after `start` alone, when pre-training is past."""
+        """Return the operations of the epochs after `start` up to `epochs`.
+
+        Pre-training is counted where `start` is 0.
+        """
         return float((epochs - start) * self.flops + (0 if start else self.flops_before))
 
     def steps_after(self, epochs: int, start: int = 0) -> int:
-        """The optimizer's, likewise."""
+        """Return the optimizer steps of these epochs, likewise."""
         return (epochs - start) * self.steps + (0 if start else self.steps_before)
 
 
-def _answers(settings: Params) -> int:
-    """Passes that an answer takes: one for each net that it is the mean of."""
+def _networks(settings: Params) -> int:
+    """Return how many networks an answer is the mean of, each of which takes a forward pass."""
     return NETWORKS if settings["bayesian"] in ("variational", "mc_dropout") else 1
 
 
-def _restored(layer: int, width: int, inputs: int) -> int:
-    """Of a row and a layer in pre-training: forward to the layer, and a step of it, which goes there and back again."""
+def _pretraining_row(layer: int, width: int, inputs: int) -> int:
+    """Return the operations of one row when a layer is pre-trained.
+
+    They are a forward pass up to the layer, and a step of its auto-encoder, which goes through the
+    layer's weights on the way there and on the way back.
+    """
     below = 0 if layer == 0 else 2 * width * (inputs + (layer - 1) * width)
     return below + _LEARN * 2 * 2 * width * (width if layer else inputs)
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
-    """What a trial of so many `members` adds to a wave: `flops` of all, and `steps`, which they take together.
+class WaveCost:
+    """What one trial adds to the cost of a wave.
 
-    Trials of the same `key` share arrays that have `room` for so many; where none has a place, an array opens.
+    Attributes:
+        key: trials with equal keys can be computed together.
+        capacity: how many such trials one computation takes; beyond that another one is opened.
+        flops: the operations of all of the trial's members.
+        steps: the steps that its members take together.
+        members: how many members it has (folds times seeds).
     """
 
     key: Hashable
-    room: int
+    capacity: int
     flops: float
     steps: int
     members: int
 
     def seconds(self, company: Mapping[Hashable, int]) -> float:
-        """Nominal; `company` counts the trials of each key."""
-        opens = company.get(self.key, 0) % self.room == 0
+        """Return the nominal seconds that it adds to a wave with `company` trials of each key."""
+        opens = company.get(self.key, 0) % self.capacity == 0
         return nominal_seconds(self.flops, 0) + self.steps * (
-            self.members * _OF_MEMBER + opens * _OF_ARRAY
+            self.members * _SECONDS_PER_MEMBER + opens * _SECONDS_PER_COMPUTATION
         )

@@ -1,26 +1,25 @@
-"""Every setting of a training: its range, its default, and with which other choices it has a meaning.
-
-Imports no torch, so that a wrong YAML is refused at once.
-"""
+"""The settings of a training: their ranges and defaults, and the choices that they belong to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from hpsearch.engine.structure.models import MODELS
 from hpsearch.registry import Registry
 from hpsearch.space.parameters import Choice, Integer, Parameter, Real, Value
-from hpsearch.space.space import By, Params, resolved
+from hpsearch.space.space import DependentValue, Params, resolve_value
 
-MODELS = Registry(
-    "model",
-    {
-        "mlp": "hpsearch.engine.models.mlp:forward(width, depth, skip, pretrain)",
-        "resnet": "hpsearch.engine.models.resnet:forward(channels, blocks)",
-        "rnn": "hpsearch.engine.models.rnn:forward(width, depth, cell, init_constraint)",
-    },
-)
-OPTIMIZERS = Registry(
+if TYPE_CHECKING:  # these modules import torch
+    from hpsearch.engine.activations import Activation
+    from hpsearch.engine.bayesian import Predictive
+    from hpsearch.engine.inits import Init
+    from hpsearch.engine.optimizers import Rule
+    from hpsearch.engine.pretrain import Pretraining
+    from hpsearch.engine.schedules import Schedule
+
+OPTIMIZERS: Registry[Rule] = Registry(
     "optimizer",
     {
         "sgd": "hpsearch.engine.optimizers:sgd",
@@ -32,14 +31,14 @@ OPTIMIZERS = Registry(
         "adamw": "hpsearch.engine.optimizers:adamw(beta1, beta2, eps)",
     },
 )
-PRETRAINING = Registry(
+PRETRAINING: Registry[Pretraining] = Registry(
     "pretrain",
     {
         "none": "hpsearch.engine.pretrain:none",
         "layerwise": "hpsearch.engine.pretrain:layerwise(corruption)",
     },
 )
-SCHEDULES = Registry(
+SCHEDULES: Registry[Schedule] = Registry(
     "schedule",
     {
         "constant": "hpsearch.engine.schedules:constant",
@@ -47,7 +46,7 @@ SCHEDULES = Registry(
         "step": "hpsearch.engine.schedules:step(step_every, step_factor)",
     },
 )
-INITS = Registry(
+INITS: Registry[Init] = Registry(
     "init",
     {
         "fan_normal": "hpsearch.engine.inits:fan_normal",
@@ -58,7 +57,7 @@ INITS = Registry(
         "identity": "hpsearch.engine.inits:identity",
     },
 )
-BAYESIAN = Registry(
+BAYESIAN: Registry[Predictive] = Registry(
     "bayesian",
     {
         "none": "hpsearch.engine.bayesian:point",
@@ -67,7 +66,7 @@ BAYESIAN = Registry(
         "laplace": "hpsearch.engine.bayesian:laplace(prior_scale)",
     },
 )
-ACTIVATIONS = Registry(
+ACTIVATIONS: Registry[Activation] = Registry(
     "activation",
     {
         "relu": "hpsearch.engine.activations:relu",
@@ -81,17 +80,18 @@ ACTIVATIONS = Registry(
 
 
 PRETRAINING_EPOCHS = 20
-"""Passes over the training rows for each layer."""
+"""How many times pre-training passes over the training rows, for each layer."""
+
 NETWORKS = 32
-"""How many nets a sampled posterior answers with."""
+"""How many networks, drawn from the posterior, an answer is the mean of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: what it may be, what it is when nothing is said, and what it does (for the help)."""
+    """A setting: what it may be, its default, and what it does, in the words of the help."""
 
     domain: Parameter
-    default: Value | By
+    default: Value | DependentValue
     about: str
 
 
@@ -105,61 +105,73 @@ SETTINGS: Mapping[str, Setting] = {
     "skip": Setting(
         Choice(("none", "residual", "highway")),
         "none",
-        "what runs around each hidden layer after the first",
+        "the path around each hidden layer after the first",
     ),
     "channels": Setting(
-        Integer(1, 4_096), 16, "channels of the first stage; each later stage has twice as many"
+        Integer(1, 4_096),
+        16,
+        "channels of the first stage; each later stage has twice as many as the one before",
     ),
     "blocks": Setting(Integer(1, 100), 1, "residual blocks in each stage"),
     "cell": Setting(Choice(("elman", "gru", "lstm")), "elman", "what a recurrent layer is made of"),
     "activation": Setting(Choice(tuple(ACTIVATIONS)), "relu", "the non-linearity"),
     "slope": Setting(
         Real(0.0, 1.0),
-        By("activation", {"leaky_relu": 0.01, "prelu": 0.25}),
-        "below zero; prelu learns on from it",
+        DependentValue("activation", {"leaky_relu": 0.01, "prelu": 0.25}),
+        "the slope below zero; with prelu the one that learning begins from",
     ),
     "norm": Setting(
         Choice(("none", "batch", "layer")), "none", "the normalisation before each non-linearity"
     ),
-    "init": Setting(Choice(tuple(INITS)), "fan_normal", "how the weights begin"),
+    "init": Setting(Choice(tuple(INITS)), "fan_normal", "the distribution of the initial weights"),
     "init_scale": Setting(
         Real(_TINY, _HUGE),
-        By("init", {**dict.fromkeys(INITS, 1.0), "normal": 0.05, "uniform": 0.05}),
-        "multiplies the initial weights; of normal the deviation, of uniform half the range",
+        DependentValue("init", {**dict.fromkeys(INITS, 1.0), "normal": 0.05, "uniform": 0.05}),
+        "multiplies the initial weights: the standard deviation of normal, half the range of "
+        "uniform",
     ),
     "init_constraint": Setting(
         Real(0.0, _HUGE),
         0.0,
-        "draws recurrent weights back to where they began: adds it times (w - w0) to the gradient",
+        "draws recurrent weights w back to their initial values w0, by adding it times (w - w0) "
+        "to the gradient",
     ),
     "pretrain": Setting(
-        Choice(tuple(PRETRAINING)), "none", "what the hidden layers learn before the task"
+        Choice(tuple(PRETRAINING)), "none", "what the hidden layers learn before the task itself"
     ),
-    "corruption": Setting(Real(0.0, 0.99), 0.3, "the share of numbers that pre-training spoils"),
+    "corruption": Setting(
+        Real(0.0, 0.99), 0.3, "the share of each layer's inputs that pre-training sets to 0"
+    ),
     "bayesian": Setting(
         Choice(tuple(BAYESIAN)),
         "none",
-        "whether one net answers, or the mean over a distribution of nets",
+        "whether one network answers, or the mean over a distribution of networks",
     ),
     "prior_scale": Setting(
         Real(_TINY, _HUGE),
         1.0,
-        "deviation of the weights' prior, in units of what the fans ask for",
+        "standard deviation of the weights' prior, in units of that of fan_normal",
     ),
     "dropout": Setting(
         Real(0.0, 0.99),
-        By("bayesian", {**dict.fromkeys(BAYESIAN, 0.0), "mc_dropout": 0.2}),
-        "the share of hidden units dropped in a step; of mc_dropout in its answers too",
+        DependentValue("bayesian", {**dict.fromkeys(BAYESIAN, 0.0), "mc_dropout": 0.2}),
+        "the share of hidden units dropped in a step; with mc_dropout in the answers as well",
     ),
     "dropconnect": Setting(Real(0.0, 0.99), 0.0, "the share of weights dropped in a step"),
-    "l1": Setting(Real(0.0, _HUGE), 0.0, "draws each weight towards exactly 0, by lr * l1 a step"),
-    "l2": Setting(
-        Real(0.0, _HUGE), 0.0, "adds l2 * w to the gradient of each weight; adamw decouples it"
+    "l1": Setting(
+        Real(0.0, _HUGE), 0.0, "moves each weight towards 0 by lr * l1 in each step, and not beyond"
     ),
-    "optimizer": Setting(Choice(tuple(OPTIMIZERS)), "adam", "the rule of a step"),
+    "l2": Setting(
+        Real(0.0, _HUGE),
+        0.0,
+        "adds l2 * w to the gradient of each weight w; adamw applies it apart from the gradient",
+    ),
+    "optimizer": Setting(
+        Choice(tuple(OPTIMIZERS)), "adam", "the rule by which a step changes the weights"
+    ),
     "lr": Setting(
         Real(_TINY, _HUGE),
-        By(
+        DependentValue(
             "optimizer",
             {
                 "sgd": 0.1,
@@ -173,31 +185,43 @@ SETTINGS: Mapping[str, Setting] = {
         ),
         "learning rate",
     ),
-    "momentum": Setting(Real(0.0, 0.9999), 0.9, "the share of the last step kept"),
-    "beta1": Setting(Real(0.0, 0.9999), 0.9, "decay of the mean gradient"),
+    "momentum": Setting(Real(0.0, 0.9999), 0.9, "the share of the last step that is kept"),
+    "beta1": Setting(Real(0.0, 0.9999), 0.9, "decay of the running mean of the gradient"),
     "beta2": Setting(
         Real(0.0, 0.999999),
-        By("optimizer", {"rmsprop": 0.99, "adam": 0.999, "adamw": 0.999}),
-        "decay of the mean squared gradient",
+        DependentValue("optimizer", {"rmsprop": 0.99, "adam": 0.999, "adamw": 0.999}),
+        "decay of the running mean of the squared gradient",
     ),
-    "eps": Setting(Real(_TINY, 1.0), 1e-8, "added to the root of the mean squared gradient"),
+    "eps": Setting(
+        Real(_TINY, 1.0),
+        1e-8,
+        "added to the root of the mean squared gradient, which divides the step",
+    ),
     "clip_norm": Setting(
-        Real(0.0, _HUGE), 0.0, "the most that the norm of a member's gradient may be; 0: no limit"
+        Real(0.0, _HUGE), 0.0, "the largest norm that the gradient may have; 0: no limit"
     ),
-    "schedule": Setting(Choice(tuple(SCHEDULES)), "constant", "how the learning rate goes"),
+    "schedule": Setting(
+        Choice(tuple(SCHEDULES)), "constant", "how the learning rate changes during the training"
+    ),
     "step_every": Setting(
-        Integer(1, 1_000_000), 10, "epochs between two steps of the learning rate"
+        Integer(1, 1_000_000), 10, "epochs between two reductions of the learning rate"
     ),
-    "step_factor": Setting(Real(_TINY, 1.0), 0.1, "what a step multiplies the learning rate by"),
-    "warmup": Setting(Real(0.0, 1_000_000), 0.0, "epochs in which the learning rate rises from 0"),
+    "step_factor": Setting(
+        Real(_TINY, 1.0), 0.1, "the factor by which each of them multiplies the learning rate"
+    ),
+    "warmup": Setting(
+        Real(0.0, 1_000_000), 0.0, "epochs during which the learning rate rises from 0"
+    ),
     "batch_size": Setting(Integer(1, _MANY), 64, "rows in a step"),
-    "epochs": Setting(Integer(1, 1_000_000), 30, "passes over the training rows, at most"),
+    "epochs": Setting(Integer(1, 1_000_000), 30, "passes over the training rows at most"),
     "patience": Setting(
-        Integer(0, 1_000_000), 8, "epochs without a better loss before a trial ends; 0: never"
+        Integer(0, 1_000_000),
+        8,
+        "epochs without a better loss after which a trial ends; 0: none ends so",
     ),
 }
 
-_TABLES = {
+_TABLES: Mapping[str, Registry[Any]] = {
     "model": MODELS,
     "pretrain": PRETRAINING,
     "bayesian": BAYESIAN,
@@ -206,24 +230,27 @@ _TABLES = {
     "schedule": SCHEDULES,
 }
 
+# Adaptive rules move a weight by about the learning rate in each step. A good training moves it by
+# about `_TOTAL_MOVE` in all; in the longest trainings the usual rate is `_SMALLEST_LR`.
 _ADAPTIVE = ("rmsprop", "adam", "adamw")
-_WAY = 2.5  # how far such an optimizer moves a weight in a good training, by about its rate in each step
-_SLOWEST = 3e-4  # its usual rate in the longest trainings
-_DROPPED = 0.25  # of the hidden units
+_TOTAL_MOVE = 2.5
+_SMALLEST_LR = 3e-4
+_TYPICAL_DROPOUT = 0.25
 
 
-def usual(steps: int) -> Mapping[str, Value | By]:
-    """Near which values good trainings of so many steps are likely, whatever the data.
+def typical_values(steps: int) -> Mapping[str, Value | DependentValue]:
+    """Return the values near which good trainings of so many steps are likely, whatever the data.
 
-    Wide nets with some dropout; the rate by the optimizer: its default, or what lets an adaptive one come far enough.
+    They describe wide networks with some dropout. The learning rate depends on the optimizer: it is
+    the default, or for an adaptive rule the rate that moves the weights far enough in these steps.
     """
     defaults = SETTINGS["lr"].default
-    assert isinstance(defaults, By)
-    adaptive: Mapping[Value, Value] = dict.fromkeys(_ADAPTIVE, max(_WAY / steps, _SLOWEST))
+    assert isinstance(defaults, DependentValue)
+    lr: Mapping[Value, Value] = dict.fromkeys(_ADAPTIVE, max(_TOTAL_MOVE / steps, _SMALLEST_LR))
     return {
-        "lr": By(defaults.name, {**defaults.table, **adaptive}),
+        "lr": DependentValue(defaults.name, {**defaults.table, **lr}),
         "width": 65_536,
-        "dropout": _DROPPED,
+        "dropout": _TYPICAL_DROPOUT,
     }
 
 
@@ -232,27 +259,31 @@ NEEDS: Mapping[str, Mapping[str, tuple[Value, ...]]] = {
     for parent, table in _TABLES.items()
     for option in sorted(table.options)
 }
-"""For each setting that only some choices use: the parent setting, and its choices that do."""
+"""For each setting that only some choices use: its parent setting, and the choices that use it."""
 
 EXCLUDES: tuple[tuple[tuple[str, Value], tuple[str, Value]], ...] = (
-    (
-        ("model", "rnn"),
-        ("norm", "batch"),
-    ),  # statistics of a batch differ from step to step of a sequence
+    # the statistics of a batch differ from step to step of a sequence
+    (("model", "rnn"), ("norm", "batch")),
+    # a pre-trained layer is an auto-encoder of plain weights
     (("pretrain", "layerwise"), ("norm", "batch")),
     (("pretrain", "layerwise"), ("norm", "layer")),
     (("pretrain", "layerwise"), ("bayesian", "variational")),
+    # only dense layers draw their sums from a posterior
     (("model", "resnet"), ("bayesian", "variational")),
     (("model", "rnn"), ("bayesian", "variational")),
+    # without dropout all of its networks are the same one
     (("bayesian", "mc_dropout"), ("dropout", 0.0)),
 )
-"""Pairs of choices that do not go together: a space that has both leaves out the points with both."""
+"""Pairs of choices that do not go together: a space leaves out the points that have both."""
 
 
 def complete(given: Params) -> dict[str, Value]:
-    """All settings that apply, in the table's order, with defaults for what is not given.
+    """Return all settings that apply, in the table's order, with defaults for what is not given.
 
-    Given settings that have no meaning with the others (a momentum beside adam) are left out.
+    Given settings that have no meaning with the others, as a momentum beside adam, are left out.
+
+    >>> complete({"optimizer": "sgd", "momentum": 0.5, "width": 8})["lr"]
+    0.1
     """
     full: dict[str, Value] = {}
     for name in _PARENTS_FIRST:
@@ -262,8 +293,8 @@ def complete(given: Params) -> dict[str, Value]:
 
 
 def default(name: str, others: Params) -> Value:
-    """The default of one setting; `others` holds those it may depend on."""
-    return resolved(SETTINGS[name].default, others)
+    """Return the default of one setting; `others` holds the settings that it may depend on."""
+    return resolve_value(SETTINGS[name].default, others)
 
 
 _PARENTS_FIRST = sorted(SETTINGS, key=lambda name: name not in _TABLES)

@@ -1,35 +1,41 @@
-"""The board as a table for people, CSV, Markdown or JSON."""
+"""The leaderboard as a table for people, as CSV, Markdown or JSON."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import textwrap
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
 from rich.text import Text
 
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import closest
+from hpsearch.report.board.verdict import fate, verdict
 from hpsearch.report.board.view import Board, Row, record
 from hpsearch.report.render import figures
+from hpsearch.report.render.tables import GAP, Column, aligned, folded
 from hpsearch.space.parameters import Value
 
 _FACTS = ("loss", "loss_se", "metric", "score", "seconds", "cost", "flops", "epochs", "best_epoch")
-_WORDS = ("state", "cohort", "why", "reason")
-_USUAL = ("metric", "seconds")
-_TITLES = {"loss_se": "±"}
+_WORDS = ("state", "cohort", "reason", "failure")
+_COSTS = ("cost", "flops")  # which a study has only where FLOPs are counted
+_TAKEN = ("number", *_FACTS, *_WORDS)
+_PREFIX = "params."  # of a parameter's column where a fact has that name, such as epochs
 _FORMULA = ("=", "+", "-", "@", "\t")
-_GAP = "  "
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """How a board is shown: how many rows, in which order, with which columns, to how many significant digits."""
+class DisplayOptions:
+    """How a board is shown.
+
+    Attributes:
+        top: shows so many rows; None shows all.
+        sort: the name of the column that orders the rows.
+        columns: the names of the columns that are shown; none means the usual ones.
+        precision: the significant digits of a column's smallest number.
+    """
 
     top: int | None = None
     sort: str = "score"
@@ -37,87 +43,63 @@ class Shown:
     precision: int = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """What stands under a title, from top to bottom."""
-
-    title: str
-    cells: Sequence[str]
-    left: bool = False
-
-    @property
-    def width(self) -> int:
-        """Of its widest cell, on a terminal."""
-        return max(cell_len(text) for text in (self.title, *self.cells))
-
-    def texts(self) -> list[str]:
-        """The title and the cells, padded to one width."""
-        room = self.width
-        pads = [" " * (room - cell_len(text)) for text in (self.title, *self.cells)]
-        return [
-            t + p if self.left else p + t
-            for t, p in zip((self.title, *self.cells), pads, strict=True)
-        ]
-
-
-def columns(board: Board, shown: Shown) -> list[str]:
-    """The names of the columns after the number: facts, then parameters.
+def columns(board: Board, shown: DisplayOptions) -> list[str]:
+    """Return the names of the columns after the number: facts, then parameters.
 
     Raises:
-        SpecError: a column that is asked for is not there.
+        SpecError: a column that is asked for does not exist.
     """
     asked = [_name(name, board) for name in shown.columns]
-    error = ["loss_se"] if any(row.loss_se is not None for row in board.rows) else []
-    epochs = ["epochs"] if any(row.state == "stopped" for row in board.rows) else []
-    usual = [
-        "loss",
-        *error,
-        *_USUAL,
-        *epochs,
-        *(["score"] if board.time_weight else []),
-        *_parameters(board),
-    ]
-    return [name for name in asked if name != "number"] if asked else usual
+    if asked:
+        return [name for name in asked if name != "number"]
+    usual = {
+        "loss": True,
+        "loss_se": any(row.loss_se is not None for row in board.rows),
+        "metric": board.metric is not None,
+        "seconds": True,
+        "epochs": any(row.state == "pruned" for row in board.rows),
+        "score": bool(board.time_weight),
+    }
+    return [*(name for name, is_shown in usual.items() if is_shown), *_parameters(board)]
 
 
-def ordered(board: Board, shown: Shown) -> list[Row]:
-    """The rows to show: by the sort column, the best or smallest first, those without a value last.
+def ordered(board: Board, shown: DisplayOptions) -> list[Row]:
+    """Return the rows to show: the best or smallest first, those without a value last.
 
     Raises:
-        SpecError: there is no such column.
+        SpecError: the column to sort by does not exist.
     """
     name = _name(shown.sort, board)
     rows = list(board.rows)
-    if name != "score":
-        rows.sort(
-            key=lambda row: _order(row.number if name == "number" else value(row, name), name)
-        )
+    if name != "score":  # the board is in that order already
+        rows.sort(key=lambda row: _order(value(row, name), name))
     return rows[: shown.top]
 
 
 def _parameters(board: Board) -> list[str]:
-    return list(dict.fromkeys(name for row in board.rows for name in row.params))
+    names = dict.fromkeys(name for row in board.rows for name in row.params)
+    return [f"{_PREFIX}{name}" if name in _TAKEN else name for name in names]
 
 
 def _name(asked: str, board: Board) -> str:
-    """The column that a person means: the metric also goes by its own name."""
+    """Return the column that a person means: the metric also goes by its own name."""
     name = "metric" if asked == board.metric else asked
-    known = ("number", *_FACTS, *_WORDS, *_parameters(board))
+    absent = {
+        *(_COSTS if not board.meta.has_cost else ()),
+        *(("metric",) if board.metric is None else ()),
+    }
+    facts = [name for name in (*_FACTS, *_WORDS) if name not in absent]
+    known = ["number", *facts, *_parameters(board)]
     if name not in known:
-        near = closest(name, (*known, board.metric))
+        near = closest(name, (*known, *([board.metric] if board.metric else [])))
         hint = f"did you mean '{near}'?" if near else ""
-        raise SpecError(
-            Problem(
-                "E090",
-                f"no column is called '{asked}'",
-                hint=hint,
-                help=f"there are: {', '.join(known)}",
-            )
-        )
+        message, help = f"no column is called '{asked}'", f"there are: {', '.join(known)}"
+        raise SpecError(Problem("E090", message, hint=hint, help=help))
     return name
 
 
 def _order(v: Value | None, name: str) -> tuple[int, float, str]:
+    """Return what a value sorts by: numbers come before texts, and both before nothing."""
     if v is None:
         return 2, 0.0, ""
     if isinstance(v, str):
@@ -126,20 +108,24 @@ def _order(v: Value | None, name: str) -> tuple[int, float, str]:
 
 
 def value(row: Row, column: str) -> Value | None:
-    """What stands in a column."""
-    if column in _FACTS or column in _WORDS:
+    """Return what a row has in a column."""
+    if column in _TAKEN:
         found: Value | None = getattr(row, column)
         return found
-    return row.params.get(column)
+    name = column.removeprefix(_PREFIX)
+    return row.params.get(name if name in _TAKEN else column)
 
 
-def as_json(board: Board, shown: Shown) -> str:
-    """The object of `--json`: everything, in full precision, whatever is shown elsewhere."""
+def as_json(board: Board, shown: DisplayOptions) -> str:
+    """Return everything in full precision, whatever is shown elsewhere."""
     return json.dumps(record(board), indent=2, allow_nan=False)
 
 
-def as_csv(board: Board, shown: Shown) -> str:
-    """All digits; a text that a spreadsheet would take for a formula is quoted with an apostrophe."""
+def as_csv(board: Board, shown: DisplayOptions) -> str:
+    """Return the columns with all digits.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = columns(board, shown)
@@ -152,12 +138,12 @@ def as_csv(board: Board, shown: Shown) -> str:
 def _cell(v: Value | None) -> Value | None:
     if not isinstance(v, str):
         return v
-    v = v.replace("\r", "\\r")  # which not every Python's csv puts in quotes
+    v = v.replace("\r", "\\r")  # not every version of Python quotes it in CSV
     return "'" + v if v.startswith(_FORMULA) else v
 
 
-def as_markdown(board: Board, shown: Shown) -> str:
-    """A table for a pull request or a job's summary, and the verdict."""
+def as_markdown(board: Board, shown: DisplayOptions) -> str:
+    """Return a table for a pull request or the summary of a CI job, and the verdict as a list."""
     table = _columns(board, shown)
     lines = [
         _piped([c.title for c in table]),
@@ -165,7 +151,8 @@ def as_markdown(board: Board, shown: Shown) -> str:
     ]
     lines += [_piped(cells) for cells in zip(*(column.cells for column in table), strict=True)]
     words = [
-        f"- **{title.replace('*', chr(92) + '*')}** {text}" for title, text in verdict(board, shown)
+        f"- **{title.replace('*', chr(92) + '*')}** {text}"
+        for title, text in verdict(board, shown.precision)
     ]
     return "\n".join([*lines, "", *words])
 
@@ -174,47 +161,41 @@ def _piped(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def as_table(board: Board, shown: Shown, width: int) -> Text:
-    """For the terminal, one line a trial. Where columns have no room, the winner's settings are written below."""
+def as_table(board: Board, shown: DisplayOptions, width: int) -> Text:
+    """Return a table for the terminal, one line a trial, and the verdict below it.
+
+    Where columns have no room, the settings of the winner are written out in the verdict.
+    """
     table = _columns(board, shown)
     fits = len(table)
-    while fits > 2 and sum(column.width + len(_GAP) for column in table[:fits]) > width + len(_GAP):
+    while fits > 2 and sum(column.width + len(GAP) for column in table[:fits]) > width + len(GAP):
         fits -= 1
     styles = ["bold", *(_style(row, board) for row in ordered(board, shown))]
-    lines = [
-        Text(_GAP.join(cells).rstrip())
-        for cells in zip(*(c.texts() for c in table[:fits]), strict=True)
-    ]
+    lines = [Text(line) for line in aligned(table[:fits])]
     for position, line in enumerate(lines):
         line.stylize(styles[position] if position < len(styles) else "dim")
-    words = verdict(board, shown, [column.title for column in table[fits:]])
+    words = verdict(board, shown.precision, [column.title for column in table[fits:]])
     return Text("\n").join(
         [*lines, Text(), *(Text(folded(title, text, width)) for title, text in words)]
     )
-
-
-def folded(title: str, text: str, width: int, indent: int = 10) -> str:
-    """The text beside its title, in lines of at most `width` where its words allow that."""
-    room = max(20, width - indent)
-    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
-    return f"{title:<{indent}}" + ("\n" + " " * indent).join(lines)
 
 
 def _style(row: Row, board: Board) -> str:
     return "bold green" if row is board.winner else "dim" if row.loss is None else ""
 
 
-def _columns(board: Board, shown: Shown) -> list[Column]:
-    """The role, the number and the named columns; below the trials how many are not shown, and the baseline."""
+def _columns(board: Board, shown: DisplayOptions) -> list[Column]:
+    """Return the role, the number and the columns that are shown.
+
+    Below the trials there may be a line that says how many are not shown, and one for the baseline.
+    """
     rows = ordered(board, shown)
     rest = [f"{len(board.rows) - len(rows)} more"] if len(rows) < len(board.rows) else []
-    numbers = [f"{'* ' * row.star}{row.number}" for row in rows]
-    first = [
-        Column("", [*(_role(row, board) for row in rows), *rest, "baseline"], left=True),
-        Column("#", [*numbers, *("" for _ in rest), ""]),
-    ]
+    last = ["baseline"] if board.meta.baseline_loss is not None else []
+    numbers = [f"{'* ' * row.pareto_optimal}{row.number}" for row in rows]
     return [
-        *first,
+        Column("", [*(_role(row, board) for row in rows), *rest, *last], left=True),
+        Column("#", [*numbers, *([""] * len([*rest, *last]))]),
         *(_column(name, board, rows, len(rest), shown.precision) for name in columns(board, shown)),
     ]
 
@@ -225,34 +206,41 @@ def _role(row: Row, board: Board) -> str:
 
 
 def _column(name: str, board: Board, rows: Sequence[Row], rest: int, precision: int) -> Column:
+    """Return a column: its cells of the rows, `rest` empty ones, and that of the baseline.
+
+    Args:
+        name: what the column shows.
+        board: what the rows are part of.
+        rows: those that are shown, in their order.
+        rest: how many lines there are between the rows and the baseline.
+        precision: the significant digits of its smallest number.
+    """
     meta = board.meta
-    baseline = {
+    by_name = {
         "loss": meta.baseline_loss,
         "score": meta.baseline_loss,
         "metric": meta.baseline_metric,
-    }.get(name)
-    values = [*(value(row, name) for row in rows), baseline]
-    cells = _cells(name, values, board, precision)
-    if name == "loss":  # what is there instead of one
-        cells[:-1] = [
-            cell if row.loss is not None else _fate(row)
-            for row, cell in zip(rows, cells[:-1], strict=True)
+    }
+    baseline = by_name.get(name)
+    values = [value(row, name) for row in rows]
+    *cells, last = _cells(name, [*values, baseline], board, precision)
+    if name == "loss":  # a trial without a loss has its fate there
+        cells = [
+            cell if row.loss is not None else fate(row)
+            for row, cell in zip(rows, cells, strict=True)
         ]
-    last = [cells[-1] if baseline is not None else ""]
-    title = board.metric if name == "metric" else _TITLES.get(name, name)
-    return Column(
-        title,
-        [*cells[:-1], *([""] * rest), *last],
-        left=any(isinstance(v, str | bool) for v in values),
-    )
+    lasts = [last if baseline is not None else ""] if meta.baseline_loss is not None else []
+    titles = {"loss_se": "±", "metric": board.metric or name}
+    is_text = any(isinstance(v, str | bool) for v in values)
+    return Column(titles.get(name, name), [*cells, *([""] * rest), *lasts], left=is_text)
 
 
 def _cells(name: str, values: Sequence[Value | None], board: Board, precision: int) -> list[str]:
     if name not in _FACTS:
         return figures.texts(values, max(1, precision - 1))
     numbers = [None if v is None else float(v) for v in values]
-    if name == "metric" and board.metric == "accuracy":
-        return figures.shares(numbers, precision)
+    if name == "metric":
+        return figures.metrics(board.metric, numbers, precision)
     if name in ("seconds", "cost"):
         return figures.seconds(numbers)
     if name == "flops":
@@ -260,84 +248,6 @@ def _cells(name: str, values: Sequence[Value | None], board: Board, precision: i
     return figures.texts(values, precision)
 
 
-def _fate(row: Row) -> str:
-    """What became of a trial without a loss, in one word."""
-    return (row.reason or row.state).partition(":")[0]
-
-
-def verdict(board: Board, shown: Shown, hidden: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """In words: what won, what it is worth on the untouched split, against what; what has failed, what is not shown."""
-
-    def worth(loss: float | None, metric: float | None, error: float | None = None) -> str:
-        texts = (
-            *_cells("loss", [loss], board, shown.precision),
-            *_cells("metric", [metric], board, shown.precision),
-        )
-        margin = f" ± {figures.decimals([error], 2)[0]}" if error is not None else ""
-        return f"loss {texts[0]}{margin}, {board.metric} {texts[1]}"
-
-    def of(row: Row) -> str:
-        return f"trial {row.number}: {worth(row.loss, row.metric, row.loss_se)}{row.early}"
-
-    lines = []
-    if board.winner is None:
-        lines.append(("winner", "none: no trial has succeeded"))
-    else:
-        lines.append(("winner", of(board.winner)))
-        if hidden and board.winner.params:
-            lines.append(("settings", figures.settings(board.winner.params, shown.precision)))
-    if board.test:
-        looks = "1 look" if len(board.looks) == 1 else f"{len(board.looks)} looks"
-        lines.append(
-            (
-                "test",
-                f"{worth(board.test.loss, board.test.metric)} (on rows that no trial has seen; {looks})",
-            )
-        )
-    if board.best is not None and board.best is not board.winner:
-        why = (
-            ", within one standard error and at a higher cost"
-            if board.best.loss_se
-            else ", at a higher cost"
-        )
-        lines.append(("best", of(board.best) + why))
-    if (
-        board.default is not None
-        and board.default is not board.winner
-        and board.default.loss is not None
-    ):
-        lines.append(("default", of(board.default)))
-    stopped = sum(row.state == "stopped" for row in board.rows)
-    if stopped:
-        text = f"{stopped} of {len(board.rows)} trials at a rung: their loss is that of the epochs that they ran"
-        lines.append(("stopped", text))
-    return [*lines, *_failures(board), *_notes(board, hidden)]
-
-
-def _failures(board: Board) -> list[tuple[str, str]]:
-    failed = [row for row in board.rows if row.state == "failed"]
-    if not failed:
-        return []
-    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(map(_fate, failed)).items())
-    return [
-        (
-            "failed",
-            f"{len(failed)} of {len(board.rows)} trials ({kinds}); trial {failed[0].number} {failed[0].reason}",
-        )
-    ]
-
-
-def _notes(board: Board, hidden: Sequence[str]) -> list[tuple[str, str]]:
-    notes = [("baseline", "what one constant prediction for every row is worth")]
-    if any(row.star for row in board.rows):
-        notes.insert(0, ("*", "no other trial has both a lower loss and a lower cost"))
-    if hidden:
-        notes.append(
-            ("no room", f"for {', '.join(hidden)}: a wider terminal, or --columns, shows them")
-        )
-    return notes
-
-
-Formatter = Callable[[Board, Shown], str]
+Formatter = Callable[[Board, DisplayOptions], str]
 FORMATS: dict[str, Formatter] = {"json": as_json, "csv": as_csv, "md": as_markdown}
-"""All formats but the table, which needs to know the terminal."""
+"""All formats but the table, which needs to know the width of the terminal."""

@@ -1,35 +1,44 @@
-"""A study as what is shown: rows, the best, the winner, the default, the baseline. Every figure is made here."""
+"""The leaderboard of a study as records: rows, the best, the winner, the default, the baseline.
+
+All figures that are shown anywhere are computed here.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Any
 
+from hpsearch.report.render.records import SCHEMA_VERSION, finite
 from hpsearch.space.space import Params
-from hpsearch.study.history import together
-from hpsearch.study.store import Look, Meta, Study
-from hpsearch.study.trial import Done, Failed, Replicate, Trial
-
-SCHEMA_VERSION = 1
+from hpsearch.study.history import merge_repeats
+from hpsearch.study.layout import StudyMeta
+from hpsearch.study.store import StudyRecord, TestEvaluation
+from hpsearch.study.trial import Done, Failed, Replicate, Result, Trial
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One trial. `score` orders the board (the loss, unless time has a weight); `star`: on the Pareto front.
+    """One trial of a board.
 
-    `state` is pending, done, failed, or stopped: dropped at a rung, with what it was worth there.
-
-    `loss_se` is the standard error of the loss, which one training does not have; `first_loss` is what the first run
-    of a trial promised that was run again.
+    Attributes:
+        state: pending, done, failed, or pruned: dropped at a rung, with the figures that it had
+            there.
+        loss: the mean over all its runs.
+        loss_se: the standard error of the loss; None for a single training.
+        first_loss: the loss of its first run.
+        metric: what is measured beside the loss; None where there is nothing.
+        score: what orders the board: the loss, and the price as far as time has a weight.
+        flops: None where no FLOPs are counted, and so is `cost`.
+        failure: kind and message, of a failed trial.
+        pareto_optimal: no other trial is better in loss or price without being worse in the other.
     """
 
     number: int
     state: str
     params: Params
-    why: str
+    reason: str
     cohort: int
     loss: float | None = None
     first_loss: float | None = None
@@ -41,103 +50,122 @@ class Row:
     cost: float | None = None
     epochs: int | None = None
     best_epoch: int | None = None
-    reason: str | None = None
-    star: bool = False
+    failure: str | None = None
+    pareto_optimal: bool = False
     replicates: tuple[Replicate, ...] = ()
 
     @property
     def early(self) -> str:
-        """What is said behind a loss that is not that of a whole training; empty for the others."""
-        return ", stopped at a rung" if self.state == "stopped" else ""
+        """What follows a loss that is not that of a whole training; empty for the others."""
+        return ", pruned at a rung" if self.state == "pruned" else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Everything that a leaderboard says. `rows` are in order of score; those without one come last."""
+    """Everything that a leaderboard says.
 
-    meta: Meta
-    data: Mapping[str, Any]
+    Attributes:
+        data: what the study says of its data.
+        time_weight: the loss that one would pay for a training that is ten times shorter.
+        price: what trials are paid in: `cost`, or `seconds`.
+        rows: in the order of their scores; those without one come last.
+        best: the trial with the lowest loss, of those that were run most often.
+        winner: the cheapest that cannot be told from the best by score.
+        default: the trial of the default settings.
+        evaluations: all that were made at the test split.
+        wall_seconds: how long all sessions took together.
+        exit: the exit code of the last session; None where none has ended.
+    """
+
+    meta: StudyMeta
+    data: Any
     time_weight: float
+    price: str
     rows: tuple[Row, ...]
     best: Row | None
     winner: Row | None
     default: Row | None
-    looks: tuple[Look, ...]
+    evaluations: tuple[TestEvaluation, ...]
     wall_seconds: float
     exit: int | None
 
     @property
-    def metric(self) -> str:
-        """What `metric` is."""
-        return metric_name(self.data["task"])
+    def metric(self) -> str | None:
+        """The name of what is measured beside the loss; None where there is nothing."""
+        return self.meta.metric
 
     @property
-    def test(self) -> Look | None:
-        """The winner's look at the test split, if it has had one."""
-        return next(
-            (look for look in self.looks if self.winner and look.number == self.winner.number), None
-        )
+    def ended(self) -> int:
+        """How many trials have a loss."""
+        return sum(row.loss is not None for row in self.rows)
+
+    @property
+    def test(self) -> TestEvaluation | None:
+        """The winner's evaluation at the test split, if it has had one."""
+        if self.winner is None:
+            return None
+        number = self.winner.number
+        return next((one for one in self.evaluations if one.number == number), None)
 
 
-def metric_name(task: str) -> str:
-    """What is measured beside the loss."""
-    return "accuracy" if task == "classification" else "r2"
+def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost") -> Board:
+    """Return the board of a study.
 
-
-def board(study: Study, time_weight: float | None = None, by: str = "cost") -> Board:
-    """Put a study's figures together.
-
-    `time_weight` is the study's own where it is None. `by` is what stands for the price of a trial: `cost`,
-    the same everywhere, or the `seconds` that it took.
+    Args:
+        study: is only read.
+        time_weight: stands over that of the study; None keeps it.
+        by: what the price of a trial is: `cost`, the same on every machine, or the `seconds` that
+            it took. Where the study counts no cost, the price is always seconds.
     """
-    weight = study.meta.time_weight if time_weight is None else time_weight
-    scores = {t.number: r.loss for t, r in study.history.weighed(weight, by).done}
-    stars = pareto((r.loss, getattr(r, by), t.number) for t, r in study.history.whole)
-    runs = study.history.runs
-    contenders = {trial.number for trial, _ in study.history.contenders}
+    meta, history = study.meta, study.history
+    price = by if meta.has_cost else "seconds"
+    weight = meta.time_weight if time_weight is None else time_weight
+    scores = {t.number: r.loss for t, r in history.with_time_weight(weight, price).done}
+    front = pareto_front((r.loss, getattr(r, price), t.number) for t, r in history.completed)
+    contenders = {trial.number for trial, _ in history.contenders}
     rows = [
-        _row(runs[trial.number], study, scores, stars)
-        for trial in study.history.trials
-        if trial.of is None
+        _row(history.runs[trial.number], study, scores, front)
+        for trial in history.trials
+        if trial.parent is None
     ]
-    ended = sorted(
+    ranked = sorted(
         (row for row in rows if row.score is not None), key=lambda row: (row.score, row.number)
     )
-    rest = [row for row in rows if row.score is None]
+    compared = [row for row in ranked if row.number in contenders]
+    default = next((trial.number for trial in history.trials if trial.origin == "default"), None)
     return Board(
-        meta=study.meta,
-        data=json.loads(study.meta.data),
+        meta=meta,
+        data=json.loads(meta.data),
         time_weight=weight,
-        rows=(*ended, *rest),
-        best=min(
-            (row for row in ended if row.number in contenders),
-            key=lambda row: (row.loss, row.number),
-            default=None,
-        ),
-        winner=_winner([row for row in ended if row.number in contenders], by),
-        default=next((row for row in rows if row.why == "default"), None),
-        looks=study.looks,
+        price=price,
+        rows=(*ranked, *(row for row in rows if row.score is None)),
+        best=min(compared, key=lambda row: (row.loss, row.number), default=None),
+        winner=_winner(compared, price),
+        default=next((row for row in rows if row.number == default), None),
+        evaluations=study.evaluations,
         wall_seconds=sum(session.wall_seconds for session in study.sessions),
         exit=study.sessions[-1].exit if study.sessions else None,
     )
 
 
-def _winner(ended: Sequence[Row], by: str) -> Row | None:
-    """The cheapest whose score is within one standard error of the best one's; the best where it has none."""
-    if not ended:
+def _winner(ranked: Sequence[Row], price: str) -> Row | None:
+    """Return the cheapest row whose score is within one standard error of the best one.
+
+    Where the best one has no standard error, it is the winner itself.
+    """
+    if not ranked:
         return None
-    best = ended[0]
+    best = ranked[0]
     margin = (best.score or 0.0) + (best.loss_se or 0.0)
-    close = (
-        [row for row in ended if row.score is not None and row.score <= margin]
-        if best.loss_se
-        else [best]
+    near = [row for row in ranked if row.score is not None and row.score <= margin]
+    return min(
+        near if best.loss_se else [best],
+        key=lambda row: (getattr(row, price), row.score, row.number),
     )
-    return min(close, key=lambda row: (getattr(row, by), row.score, row.number))
 
 
-def pareto(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
-    """Of (loss, price, number): the numbers of those that no other beats in the one without losing in the other."""
+def pareto_front(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
+    """Return the numbers of the Pareto-optimal points among (loss, price, number)."""
     front, cheapest = [], float("inf")
     for _, price, number in sorted(points):
         if price < cheapest:
@@ -147,29 +175,35 @@ def pareto(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
 
 
 def _row(
-    runs: Sequence[Trial], study: Study, scores: Mapping[int, float], stars: frozenset[int]
+    runs: Sequence[Trial], study: StudyRecord, scores: Mapping[int, float], front: frozenset[int]
 ) -> Row:
-    trial = runs[0]
-    row = Row(trial.number, "pending", trial.params, trial.why, trial.cohort)
-    first = study.history.ended.get(trial.number)
-    match together(runs, study.history.ended):
+    """Return the row of a trial.
+
+    Args:
+        runs: the trial and its repetitions.
+        study: what it is part of.
+        scores: of the trials that have a loss, by number.
+        front: the numbers of the Pareto-optimal trials.
+    """
+    trial, ended = runs[0], study.history.ended
+    row = Row(trial.number, "pending", trial.params, trial.reason, trial.cohort)
+    match merge_repeats(runs, ended):
         case Done() as done:
+            first = ended.get(trial.number)
             return replace(
                 row,
-                state="stopped" if done.paused else "done",
+                state="pruned" if done.paused else "done",
                 loss=done.loss,
-                first_loss=first.loss
-                if isinstance(first, Done) and first.paused == done.paused
-                else None,
-                metric=figure(done.metric),
+                first_loss=_loss_of(first, done.paused),
+                metric=finite(done.metric) if study.meta.metric else None,
                 loss_se=done.loss_se,
                 score=scores[trial.number],
                 seconds=done.seconds,
-                flops=done.flops,
-                cost=done.cost,
+                flops=done.flops if study.meta.has_cost else None,
+                cost=done.cost if study.meta.has_cost else None,
                 epochs=done.epochs,
                 best_epoch=done.best_epoch,
-                star=trial.number in stars,
+                pareto_optimal=trial.number in front,
                 replicates=done.replicates,
             )
         case Failed() as failed:
@@ -178,15 +212,15 @@ def _row(
                 state="failed",
                 seconds=failed.seconds,
                 epochs=len(failed.curve),
-                reason=failed.reason,
+                failure=failed.reason,
             )
         case _:
             return row
 
 
-def figure(value: float) -> float | None:
-    """A number that can be printed; None for one that is none."""
-    return value if isfinite(value) else None
+def _loss_of(result: Result | None, paused: bool) -> float | None:
+    """Return a run's loss, if it came as far as the merged result that it is shown beside."""
+    return result.loss if isinstance(result, Done) and result.paused == paused else None
 
 
 _TRAINED = ("number", "params", "loss", "loss_se", "metric", "seconds", "flops")
@@ -200,26 +234,33 @@ _TRIAL = (
     "seconds",
     "flops",
     "epochs",
-    "reason",
+    "failure",
     "cohort",
 )
 
 
 def record(board: Board) -> dict[str, Any]:
-    """The board as `--json` prints it: the trials that ended, in full precision, null where there is no number."""
+    """Return what `--json` prints: the trials that ended, in full precision.
+
+    None stands where there is no number.
+    """
     meta, test = board.meta, board.test
     return {
         "schema_version": SCHEMA_VERSION,
         "study": meta.name,
         "strategy": meta.strategy,
         "seed": meta.seed,
-        "data": dict(board.data),
+        "data": board.data,
         "best": _pick(board.best, *_TRAINED),
         "winner": _pick(board.winner, *_TRAINED),
         "default": _pick(board.default, "number", "loss"),
         "baseline": {"loss": meta.baseline_loss, "metric": meta.baseline_metric},
         "test": test
-        and {"loss": figure(test.loss), "metric": figure(test.metric), "looks": len(board.looks)},
+        and {
+            "loss": finite(test.loss),
+            "metric": finite(test.metric) if meta.metric else None,
+            "evaluations": len(board.evaluations),
+        },
         "trials": [_pick(row, *_TRIAL) for row in board.rows if row.state != "pending"],
         "replicates": [
             {"number": row.number, "replicate": run.replicate, "fold": run.fold, "loss": run.loss}
@@ -237,16 +278,18 @@ def _pick(row: Row | None, *names: str) -> dict[str, Any] | None:
     return {name: dict(row.params) if name == "params" else getattr(row, name) for name in names}
 
 
-def canonical(study: Study) -> str:
-    """The rows that are the same for any number of workers and any interruption, one a line.
+def canonical(study: StudyRecord) -> str:
+    """Return the rows that are the same for any number of workers and any interruption.
 
-    Number and replicate, params, state, epochs, loss (as hex), FLOPs, ordered by loss, then number.
+    Each line has number and replicate, params, state, epochs, loss and FLOPs (as hex); they are in
+    the order of loss, then number.
     """
     lines = []
     for trial in study.history.trials:
         result = study.history.results.get(trial.number)
         params = json.dumps(dict(trial.params), sort_keys=True)
-        name = f"{trial.number if trial.of is None else trial.of}.{trial.replicate} {params}"
+        run = trial.number if trial.parent is None else trial.parent
+        name = f"{run}.{trial.replicate} {params}"
         if isinstance(result, Done):
             facts = f"done {result.epochs} {result.loss.hex()} {result.flops.hex()}"
             lines.append((result.loss, trial.number, f"{name} {facts}"))

@@ -1,0 +1,1 @@
+"""The diagnosis of a training, from probes of a network's layers."""

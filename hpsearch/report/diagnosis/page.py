@@ -1,16 +1,16 @@
-"""Probes of networks as one HTML page."""
+"""Diagnoses as one HTML page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from hpsearch.report.diagnosis.view import Checked, Finding, findings
+from hpsearch.engine.structure.diagnosis import Layer, Probe
+from hpsearch.report.diagnosis.view import Diagnosis, Finding, findings
 from hpsearch.report.render import figures
-from hpsearch.report.render.heat import BROKEN, DARK, PALETTE, Scale
+from hpsearch.report.render.heat import BROKEN, DARK, PALETTE, ColourScale
 from hpsearch.report.render.html import page
-from hpsearch.study.trial import Layer
 
 _MEASURES: Mapping[str, Callable[[Layer], float | None]] = {
     "gradient": lambda layer: layer.gradient,
@@ -24,20 +24,20 @@ _TITLES = {
     "update": "Update / weights",
     "dead": "Dead or saturated",
 }
-_SHARE = Scale(-3.0, 0.0)  # of a share that is dead: from a thousandth to all
+_SHARE = ColourScale(-3.0, 0.0)  # of a share that is dead: from a thousandth to all
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A number as it is written, and the class of its colour."""
+    """A number as it is written, and the CSS class of its colour."""
 
     text: str
     shade: str
 
 
 @dataclass(frozen=True, slots=True)
-class Map:
-    """A heat map: a row of cells for each layer, a column for each epoch."""
+class HeatMap:
+    """A row of cells for each layer, by its name, with a column for each epoch."""
 
     title: str
     epochs: Sequence[int]
@@ -46,71 +46,61 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What the page says of one configuration."""
+    """What the page says of one configuration; `losses` are the first and the last one."""
 
     name: str
     losses: tuple[str, str]
     findings: tuple[Finding, ...]
-    maps: Sequence[Map]
+    maps: Sequence[HeatMap]
     settings: str
 
 
-def as_page(title: str, checked: Sequence[Checked]) -> str:
-    """The whole page. Colours mean the same for all configurations."""
-    scales = {name: _SHARE if name == "dead" else _scale(name, checked) for name in _MEASURES}
+def as_page(title: str, diagnoses: Sequence[Diagnosis]) -> str:
+    """Return the page. Colours mean the same for all configurations."""
+    scales = {name: _SHARE if name == "dead" else _scale(name, diagnoses) for name in _MEASURES}
     return page(
-        "health.html",
+        "diagnosis/page.html",
         title=title,
-        sections=[_section(one, scales) for one in checked],
+        sections=[_section(one, scales) for one in diagnoses],
         palette=list(enumerate(PALETTE)),
         dark=DARK,
         broken=BROKEN,
     )
 
 
-def _scale(name: str, checked: Sequence[Checked]) -> Scale:
+def _scale(name: str, diagnoses: Sequence[Diagnosis]) -> ColourScale:
     measure = _MEASURES[name]
-    return Scale.over(
-        measure(layer) for one in checked for probe in one.probes for layer in probe.layers
+    return ColourScale.over(
+        measure(layer) for one in diagnoses for probe in one.probes for layer in probe.layers
     )
 
 
-def _section(checked: Checked, scales: Mapping[str, Scale]) -> Section:
-    first, last = (figures.word(checked.probes[place].loss) for place in (0, -1))
-    maps = [_map(checked, name, scale) for name, scale in scales.items()]
-    return Section(
-        checked.name, (first, last), findings(checked), maps, figures.settings(checked.settings, 4)
-    )
+def _section(diagnosis: Diagnosis, scales: Mapping[str, ColourScale]) -> Section:
+    first, last = (figures.word(diagnosis.probes[at].loss) for at in (0, -1))
+    maps = [_map(diagnosis.probes, name, scale) for name, scale in scales.items()]
+    settings = figures.settings(diagnosis.settings, 4)
+    return Section(diagnosis.name, (first, last), findings(diagnosis), maps, settings)
 
 
-def _map(checked: Checked, name: str, scale: Scale) -> Map:
-    """Epochs and layers that have the measure: there are no updates before the first epoch."""
+def _map(probes: Sequence[Probe], name: str, scale: ColourScale) -> HeatMap:
+    """Return the map of a measure, for the epochs and the layers that have it."""
     measure = _MEASURES[name]
-    probes = [
-        probe
-        for probe in checked.probes
-        if any(measure(layer) is not None for layer in probe.layers)
-    ]
-
-    def rows() -> Iterator[tuple[str, Sequence[Cell]]]:
-        for layers in zip(*(probe.layers for probe in probes), strict=True):
-            values = [measure(layer) for layer in layers]
-            if None not in values:
-                yield (
-                    layers[0].name,
-                    [_cell(value, name, scale) for value in values if value is not None],
-                )
-
-    return Map(_TITLES[name], [probe.epoch for probe in probes], list(rows()))
+    # there are no updates before the first step
+    shown = [probe for probe in probes if any(measure(layer) is not None for layer in probe.layers)]
+    rows = []
+    for layers in zip(*(probe.layers for probe in shown), strict=True):
+        values = [value for layer in layers if (value := measure(layer)) is not None]
+        if len(values) == len(layers):
+            rows.append((layers[0].name, [_cell(value, name, scale) for value in values]))
+    return HeatMap(_TITLES[name], [probe.epoch for probe in shown], rows)
 
 
-def _cell(value: float, name: str, scale: Scale) -> Cell:
+def _cell(value: float, name: str, scale: ColourScale) -> Cell:
+    if value == 0:
+        text = "0"
+    elif name == "dead" and isfinite(value):
+        text = f"{100 * value:.0f} %"
+    else:
+        text = f"{value:.0e}"
     level = scale.level(value)
-    text = (
-        "0"
-        if value == 0
-        else f"{100 * value:.0f} %"
-        if name == "dead" and isfinite(value)
-        else f"{value:.0e}"
-    )
     return Cell(text, "broken" if level is None else f"c{level}")

@@ -1,0 +1,1 @@
+"""What all reports are made of: numbers as text, tables, charts, colours and HTML pages."""

@@ -1,4 +1,4 @@
-"""Little pictures for a terminal: bars in eighths of a line, and curves in dots of braille."""
+"""Small pictures for a terminal: bars in eighths of a line, and curves in dots of braille."""
 
 from __future__ import annotations
 
@@ -16,14 +16,31 @@ _BLANK = 0x2800
 
 
 def bars(values: Sequence[float | None], low: float, high: float, least: int = 1) -> str:
-    """A bar for each value, from `least` eighths (`low` and below) to a full one (`high`); a blank for no value."""
+    """Return a bar for each value, and a blank where there is none.
+
+    Args:
+        values: are drawn from left to right.
+        low: the value of the smallest bar; what is smaller gets the same.
+        high: the value of a full bar.
+        least: the eighths of a line that the smallest bar has.
+    """
     span = (high - low) or 1.0
     eighths = [None if v is None else round(least + (8 - least) * (v - low) / span) for v in values]
     return "".join(" " if n is None else _BARS[min(8, max(least, n))] for n in eighths)
 
 
+def sparkline(values: Sequence[float]) -> str:
+    """Return a bar for each value, the smallest lowest, and a dot for what is not finite."""
+    known = [value for value in values if isfinite(value)]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    span = (high - low) or 1.0
+    return "".join(
+        _BARS[1 + min(7, int(8 * (v - low) / span))] if isfinite(v) else "·" for v in values
+    )
+
+
 def interval(low: float, middle: float, high: float, width: int) -> str:
-    """A mean between its deviations, on a line of so many columns that stands for 0 to 1."""
+    """Return a dot on a line from `low` to `high`, on `width` columns that stand for 0 to 1."""
     first, at, last = (min(width - 1, max(0, int(share * width))) for share in (low, middle, high))
     signs = ["─" if first <= column <= last else " " for column in range(width)]
     signs[at] = "●"
@@ -31,7 +48,10 @@ def interval(low: float, middle: float, high: float, width: int) -> str:
 
 
 class Canvas:
-    """Dots in signs of braille, two by four in each; the style of a sign is that of what was drawn there last."""
+    """A picture in dots of braille, two by four in each sign.
+
+    A sign has the style of what was drawn there last.
+    """
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = 2 * width, 4 * height
@@ -39,13 +59,13 @@ class Canvas:
         self._styles = [[""] * width for _ in range(height)]
 
     def dot(self, x: float, y: float, style: str) -> None:
-        """A dot at a place from the lower left, both from 0 to 1."""
+        """Draw a dot; x and y are from 0 to 1, measured from the lower left."""
         column, row = round(x * (self.width - 1)), round((1.0 - y) * (self.height - 1))
         self._signs[row // 4][column // 2] |= _DOTS[column % 2][row % 4]
         self._styles[row // 4][column // 2] = style
 
     def line(self, points: Sequence[tuple[float, float]], style: str) -> None:
-        """From point to point."""
+        """Draw a line from point to point."""
         for x, y in points[:1]:
             self.dot(x, y, style)
         for (x, y), (u, v) in pairwise(points):
@@ -54,7 +74,8 @@ class Canvas:
                 self.dot(x + (u - x) * step / steps, y + (v - y) * step / steps, style)
 
     def texts(self) -> list[Text]:
-        """Its lines; where there is no dot, a space (some fonts draw the blank sign of braille)."""
+        """Return its lines."""
+        # a space stands where there is no dot: some fonts draw the blank sign of braille
         return [
             Text().join(
                 Text(" " if sign == _BLANK else chr(sign), style)
@@ -65,32 +86,42 @@ class Canvas:
 
 
 def plot(curves: Sequence[tuple[Sequence[float], str]], width: int, height: int) -> Text:
-    """Curves over 1, 2, 3, ..., each with its style, between axes; what is no number interrupts a curve."""
+    """Return curves over epochs 1, 2, 3, ... between axes.
+
+    Args:
+        curves: the values and the style of each; what is not finite interrupts a curve.
+        width: of the whole picture, in columns.
+        height: of the curves, in lines; the axis and its labels come below.
+    """
     axis = Axis.over(value for values, _ in curves for value in values)
     count = max((len(values) for values, _ in curves), default=0)
-    heads = {
+    labels = {
         round((1.0 - axis.at(tick)) * (height - 1)): f"{tick:g}" for tick in axis.ticks(height // 2)
     }
-    indent = max(map(len, heads.values()), default=0)
+    indent = max(map(len, labels.values()), default=0)
     canvas = Canvas(max(10, width - indent - 2), height)
     for values, style in curves:
-        run: list[tuple[float, float]] = []
-        for position, value in enumerate(values):
-            if isfinite(value):
-                run.append((position / max(1, count - 1), axis.at(value)))
-            else:
-                canvas.line(run, style)
-                run = []
-        canvas.line(run, style)
-    lines = [
-        Text(f"{heads.get(row, ''):>{indent}} {'┤' if row in heads else '│'}").append_text(line)
+        _draw(canvas, axis, values, style, count)
+    drawn = [
+        Text(f"{labels.get(row, ''):>{indent}} {'┤' if row in labels else '│'}").append_text(line)
         for row, line in enumerate(canvas.texts())
     ]
-    for line in lines:
+    for line in drawn:
         line.rstrip()
     columns = canvas.width // 2
     ends = f"1{'epoch':^{max(5, columns - 1 - len(str(count)))}}{count}"
     scale = [Text(f"{' ' * indent} (powers of ten)", "dim")] if axis.log else []
-    return Text("\n").join(
-        [*scale, *lines, Text(" " * indent + " └" + "─" * columns), Text(f"{' ' * indent}  {ends}")]
-    )
+    floor = [Text(" " * indent + " └" + "─" * columns), Text(f"{' ' * indent}  {ends}")]
+    return Text("\n").join([*scale, *drawn, *floor])
+
+
+def _draw(canvas: Canvas, axis: Axis, values: Sequence[float], style: str, count: int) -> None:
+    """Draw one of several curves, the longest of which has `count` values."""
+    run: list[tuple[float, float]] = []
+    for position, value in enumerate(values):
+        if isfinite(value):
+            run.append((position / max(1, count - 1), axis.at(value)))
+        else:
+            canvas.line(run, style)
+            run = []
+    canvas.line(run, style)

@@ -1,4 +1,4 @@
-"""Axes with round ticks, and charts as the points of an SVG: a template only has to write them down."""
+"""Axes with round ticks, and charts as the points of an SVG, which a template writes down."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MARGIN = 0.04  # of a range, beyond its ends
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Where numbers from `low` to `high` stand, from 0 to 1."""
+    """An axis from `low` to `high`: positions along it are from 0 to 1."""
 
     low: float
     high: float
@@ -23,7 +23,10 @@ class Axis:
 
     @classmethod
     def over(cls, values: Iterable[float], log: bool | None = None) -> Axis:
-        """All of the values that are numbers; logarithmic where they are above 0 and far apart, unless told."""
+        """Return an axis with room for all finite values.
+
+        It is logarithmic where they are above 0 and far apart, unless `log` decides it.
+        """
         known = [value for value in values if isfinite(value)]
         low, high = min(known, default=0.0), max(known, default=1.0)
         steep = low > 0 and high > _STEEP * low if log is None else log and low > 0
@@ -37,7 +40,7 @@ class Axis:
         return cls(low - room, high + room)
 
     def at(self, value: float) -> float:
-        """The value's place; what lies beyond an end stands there."""
+        """Return a value's position; what lies beyond an end stands there."""
         if self.log:
             share = log10(max(value, self.low) / self.low) / log10(self.high / self.low)
         else:
@@ -45,12 +48,21 @@ class Axis:
         return min(1.0, max(0.0, share))
 
     def ticks(self, most: int = 5) -> list[float]:
-        """Round numbers along it."""
+        """Return round numbers along it."""
         return round_numbers(self.low, self.high, self.log, most)
 
 
+def axis_ticks(axis: Axis, most: int = 5) -> list[tuple[float, str]]:
+    """Return round numbers along an axis: the position and the text of each."""
+    return [(axis.at(tick), f"{tick:g}") for tick in axis.ticks(most)]
+
+
 def round_numbers(low: float, high: float, log: bool, most: int = 5) -> list[float]:
-    """At most about so many between two numbers: of powers of ten, or with equal steps of 1, 2 or 5 times one."""
+    """Return about `most` round numbers between two, or fewer.
+
+    On a logarithmic scale they are 1, 2 and 5 times powers of ten, or powers of ten alone; on a
+    linear one their steps are 1, 2 or 5 times a power of ten.
+    """
     if log:
         decades = range(floor(log10(low)), ceil(log10(high)) + 1)
         for digits in ((1, 2, 5), (1, 3), (1,)):
@@ -63,23 +75,31 @@ def round_numbers(low: float, high: float, log: bool, most: int = 5) -> list[flo
     return [float(f"{k * step:.12g}") for k in range(ceil(low / step), floor(high / step) + 1)]
 
 
-def along(
-    values: Sequence[Value], places: Sequence[float], most: int = 5
+def parameter_ticks(
+    values: Sequence[Value], positions: Sequence[float], most: int = 5
 ) -> list[tuple[float, str]]:
-    """Round numbers along a parameter, whose values and their places [0, 1] are known at many points."""
+    """Return round numbers along a parameter: the position and the text of each.
+
+    Args:
+        values: numbers in order, so many that what lies between two can be interpolated.
+        positions: where these values stand along the parameter, from 0 to 1.
+        most: about how many ticks there are at most.
+    """
     numbers = [float(value) for value in values]
     if len(numbers) <= most:
-        return [(place, f"{number:g}") for place, number in zip(places, numbers, strict=True)]
+        return [(at, f"{number:g}") for at, number in zip(positions, numbers, strict=True)]
     low, high = numbers[0], numbers[-1]
-    middle = numbers[min(bisect_left(places, (places[0] + places[-1]) / 2), len(numbers) - 1)]
+    halfway = bisect_left(positions, (positions[0] + positions[-1]) / 2)
+    middle = numbers[min(halfway, len(numbers) - 1)]
     log = low > 0 and high > 5 * low and middle < 0.8 * (low + high) / 2
     return [
-        (_interpolated(tick, numbers, places), f"{tick:g}")
+        (_interpolated(tick, numbers, positions), f"{tick:g}")
         for tick in round_numbers(low, high, log, most)
     ]
 
 
 def _interpolated(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
+    """Return y at x, on the lines between the points (xs, ys)."""
     at = min(max(bisect_left(xs, x), 1), len(xs) - 1)
     share = (x - xs[at - 1]) / (xs[at] - xs[at - 1])
     return ys[at - 1] + share * (ys[at] - ys[at - 1])
@@ -87,18 +107,21 @@ def _interpolated(x: float, xs: Sequence[float], ys: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place with a text: a tick, or a dot and what it says when it is pointed at; `size` of a whisker around it."""
+    """A tick with its text, or a dot with the text that is shown when it is pointed at.
+
+    `whisker` is the length of the line above and below a dot.
+    """
 
     x: float
     y: float
     text: str = ""
     kind: str = ""
-    size: float = 0.0
+    whisker: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A line, or the outline of an area: `kind` is the class that gives it its colour."""
+    """A line, or the outline of an area; `kind` is the CSS class that gives it its colour."""
 
     kind: str
     points: str
@@ -106,7 +129,10 @@ class Shape:
 
 @dataclass(slots=True)
 class Chart:
-    """A chart in the making: everything is put in by shares from 0 to 1, from the lower left, and kept in pixels."""
+    """A chart in the making.
+
+    Positions are given as shares from 0 to 1, from the lower left, and kept in pixels.
+    """
 
     title: str
     width: float
@@ -130,42 +156,49 @@ class Chart:
 
     @property
     def floor(self) -> float:
-        """Where the horizontal axis is."""
+        """The vertical position of the horizontal axis, in pixels from the top."""
         return self._y(0.0)
 
     @property
     def end(self) -> float:
-        """Where the horizontal axis ends."""
+        """The right end of the horizontal axis, in pixels from the left."""
         return self._x(1.0)
 
     def line(self, kind: str, points: Iterable[tuple[float, float]]) -> None:
-        """From point to point."""
+        """Add a line from point to point."""
         self.lines.append(Shape(kind, self._points(points)))
 
     def area(
         self, kind: str, xs: Sequence[float], lower: Sequence[float], upper: Sequence[float]
     ) -> None:
-        """What lies between two lines."""
+        """Add the area between two lines.
+
+        Args:
+            kind: the CSS class.
+            xs: the positions of the points of both lines.
+            lower: the heights of the lower line.
+            upper: the heights of the upper line.
+        """
         outline = [*zip(xs, upper, strict=True), *reversed(list(zip(xs, lower, strict=True)))]
         self.areas.append(Shape(kind, self._points(outline)))
 
-    def dot(self, kind: str, x: float, y: float, text: str, spread: float = 0.0) -> None:
-        """A dot that says something; with a whisker of so much above and below."""
-        self.dots.append(
-            Mark(
-                self._x(x), self._y(y), text, kind, round(spread * (self._y(0.0) - self._y(1.0)), 1)
-            )
-        )
+    def dot(self, kind: str, x: float, y: float, text: str, whisker: float = 0.0) -> None:
+        """Add a dot.
+
+        Args:
+            kind: the CSS class.
+            x: how far to the right it stands.
+            y: how far up it stands.
+            text: is shown when the dot is pointed at.
+            whisker: the length of the line above and below it, as a share of the height.
+        """
+        length = round(whisker * (self._y(0.0) - self._y(1.0)), 1)
+        self.dots.append(Mark(self._x(x), self._y(y), text, kind, length))
 
     def ticks(self, xs: Iterable[tuple[float, str]], ys: Iterable[tuple[float, str]]) -> None:
-        """What is written along the axes."""
-        self.x_ticks += [Mark(self._x(place), self.floor, text) for place, text in xs]
-        self.y_ticks += [Mark(self.left, self._y(place), text) for place, text in ys]
+        """Add ticks along the axes: the position and the text of each."""
+        self.x_ticks += [Mark(self._x(at), self.floor, text) for at, text in xs]
+        self.y_ticks += [Mark(self.left, self._y(at), text) for at, text in ys]
 
     def _points(self, points: Iterable[tuple[float, float]]) -> str:
         return " ".join(f"{self._x(x):g},{self._y(y):g}" for x, y in points)
-
-
-def marks(axis: Axis, most: int = 5) -> list[tuple[float, str]]:
-    """An axis's ticks, and where they stand."""
-    return [(axis.at(tick), f"{tick:g}") for tick in axis.ticks(most)]

@@ -1,4 +1,7 @@
-"""Numbers as text, a column at a time, so that they align: the smallest decides how many digits all have."""
+"""Numbers as text, a column at a time, so that they align.
+
+The smallest number of a column decides how many decimals all of them have.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params
 
 NOTHING = "-"
-_WIDEST = 1e7  # written out in full below this
+"""What stands where there is no number."""
+
+_WIDEST = 1e7  # numbers are written out in full below this
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def texts(values: Sequence[Value | None], digits: int) -> list[str]:
-    """A column of settings: numbers as in `decimals`, words as they are."""
+    """Return a column of settings: numbers as in `decimals`, texts as they are."""
     if any(isinstance(value, float) for value in values) and not any(
         isinstance(value, str) for value in values
     ):
@@ -23,12 +28,15 @@ def texts(values: Sequence[Value | None], digits: int) -> list[str]:
 
 
 def decimals(values: Sequence[float | None], digits: int) -> list[str]:
-    """With the decimals that give the smallest `digits` significant digits; as powers of ten where those are many."""
+    """Return numbers with as many decimals as give the smallest `digits` significant digits.
+
+    Where those would be many, all numbers are written with powers of ten.
+    """
     sizes = [abs(value) for value in values if value and math.isfinite(value)]
-    places = max(0, digits - 1 - math.floor(math.log10(min(sizes, default=1.0))))
-    if places > digits + 3 or max(sizes, default=1.0) >= _WIDEST:
+    count = max(0, digits - 1 - math.floor(math.log10(min(sizes, default=1.0))))
+    if count > digits + 3 or max(sizes, default=1.0) >= _WIDEST:
         return [_scientific(value, digits) for value in values]
-    return [NOTHING if value is None else f"{value:.{places}f}" for value in values]
+    return [NOTHING if value is None else f"{value:.{count}f}" for value in values]
 
 
 def _scientific(value: float | None, digits: int) -> str:
@@ -37,22 +45,26 @@ def _scientific(value: float | None, digits: int) -> str:
     return f"{value:.{digits - 1}e}" if value else "0"
 
 
-def shares(values: Sequence[float | None], digits: int) -> list[str]:
-    """Accuracies, in per cent."""
-    return [
-        NOTHING if value is None else f"{100 * value:.{max(0, digits - 2)}f} %" for value in values
-    ]
+def percentages(values: Sequence[float | None], digits: int) -> list[str]:
+    """Return shares (1 is all) in per cent, with `digits` significant digits from 10 % on."""
+    count = max(0, digits - 2)
+    return [NOTHING if value is None else f"{100 * value:.{count}f} %" for value in values]
+
+
+def metrics(name: str | None, values: Sequence[float | None], digits: int) -> list[str]:
+    """Return values of the metric of this name: accuracies in per cent, others as decimals."""
+    return percentages(values, digits) if name == "accuracy" else decimals(values, digits)
 
 
 def seconds(values: Sequence[float | None]) -> list[str]:
-    """Durations: to about three digits of the longest."""
+    """Return durations with about three significant digits of the longest."""
     longest = max((value for value in values if value is not None), default=0.0)
-    places = 3 if longest < 1 else 2 if longest < 100 else 1 if longest < 1000 else 0
-    return [NOTHING if value is None else f"{value:.{places}f}" for value in values]
+    count = 3 if longest < 1 else 2 if longest < 100 else 1 if longest < 1000 else 0
+    return [NOTHING if value is None else f"{value:.{count}f}" for value in values]
 
 
 def prefixed(values: Sequence[float | None]) -> list[str]:
-    """Counts of very many, such as 285 M."""
+    """Return large counts with an SI prefix, such as 285 M."""
     return [NOTHING if value is None else _prefixed(value) for value in values]
 
 
@@ -64,19 +76,19 @@ def _prefixed(value: float) -> str:
 
 
 def word(value: Value, digits: int = 4) -> str:
-    """One setting by itself."""
+    """Return one setting as text."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def settings(params: Params, digits: int) -> str:
-    """All settings on one line, as `--set` takes them."""
+    """Return all settings on one line, as `--set` takes them."""
     return " ".join(f"{name}={word(value, digits)}" for name, value in params.items())
 
 
 def duration(seconds: float) -> str:
-    """A span of time for people: 0.4 s, 12 s, 3 min 20 s, 2 h 05 min."""
+    """Return a span of time for people: 0.4 s, 12 s, 3 min 20 s, 2 h 05 min."""
     if seconds < 10:
         return f"{seconds:.2g} s"
     whole = round(seconds)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite, log10
 
-# From little to much, alike to the eye in their steps and told apart by the colour-blind (matplotlib's viridis).
+# From little to much: matplotlib's viridis, whose steps look alike and which the colour-blind can
+# tell apart.
 PALETTE = (
     "#440154",
     "#472d7b",
@@ -18,26 +19,28 @@ PALETTE = (
     "#addc30",
     "#fde725",
 )
-BROKEN = "#d62728"  # what is not a number
-DARK = 5  # of the palette, those on which white is legible
+BROKEN = "#d62728"
+"""The colour of what is not a number."""
+DARK = 5
+"""How many colours of the palette, from the first on, are so dark that white is legible on them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """The powers of ten at the ends of the palette."""
+class ColourScale:
+    """A scale for the palette: the powers of ten at its ends."""
 
     low: float
     high: float
 
     @classmethod
-    def over(cls, values: Iterable[float | None]) -> Scale:
-        """From the smallest to the largest of the values above 0: at least a decade."""
+    def over(cls, values: Iterable[float | None]) -> ColourScale:
+        """Return the scale from the smallest to the largest value above 0: at least one decade."""
         powers = [log10(value) for value in values if value and isfinite(value)]
         high = max(powers, default=0.0)
         return cls(min(min(powers, default=0.0), high - 1), high)
 
     def level(self, value: float) -> int | None:
-        """The place in the palette; the first for 0, None for what is not a number."""
+        """Return a value's position in the palette: 0 for 0, None for what is not a number."""
         if not isfinite(value):
             return None
         share = (log10(value) - self.low) / (self.high - self.low) if value > 0 else 0.0
@@ -45,7 +48,7 @@ class Scale:
 
 
 def style(level: int | None) -> str:
-    """As rich takes it."""
+    """Return the style of a cell at this level, as rich takes it."""
     if level is None:
         return f"white on {BROKEN}"
     return f"{'white' if level < DARK else 'black'} on {PALETTE[level]}"

@@ -1,4 +1,4 @@
-"""HTML pages: self-contained, without a script, and all that a person wrote escaped."""
+"""HTML pages: each is one file without a script, and all that a person wrote is escaped."""
 
 from __future__ import annotations
 
@@ -16,5 +16,8 @@ _TEMPLATES = Environment(
 
 
 def page(template: str, **parts: Any) -> str:
-    """A template that extends base.html, filled in."""
+    """Return a page: a template, such as "trial/page.html", with its parts filled in.
+
+    Names of templates are relative to this package; each extends "render/base.html".
+    """
     return _TEMPLATES.get_template(template).render(**parts)

@@ -1,0 +1,328 @@
+"""What a new search and a resumed one share: how it runs, what it shows, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hpsearch.commands import console
+from hpsearch.config.schema import RunnerKeys
+from hpsearch.data import Dataset
+from hpsearch.data.stored import mapped, write
+from hpsearch.errors import (
+    EXIT_CRASHING,
+    EXIT_INTERRUPTED,
+    EXIT_NO_WINNER,
+    EXIT_OK,
+    EXIT_TERMINATED,
+    HpsearchError,
+    Problem,
+    SpecError,
+)
+from hpsearch.objectives import TestScore
+from hpsearch.objectives.networks import Networks, set_up
+from hpsearch.report.board.live import LiveView
+from hpsearch.report.board.progress import Lines, Quiet, Subject, View
+from hpsearch.report.board.text import DisplayOptions, as_json, as_table
+from hpsearch.report.board.view import board
+from hpsearch.report.render.figures import duration
+from hpsearch.runners import (
+    RUNNERS,
+    Resources,
+    Runner,
+    Work,
+    WorkCrashed,
+    WorkFinished,
+    WorkKey,
+)
+from hpsearch.search.loop import CohortFinished, CohortRetried, Stop, run, spent
+from hpsearch.search.plan import Plan
+from hpsearch.strategies import Limit
+from hpsearch.study.artefacts import FOLDER, Artefacts
+from hpsearch.study.files import sweep, unwritable
+from hpsearch.study.layout import StudyMeta
+from hpsearch.study.store import Session, Store, StudyRecord, TestEvaluation
+from hpsearch.study.trial import Done, Notice
+
+_SHOWN = 10  # rows of the board after a search
+_POLL = 0.2  # seconds between looks at the signals
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a search is run; only the threads and the device change what it finds.
+
+    Attributes:
+        resources: workers, threads and memory.
+        runner: where work is done, with keys of its own.
+        device: the device that is asked for: auto, cpu, cuda or cuda:i.
+        json: whether one JSON object is printed in place of the table.
+        quiet: whether nothing is shown on stderr.
+        no_color: whether there are no colours.
+        started: when the command began, by the monotonic clock.
+    """
+
+    resources: Resources
+    runner: RunnerKeys
+    device: str
+    json: bool
+    quiet: bool
+    no_color: bool
+    started: float
+
+    def limit(self, seconds: float) -> Limit:
+        """Return what the workers may spend in so many seconds by the clock.
+
+        Suggestions and waiting take their part of it.
+        """
+        workers = self.resources.workers
+        return Limit(seconds * workers, lambda history: (time.monotonic() - self.started) * workers)
+
+    def build(self, artefacts: Artefacts) -> Runner:
+        """Return the runner; enter it to start it."""
+        own = self.runner.part(RUNNERS.load(self.runner.name))
+        return own.build(self.resources, artefacts)
+
+    def view(self, subject: Subject) -> View:
+        """Return what is shown on stderr."""
+        if self.quiet:
+            return Quiet()
+        notes = console.progress(self.no_color)
+        return LiveView(notes, subject) if console.animated(notes) else Lines(notes, subject)
+
+    def note(self, text: str) -> None:
+        """Print a line on stderr."""
+        if not self.quiet:
+            console.progress(self.no_color).print(text, markup=False, soft_wrap=True)
+
+
+def resources(workers: int | None, threads: int, memory: int | None) -> Resources:
+    """Return what a search may use: as many workers as there are cores for them, unless told."""
+    cores = len(os.sched_getaffinity(0))
+    return Resources(workers or max(1, cores // threads), threads, memory)
+
+
+def ask_for_device(runner: Runner, options: RunOptions) -> Work:
+    """Begin to find out which device there is, and return the work; see `chosen_device`.
+
+    It is begun before the data is read, so that workers import what they need in the meantime.
+    """
+    call = "hpsearch.engine.device:choose"
+    environment = set_up(options.resources.threads)
+    work = Work(WorkKey(-1), call, options.device, set_up=environment)
+    runner.submit(work)
+    return work
+
+
+def chosen_device(runner: Runner, work: Work) -> str:
+    """Return the device that `auto` means here, or the one asked for if it is there.
+
+    Raises:
+        SpecError: it is not there.
+    """
+    (device,) = collect(runner, work)
+    return str(device)
+
+
+def collect(runner: Runner, work: Work, stop: Stop | None = None) -> list[Any]:
+    """Return all events of a piece of work that was submitted; none where `stop` says so before.
+
+    Raises:
+        SpecError: it crashed.
+        HpsearchError: what it says itself.
+    """
+    given: list[Any] = []
+    while stop is None or not stop.now():
+        for key, event in runner.wait(_POLL):
+            if key != work.key:
+                continue
+            if isinstance(event, WorkFinished):
+                return given
+            if isinstance(event, HpsearchError):
+                raise event
+            if isinstance(event, WorkCrashed):
+                what = event.message if event.kind == "error" else event.reason
+                raise SpecError(Problem("E080", what))
+            given.append(event)
+    return []
+
+
+def stored_data(data: Dataset, artefacts: Artefacts) -> tuple[Dataset, str]:
+    """Keep the data for workers to map; return it as it is mapped, and its digest."""
+    digest = artefacts.fill(partial(write, data))
+    return mapped(artefacts.path(digest)), digest
+
+
+def plan_of(strategy: str, networks: Networks) -> Plan:
+    """Return the plan of a search over networks."""
+    spec = networks.spec
+    assert spec.options is not None, "a search has a strategy"
+    return Plan(strategy, spec.options, spec.search, networks, spec.trials)
+
+
+def finish(
+    plan: Plan, options: RunOptions, runner: Runner, store: Store, held: Collection[str]
+) -> int:
+    """Search, judge the winner on the test split, print the board; return the exit code.
+
+    `held` are the digests of artefacts that this run needs beside those that the study keeps.
+    """
+    study, began = store.study(), time.monotonic()
+    meta, keys = study.meta, plan.keys
+    limit = options.limit(keys.time) if keys.time else None
+    search = plan.search(meta.budget, limit)
+    deadline = options.started + keys.time if keys.time else float("inf")
+    stop = Stop(deadline=deadline, grace=keys.grace)
+    keeper = _Keeper(store, plan, held)
+    keeper.clean()
+    with _signals(stop), options.view(_subject(plan, meta)) as view:
+        for event in run(search, store, runner, stop):
+            if isinstance(event, CohortFinished):
+                keeper.take(event)
+            if trace := _traceback(event):
+                _log(store.folder / "errors.log", trace)
+            view.show(event)
+        if not stop.signals:
+            _final_test(plan, options, runner, store, stop)
+    sweep(store.folder)  # what killed workers of this run, and killed runs, have left unfinished
+    keeper.held = ()
+    keeper.clean()
+    code = _exit(store.study(), stop, plan.epochs)
+    store.record_session(Session(time.monotonic() - began, code))
+    _print(store.study(), options, store.folder, stop, plan.epochs)
+    return code
+
+
+class _Keeper:
+    """Removes artefacts that are not needed any more."""
+
+    def __init__(self, store: Store, plan: Plan, held: Collection[str]) -> None:
+        self.held = held
+        self._store, self._objective = store, plan.objective
+        self._artefacts = Artefacts(store.folder / FOLDER)
+        self._recorded: set[str] = set()
+
+    def clean(self) -> None:
+        """Remove all that is not needed, also what a killed run has left; nothing may be running."""
+        study = self._store.study()
+        judged = {one.weights for one in study.evaluations if one.weights}
+        kept = {*self._objective.kept(study.history), *judged, *self.held}
+        self._artefacts.keep_only(kept)
+
+    def take(self, event: CohortFinished) -> None:
+        """Remove what is not needed after these results.
+
+        What belongs to no result yet stays: other cohorts are running.
+        """
+        done = (result for result in event.results.values() if isinstance(result, Done))
+        self._recorded |= {digest for one in done for digest in one.artefacts.values()}
+        doomed = self._recorded - {*self._objective.kept(event.history), *self.held}
+        self._artefacts.remove(doomed.__contains__)
+        self._recorded -= doomed
+
+
+def _traceback(event: object) -> str:
+    if isinstance(event, CohortRetried):
+        return event.failure.traceback
+    return event.traceback if isinstance(event, CohortFinished) else ""
+
+
+def _subject(plan: Plan, meta: StudyMeta) -> Subject:
+    title = f"{meta.name}: {plan.strategy}, seed {meta.seed}"
+    total = plan.total(meta.budget)
+    return Subject(title, total, meta.metric, plan.objective.epochs, whole=plan.epochs)
+
+
+def _exit(study: StudyRecord, stop: Stop, epochs: int) -> int:
+    if stop.crashing:
+        return EXIT_CRASHING
+    if stop.signals and _is_unfinished(study, epochs):
+        return EXIT_INTERRUPTED if stop.signals[0] == signal.SIGINT else EXIT_TERMINATED
+    return EXIT_OK if study.history.done else EXIT_NO_WINNER
+
+
+def _is_unfinished(study: StudyRecord, epochs: int) -> bool:
+    """Return whether there may be something left to do.
+
+    Where there is no budget, only the strategy knows.
+    """
+    budget = study.meta.budget
+    if study.history.pending or budget is None:
+        return True
+    return spent(study.history, epochs) < budget * epochs
+
+
+@contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    """Let Ctrl-C and a polite kill only tell `stop`."""
+
+    def note(number: int, frame: object) -> None:
+        stop.signal(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _log(path: Path, text: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as log:
+            log.write(text + "\n")
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _final_test(plan: Plan, options: RunOptions, runner: Runner, store: Store, stop: Stop) -> None:
+    """Judge the winner on the test split, unless it has been: evaluations are counted."""
+    study = store.study()
+    now = board(study)
+    if now.winner is None or now.test:
+        return
+    number = now.winner.number
+    trial, result = study.history.trials[number], study.history.ended[number]
+    work = plan.objective.final_test(trial, result) if isinstance(result, Done) else None
+    if work is None:
+        return
+    try:
+        runner.submit(work)
+        for event in collect(runner, work, stop):
+            if isinstance(event, Notice):
+                options.note(event.text)
+            elif isinstance(event, TestScore):
+                store.record_test(TestEvaluation(number, event.loss, event.metric, event.weights))
+    except SpecError as error:  # the search is not lost with it
+        options.note(f"the winner could not be scored on the test split: {error}")
+
+
+def _print(study: StudyRecord, options: RunOptions, folder: Path, stop: Stop, epochs: int) -> None:
+    results = console.result(options.no_color)
+    now = board(study)
+    if options.json:
+        console.emit(as_json(now, DisplayOptions()))
+    else:
+        table = as_table(now, DisplayOptions(top=_SHOWN), results.width)
+        console.emit(console.rendered(table, results))
+    ended, place = len(study.history.ended), shlex.quote(str(folder))
+    options.note(f"\n{counted(ended)} in {duration(now.wall_seconds)}; all is kept in {folder}")
+    if stop.crashing:
+        options.note(f"stopped: {stop.crashing}")
+    if stop.soon() and _is_unfinished(study, epochs):
+        options.note(f"stopped early; go on with:  hpsearch resume {place}")
+    else:
+        options.note(f"next:  hpsearch leaderboard {place} --sort seconds")
+
+
+def counted(trials: int) -> str:
+    """Return so many trials in words."""
+    return "1 trial" if trials == 1 else f"{trials:,} trials"

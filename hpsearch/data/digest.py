@@ -1,0 +1,24 @@
+"""The digest of a data set, by which a study recognises the data that it was begun with."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from hpsearch.data import Dataset
+
+
+def digest_of(dataset: Dataset) -> str:
+    """Return the sha256 (64 hexadecimal digits) of inputs, targets, their meaning and the split.
+
+    The name, the names of the columns and the scale of the inputs do not count: they change no
+    result, or follow from what does count.
+    """
+    rows = [part for fold in dataset.folds for part in (fold.train, fold.validation)]
+    facts = (dataset.classes, dataset.target_center, dataset.target_scale)
+    total = hashlib.sha256(repr(facts).encode())
+    for array in (dataset.inputs, dataset.targets, *rows, dataset.test):
+        total.update(f"{array.dtype.str}{array.shape}".encode())
+        total.update(np.ascontiguousarray(array).data)
+    return total.hexdigest()

@@ -1,0 +1,60 @@
+"""Find the loader of a source, and read it."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+from hpsearch.data import LOADERS, DataSpec, RawData
+from hpsearch.errors import Problem, SpecError
+from hpsearch.registry import closest
+
+_MOST_NEIGHBOURS = 1000  # files of a folder that are compared with a name that is not there
+
+
+def read_source(spec: DataSpec) -> RawData:
+    """Return what the source's loader returns.
+
+    Raises:
+        SpecError: there is no such source (E070), or its loader refuses it.
+    """
+    try:
+        return LOADERS.load(_kind(spec))(spec)
+    except OSError as error:
+        raise SpecError(
+            Problem("E070", f"cannot read '{spec.source}': {error.strerror or error}")
+        ) from error
+
+
+def _kind(spec: DataSpec) -> str:
+    """Return the name in `LOADERS` under which the source is read."""
+    if spec.source in LOADERS and not spec.source.startswith("*"):
+        return spec.source
+    path = spec.path
+    if not path.exists():
+        raise _not_there(spec)
+    if not path.is_dir() and not path.is_file():  # a device need not have an end
+        fault = f"'{spec.source}' is neither a file nor a folder"
+        raise SpecError(Problem("E070", fault, help=_known()))
+    kind = "*/" if path.is_dir() else f"*{path.suffix.lower()}"
+    if kind not in LOADERS:
+        fault = f"'{spec.source}' is no kind of data that can be read"
+        raise SpecError(Problem("E070", fault, help=_known()))
+    return kind
+
+
+def _not_there(spec: DataSpec) -> SpecError:
+    """Return the error for a source that does not exist, with a name that is much like it."""
+    path = spec.path
+    names = {name: name for name in LOADERS if not name.startswith("*")}
+    if path.parent.is_dir():
+        near_by = islice(path.parent.iterdir(), _MOST_NEIGHBOURS)
+        names |= {file.name: str(Path(spec.source).parent / file.name) for file in near_by}
+    near = closest(path.name, names)
+    hint = f"did you mean '{names[near]}'?" if near else ""
+    fault = f"there is no '{spec.source}' (looked for {path.absolute()})"
+    return SpecError(Problem("E070", fault, hint=hint, help=_known()))
+
+
+def _known() -> str:
+    return f"data comes from: {', '.join(LOADERS)}"

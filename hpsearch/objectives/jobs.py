@@ -1,0 +1,73 @@
+"""What is sent to a worker that trains networks. These records import no torch and hold no paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hpsearch.engine.structure.cohorts import Metric
+from hpsearch.engine.structure.members import Member
+
+
+def pause_name(member: Member) -> str:
+    """Return the name, among the artefacts of a trial, of what a member paused with."""
+    return f"pause {member.replicate}.{member.fold}"
+
+
+@dataclass(frozen=True, slots=True)
+class DataRef:
+    """The data that a worker maps: the digest of the artefact, and which draw of the split."""
+
+    digest: str
+    resplit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """Members of one segment that are trained as one cohort.
+
+    Attributes:
+        members: all members of all trials of the cohort.
+        data: what they are trained on.
+        metric: what decides about the best epoch.
+        seed: the study's.
+        device: where to train.
+        pauses: the digests of what members that go on had paused with, by the members' names.
+    """
+
+    members: tuple[Member, ...]
+    data: DataRef
+    metric: Metric
+    seed: int
+    device: str
+    pauses: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TestJob:
+    """The winner, to be judged on the test split.
+
+    It is judged with the weights of which `weights` is the digest. Where these are gone, or where it
+    was trained on folds, it is trained once more, for so many `epochs`, on all rows but the test's.
+    """
+
+    __test__ = False  # pytest takes classes of such names for tests
+
+    member: Member
+    data: DataRef
+    metric: Metric
+    seed: int
+    device: str
+    epochs: int
+    weights: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosisJob:
+    """Members with equal cohort keys, to be diagnosed over the first `epochs` of their training."""
+
+    members: tuple[Member, ...]
+    data: DataRef
+    seed: int
+    device: str
+    epochs: int

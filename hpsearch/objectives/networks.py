@@ -1,0 +1,356 @@
+"""Networks as an objective: what a YAML describes, trained by the bundled engine.
+
+Nothing here imports torch: the coordinator knows shapes and costs, and workers do the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpsearch.config.spec import Spec, parse
+from hpsearch.data import Dataset, baseline
+from hpsearch.engine.structure.cohorts import cohorts, wave_cost
+from hpsearch.engine.structure.costs import WaveCost
+from hpsearch.engine.structure.members import Member
+from hpsearch.engine.structure.models import MODELS
+from hpsearch.engine.structure.settings import complete, typical_values
+from hpsearch.errors import Problem, SpecError
+from hpsearch.objectives import ObjectiveInfo, StoredSearch
+from hpsearch.objectives.jobs import DataRef, TestJob, TrainingJob, pause_name
+from hpsearch.runners import SetUp, Work, WorkKey
+from hpsearch.space.parameters import Value
+from hpsearch.space.space import DependentValue, Params, Space, point_key, resolve_value
+from hpsearch.strategies import CohortRule, CostModel, StagedOptions
+from hpsearch.strategies.halving import promotable, rungs
+from hpsearch.study.history import History
+from hpsearch.study.layout import StudyMeta
+from hpsearch.study.trial import Cohort, Done, Trial
+
+_TRAINING = "hpsearch.objectives.training"
+_BEST_KEPT = 5  # trials whose weights are kept, the best ones
+_TRIED = 5  # values of a range by which it is seen whether they change the cohort
+_METRICS = {"classification": "accuracy", "regression": "r2"}
+
+_PRESETS: Sequence[Params] = (
+    # Rumelhart, Hinton & Williams 1986: gradient descent with momentum on tanh units
+    {
+        **{"width": 64, "depth": 1, "activation": "tanh"},
+        **{"optimizer": "momentum", "lr": 0.05, "momentum": 0.9},
+    },
+    # Glorot & Bengio 2010: a deeper tanh net with their initialisation, plain gradient descent
+    {
+        **{"width": 128, "depth": 4, "activation": "tanh", "init": "fan_uniform"},
+        **{"optimizer": "sgd", "lr": 0.1},
+    },
+    # Srivastava et al. 2014: dropout of a half on wide ReLU layers
+    {
+        **{"width": 256, "depth": 2, "activation": "relu", "dropout": 0.5},
+        **{"optimizer": "momentum", "lr": 0.1},
+    },
+    # Kingma & Ba 2015: Adam at its defaults
+    {"width": 128, "depth": 2, "activation": "relu", "optimizer": "adam", "lr": 0.001},
+)
+
+
+def set_up(threads: int) -> SetUp:
+    """Return how a worker is set up that trains with so many threads."""
+    return SetUp("hpsearch.engine.device:set_up", threads, (_TRAINING,))
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The trainings that a spec describes.
+
+    What concerns the space is known from the spec alone. What a search does needs the data as well,
+    and the device and threads that its results rest on (see `on`).
+    """
+
+    spec: Spec
+    data: Dataset | None = None
+    artefact: str = ""
+    device: str = "cpu"
+    threads: int = 1
+
+    def on(self, data: Dataset, artefact: str, device: str, threads: int) -> Networks:
+        """Return the objective with all that a search needs.
+
+        Args:
+            data: what is trained on.
+            artefact: the digest of the data, which workers map.
+            device: where to train.
+            threads: the threads of each worker.
+
+        Raises:
+            SpecError: the data does not suit the metric or the models.
+        """
+        _check(self.spec, data, self._all_picked())
+        return Networks(self.spec, data, artefact, device, threads)
+
+    @property
+    def space(self) -> Space:
+        """What the spec searches."""
+        return self.spec.space
+
+    @property
+    def fixed(self) -> Params:
+        """The settings that the spec fixes."""
+        return self.spec.fixed
+
+    def settings(self, params: Params) -> dict[str, Value]:
+        """Return all settings of a trial: searched, fixed and default ones."""
+        return self.spec.settings(params)
+
+    def default(self) -> Params | None:
+        """Return the point with default settings, or the nearest that the constraints allow."""
+        return self.spec.default()
+
+    def presets(self) -> Sequence[Params]:
+        """Return settings from the literature, less what the spec fixes; of an MLP only."""
+        fixed = self.spec.fixed
+        if fixed.get("model", "mlp") != "mlp":
+            return ({},)
+        return [
+            {name: value for name, value in preset.items() if name not in fixed}
+            for preset in _PRESETS
+        ]
+
+    def _all_picked(self) -> Sequence[Params]:
+        return self.spec.trials or self.presets()
+
+    def typical_values(self) -> Mapping[str, Value | DependentValue]:
+        """Return values that are good for most trainings of so many steps."""
+        found: dict[str, Value | DependentValue] = {}
+        for name, good in typical_values(self._wave_cost({}).steps).items():
+            searched = isinstance(good, DependentValue) and good.name in self.space.parameters
+            known = complete(self.spec.fixed)
+            found[name] = good if searched else resolve_value(good, known)
+        return found
+
+    def epochs(self, params: Params) -> int:
+        """Return the epochs of a whole training at most."""
+        return int(self.settings(params)["epochs"])
+
+    def cohorts(self, trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
+        """Return which trials are trained as one batched computation."""
+        data = self._data
+        settings = [self.settings(trial.params) for trial in trials]
+        apart = [(trial.replicate, trial.start_epoch, trial.until_epoch) for trial in trials]
+        runs = self._members_of_a_trial
+        return cohorts(settings, data.shape, data.outputs, self.device, runs, apart)
+
+    def work(self, cohort: Cohort, attempt: int, history: History) -> Work:
+        """Return the training of a cohort."""
+        members = tuple(member for trial in cohort.trials for member in self._members(trial))
+        job = TrainingJob(
+            members=members,
+            data=DataRef(self.artefact, cohort.trials[0].replicate),
+            metric=self.spec.search.metric,
+            seed=self.spec.search.seed,
+            device=self.device,
+            pauses=dict(_pauses(members, history)),
+        )
+        timeout = self.spec.search.trial_timeout or math.inf
+        return Work(
+            WorkKey(cohort.number, attempt),
+            f"{_TRAINING}:train_cohort",
+            job,
+            len(cohort.trials) * timeout,
+            set_up(self.threads),
+        )
+
+    def _members(self, trial: Trial) -> Iterator[Member]:
+        """Give the members of a trial: each of its seeds on each fold."""
+        settings, seeds = self.settings(trial.params), self.spec.search.seeds
+        for seed in range(seeds):
+            for fold in range(len(self._data.folds)):
+                yield Member(
+                    number=trial.run,
+                    settings=settings,
+                    replicate=trial.replicate * seeds + seed,
+                    fold=fold,
+                    start_epoch=trial.start_epoch,
+                    until_epoch=trial.until_epoch,
+                    seed_group=trial.seed_group,
+                )
+
+    def costs(self) -> CostModel | None:
+        """Return what trainings cost, from their shapes and steps alone."""
+
+        def cost(params: Sequence[Params], company: Sequence[Params]) -> NDArray[np.float64]:
+            present = Counter(self._wave_cost(one).key for one in company)
+            return np.array([self._wave_cost(one).seconds(present) for one in params])
+
+        return cost
+
+    def cohort_rule(self) -> CohortRule | None:
+        """Return which trainings could be members of one cohort."""
+
+        def rule(params: Params) -> tuple[Params, int]:
+            mine = self._wave_cost(params)
+
+            def matters(name: str) -> bool:
+                """Return whether with another value of this name it would be in another cohort."""
+                others = self.space.parameters[name].grid(_TRIED)
+                return any(self._wave_cost({**params, name: o}).key != mine.key for o in others)
+
+            return {name: params[name] for name in params if matters(name)}, mine.capacity
+
+        return rule
+
+    def kept(self, history: History) -> Collection[str]:
+        """Return the digests of what is still needed.
+
+        These are the weights of the best trials and of all that were run again, and what trials that
+        may be promoted have paused with.
+        """
+        scores = history.with_time_weight(self.spec.search.time_weight)
+        again = [number for number, runs in history.runs.items() if len(runs) > 1]
+        best = {trial.number for trial, _ in scores.completed[:_BEST_KEPT]}
+        kept: set[str] = set()
+        for number in {*best, *again}:
+            if isinstance(result := history.ended.get(number), Done) and result.weights:
+                kept.add(result.weights)
+        for number, epoch in self._promotable(scores).items():
+            for segment in history.segments[number]:
+                result = history.results.get(segment.number)
+                if isinstance(result, Done) and (segment.until_epoch or math.inf) >= epoch:
+                    kept |= {*result.artefacts.values()}
+        return kept
+
+    def _promotable(self, history: History) -> Mapping[int, int]:
+        options = self.spec.options
+        if not isinstance(options, StagedOptions) or not options.halving:
+            return {}
+        return promotable(history, rungs(self.epochs({}), options.rungs))
+
+    def describe(self) -> ObjectiveInfo:
+        """Return metric, baseline and data."""
+        data = self._data
+        floor, fold = baseline(data), data.folds[0]
+        of_loss = self.spec.search.metric == "loss"
+        parts = {"train": len(fold.train), "validation": len(fold.validation)}
+        return ObjectiveInfo(
+            metric=_METRICS[data.task],
+            has_cost=True,
+            baseline_loss=floor.loss if of_loss else 1.0 - floor.metric,
+            baseline_metric=floor.metric,
+            data={
+                "source": self.spec.data.source,
+                "task": data.task,
+                "rows": {**parts, "test": len(data.test)},
+                "folds": len(data.folds),
+                "inputs": list(data.shape),
+                "outputs": data.outputs,
+                "digest": data.digest,
+            },
+        )
+
+    def final_test(self, winner: Trial, result: Done) -> Work | None:
+        """Return the evaluation of the winner on the test split, where there is one."""
+        if not len(self._data.test):
+            return None
+        job = TestJob(
+            member=Member(
+                winner.number, self.settings(winner.params), seed_group=winner.seed_group
+            ),
+            data=DataRef(self.artefact, winner.replicate),
+            metric=self.spec.search.metric,
+            seed=self.spec.search.seed,
+            device=self.device,
+            epochs=result.best_epoch,
+            weights=result.weights,
+        )
+        return Work(WorkKey(-1), f"{_TRAINING}:score_test", job, set_up=set_up(self.threads))
+
+    @property
+    def _data(self) -> Dataset:
+        assert self.data is not None, "a search begins with `on`"
+        return self.data
+
+    @property
+    def _members_of_a_trial(self) -> int:
+        return self.spec.search.seeds * len(self._data.folds)
+
+    @cached_property
+    def _wave_cost(self) -> Callable[[Params], WaveCost]:
+        """What each training would add to the cost of a wave."""
+        found: dict[object, WaveCost] = {}
+        runs = self._members_of_a_trial
+
+        def of(params: Params) -> WaveCost:
+            # whole numbers and choices make shapes and steps; fractions, such as a rate, change nothing
+            name = point_key({n: v for n, v in params.items() if not isinstance(v, float)})
+            if name not in found:
+                settings = self.settings(params)
+                found[name] = wave_cost(settings, self._data, self.device, runs)
+            return found[name]
+
+        return of
+
+
+def _pauses(members: Sequence[Member], history: History) -> Iterator[tuple[str, str]]:
+    """Give the name of each member that goes on, and the digest of what it had paused with."""
+    for member in members:
+        if member.start_epoch:
+            last = history.ended.get(member.number)
+            if isinstance(last, Done) and (digest := last.artefacts.get(pause_name(member))):
+                yield member.name, digest
+
+
+def _check(spec: Spec, data: Dataset, picked: Sequence[Params]) -> None:
+    """Refuse data that does not suit the metric or the models."""
+    wanted = {metric: task for task, metric in _METRICS.items()}.get(spec.search.metric, data.task)
+    if wanted != data.task:
+        message = f"the metric {spec.search.metric} is for {wanted}, and this is {data.task}"
+        raise SpecError(Problem("E077", message, help="leave search: metric out, or take loss"))
+    for name in _possible("model", spec, picked):
+        ranks = MODELS.load(str(name)).input_ranks
+        if len(data.shape) not in ranks:
+            kind = {1: "rows of a table", 3: "images"}
+            message = f"a {name} takes {kind[ranks[0]]}, and this data is {kind[len(data.shape)]}"
+            raise SpecError(Problem("E078", message, help="model: mlp"))
+    if "laplace" in _possible("bayesian", spec, picked) and data.task == "regression":
+        message = (
+            "laplace does not change what a regression answers, so it cannot be told from none"
+        )
+        raise SpecError(Problem("E079", message, help="bayesian: variational or mc_dropout"))
+
+
+def _possible(name: str, spec: Spec, picked: Sequence[Params]) -> set[Value]:
+    """Return the values that a setting with choices may take in some trial."""
+    searched = spec.space.parameters.get(name)
+    if searched:
+        values = searched.values() or ()
+    else:
+        values = [params[name] for params in picked if name in params]
+    return {spec.settings({})[name], *values}
+
+
+def of_study(meta: StudyMeta) -> StoredSearch:
+    """Return the search of a study, read again from the config that it keeps."""
+    spec = spec_of(meta)
+    assert spec.options is not None, "a search has a strategy"
+    return StoredSearch(Networks(spec), spec.search, spec.options, spec.trials)
+
+
+def spec_of(meta: StudyMeta, *more: tuple[tuple[str, ...], object, str]) -> Spec:
+    """Return the spec of a study; `more` flags stand over its own."""
+    kept = [(tuple(path), value, source) for path, value, source in json.loads(meta.overrides)]
+    return parse(
+        meta.config,
+        meta.file,
+        Path(meta.folder),
+        [*kept, *more],
+        meta.rows,
+        strategy=meta.strategy,
+        is_stored=True,
+    )

@@ -1,0 +1,195 @@
+"""What a worker does that trains networks: it trains a cohort, judges a winner, diagnoses a training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from hpsearch.data.resplit import resplit
+from hpsearch.data.stored import mapped
+from hpsearch.engine.checkpoint import (
+    Pause,
+    extract_member,
+    load_member,
+    pause_from_bytes,
+    pause_to_bytes,
+)
+from hpsearch.engine.feed import Feed
+from hpsearch.engine.probes import probes
+from hpsearch.engine.replicates import joined
+from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
+from hpsearch.engine.structure.cohorts import arrays
+from hpsearch.engine.structure.diagnosis import Probe
+from hpsearch.engine.structure.members import Member
+from hpsearch.engine.train import MemberEnded, MemberEpoch, build_cohort, learn, train
+from hpsearch.errors import CannotWrite, DiskFull, HpsearchError
+from hpsearch.model.weights import ModelInfo, to_bytes, weights_from_bytes
+from hpsearch.objectives import TestScore
+from hpsearch.objectives.jobs import DataRef, DiagnosisJob, TestJob, TrainingJob, pause_name
+from hpsearch.runners import WorkStarted
+from hpsearch.study.artefacts import Artefacts, Lost
+from hpsearch.study.trial import WEIGHTS, Done, Epoch, Notice, TrialEnded
+from hpsearch.versions import versions
+
+T = TypeVar("T")
+
+
+def train_cohort(
+    job: TrainingJob, artefacts: Artefacts
+) -> Iterator[WorkStarted | Notice | Epoch | TrialEnded | HpsearchError]:
+    """Train the members; what a result speaks of, weights and pauses, is kept before it is given."""
+    return _until_unwritable(_train_cohort(job, artefacts))
+
+
+def score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestScore | HpsearchError]:
+    """Judge the winner on the test split, with the weights that its training left."""
+    return _until_unwritable(_score_test(job, artefacts))
+
+
+def diagnose(job: DiagnosisJob, artefacts: Artefacts) -> Iterator[Probe]:
+    """Train the members for a few epochs, and give how their networks are before and after each."""
+    yield from probes(_feed(artefacts, job.data, job.device), job.members, job.seed, job.epochs)
+
+
+def _until_unwritable(events: Iterator[T]) -> Iterator[T | HpsearchError]:
+    """Give the events; where something cannot be written, that is the last one.
+
+    No trial is to blame for it, so it is no failure of a trial.
+    """
+    try:
+        yield from events
+    except (CannotWrite, DiskFull) as error:
+        yield error
+
+
+def _train_cohort(
+    job: TrainingJob, artefacts: Artefacts
+) -> Iterator[WorkStarted | Notice | Epoch | TrialEnded]:
+    feed = _feed(artefacts, job.data, job.device)
+    yield WorkStarted()
+    pauses: dict[str, Pause] = {}
+    for member in job.members:
+        if member.start_epoch:
+            try:
+                pauses[member.name] = _read_pause(member, job, artefacts)
+            except Lost as lost:
+                yield Notice(f"trial {member.number} is trained again from its start: {lost}")
+                pauses[member.name] = _train_to_pause(feed, member, job)
+    left: dict[int, dict[str, str]] = {}
+    for event in joined(job.members, _trained(feed, job, pauses, left, artefacts)):
+        if not isinstance(event, MemberEnded):
+            yield event
+            continue
+        number, result = event.member.number, event.result
+        if isinstance(result, Done):
+            files = left.get(number, {})
+            if event.weights:
+                data = _model_bytes(event.member, event.weights, feed, result.best_epoch)
+                files = {**files, WEIGHTS: artefacts.write(data)}
+            result = replace(result, artefacts=files)
+        yield TrialEnded(number, result)
+
+
+def _trained(
+    feed: Feed,
+    job: TrainingJob,
+    pauses: Mapping[str, Pause],
+    left: dict[int, dict[str, str]],
+    artefacts: Artefacts,
+) -> Iterator[MemberEpoch | MemberEnded]:
+    """Give what happens to the members; keep what they pause with, and note it in `left`."""
+    for members in arrays(job.members, feed.data.shape, feed.data.outputs, job.device):
+        for event in train(feed, members, job.metric, job.seed, pauses):
+            if isinstance(event, MemberEnded) and event.pause:
+                digest = artefacts.write(pause_to_bytes(event.pause))
+                left.setdefault(event.member.number, {})[pause_name(event.member)] = digest
+            yield event
+
+
+def _read_pause(member: Member, job: TrainingJob, artefacts: Artefacts) -> Pause:
+    """Return what a member had paused with.
+
+    Raises:
+        Lost: it is gone, or has changed.
+    """
+    if member.name not in job.pauses:
+        raise Lost("what it had paused with was not kept")
+    return pause_from_bytes(artefacts.read(job.pauses[member.name]))
+
+
+def _train_to_pause(feed: Feed, member: Member, job: TrainingJob) -> Pause:
+    """Return where a member was before this segment, all earlier segments done again as one, alone."""
+    earlier = replace(member, start_epoch=0, until_epoch=member.start_epoch)
+    *_, ended = train(feed, [earlier], job.metric, job.seed)
+    assert isinstance(ended, MemberEnded)
+    if ended.pause is None:
+        raise ValueError("trained again, it did not come to where it had paused")
+    return ended.pause
+
+
+def _score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestScore]:
+    member, feed, digest = job.member, _feed(artefacts, job.data, job.device), job.weights
+    stacked = None
+    if feed.data.whole is None:
+        try:
+            stacked = _with_weights(member, feed, job, artefacts)
+        except Lost as lost:
+            yield Notice(f"trial {member.number} is trained again to be tested: {lost}")
+    else:
+        feed = Feed(replace(feed.data, folds=(feed.data.whole,), whole=None), job.device)
+    if stacked is None:
+        stacked = build_cohort(feed, [member], job.seed)
+        for epoch in range(1, job.epochs + 1):
+            learn(stacked, feed, epoch)
+        weights = extract_member(stacked.weights, 0, stacked)
+        digest = artefacts.write(_model_bytes(member, weights, feed, job.epochs))
+    losses, metrics = feed.score(stacked, "test")
+    yield TestScore(losses[0], metrics[0], digest)
+
+
+def _with_weights(member: Member, feed: Feed, job: TestJob, artefacts: Artefacts) -> StackedCohort:
+    """Return a cohort of one, with the weights that its training left.
+
+    Raises:
+        Lost: they are not there any more.
+    """
+    if job.weights is None:
+        raise Lost("its weights were not kept")
+    weights = weights_from_bytes(artefacts.read(job.weights))
+    task = TrainingTask(feed.data.shape, feed.data.outputs, job.seed)
+    stacked = StackedCohort([member], task, feed.like)
+    load_member(stacked.weights, 0, stacked, weights)
+    return stacked
+
+
+def _model_bytes(member: Member, weights: Mapping[str, Tensor], feed: Feed, epochs: int) -> bytes:
+    """Return the file of a member's weights, which says what they are the weights of."""
+    data, fold = feed.data, feed.data.folds[member.fold]
+    info = ModelInfo(
+        settings=dict(member.settings),
+        task=data.task,
+        inputs=data.shape,
+        columns=data.columns,
+        classes=data.classes,
+        target_center=data.target_center,
+        target_scale=data.target_scale,
+        data=data.name,
+        data_digest=data.digest,
+        trial=member.number,
+        replicate=member.replicate,
+        fold=member.fold,
+        epochs=epochs,
+        versions=versions(),
+    )
+    center, scale = (torch.from_numpy(part.copy()) for part in (fold.center, fold.scale))
+    return to_bytes(weights, center, scale, info)
+
+
+@lru_cache(maxsize=1)  # a worker trains many cohorts on the same data
+def _feed(artefacts: Artefacts, data: DataRef, device: str) -> Feed:
+    return Feed(resplit(mapped(artefacts.path(data.digest)), data.resplit), device)

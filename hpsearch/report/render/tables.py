@@ -1,0 +1,55 @@
+"""Tables and folded paragraphs for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+GAP = "  "
+"""What stands between two columns."""
+
+_NARROWEST = 20  # columns of a paragraph, however narrow the terminal is
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its title, and its cells from top to bottom."""
+
+    title: str
+    cells: Sequence[str]
+    left: bool = False
+
+    @property
+    def width(self) -> int:
+        """The width of its widest cell on a terminal."""
+        return max(cell_len(text) for text in (self.title, *self.cells))
+
+    def texts(self) -> list[str]:
+        """Return the title and the cells, padded to one width."""
+        width = self.width
+        texts = (self.title, *self.cells)
+        pads = [" " * (width - cell_len(text)) for text in texts]
+        return [t + p if self.left else p + t for t, p in zip(texts, pads, strict=True)]
+
+
+def aligned(columns: Sequence[Column]) -> list[str]:
+    """Return the lines of a table; the first one has the titles."""
+    rows = zip(*(column.texts() for column in columns), strict=True)
+    return [GAP.join(cells).rstrip() for cells in rows]
+
+
+def folded(title: str, text: str, width: int, indent: int = 10) -> str:
+    """Return a text beside its title, in lines of at most `width` where its words allow that.
+
+    Args:
+        title: stands at the left of the first line.
+        text: is broken between words only.
+        width: of the terminal.
+        indent: the columns that the title has.
+    """
+    room = max(_NARROWEST, width - indent)
+    wrapped = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return f"{title:<{indent}}" + ("\n" + " " * indent).join(wrapped)

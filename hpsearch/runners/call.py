@@ -1,0 +1,50 @@
+"""One piece of work, called in this process: the one place where whatever a trial raises is caught."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterator
+
+from hpsearch.registry import resolve
+from hpsearch.runners import SetUp, Work, WorkCrashed, WorkFinished
+from hpsearch.study.artefacts import Artefacts
+
+# how torch and the system's loader say so, in a RuntimeError and an ImportError
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "failed to map segment",
+)
+
+
+def prepare(wanted: SetUp, done: SetUp) -> SetUp:
+    """Set this process up for work, unless that was `done` before; return what is set up now."""
+    if wanted != done and wanted.call:
+        resolve(wanted.call)(wanted.argument)
+    return wanted
+
+
+def events(work: Work, artefacts: Artefacts, memory: int | None = None) -> Iterator[object]:
+    """Give the events of a piece of work, and at last `WorkFinished` or `WorkCrashed`.
+
+    `memory` is how many bytes this process may hold, for the message where they are too few.
+    """
+    start = time.perf_counter()
+    try:
+        yield from resolve(work.call)(work.argument, artefacts)
+    except Exception as error:  # whatever a trial raises is its result
+        yield crash(error, memory, time.perf_counter() - start)
+    else:
+        yield WorkFinished()
+
+
+def crash(error: Exception, memory: int | None, seconds: float) -> WorkCrashed:
+    """Return what work that raised this has come to."""
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+        most = "there is" if memory is None else f"the {memory / 1e9:g} GB that a worker may hold"
+        return WorkCrashed("memory", f"it takes more than {most}", trace, seconds)
+    last = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
+    return WorkCrashed("error", last, trace, seconds)

@@ -1,0 +1,66 @@
+"""What predictions are worth that ignore the inputs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpsearch.data import SMALLEST_SHARE, Dataset, Fold, baseline
+
+
+def dataset(
+    targets: Any, train: list[int], validation: list[int], classes: tuple[str, ...] = ()
+) -> Dataset:
+    rows, none = len(targets), np.zeros(0, np.int64)
+    return Dataset(
+        name="made",
+        task="classification" if classes else "regression",
+        inputs=np.zeros((rows, 1), np.float32),
+        targets=np.array(targets, np.int64) if classes else np.array(targets, np.float32),
+        classes=classes,
+        target_center=0.0,
+        target_scale=1.0,
+        folds=(
+            Fold(
+                np.array(train),
+                np.array(validation),
+                np.zeros(1, np.float32),
+                np.ones(1, np.float32),
+            ),
+        ),
+        whole=None,
+        test=none,
+        columns=(),
+        digest="",
+    )
+
+
+def test_the_baseline_of_classes_gives_their_training_frequencies() -> None:
+    data = dataset([0, 0, 0, 1, 0, 1, 1, 1], [0, 1, 2, 3], [4, 5, 6, 7], classes=("a", "b"))
+    loss, metric = baseline(data)
+    assert loss == pytest.approx(-(np.log(0.75) + 3 * np.log(0.25)) / 4)
+    assert metric == 0.25
+
+
+def test_a_class_that_training_lacks_is_no_infinite_loss() -> None:
+    data = dataset([0, 1, 2], [0, 1], [2], classes=("a", "b", "c"))
+    assert baseline(data).loss == pytest.approx(-np.log(SMALLEST_SHARE))
+
+
+def test_the_baseline_of_numbers_is_the_training_mean() -> None:
+    data = dataset([1.0, 3, 2, 6], [0, 1], [2, 3])
+    # the mean is 2; squared errors 0 and 16, and around the validation rows' own mean 4 and 4
+    assert baseline(data) == (8, -1)
+
+
+def test_the_baseline_of_rows_that_are_all_alike_has_r2_of_0() -> None:
+    assert baseline(dataset([1.0, 3, 5, 5], [0, 1], [2, 3])).metric == 0
+
+
+def test_the_baseline_of_folds_is_the_mean_of_theirs() -> None:
+    data = dataset([1.0, 3, 2, 6], [0, 1], [3])
+    turned = replace(data.folds[0], validation=np.array([2]))
+    assert baseline(replace(data, folds=(*data.folds, turned))).loss == 8

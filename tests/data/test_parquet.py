@@ -1,0 +1,101 @@
+"""Parquet tables: what is read, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hpsearch.data import DataSpec
+from hpsearch.data.prepare import prepare
+from tests.helpers.sources import check_refused, refused
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Callable[..., DataSpec]:
+    def write(columns: dict[str, Any], target: str | None = "y") -> DataSpec:
+        pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+        return DataSpec("t.parquet", target=target, folder=tmp_path)
+
+    return write
+
+
+LABELS = {
+    "integers": ([1, 2] * 10, ("1", "2")),
+    "floats": ([1.0, 2.0] * 10, ("1", "2")),
+    "booleans": ([True, False] * 10, ("False", "True")),
+    "text": (["a", "b"] * 10, ("a", "b")),
+    "categories": (pa.array(["a", "b"] * 10).dictionary_encode(), ("a", "b")),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_a_parquet_table_is_read_like_a_csv(parquet: Callable[..., DataSpec], kind: str) -> None:
+    labels, classes = LABELS[kind]
+    columns = {
+        "i": list(range(20)),
+        "f": np.linspace(0, 1, 20),
+        "b": [True, False] * 10,
+        "y": labels,
+    }
+    data = prepare(parquet(columns))
+    assert data.columns == ("i", "f", "b")
+    assert data.inputs[19].tolist() == [19, 1, 0]
+    assert data.classes == classes
+
+
+def test_decimals_of_a_parquet_table_are_numbers(parquet: Callable[..., DataSpec]) -> None:
+    prices = pa.array([Decimal(f"{k}.25") for k in range(40)])
+    data = prepare(parquet({"x": prices, "y": prices}))
+    assert data.task == "regression"
+    assert data.inputs[:2].tolist() == [[0.25], [1.25]]
+
+
+EMPTY = pa.array([], pa.int64())
+BAD_PARQUET: dict[str, tuple[dict[str, Any], str, list[str]]] = {
+    "text column": ({"x": ["a", "b"], "y": [1, 2]}, "E074", ["column 'x', row 1", "'a'"]),
+    "null": (
+        {"x": [1, 2, None], "y": [1, 2, 1]},
+        "E074",
+        ["column 'x', row 3: the value is missing"],
+    ),
+    "NaN": ({"x": [1, float("nan")], "y": [1, 2]}, "E074", ["column 'x', row 2", "nan"]),
+    "null target": ({"x": [1, 2], "y": ["a", None]}, "E074", ["column 'y', row 2", "missing"]),
+    "empty target": ({"x": [1, 2], "y": ["a", ""]}, "E074", ["target 'y', row 2", "missing"]),
+    "date column": ({"x": [date(2020, 1, 31)], "y": [1]}, "E074", ["column 'x', row 1", "date"]),
+    "date target": ({"x": [1], "y": [date(2020, 1, 31)]}, "E074", ["column 'y', row 1", "date"]),
+    "text column, no rows": (
+        {"x": pa.array([], pa.string()), "y": EMPTY},
+        "E074",
+        ["column 'x'", "string"],
+    ),
+    "no rows": ({"x": EMPTY, "y": EMPTY}, "E076", ["no rows"]),
+    "few bytes, many rows": (
+        {name: pa.nulls(20_000_000, pa.int8()) for name in "xy"},
+        "E073",
+        ["over 100 times"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_PARQUET)
+def test_a_bad_parquet_table_is_refused_where_it_is_bad(
+    parquet: Callable[..., DataSpec], name: str
+) -> None:
+    columns, code, said = BAD_PARQUET[name]
+    check_refused(parquet(columns), code, said)
+
+
+def test_a_parquet_table_needs_a_target(parquet: Callable[..., DataSpec]) -> None:
+    check_refused(parquet({"x": [1], "y": [1]}, None), "E072", ["its columns: x, y"])
+
+
+def test_a_file_that_only_ends_in_parquet_is_refused(table: Callable[..., DataSpec]) -> None:
+    assert refused(table("x,y\n1,2\n", "t.parquet")).code == "E073"

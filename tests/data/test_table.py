@@ -1,0 +1,157 @@
+"""CSV tables: what is read, and what is refused where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from hpsearch.data import DataSpec
+from hpsearch.data.prepare import prepare
+from hpsearch.errors import SpecError
+from tests.helpers.sources import X, Y, check_refused, numbers_csv, refused, same
+
+
+def test_the_columns_but_the_target_are_the_inputs(table: Callable[..., DataSpec]) -> None:
+    data = prepare(table("a,y,b\n" + "1,0,2.5\n3,1,-4e1\n" * 10))
+    assert data.columns == ("a", "b")
+    assert data.inputs[:2].tolist() == [[1, 2.5], [3, -40]]
+    assert data.targets[:2].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff" + numbers_csv(),
+        numbers_csv().replace("\n", "\r\n"),
+        numbers_csv() + "\n\n",
+        numbers_csv().replace(",", ", "),
+        numbers_csv().replace("x,z,y", '"x", "z", "y"'),
+        numbers_csv().replace("1\n", "1  \n"),
+    ],
+    ids=[
+        "byte order mark",
+        "carriage returns",
+        "blank lines",
+        "blanks after commas",
+        "quoted header",
+        "blanks at ends",
+    ],
+)
+def test_harmless_variants_of_a_csv_read_alike(table: Callable[..., DataSpec], text: str) -> None:
+    assert same(prepare(table(text)), prepare(table(numbers_csv())))
+
+
+def test_blanks_around_a_label_make_no_other_class(table: Callable[..., DataSpec]) -> None:
+    assert prepare(table("x,y\n" + "1,a\n2, a \n3,b\n" * 5)).classes == ("a", "b")
+
+
+def test_a_csv_longer_than_a_block_is_read_in_order(table: Callable[..., DataSpec]) -> None:
+    data = prepare(table(numbers_csv(10_000)))
+    assert np.array_equal(data.inputs[:, 0], np.arange(1, 10_001))
+
+
+BAD_TABLES: dict[str, tuple[str | bytes, str | None, str, list[str]]] = {
+    "no target given": (numbers_csv(), None, "E072", ["target", "its columns: x, z, y"]),
+    "unknown target": (numbers_csv(), "yy", "E072", ["no column 'yy'", "did you mean 'y'?"]),
+    "duplicate header": ("x,x,y\n1,2,3\n", "y", "E072", ["more than one column 'x'"]),
+    "unnamed column": (",x,y\n0,1,2\n", "y", "E072", ["column 1", "index"]),
+    "only the target": ("y\n1\n2\n", "y", "E072", ["no column but the target"]),
+    "semicolons": ("x;y\n1;2\n", "y", "E072", ["separated by commas"]),
+    "empty file": ("", "y", "E072", ["empty"]),
+    "header alone": ("x,y\n", "y", "E076", ["no rows"]),
+    "short row": (
+        numbers_csv() + "1,2\n",
+        "y",
+        "E073",
+        ["row 21 (line 22)", "2 fields, the header 3"],
+    ),
+    "long row": ("x,y\n1,2,3\n", "y", "E073", ["row 1 (line 2)", "3 fields"]),
+    "long rows all": ("x,y\n" + "1,2,3\n" * 9, "y", "E073", ["row 1 (line 2)"]),
+    "open quote": (numbers_csv() + '"1,2,3\n', "y", "E073", ["line 22"]),
+    "latin-1": (
+        numbers_csv(y3="é").encode("latin-1"),
+        "y",
+        "E073",
+        ["not UTF-8", "0xe9", "line 4"],
+    ),
+    "utf-16": (numbers_csv().encode("utf-16"), "y", "E073", ["not UTF-8", "line 1"]),
+    "text column": (numbers_csv(x3="abc"), "y", "E074", ["column 'x', row 3 (line 4)", "'abc'"]),
+    "decimal comma": (numbers_csv(x3='"1,5"'), "y", "E074", ["column 'x', row 3", "'1,5'"]),
+    "missing value": (numbers_csv(z5=""), "y", "E074", ["column 'z', row 5 (line 6)", "missing"]),
+    "NaN": (numbers_csv(z5="NaN"), "y", "E074", ["column 'z', row 5 (line 6)", "missing"]),
+    "NA and a blank": (
+        numbers_csv(z5="NA "),
+        "y",
+        "E074",
+        ["column 'z', row 5 (line 6)", "missing"],
+    ),
+    "infinity": (numbers_csv(z5="-inf"), "y", "E074", ["column 'z', row 5 (line 6)", "'-inf'"]),
+    "beyond float64": (
+        numbers_csv(z5="1e400"),
+        "y",
+        "E074",
+        ["column 'z', row 5 (line 6)", "'1e400'"],
+    ),
+    "beyond float32": (numbers_csv(z5="1e39"), "y", "E074", ["column 'z', row 5", "too large"]),
+    "past blank line": ("x,y\n\n1,2\n\na,2\n", "y", "E074", ["column 'x', row 2 (line 5)"]),
+    "past the first block": (
+        numbers_csv(5000, x4500="?"),
+        "y",
+        "E074",
+        ["column 'x', row 4500 (line 4501)"],
+    ),
+    "first of two": (
+        numbers_csv(9000, x6="a", x8999="b"),
+        "y",
+        "E074",
+        ["column 'x', row 6 (line 7)"],
+    ),
+    "target missing": (numbers_csv(y4=""), "y", "E074", ["column 'y', row 4 (line 5)", "missing"]),
+    "target NaN": (numbers_csv(y4="nan"), "y", "E074", ["column 'y', row 4 (line 5)", "missing"]),
+    "target infinite": (
+        numbers_csv(y4="inf"),
+        "y",
+        "E074",
+        ["column 'y', row 4 (line 5)", "'inf'"],
+    ),
+    "target too large": (numbers_csv(y4="1e39"), "y", "E074", ["target 'y', row 4", "too large"]),
+    "long text": (
+        numbers_csv(y4="a" * 1000),
+        "y",
+        "E075",
+        ["column 'y', row 4", "1,000 characters"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_a_bad_csv_is_refused_where_it_is_bad(table: Callable[..., DataSpec], name: str) -> None:
+    text, target, code, said = BAD_TABLES[name]
+    check_refused(table(text, target=target), code, said)
+
+
+def test_a_target_like_no_column_gets_no_hint(
+    table: Callable[..., DataSpec], arrays: Callable[..., DataSpec]
+) -> None:
+    for spec in (table(numbers_csv(), target="weight"), arrays({"target": "weight"}, X=X, y=Y)):
+        assert refused(spec).hint == ""
+
+
+@pytest.mark.parametrize(("columns", "end"), [(100, "c98, y"), (101, "c99, ...")])
+def test_a_long_list_of_columns_is_cut(
+    table: Callable[..., DataSpec], columns: int, end: str
+) -> None:
+    names = [f"c{k}" for k in range(columns - 1)] + ["y"]
+    assert refused(table(",".join(names) + "\n", target=None)).help.endswith(end)
+
+
+def test_all_bad_columns_are_told_at_once(table: Callable[..., DataSpec]) -> None:
+    with pytest.raises(SpecError) as caught:
+        prepare(table(numbers_csv(x2="red", x3="blue", z7="big", y9="")))
+    assert [problem.message.split(":")[0] for problem in caught.value.problems] == [
+        "column 'x', row 2 (line 3)",
+        "column 'z', row 7 (line 8)",
+        "column 'y', row 9 (line 10)",
+    ]

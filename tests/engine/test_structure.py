@@ -1,0 +1,180 @@
+"""The torch-free part of the engine: what it imports, and what a model of one's own costs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpsearch.engine.structure.cohorts import bucketed, capacity, key, padded
+from hpsearch.engine.structure.models import MODELS, param_slots
+from hpsearch.engine.structure.settings import NEEDS, complete
+from hpsearch.engine.structure.slots import STATISTICS
+from hpsearch.registry import resolve
+from hpsearch.space.parameters import Value
+
+ROOT = Path(__file__).parents[2]
+STRUCTURE = ROOT / "hpsearch" / "engine" / "structure"
+MODULES = sorted(f"hpsearch.engine.structure.{path.stem}" for path in STRUCTURE.glob("[!_]*.py"))
+SHAPES = {1: (6,), 3: (2, 8, 8)}
+"""The shape of an input with so many axes."""
+
+STRANGER = '''
+"""A network with one hidden layer, in one file."""
+
+import math
+
+import torch
+
+from hpsearch.engine.structure.models import ModelType
+from hpsearch.engine.structure.slots import dense_slots
+
+
+def layout(settings, inputs, outputs):
+    width = int(settings["width"])
+    hidden = dense_slots("hidden", width, math.prod(inputs), "hidden")
+    return (*hidden, *dense_slots("output", outputs, width, "output"))
+
+
+def forward(net, x):
+    z = net.dense("hidden", x.flatten(-len(net.inputs)))
+    return net.output(net.drop("hidden", torch.relu(z)))
+
+
+SHALLOW = ModelType(f"{__name__}:forward", layout, padded=("width",))
+"""One hidden layer of ReLUs."""
+'''
+TRAINING = """
+import sys
+from hpsearch.engine.structure.cohorts import capacity, cohorts
+from hpsearch.engine.structure.settings import SETTINGS
+assert "shallow" in SETTINGS["model"].domain
+assert "torch" not in sys.modules
+from tests.helpers.problems import blobs, member, run
+members = [member(k, model="shallow", width=5 + k, dropout=0.2, epochs=20, lr=0.03) for k in (0, 3)]
+assert "depth" not in members[0].settings
+settings = [one.settings for one in members]
+assert cohorts(settings, (6,), 3, "cpu") == [[0, 1]]
+together, _ = run(blobs(), members)
+alone, _ = run(blobs(), members[:1])
+print(together[0].result.metric, abs(together[0].result.loss - alone[0].result.loss))
+"""
+
+
+def in_a_fresh_interpreter(script: str, *folders: Path) -> str:
+    """Return what a script prints that finds its modules in these folders first."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*folders, ROOT)))}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_of_the_structure_imports_torch(module: str) -> None:
+    assert (
+        in_a_fresh_interpreter(f"import sys, {module}\nprint('torch' in sys.modules)") == "False\n"
+    )
+
+
+def test_the_records_of_all_models_are_loaded_without_torch() -> None:
+    script = (
+        "import sys\nfrom hpsearch.engine.structure.models import MODELS\n"
+        "print(*map(MODELS.load, MODELS), sep='\\n')\nprint('torch' in sys.modules)"
+    )
+    *records, has_torch = in_a_fresh_interpreter(script).splitlines()
+    assert len(records) == len(MODELS)
+    assert has_torch == "False"
+
+
+def test_a_strangers_model_is_one_file_and_one_line(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "hpsearch", tmp_path / "hpsearch")
+    (tmp_path / "hpsearch" / "engine" / "models" / "shallow.py").write_text(STRANGER)
+    table = tmp_path / "hpsearch" / "engine" / "structure" / "models.py"
+    before, head, after = table.read_text().partition('    "model",\n    {\n')
+    assert head
+    line = '        "shallow": "hpsearch.engine.models.shallow:SHALLOW(width)",\n'
+    table.write_text(before + head + line + after)
+    metric, difference = map(float, in_a_fresh_interpreter(TRAINING, tmp_path).split())
+    assert metric > 0.8
+    assert difference < 1e-4
+
+
+@pytest.mark.parametrize("name", MODELS)
+class TestRecords:
+    def test_a_forward_pass_is_there_and_says_what_it_is(self, name: str) -> None:
+        assert resolve(MODELS.load(name).forward).__doc__
+
+    def test_all_own_settings_of_the_structure_are_in_the_table(self, name: str) -> None:
+        model = MODELS.load(name)
+        own = {option for option, needs in NEEDS.items() if name in needs.get("model", ())}
+        assert own.issuperset(model.structure)
+        assert own.issuperset(model.padded)
+
+    def test_a_setting_that_changes_the_layout_changes_the_key(self, name: str) -> None:
+        model, base = MODELS.load(name), complete({"model": name})
+        inputs = SHAPES[model.input_ranks[-1]]
+        other: dict[str, Value] = {
+            "depth": 3,
+            "blocks": 2,
+            "cell": "lstm",
+            "skip": "highway",
+            "norm": "layer",
+        }
+        for option, value in other.items():
+            changed = complete({**base, option: value})
+            if param_slots(changed, inputs, 3) != param_slots(base, inputs, 3):
+                assert key(changed) != key(base), option
+
+    @pytest.mark.parametrize("rank", SHAPES)
+    def test_it_has_slots_for_all_inputs_that_it_takes(self, name: str, rank: int) -> None:
+        if rank not in MODELS.load(name).input_ranks:
+            return
+        slots = param_slots(complete({"model": name}), SHAPES[rank], 5)
+        names = [slot.name for slot in slots]
+        assert len(set(names)) == len(names)
+        (output,) = [slot for slot in slots if slot.role == "output"]
+        assert output.shape[0] == 5
+
+    def test_members_of_one_key_fit_into_the_widest_one(self, name: str) -> None:
+        model = MODELS.load(name)
+        inputs = SHAPES[model.input_ranks[-1]]
+        (width,) = model.padded
+        members = [complete({"model": name, width: units}) for units in (3, 20, 64)]
+        assert len(set(map(key, members))) == 1
+        assert padded(members) == members[-1] == bucketed(members[0])
+        widest = param_slots(padded(members), inputs, 3)
+        for one in members:
+            for mine, its in zip(param_slots(one, inputs, 3), widest, strict=True):
+                assert (mine.name, mine.role) == (its.name, its.role)
+                assert all(a <= b for a, b in zip(mine.shape, its.shape, strict=True))
+
+    @pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1"])
+    def test_a_computation_has_room_for_one_member_at_least(self, name: str, device: str) -> None:
+        model = MODELS.load(name)
+        (width,) = model.padded
+        depth = {"depth": 100} if "depth" in model.structure else {}
+        huge = complete({"model": name, width: 4096, **depth})
+        assert capacity(huge, SHAPES[model.input_ranks[-1]], 3, device) == 1
+
+
+def test_running_statistics_are_all_that_gets_no_gradient() -> None:
+    slots = param_slots(complete({"norm": "batch"}), (6,), 3)
+    assert {slot.name.rpartition(".")[2] for slot in slots if slot.role in STATISTICS} == {
+        "mean",
+        "variance",
+    }
+
+
+def test_a_variational_regression_learns_a_log_scale_for_each_weight_and_its_noise() -> None:
+    slots = param_slots(complete({"bayesian": "variational", "depth": 1}), (6,), 1)
+    assert [slot.name for slot in slots if slot.role in ("log_scale", "noise")] == [
+        "hidden0.weight.log_scale",
+        "output.weight.log_scale",
+        "output.noise",
+    ]

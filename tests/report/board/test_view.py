@@ -1,0 +1,164 @@
+"""The rows of a board, its best, winner and default, and what it is as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpsearch.report.board.view import board, canonical, pareto_front, record
+from hpsearch.study.history import History
+from hpsearch.study.store import TestEvaluation
+from hpsearch.study.trial import Failed, Result, Trial
+from tests.helpers.histories import done
+from tests.helpers.studies import META
+from tests.report.board.boards import BOARD, POINTS, RESULTS, study
+
+UNCOUNTED = replace(META, has_cost=False)
+
+
+class TestBoard:
+    def test_rows_are_in_order_of_loss_and_those_without_one_come_last(self) -> None:
+        assert [row.number for row in BOARD.rows] == [2, 0, 1, 3, 4]
+        assert [row.state for row in BOARD.rows] == ["done", "done", "done", "failed", "pending"]
+
+    def test_without_a_weight_of_time_the_winner_is_the_best(self) -> None:
+        assert BOARD.winner is BOARD.best is BOARD.rows[0]
+
+    def test_with_a_weight_of_time_a_cheaper_trial_may_win(self) -> None:
+        weighed = board(study(), time_weight=10.0)
+        assert weighed.winner is not None
+        assert weighed.best is not None
+        assert (weighed.winner.number, weighed.best.number) == (1, 2)
+
+    def test_the_cheapest_within_one_standard_error_of_the_best_wins(self) -> None:
+        results: dict[int, Result] = {
+            0: replace(done(0.40, flops=9e12), loss_se=0.05),
+            1: replace(done(0.44, flops=1e12), loss_se=0.01),
+            2: replace(done(0.46, flops=1e9), loss_se=0.01),
+        }
+        near = board(study(POINTS[:3], results))
+        assert near.best is not None
+        assert near.winner is not None
+        assert (near.best.number, near.winner.number) == (0, 1)
+
+    def test_by_seconds_the_measured_time_is_the_price(self) -> None:
+        slow = {0: done(0.5, flops=1e9, seconds=9.0), 1: done(0.4, flops=1e15, seconds=1.0)}
+        both = [board(study(POINTS[:2], dict(slow)), 10.0, by) for by in ("cost", "seconds")]
+        assert [one.winner and one.winner.number for one in both] == [0, 1]
+
+    def test_where_no_cost_is_counted_the_price_is_always_seconds(self) -> None:
+        slow = {0: done(0.5, flops=0.0, seconds=9.0), 1: done(0.6, flops=0.0, seconds=1.0)}
+        one = board(study(POINTS[:2], dict(slow), meta=UNCOUNTED), 10.0, "cost")
+        assert one.price == "seconds"
+        assert one.winner
+        assert one.winner.number == 1
+        assert [row.pareto_optimal for row in one.rows] == [True, True]
+        assert [(row.cost, row.flops) for row in one.rows] == [(None, None)] * 2
+
+    def test_a_trial_that_is_slower_and_worse_is_not_pareto_optimal_by_seconds(self) -> None:
+        results = {0: done(0.5, flops=0.0, seconds=9.0), 1: done(0.4, flops=0.0, seconds=1.0)}
+        one = board(study(POINTS[:2], dict(results), meta=UNCOUNTED))
+        assert [(row.number, row.pareto_optimal) for row in one.rows] == [(1, True), (0, False)]
+
+    def test_the_default_is_the_first_trial_of_that_origin_whatever_its_reason_says(self) -> None:
+        trials = (
+            Trial(0, POINTS[0], "default", 0, 0, origin="picked"),
+            Trial(1, POINTS[1], "the usual settings", 0, 1, origin="default"),
+        )
+        history = History(trials, {0: done(0.5), 1: done(0.6)})
+        one = board(replace(study(), history=history))
+        assert one.default
+        assert one.default.number == 1
+        assert board(replace(study(), history=History(trials[:1]))).default is None
+
+    def test_a_metric_is_shown_only_where_the_study_has_one(self) -> None:
+        assert BOARD.rows[0].metric == 0.975
+        bare = board(study(meta=replace(META, metric=None)))
+        assert {row.metric for row in bare.rows} == {None}
+
+    def test_a_trial_that_was_dropped_is_pruned(self) -> None:
+        one = board(study(POINTS[:1], {0: replace(done(0.5), paused=True)}))
+        assert (one.rows[0].state, one.rows[0].early) == ("pruned", ", pruned at a rung")
+
+    def test_the_evaluation_is_the_winners(self) -> None:
+        first, second = TestEvaluation(0, 0.3, 0.9), TestEvaluation(2, 0.1, 0.97)
+        assert board(study(evaluations=(first,))).test is None
+        assert board(study(evaluations=(first, second))).test == second
+
+    @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
+    def test_points_that_no_other_beats_are_pareto_optimal(
+        self, pairs: list[tuple[int, int]]
+    ) -> None:
+        points = [(float(loss), float(price), number) for number, (loss, price) in enumerate(pairs)]
+        optimal = pareto_front(points)
+
+        def beats(a: tuple[float, float, int], b: tuple[float, float, int]) -> bool:
+            return a[0] <= b[0] and a[1] <= b[1] and a[:2] != b[:2]
+
+        front = {point for point in points if not any(beats(other, point) for other in points)}
+        assert {points[number][:2] for number in optimal} == {point[:2] for point in front}
+
+    def test_the_canonical_rows_leave_out_what_was_measured(self) -> None:
+        slower = {n: replace(r, seconds=r.seconds * 7) for n, r in RESULTS.items()}
+        assert canonical(study(results=slower)) == canonical(study())
+        assert canonical(study(results={**RESULTS, 0: done(0.25)})) != canonical(study())
+
+
+class TestRecord:
+    def test_it_is_json_without_a_number_that_is_none(self) -> None:
+        evaluations = (TestEvaluation(0, math.inf, math.nan),)
+        odd = board(study(POINTS[:1], {0: replace(done(0.5), metric=math.nan)}, evaluations))
+        found = json.loads(json.dumps(record(odd), allow_nan=False))
+        assert found["winner"]["metric"] is None
+        assert found["test"] == {"loss": None, "metric": None, "evaluations": 1}
+
+    def test_it_has_the_trials_that_ended(self) -> None:
+        found = record(BOARD)
+        assert [trial["number"] for trial in found["trials"]] == [2, 0, 1, 3]
+        assert found["trials"][3]["failure"] == "diverged: training loss 9.12e+03 after epoch 1"
+
+    def test_its_keys_are_those_that_are_documented(self) -> None:
+        found = record(BOARD)
+        assert found["schema_version"] == 2
+        assert list(found) == [
+            "schema_version", "study", "strategy", "seed", "data", "best", "winner", "default",
+            "baseline", "test", "trials", "replicates", "wall_seconds", "exit",
+        ]  # fmt: skip
+        assert list(found["best"]) == [
+            "number", "params", "loss", "loss_se", "metric", "seconds", "flops",
+        ]  # fmt: skip
+        assert list(found["default"]) == ["number", "loss"]
+        assert list(found["trials"][0]) == [
+            "number", "state", "params", "loss", "loss_se", "metric", "seconds", "flops", "epochs",
+            "failure", "cohort",
+        ]  # fmt: skip
+
+    def test_a_study_without_trials_has_a_record(self) -> None:
+        found = record(board(study([], {})))
+        assert {found[name] for name in ("best", "winner", "default", "test")} == {None}
+
+    def test_what_a_study_does_not_have_is_null(self) -> None:
+        bare = replace(
+            META, metric=None, has_cost=False, baseline_loss=None, baseline_metric=None, data="null"
+        )
+        results: dict[int, Result] = {
+            0: replace(done(0.5, flops=0.0), metric=math.nan),
+            1: Failed("error", "x"),
+        }
+        evaluations = (TestEvaluation(0, 0.4, math.nan),)
+        one = board(study(POINTS[:2], results, evaluations, bare))
+        found = json.loads(json.dumps(record(one), allow_nan=False))
+        assert found["baseline"] == {"loss": None, "metric": None}
+        assert found["data"] is None
+        assert (found["winner"]["metric"], found["winner"]["flops"]) == (None, None)
+        assert found["test"] == {"loss": 0.4, "metric": None, "evaluations": 1}
+
+    @pytest.mark.parametrize("state", ["pending", "failed"])
+    def test_a_trial_without_a_loss_has_no_place_among_the_others(self, state: str) -> None:
+        rows = [row for row in BOARD.rows if row.state == state]
+        assert all((row.loss, row.score, row.pareto_optimal) == (None, None, False) for row in rows)
