@@ -21,7 +21,7 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from unittest.mock import patch
@@ -33,14 +33,15 @@ from experiments.bench_search import TABLES, Task, entries, task_of
 from experiments.comparison import Numbers, mean_error, table
 from hpsearch.config.schema import SearchKeys
 from hpsearch.config.spec import free_space
-from hpsearch.runners import Work
-from hpsearch.search.loop import Search, ask_wave
-from hpsearch.search.plan import build
+from hpsearch.objectives.function import Function, Loss
+from hpsearch.search.loop import ask_wave
+from hpsearch.search.plan import Plan
 from hpsearch.space.space import Params
-from hpsearch.strategies import Limit
+from hpsearch.strategies import CostModel, Limit, ranked
 from hpsearch.strategies.bayes import Bayes
+from hpsearch.strategies.bayes_options import BayesOptions
 from hpsearch.study.history import History
-from hpsearch.study.trial import Cohort, Done, Trial
+from hpsearch.study.trial import Done, Trial
 
 FILLED = 0
 WAVES = (FILLED, 1, 4)
@@ -59,6 +60,21 @@ class CohortCosts:
         there = Counter(kind(one) for one in company)
         share = [self.member if there[kind(one)] % CAPACITY else 1.0 for one in params]
         return np.array(share) * [seconds(self.name, tuple(one.items())) for one in params]
+
+
+@dataclass(frozen=True)
+class Tabled(Function):
+    """An objective with known costs, whose waves are trained as they are asked for."""
+
+    price: CostModel | None = None
+
+    def costs(self) -> CostModel | None:
+        """Return what trainings cost before they run."""
+        return self.price
+
+    def cohorts(self, trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
+        """Return all trials of a wave as one group: `trained` says who shares a cohort."""
+        return [[*range(len(trials))]]
 
 
 def kind(params: Params) -> tuple[object, ...]:
@@ -95,27 +111,19 @@ def run(
     task, costs = task_of("cost", name, 0), CohortCosts(name, member)
     limit = Limit(trainings * float(task.unit or 0.0))
     space = free_space(task.parameters, ())
-    strategy, filled = build("bayes", SearchKeys(seed=seed), None, limit, costs, default=None)
-    plan = Search(
-        strategy,
-        space,
-        (),
-        None,
-        wave or filled,
-        seed,
-        0.0,
-        lambda trials: [[*range(len(trials))]],
-        _never,
-    )
+    objective = Tabled(_never, space, price=costs)
+    plan = Plan("bayes", BayesOptions(), SearchKeys(seed=seed), objective)
+    search = plan.search(None, limit)
+    search = replace(search, wave=wave or search.wave)
     history = History()
     with threadpool_limits(1), patch.object(Bayes, "fills", wave == FILLED):
-        while limit.left(history) > 0 and (trials := ask_wave(plan, history)):
+        while limit.left(history) > 0 and (trials := ask_wave(search, history)):
             history = history.with_trials(trials).with_results(
                 trained(trials, costs, task, name, seed)
             )
-        ranked = strategy.ranked(space, history)
+        best, *_ = ranked(search.strategy, space, history)
     regrets = {trial.number: task.judge(trial.params) for trial in history.trials}
-    return len(history.trials), regrets[ranked[0].number], min(regrets.values())
+    return len(history.trials), regrets[best.number], min(regrets.values())
 
 
 def trained(
@@ -139,7 +147,7 @@ def trained(
     return found
 
 
-def _never(cohort: Cohort) -> Work:
+def _never(params: Params) -> Loss:
     raise AssertionError("nothing is trained here")
 
 

@@ -38,19 +38,22 @@ from torch import Tensor
 from experiments.bench_search import Parameters, suggested
 from experiments.comparison import table
 from experiments.plain_loop import Rows, losses
-from hpsearch.commands.launch import call, planned
+from hpsearch.commands.session import collect, plan_of, stored_data
 from hpsearch.config.document import read
 from hpsearch.config.spec import parse
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.structure.cohorts import Job
-from hpsearch.runners import RUNNERS
-from hpsearch.search.loop import Search, Stop, run
+from hpsearch.objectives.jobs import TrainingJob
+from hpsearch.objectives.networks import Networks
+from hpsearch.runners import RUNNERS, Resources, Work
+from hpsearch.search.loop import Stop, run
 from hpsearch.search.plan import Plan
-from hpsearch.space.space import Params
-from hpsearch.study.store import Store, StudyMeta
+from hpsearch.study.artefacts import FOLDER, Artefacts
+from hpsearch.study.history import History
+from hpsearch.study.layout import StudyMeta
+from hpsearch.study.store import Store
 from hpsearch.study.trial import Cohort, Epoch, Trial
 
 SPACE: Parameters = {
@@ -102,8 +105,8 @@ class Course:
         return next((seconds for seconds, loss in self.steps if loss <= target), None)
 
 
-def planned_for(task: Task, strategy: str, seed: int, halving: bool) -> tuple[Plan, Dataset]:
-    """Return the plan of a search by hpsearch, and its data."""
+def networks_for(task: Task, strategy: str, seed: int, halving: bool) -> tuple[Networks, Dataset]:
+    """Return the trainings of a search by hpsearch, and their data."""
     split = (
         "validation: 0.2" if task.source == "mnist" else "validation: 0.2, test: 0"
     )  # mnist has a test file
@@ -116,57 +119,67 @@ search: {{budget: {BUDGET}, confirm: false}}
     flags = [
         (("search", name), value, name) for name, value in (("seed", seed), ("halving", halving))
     ]
-    plan = Plan(strategy, parse(text, "bench", Path(), flags, task.rows))
-    return plan, prepare(plan.spec.data)
+    spec = parse(text, "bench", Path(), flags, task.rows, strategy)
+    data = prepare(spec.data)
+    return Networks(spec).on(data, "", "cpu", 1), data
 
 
 def searched(
     task: Task, strategy: str, seed: int, halving: bool, target: float = 0.0, most: float = math.inf
 ) -> Course:
     """Search by hpsearch with one worker until the target is reached or the seconds are over."""
-    plan, data = planned_for(task, strategy, seed, halving)
-    facts = json.dumps({"task": data.task})
-    with tempfile.TemporaryDirectory() as folder, RUNNERS.load("local")(1, 1) as runner:
+    networks, data = networks_for(task, strategy, seed, halving)
+    with tempfile.TemporaryDirectory() as folder:
         study = Path(folder) / "study"
-        meta = StudyMeta(
-            "",
-            strategy,
-            seed,
-            0.0,
-            "",
-            "",
-            "",
-            "[]",
-            task.rows,
-            BUDGET,
-            1,
-            "cpu",
-            facts,
-            0.0,
-            0.0,
-            "",
-            "{}",
-        )
-        search = planned(plan, data, study, meta)
-        with Store.create(study, meta) as store:
-            call(runner, *warm(search, plan.default or {}))
-            start, steps = time.perf_counter(), []
-            for event in run(search, store, runner, Stop()):
-                if isinstance(event, Epoch):
-                    steps.append((time.perf_counter() - start, event.loss))
-                    if event.loss <= target or steps[-1][0] > most:
-                        break
-            return Course(steps, time.perf_counter() - start)
+        artefacts = Artefacts(study / FOLDER)
+        with Store.create(study, meta_of(networks, strategy)) as store:
+            data, digest = stored_data(data, artefacts)
+            plan = plan_of(strategy, networks.on(data, digest, "cpu", 1))
+            with RUNNERS.load("local")().build(Resources(), artefacts) as runner:
+                collect(runner, warm(plan))
+                start, steps = time.perf_counter(), []
+                for event in run(plan.search(BUDGET), store, runner, Stop()):
+                    if isinstance(event, Epoch):
+                        steps.append((time.perf_counter() - start, event.loss))
+                        if event.loss <= target or steps[-1][0] > most:
+                            break
+                return Course(steps, time.perf_counter() - start)
 
 
-def warm(search: Search, params: Params) -> tuple[str, Job]:
-    """Return work that makes the worker read the data."""
-    work = search.work(Cohort(0, (Trial(0, params, "", 0, 0),)))
-    assert isinstance(work.argument, Job)
-    member = work.argument.members[0]
-    return work.call, replace(
-        work.argument, members=(replace(member, settings={**member.settings, "epochs": 1}),)
+def meta_of(networks: Networks, strategy: str) -> StudyMeta:
+    """Return what the study keeps: no more than it takes to write to it."""
+    return StudyMeta(
+        name="bench",
+        objective="networks",
+        strategy=strategy,
+        seed=networks.spec.search.seed,
+        time_weight=0.0,
+        config="",
+        file="",
+        folder="",
+        overrides="[]",
+        rows=networks.spec.data.rows,
+        budget=BUDGET,
+        threads=networks.threads,
+        device=networks.device,
+        metric=None,
+        has_cost=True,
+        baseline_loss=None,
+        baseline_metric=None,
+        data="{}",
+        created="",
+        versions="{}",
     )
+
+
+def warm(plan: Plan) -> Work:
+    """Return work that makes the worker read the data: a training of one epoch."""
+    trial = Trial(0, plan.default or {}, "warm", 0, 0)
+    work = plan.objective.work(Cohort(0, (trial,)), 1, History((trial,)))
+    assert isinstance(work.argument, TrainingJob)
+    (member,) = work.argument.members
+    member = replace(member, settings={**member.settings, "epochs": 1})
+    return replace(work, argument=replace(work.argument, members=(member,)))
 
 
 def by_hand(
@@ -187,7 +200,7 @@ def by_hand(
         target: the loss at which the search ends.
         most: the seconds after which it ends.
     """
-    _, data = planned_for(task, "random", seed, halving=False)
+    _, data = networks_for(task, "random", seed, halving=False)
     (fold,) = data.folds
     swapped = replace(data, folds=(replace(fold, train=fold.validation),))
     plain = Rows(*(part for one in (data, swapped) for part in rows(Feed(one, "cpu"))))

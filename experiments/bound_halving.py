@@ -33,11 +33,11 @@ from statistics import median
 import numpy as np
 from scipy.stats import spearmanr
 
-from experiments.bench_halving import BUDGET, BUILT_IN, QUICK, TASKS, Task, planned_for
+from experiments.bench_halving import BUDGET, BUILT_IN, QUICK, TASKS, Task, networks_for
 from experiments.comparison import Numbers, table, trained
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.structure.cohorts import key
-from hpsearch.search.plan import wave_costs
+from hpsearch.search.plan import with_default_priors
 from hpsearch.space.space import Params
 from hpsearch.strategies.halving import bracket, rungs
 
@@ -104,17 +104,14 @@ class Curves:
 
 def measured(task: Task, studies: int) -> Curves:
     """Train all studies, and measure how long cohorts take."""
-    plan, data = planned_for(task, "bayes", 0, halving=True)
-    near, feed, rng = (
-        plan.space(wave_costs(plan.spec, data, "cpu")({}).steps),
-        Feed(data, "cpu"),
-        Random(0),
-    )
+    networks, data = networks_for(task, "bayes", 0, halving=True)
+    near = with_default_priors(networks.space, networks.typical_values())
+    feed, rng = Feed(data, "cpu"), Random(0)
     curves: list[Curve] = []
     kinds: dict[Kind, list[Params]] = defaultdict(list)
     for study in range(studies):
-        points = [plan.spec.space.sample(rng) for _ in range(BUDGET)]
-        settings = [plan.spec.settings(params) for params in points]
+        points = [networks.space.sample(rng) for _ in range(BUDGET)]
+        settings = [networks.settings(params) for params in points]
         density = np.exp(near.log_prior(np.array([near.encode(params) for params in points])))
         for number, runs in trained(feed, dict(enumerate(settings)), [study]).items():
             kind = key(settings[number])

@@ -23,7 +23,7 @@ from hpsearch.study.store import StudyRecord, read
 
 def rows(study: StudyRecord) -> list[list[float]]:
     """Return coordinates, squares and score of each trial, in the order of their losses."""
-    space = Plan.of(study.meta).spec.space
+    space = Plan.of_study(study.meta).objective.space
     z = 2.0 * np.array([space.encode(trial.params) for trial, _ in study.history.done]) - 1.0
     y = scores([result.loss for _, result in study.history.done])
     found: list[list[float]] = np.column_stack([z, z**2 - 0.5, y]).tolist()

@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`hpsearch.minimize`, loaded when it is first used: the command line's help loads nothing heavy."""
+    """Return `hpsearch.minimize`, which is loaded when it is first used: help stays quick."""
     if name == "minimize":
         return resolve("hpsearch.search.minimize:minimize")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

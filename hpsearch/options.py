@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-
 T = TypeVar("T", bound="Options")
 
 
@@ -17,9 +16,7 @@ class Options(BaseModel):
     and a key stands there with a value or not at all. A field's `description` says what belongs
     there, in words that complete "which is not ...":
 
-    >>> from typing import TypeVar
-
-from pydantic import Field
+    >>> from pydantic import Field
     >>> class Thirds(Options):
     ...     share: float = Field(1 / 3, gt=0, lt=1, description="a share above 0 and below 1")
     >>> Thirds(share=0.5).share

@@ -11,7 +11,7 @@ from tests.helpers.tally import TALLIES, Tallies
 
 @pytest.fixture(scope="session")
 def tally() -> Tallies:
-    """`tally("kill -9").tried += 1`"""
+    """Return the counts of faults, to be used as in `tally("kill -9").tried += 1`."""
     return TALLIES
 
 

@@ -1,4 +1,4 @@
-"""Nothing lost: searches are killed with -9 again and again, and their leaderboards are those of calm ones."""
+"""Nothing lost: searches that are killed again and again end with the boards of calm ones."""
 
 from __future__ import annotations
 
@@ -52,19 +52,15 @@ trials:
 )
 SEARCHES = {
     "bayes": (_SPACE % 3, ["bayes", "--budget", "12"]),
-    "halving": (
-        _SPACE % 9,
-        ["random", "--halving", "--budget", "5"],
-    ),  # pauses, and trials that go on from them
+    # pauses, and trials that go on from them
+    "halving": (_SPACE % 9, ["random", "--halving", "--budget", "5"]),
     "grid of 30": (_GRID, ["grid"]),
     "manual": (_PICKS, ["manual"]),
     "grid": (_WAVES, ["grid"]),
     "random": (_WAVES, ["random"]),
     "guided": (_WAVES, ["random", "--rounds", "3"]),
-    "confirmed": (
-        _SPACE % 3,
-        ["bayes", "--budget", "14", "--confirm"],
-    ),  # and the best again on other draws
+    # and the best again on other draws
+    "confirmed": (_SPACE % 3, ["bayes", "--budget", "14", "--confirm"]),
 }
 Calm = Callable[[str], Trace]
 _MORE = [pytest.param(occurrence, marks=pytest.mark.faults) for occurrence in range(1, 8)]
@@ -80,7 +76,7 @@ _MATRIX = [
 
 
 def begun(folder: Path, tally: Tally, name: str, workers: int = 1) -> Undertaking:
-    """A search that has not run yet."""
+    """Return a search that has not run yet."""
     text, (strategy, *flags) = SEARCHES[name]
     folder.mkdir()
     (folder / "space.yaml").write_text(text)
@@ -89,7 +85,7 @@ def begun(folder: Path, tally: Tally, name: str, workers: int = 1) -> Undertakin
 
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory: pytest.TempPathFactory) -> Calm:
-    """What a search leaves that nobody disturbs."""
+    """Return what finds out what a search leaves that nobody disturbs."""
 
     @cache
     def trace(name: str) -> Trace:
@@ -103,7 +99,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Calm:
 def killed(
     folder: Path, name: str, kills: int, seed: int, calm: Calm, tally: Tallies
 ) -> Undertaking:
-    """Searches that are killed so many times in all; the last of them, ended like all before it as a calm one."""
+    """Kill searches so many times in all, see that each ends as a calm one, and return the last."""
     rng, round = random.Random(seed), 0
     while kills > 0:
         search = begun(folder / str(round), tally("kill -9, at random"), name)
@@ -164,11 +160,11 @@ def test_a_death_at_a_named_point_changes_nothing(
 def test_one_leaderboard_for_any_number_of_workers_and_any_interruption(
     tmp_path: Path, name: str, workers: int, disturbed: int, calm: Calm, tally: Tallies
 ) -> None:
-    """The search is disturbed where cohorts of its first wave are told, or the first of its second."""
+    """It is disturbed where results of its first wave are written, or the first of its second."""
     group = tally("workers and interruptions")
     search = begun(tmp_path / "it", group, name, workers)
     k = random.Random(f"{name}/{workers}/{disturbed}").randint(1, 3) if disturbed else 0
-    code = search.start("after-told-commit", k, disturbed or signal.SIGKILL).wait(TIMEOUT)
+    code = search.start("after-results-commit", k, disturbed or signal.SIGKILL).wait(TIMEOUT)
     search.audit()
     assert code == {0: 0, signal.SIGINT: 130, signal.SIGKILL: -9}[disturbed]
     if disturbed == signal.SIGINT:

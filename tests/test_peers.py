@@ -22,10 +22,11 @@ _KILLS = 100
 _TRIALS = 60
 _STALE = 3  # seconds after which Optuna takes a trial without a heartbeat for dead, and one more
 _COMPLETE = "SELECT number FROM trials WHERE state = 'COMPLETE'"
+_RUNNING = "SELECT number FROM trials WHERE state = 'RUNNING'"
 _POINTS = """
 SELECT group_concat(param_name || param_value) FROM
-(SELECT number, param_name, param_value FROM trials JOIN trial_params USING (trial_id) WHERE state = 'COMPLETE'
- ORDER BY number, param_name) GROUP BY number"""
+(SELECT number, param_name, param_value FROM trials JOIN trial_params USING (trial_id)
+ WHERE state = 'COMPLETE' ORDER BY number, param_name) GROUP BY number"""
 
 
 class Optunas:
@@ -72,9 +73,9 @@ class Optunas:
         if self.kind == "heartbeat":  # the trial of the last kill, too, may be found
             time.sleep(_STALE)
             assert self.start().wait(TIMEOUT) == 0
-        complete, points = set(self.with_results(_COMPLETE)), Counter(self.with_results(_POINTS))
+        complete, points = set(self.told(_COMPLETE)), Counter(self.told(_POINTS))
         self.tally.lost += len(set(self.said()) - complete)
-        self.tally.stuck += len(self.with_results("SELECT number FROM trials WHERE state = 'RUNNING'"))
+        self.tally.stuck += len(self.told(_RUNNING))
         self.tally.duplicates += sum(times - 1 for times in points.values())
         self.tally.tracebacks += (self.folder / "stderr").read_text().count("Traceback")
 
@@ -86,7 +87,7 @@ class Optunas:
 def test_what_a_hundred_kills_do_to_optuna_is_counted(
     tmp_path: Path, kind: str, name: str, tally: Tallies
 ) -> None:
-    """A kill is survived where the study's points are in the end those of one that nobody disturbed."""
+    """A kill is survived where the points are in the end those of a study that nobody disturbed."""
     pytest.importorskip("optuna", reason="the extra bench is not installed")
     group, rng, left = tally(f"Optuna, {name}"), random.Random(3), _KILLS
     calm, again = (Optunas(tmp_path / name, Tally(), kind) for name in ("calm", "again"))

@@ -1,1 +1,1 @@
-"""One module per command: it takes what the command line says, does it, and returns the exit code."""
+"""One module per command: it does what the command line says, and returns the exit code."""

@@ -39,7 +39,7 @@ def emit(text: str) -> None:
 
 
 def rendered(text: Text, console: Console) -> str:
-    """As the console would print it, with its colours; what a terminal would obey in it is made visible."""
+    """Return what the console would print; signs that a terminal would obey are made visible."""
     text = text.copy()
     text.plain = "".join(
         s if s.isprintable() or s == "\n" else "\N{REPLACEMENT CHARACTER}" for s in text.plain

@@ -114,7 +114,7 @@ def _combined(settings: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _tell_apart(named: Sequence[tuple[str, Spec]]) -> None:
-    """Refuse two names of the same training, as with several momenta beside an optimizer without."""
+    """Refuse two names of one training, as with two momenta beside an optimizer without one."""
     for (first, one), (second, other) in combinations(named, 2):
         if _point(one) == _point(other):
             message = (

@@ -44,8 +44,8 @@ KINDS: Mapping[KeyPath, Kind] = {
 }
 """What may become of a key once the study has begun.
 
-A total may grow, and what says how the search is run may change. All other keys are fixed, since what
-the search finds rests on them.
+A total may grow, and what says how the search is run may change. All other keys are fixed, since
+what the search finds rests on them.
 """
 
 

@@ -39,7 +39,7 @@ _USUAL = 50  # trials of a search without a budget
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ConfigSource:
     """Where a search space stands: its text, its name for messages, and its folder."""
 
     text: str
@@ -89,22 +89,22 @@ def run_options(flags: SearchFlags, spec: Spec, started: float) -> RunOptions:
     )
 
 
-def find_config(config: str | None) -> Source:
+def find_config(config: str | None) -> ConfigSource:
     """Return the YAML that is named, ./hpsearch.yaml, or the built-in example.
 
     Raises:
         SpecError: it cannot be read.
     """
     if config == "-":
-        return Source(sys.stdin.read(), "<stdin>", Path.cwd())
+        return ConfigSource(sys.stdin.read(), "<stdin>", Path.cwd())
     path = Path(config) if config else _PROJECT_FILE
     if config is None and not path.exists():
         text = files("hpsearch").joinpath("default.yaml").read_text(encoding="utf-8")
-        return Source(text, "default.yaml", Path.cwd())
+        return ConfigSource(text, "default.yaml", Path.cwd())
     try:
         # what is not UTF-8 is answered by the parser, with its place
         text = path.read_bytes().decode("utf-8", "surrogateescape")
-        return Source(text, str(path), path.resolve().parent)
+        return ConfigSource(text, str(path), path.resolve().parent)
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}"
         raise SpecError(Problem("E001", message, help="hpsearch bayes CONFIG.yaml")) from error
@@ -144,7 +144,7 @@ def _meta(
     name: str,
     plan: Plan,
     spec: Spec,
-    source: Source,
+    source: ConfigSource,
     flags: Sequence[Override],
     budget: int | None,
     threads: int,

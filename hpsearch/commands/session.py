@@ -211,7 +211,7 @@ class _Keeper:
         self._recorded: set[str] = set()
 
     def clean(self) -> None:
-        """Remove all that is not needed, also what a killed run has left; nothing may be running."""
+        """Remove all that is not needed, also what a killed run has left, while nothing runs."""
         study = self._store.study()
         judged = {one.weights for one in study.evaluations if one.weights}
         kept = {*self._objective.kept(study.history), *judged, *self.held}

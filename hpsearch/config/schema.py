@@ -244,7 +244,7 @@ def _runner_name(diagnostics: Diagnostics) -> str:
 
 
 def validate(diagnostics: Diagnostics) -> ConfigFile:
-    """Return the keys in their types; what is wrong is noted and left out, so the rest can be judged.
+    """Return the keys in their types; what is wrong is noted, and left out of them.
 
     Raises:
         SpecError: there is nothing to judge.
@@ -312,7 +312,7 @@ def _note(
 
 
 def _within(location: tuple[str | int, ...], node: Any) -> KeyPath:
-    """Return the part of pydantic's location that is in the file, without names of union branches."""
+    """Return the part of pydantic's location that is in the file: no names of union branches."""
     path: KeyPath = ()
     for part in location:
         inside = isinstance(node, dict) and part in node

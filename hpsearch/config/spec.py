@@ -29,7 +29,7 @@ from hpsearch.strategies import StagedOptions, StrategyOptions
 from hpsearch.strategies.halving import MIN_EPOCHS
 
 Override = tuple[tuple[str, ...], object, str]
-"""What a flag says: the path of the key that it stands for, the value, and the flag for messages."""
+"""What a flag says: the path of its key, the value, and the flag itself for messages."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def parse(
         folder: what paths in it are relative to.
         overrides: from flags, later ones over earlier ones.
         rows: keep only so many rows of the data (the smoke run).
-        strategy: the strategy that searches; keys of another one are mistakes. None allows all keys.
+        strategy: the strategy that searches; keys of another one are mistakes. None allows all.
         is_stored: whether a study keeps this config. It was accepted once, and still is.
 
     Raises:
@@ -142,7 +142,7 @@ def free_space(parameters: Mapping[str, object], constraints: Sequence[str] = ()
 
 
 def _fix(document: Document, name: str, value: object) -> None:
-    """Take out what a flag decides: the setting's range, and all that only other values of it use."""
+    """Take out what a flag decides: the setting's range, and all that only others of it use."""
     gone = {name}
     gone |= {other for other, needs in NEEDS.items() if name in needs and value not in needs[name]}
     parameters = document.at(("parameters",))
@@ -192,7 +192,7 @@ def _data(keys: DataKeys, folder: Path, rows: int | None, diagnostics: Diagnosti
 
 
 def _check_options(options: StrategyOptions, keys: ConfigFile, diagnostics: Diagnostics) -> None:
-    """Note which of the strategy's keys do not go with one another, or with the rest of the file."""
+    """Note which of the strategy's keys do not go together, or with the rest of the file."""
     for name, message, help in options.conflicts():
         diagnostics.add("E034", message, ("search", name), key=True, help=help)
     if not isinstance(options, StagedOptions) or not options.halving:

@@ -1,8 +1,8 @@
-"""What a training leaves behind: a member's weights, and where it pauses, all that it takes to go on.
+"""What a training leaves behind: a member's weights, and all that it takes to go on from a pause.
 
-Nothing else is needed: batches, noise and schedules are functions of the epoch, and pre-training comes
-before the first one. Weights are kept without the padding that the member's company gave them, so that
-the company may change.
+Nothing else is needed: batches, noise and schedules are functions of the epoch, and pre-training
+comes before the first one. Weights are kept without the padding that the member's company gave
+them, so that the company may change.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Pause:
         first_loss: its loss before the first step.
         best: what its best epoch was worth.
         at: that epoch.
-        active: whether it goes on; one that has stopped for good has no tensors but its best weights.
+        active: whether it goes on; one that has stopped for good has no tensors but its best
+            weights.
         tensors: named `part/slot`, where the parts are `best` and those of `StackedCohort.parts`.
     """
 

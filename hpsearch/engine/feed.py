@@ -193,7 +193,7 @@ class Feed:
             for batch in self.answers(stacked, name, predict):
                 loss += (self.losses(batch.outputs, batch.targets) * batch.counts).sum(1)
                 if self.classifies:
-                    # argmax is slow along an axis that is not contiguous
+                    # few outputs may lie the other way round (see `Affine`), where argmax is slow
                     classes = batch.outputs.contiguous().argmax(2)
                     right += ((classes == batch.targets) * batch.counts).sum(1)
                 total += batch.counts.sum(-1)

@@ -1,7 +1,7 @@
-"""The file of a trained model: its weights, and in the file's metadata what they are the weights of.
+"""The file of a trained model: its weights, and what they are the weights of.
 
-The file is in safetensors' format. The scaling of the inputs stands beside the weights as the tensors
-`input/center` and `input/scale`; all else is JSON.
+The file is in safetensors' format. The scaling of the inputs stands beside the weights as the
+tensors `input/center` and `input/scale`; all else is JSON.
 """
 
 from __future__ import annotations

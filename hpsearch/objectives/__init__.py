@@ -99,7 +99,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TestScore:
-    """What the winner is worth on the test split, and the digest of the weights that were judged."""
+    """What the winner is worth on the test split, and the digest of the weights it had there."""
 
     __test__ = False  # pytest takes classes of such names for tests
 

@@ -28,8 +28,8 @@ Loss = float | tuple[float, float]
 class Function:
     """A function of params, searched over a space of any names.
 
-    Its calls are counted in seconds, its own or those of the clock. What it raises is the failure of a
-    trial; so is a loss that is no finite number.
+    Its calls are counted in seconds, its own or those of the clock. What it raises is the failure
+    of a trial; so is a loss that is no finite number.
     """
 
     function: Callable[[Params], Loss]

@@ -1,4 +1,4 @@
-"""What is sent to a worker that trains networks. These records import no torch and hold no paths."""
+"""What is sent to a worker that trains networks: records without torch and without paths."""
 
 from __future__ import annotations
 
@@ -47,8 +47,9 @@ class TrainingJob:
 class TestJob:
     """The winner, to be judged on the test split.
 
-    It is judged with the weights of which `weights` is the digest. Where these are gone, or where it
-    was trained on folds, it is trained once more, for so many `epochs`, on all rows but the test's.
+    It is judged with the weights of which `weights` is the digest. Where these are gone, or where
+    it was trained on folds, it is trained once more, for so many `epochs`, on all rows but the
+    test's.
     """
 
     __test__ = False  # pytest takes classes of such names for tests

@@ -209,8 +209,8 @@ class Networks:
     def kept(self, history: History) -> Collection[str]:
         """Return the digests of what is still needed.
 
-        These are the weights of the best trials and of all that were run again, and what trials that
-        may be promoted have paused with.
+        These are the weights of the best trials and of all that were run again, and what trials
+        that may be promoted have paused with.
         """
         scores = history.with_time_weight(self.spec.search.time_weight)
         again = [number for number, runs in history.runs.items() if len(runs) > 1]
@@ -287,7 +287,8 @@ class Networks:
         runs = self._members_of_a_trial
 
         def of(params: Params) -> WaveCost:
-            # whole numbers and choices make shapes and steps; fractions, such as a rate, change nothing
+            # whole numbers and choices make shapes and steps; fractions, such as a rate, change
+            # nothing
             name = point_key({n: v for n, v in params.items() if not isinstance(v, float)})
             if name not in found:
                 settings = self.settings(params)

@@ -1,4 +1,4 @@
-"""What a worker does that trains networks: it trains a cohort, judges a winner, diagnoses a training."""
+"""What a worker does: it trains a cohort, judges a winner, or diagnoses a training."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ T = TypeVar("T")
 def train_cohort(
     job: TrainingJob, artefacts: Artefacts
 ) -> Iterator[WorkStarted | Notice | Epoch | TrialEnded | HpsearchError]:
-    """Train the members; what a result speaks of, weights and pauses, is kept before it is given."""
+    """Train the members; weights and pauses are kept before a result speaks of them."""
     return _until_unwritable(_train_cohort(job, artefacts))
 
 
@@ -123,7 +123,7 @@ def _read_pause(member: Member, job: TrainingJob, artefacts: Artefacts) -> Pause
 
 
 def _train_to_pause(feed: Feed, member: Member, job: TrainingJob) -> Pause:
-    """Return where a member was before this segment, all earlier segments done again as one, alone."""
+    """Return where a member was before this segment: earlier ones are done again, as one."""
     earlier = replace(member, start_epoch=0, until_epoch=member.start_epoch)
     *_, ended = train(feed, [earlier], job.metric, job.seed)
     assert isinstance(ended, MemberEnded)

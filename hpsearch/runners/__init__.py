@@ -19,7 +19,7 @@ from hpsearch.study.trial import FailureKind
 
 
 class WorkKey(NamedTuple):
-    """The name of a piece of work. What an earlier attempt still says of a cohort is dropped by it."""
+    """The name of a piece of work, which tells a late word of an earlier attempt from others."""
 
     cohort: int
     attempt: int = 1

@@ -1,10 +1,10 @@
-"""One piece of work, called in this process: the one place where whatever a trial raises is caught."""
+"""One piece of work, called in this process. Only here whatever a trial raises is caught."""
 
 from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from hpsearch.registry import resolve
 from hpsearch.runners import SetUp, Work, WorkCrashed, WorkFinished
@@ -26,13 +26,23 @@ def prepare(wanted: SetUp, done: SetUp) -> SetUp:
     return wanted
 
 
-def events(work: Work, artefacts: Artefacts, memory: int | None = None) -> Iterator[object]:
+def events(
+    work: Work,
+    artefacts: Artefacts,
+    set_up: Callable[[SetUp], None],
+    memory: int | None = None,
+) -> Iterator[object]:
     """Give the events of a piece of work, and at last `WorkFinished` or `WorkCrashed`.
 
-    `memory` is how many bytes this process may hold, for the message where they are too few.
+    Args:
+        work: what is called.
+        artefacts: what is handed to it beside its argument.
+        set_up: sets this process up for it, unless it is.
+        memory: how many bytes this process may hold, for the message where they are too few.
     """
     start = time.perf_counter()
     try:
+        set_up(work.set_up)
         yield from resolve(work.call)(work.argument, artefacts)
     except Exception as error:  # whatever a trial raises is its result
         yield crash(error, memory, time.perf_counter() - start)

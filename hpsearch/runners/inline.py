@@ -1,4 +1,4 @@
-"""Work done in the coordinator's own process, one piece after the other: for functions and debugging."""
+"""Work that is done in the coordinator's own process: for functions, and for debugging."""
 
 from __future__ import annotations
 
@@ -69,10 +69,12 @@ class Inline:
             if not self._queue:
                 return []
             work = self._queue.popleft()
-            self._set_up = prepare(work.set_up, self._set_up)
-            self._running = work.key, events(work, self._artefacts)
+            self._running = work.key, events(work, self._artefacts, self._prepare)
         key, found = self._running
         event = next(found)
         if isinstance(event, WorkFinished | WorkCrashed):
             self._running = None
         return [] if isinstance(event, WorkStarted) else [(key, event)]
+
+    def _prepare(self, wanted: SetUp) -> None:
+        self._set_up = prepare(wanted, self._set_up)

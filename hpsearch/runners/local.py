@@ -1,4 +1,4 @@
-"""Worker processes on this machine, one piece of work at a time each, watched over pipes and sentinels.
+"""Worker processes on this machine, watched over pipes and sentinels.
 
 Each worker leads a process group of its own, which ends as a whole: when the worker is killed, and
 when the coordinator is gone.
@@ -168,7 +168,7 @@ class Local:
         return [worker.busy.key for worker in self._workers if worker.busy]
 
     def wait(self, seconds: float) -> Sequence[tuple[WorkKey, object]]:
-        """Return events of the work that is running, each worker's in the order in which it gave them."""
+        """Return events of the running work, those of each worker in the order that it gave."""
         busy = [worker for worker in self._workers if worker.busy]
         first = min((worker.deadline for worker in busy), default=math.inf)
         seconds = max(0.0, min(seconds, first - time.monotonic()))
@@ -262,21 +262,24 @@ def _work(pipe: Connection, watched: Connection, artefacts: Artefacts, memory: i
     _end_with(watched)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     done, unlimited = SetUp(), memory
+
+    def set_up(wanted: SetUp) -> None:
+        nonlocal done, unlimited
+        done = prepare(wanted, done)
+        if unlimited is not None:  # not before all is imported, which would fail mysteriously
+            resource.setrlimit(resource.RLIMIT_DATA, (unlimited, unlimited))
+            unlimited = None
+
     try:
         while True:
-            work = pipe.recv()
-            done = prepare(work.set_up, done)
-            if unlimited is not None:  # not before all is imported, which would fail mysteriously
-                resource.setrlimit(resource.RLIMIT_DATA, (unlimited, unlimited))
-                unlimited = None
-            _send(pipe, work, artefacts, memory)
+            _send(pipe, events(pipe.recv(), artefacts, set_up, memory), memory)
     except (EOFError, OSError):  # the coordinator is gone, and nobody is left to tell
         os._exit(1)
 
 
-def _send(pipe: Connection, work: Work, artefacts: Artefacts, memory: int | None) -> None:
+def _send(pipe: Connection, given: Iterator[object], memory: int | None) -> None:
     """Send the events of one piece of work; one that cannot be sent is a crash as well."""
-    for event in events(work, artefacts, memory):
+    for event in given:
         try:
             pipe.send(event)
         except (TypeError, ValueError, AttributeError, PicklingError, MemoryError) as error:

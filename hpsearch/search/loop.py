@@ -1,8 +1,8 @@
 """The loop: ask for a wave of trials, run its cohorts, write down the results; and again.
 
-This is the only place where trials are made. A wave is asked for as soon as enough earlier waves are
-complete, and knows of these alone, whoever was faster: so the trials of a study are the same for any
-number of workers, and after any interruption.
+This is the only place where trials are made. A wave is asked for as soon as enough earlier waves
+are complete, and knows of these alone, whoever was faster: so the trials of a study are the same
+for any number of workers, and after any interruption.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Search:
         price: whether `cost` or `seconds` are the time in it.
         lag: how many of the latest waves need not be complete when the next one is asked for.
         epochs: those of a whole training where trainings are cut into segments, else 1.
-        retries: how often a cohort that crashed is tried again as a whole, before each of its trials
-            is tried alone.
+        retries: how often a cohort that crashed is tried again as a whole, before each of its
+            trials is tried alone.
         max_failures: after so many crashes in a row nothing more is asked for; None is no limit.
         limit: after so many seconds nothing more is asked for.
     """
@@ -95,7 +95,7 @@ class Journal(Protocol):
 class Memory:
     """A journal that is gone with the process."""
 
-    known: History = History()
+    known: History = field(default_factory=History)
 
     def history(self) -> History:
         """Return what was noted so far."""
@@ -114,8 +114,9 @@ class Memory:
 class Stop:
     """Why the loop should end before its budget: a deadline, signals, or too many crashes.
 
-    After the deadline, after a first signal, and where trials only crash, nothing new begins. Cohorts
-    that run may finish; after a signal they have `grace` seconds. A second signal ends all at once.
+    After the deadline, after a first signal, and where trials only crash, nothing new begins.
+    Cohorts that run may finish; after a signal they have `grace` seconds. A second signal ends all
+    at once.
     """
 
     deadline: float = inf
@@ -138,7 +139,7 @@ class Stop:
 
     @contextmanager
     def thinking(self) -> Iterator[None]:
-        """Allow a second signal to break off what is done in here; nothing is written down in here."""
+        """Allow a second signal to break off what is done in here, where nothing is kept."""
         self._thinking = True
         try:
             yield
@@ -203,8 +204,8 @@ Event = WaveStarted | Notice | Epoch | CohortRetried | CohortFinished
 def run(search: Search, journal: Journal, runner: Runner, stop: Stop) -> Iterator[Event]:
     """Search until the budget is spent, the strategy has no more, or `stop` says so.
 
-    Gives what happens. It goes on where the journal stands: trials without a result are run first, in
-    their own cohorts.
+    Gives what happens. It goes on where the journal stands: trials without a result are run first,
+    in their own cohorts.
     """
     history = journal.history()
     before = frozenset(history.results)
@@ -282,6 +283,8 @@ def ask_wave(search: Search, history: History, known: int | None = None) -> tupl
     seen = seen.with_time_weight(search.time_weight, search.price)
     trials: list[Trial] = []
     for _ in range(search.wave):
+        if left < 1:  # the shortest trial has one epoch; a suggestion may take seconds
+            break
         trial = _trial(_ask(search, seen), seen, number, cohort)
         if trial is None:
             break
@@ -360,8 +363,8 @@ def spent(history: History, whole: int) -> int:
 def crashing(history: History, before: Collection[int], most: int | None) -> str:
     """Return a sentence where `most` trials in a row have crashed, else nothing.
 
-    The row goes by numbers, up to the first pending trial, so that it is the same whoever was faster.
-    Trials of `before` do not count; nor do losses that diverge, which are results.
+    The row goes by numbers, up to the first pending trial, so that it is the same whoever was
+    faster. Trials of `before` do not count; nor do losses that diverge, which are results.
     """
     row = 0
     for trial in history.trials:
@@ -387,7 +390,7 @@ class _Ended:
 
 @dataclass(slots=True)
 class _Running:
-    """A cohort that has not ended: who of it is being run, how often, and who is still to be alone."""
+    """A cohort that has not ended: what of it runs, in which attempt, and what is to run alone."""
 
     cohort: Cohort
     trials: tuple[Trial, ...]

@@ -92,8 +92,8 @@ def minimize(
 
     Args:
         objective: takes params; gives a loss, or (loss, seconds). One that raises, or gives NaN or
-            infinity, has failed there. It may be called again with the same params: that is how noise
-            is told from merit.
+            infinity, has failed there. It may be called again with the same params: that is how
+            noise is told from merit.
         parameters: what a YAML has under `parameters:`, such as
             `{"lr": {"min": 1e-4, "max": 1, "log": True}}`; any names, `when` included.
         strategy: the name of a strategy, such as bayes, random or grid.
@@ -103,11 +103,11 @@ def minimize(
         constraints: as in a YAML, such as `["width * depth <= 512"]`.
         workers: processes that call the objective, which must then be importable; None calls it in
             this process.
-        study: a folder that keeps the calls. Where it has some already, the search goes on with them:
-            after a crash as if nothing had happened, and with a larger budget.
+        study: a folder that keeps the calls. Where it has some already, the search goes on with
+            them: after a crash as if nothing had happened, and with a larger budget.
         progress: whether to show a progress bar on stderr.
-        max_failures: after so many failures in a row (not counting losses that are no finite number)
-            the search ends with a `Crashing` error; None never ends it.
+        max_failures: after so many failures in a row (not counting losses that are no finite
+            number) the search ends with a `Crashing` error; None never ends it.
         **search: other keys of a YAML's `search:`, such as `wave=4`, `confirm=False`,
             `surrogate="ann"`.
 

@@ -1,4 +1,4 @@
-"""The plan of a search: its strategy with all that goes around it, in what waves, what comes first."""
+"""The plan of a search: its strategy with its stages, its waves, and what comes first."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Plan:
 
     @property
     def opening(self) -> Sequence[NewTrial]:
-        """The trials that come before the strategy's own: the default, and what a person has picked.
+        """The trials that come before the strategy's own: the default, and picked ones.
 
         With halving the default competes as any other trial does.
         """
@@ -94,7 +94,7 @@ class Plan:
 
     @property
     def epochs(self) -> int:
-        """The unit of the budget: the epochs of a whole training where trials may be dropped, or 1."""
+        """The unit of the budget: 1 trial, or the epochs of a training where trials may be dropped."""
         return self.objective.epochs({}) if self.halves else 1
 
     @property
@@ -140,8 +140,8 @@ class Plan:
     def _space(self) -> Space:
         """Return what the strategy is asked about.
 
-        Brackets of a model begin before it knows anything: most of their trials are then near values
-        that are good for most trainings.
+        Brackets of a model begin before it knows anything: most of their trials are then near
+        values that are good for most trainings.
         """
         if self.staged and self.halves and self.staged.has_default_priors:
             return with_default_priors(self.objective.space, self.objective.typical_values())

@@ -56,7 +56,8 @@ class Strategy(Protocol):
     """A pure question: what to train next, given the space and all that is known.
 
     It keeps no state between two calls: the same space, history and generator give the same answer.
-    That is what makes an interrupted search go on exactly. Trials without a result count as pending.
+    That is what makes an interrupted search go on exactly. Trials without a result count as
+    pending.
 
     >>> from hpsearch.space.parameters import Real
     >>> from hpsearch.strategies.grid import Grid
@@ -78,7 +79,7 @@ class Ranking(Protocol):
 
 
 def ranked(strategy: Strategy, space: Space, history: History) -> Sequence[Trial]:
-    """Return the trials that succeeded, the best first: in the strategy's order, or by their losses."""
+    """Return the trials that succeeded, best first: in the strategy's order, or by their losses."""
     if isinstance(strategy, Ranking):
         return strategy.ranked(space, history)
     return [trial for trial, _ in history.done]
@@ -111,8 +112,7 @@ class StrategyOptions(Options):
     """How many trials are asked for together where nobody says how many."""
 
     has_all_points: ClassVar[bool] = False
-    """Whether the strategy alone says what is trained: neither the default settings nor picked trials
-    are trained beside it."""
+    """Whether the strategy alone says what is trained: there is no default, and nothing picked."""
 
     @abstractmethod
     def build(self, context: Context) -> Strategy:
@@ -173,10 +173,13 @@ class SurrogateModel(Protocol):
         """The variance of one run's score."""
 
     def predict(self, U: Array) -> tuple[Array, Array]:
-        """Return mean and standard deviation, [parts, n] each, of the noise-free score at `U` [n, width]."""
+        """Return mean and standard deviation, [parts, n] each, of the score at `U` [n, width].
+
+        They are those of the score without its noise.
+        """
 
     def fitted(self) -> Array:
-        """Return the mean, [parts, n], at the places that the model was fitted to, in their order."""
+        """Return the mean, [parts, n], at the places to which the model was fitted, in order."""
 
     def fantasize(self, U: Array) -> SurrogateModel:
         """Return the model as if it had been right about these places [n, width]."""
@@ -184,7 +187,7 @@ class SurrogateModel(Protocol):
 
 @runtime_checkable
 class LeaveOneOut(SurrogateModel, Protocol):
-    """A model that can say, without another fit, what it would have expected of each of its trials."""
+    """A model that can say, without another fit, what it would have expected of its trials."""
 
     def leave_one_out(self) -> tuple[Array, Array]:
         """Return mean and standard deviation, [parts, n] each, of each score given all the others.
@@ -197,6 +200,8 @@ Surrogate = Callable[[Sequence[slice], Array, Array, Array], SurrogateModel]
 SURROGATES: Registry[Surrogate] = Registry(
     "surrogate", {"gp": "hpsearch.strategies.gp:fit", "ann": "hpsearch.strategies.ann:fit"}
 )
-"""Each entry is a function `fit(groups, U, y, m)` of the columns of each parameter, places [n, width],
-scores [n] of mean 0 and standard deviation 1, and how many runs each score is the mean of. The same
-arguments give the same model."""
+"""Each entry is a function `fit(groups, U, y, m)`.
+
+It takes the columns of each parameter, places [n, width], scores [n] of mean 0 and standard deviation
+1, and how many runs each score is the mean of. The same arguments give the same model.
+"""

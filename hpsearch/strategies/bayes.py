@@ -52,8 +52,8 @@ class Bayes:
         limit: with a limit of seconds, an expensive point must promise more, and one that does not
             fit into what is left is not asked for.
         trials: how many there will be at most, where that is known.
-        pareto: whether it is the growth of what the front of loss and seconds dominates that counts,
-            instead of the improvement of the loss.
+        pareto: whether it is the growth of what the front of loss and seconds dominates that
+            counts, instead of the improvement of the loss.
     """
 
     surrogate: str = "gp"
@@ -164,8 +164,8 @@ def first(space: Space) -> int:
 class Worth:
     """What a place is worth where seconds count.
 
-    It is worth its improvement, less where it takes a large part of the seconds that are left; or the
-    growth of the front. A place that does not fit any more is worth nothing.
+    It is worth its improvement, less where it takes a large part of the seconds that are left; or
+    the growth of the front. A place that does not fit any more is worth nothing.
 
     Attributes:
         surrogates: the models of loss and failure.

@@ -52,13 +52,13 @@ class UntilConverged:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """Asks `strategy` for most of a budget or limit, then runs its best trials and the default again.
+    """Asks `strategy` for most of a budget, then runs its best trials and the default again.
 
     There are so many `rounds`; in each, all have the same new seeds and the same new split, so that
     they can be compared. Where no number is given, what is left of the time goes to a race: up to
     sixteen trials and the default begin, and again and again the better half goes on. A trial whose
-    repetition failed is not run again. Where a first repetition gives the very same loss, there is no
-    noise, and the search goes on instead.
+    repetition failed is not run again. Where a first repetition gives the very same loss, there is
+    no noise, and the search goes on instead.
     """
 
     strategy: Strategy
@@ -108,7 +108,7 @@ class Confirmed:
         return timely and (self.trials is None or trials < self.trials)
 
     def _stages(self, space: Space, history: History) -> Iterator[tuple[Sequence[int], int]]:
-        """Give who is run again, the best first, and up to which round; in a race, stage by stage."""
+        """Give which trials are run again, best first, and up to which round; a race has stages."""
         first = _after(history, 0)
         order = ranked(self.strategy, space, first)
         best = [trial.number for trial in order if trial.origin != "default"]
@@ -130,7 +130,7 @@ class Confirmed:
             finalists = [trial.number for trial, _ in done if trial.number in finalists][:size]
 
     def _is_timely(self, number: int, history: History) -> bool:
-        """Return whether there is time for another run of a trial, beside those that are pending."""
+        """Return whether there is time for another run of a trial, beside the pending ones."""
         if self.limit is None:
             return True
         pending = (trial.parent for trial in history.pending if trial.parent is not None)
@@ -138,7 +138,7 @@ class Confirmed:
         return seconds <= self.limit.left(history)
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
-        """Return the strategy's order; once there are repetitions, that of the means over most runs."""
+        """Return the strategy's order; once there are repetitions, the order of their means."""
         if any(trial.replicate for trial in history.trials) and not history.is_noise_free:
             return [trial for trial, _ in history.contenders]
         return ranked(self.strategy, space, history)

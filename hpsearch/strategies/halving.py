@@ -1,4 +1,4 @@
-"""Successive halving: many trials for a few epochs, the best half of them for three times as many, ...
+"""Successive halving: many trials for a few epochs, and the best half of them for more.
 
 Notation
     R         epochs of a whole training
@@ -6,8 +6,8 @@ Notation
     rung      the epoch at which trials pause to be compared
     bracket   trials that begin together and compete; when its last one has ended, the next begins
 
-Sources: Jamieson & Talwalkar 2016; Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar 2018; Falkner, Klein
-& Hutter 2018 (the model sees the results of one rung).
+Sources: Jamieson & Talwalkar 2016; Li, Jamieson, DeSalvo, Rostamizadeh & Talwalkar 2018; Falkner,
+Klein & Hutter 2018 (the model sees the results of one rung).
 """
 
 from __future__ import annotations
@@ -86,9 +86,9 @@ def survivors(
 ) -> tuple[int, ...]:
     """Return which trials are promoted from a rung, best first: half as many as have begun.
 
-    Trials that have failed have begun, and have no loss: where many fail, few are dropped. Of equals
-    the earlier one is better. Where `kinds` says what can be compared with what, the places are for
-    the best of each kind, in proportion.
+    Trials that have failed have begun, and have no loss: where many fail, few are dropped. Of
+    equals the earlier one is better. Where `kinds` says what can be compared with what, the places
+    are for the best of each kind, in proportion.
     """
     order = sorted(losses, key=lambda number: (losses[number], number))
     of_kind: dict[Hashable, list[int]] = {}

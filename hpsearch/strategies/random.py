@@ -1,6 +1,7 @@
 """Random search without replacement: plain, or in rounds around the best trials so far.
 
-Source: Bergstra & Bengio 2012. The guided rounds are a local search from the best of earlier rounds.
+Source: Bergstra & Bengio 2012. The guided rounds are a local search from the best of earlier
+    rounds.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _TRIES = 200  # draws that may repeat an old point before new ones are looked fo
 
 
 class RandomOptions(StagedOptions):
-    """The keys of a random search: in how many rounds it draws, and whether earlier ones guide it."""
+    """The keys of a random search: how many rounds it has, and whether earlier ones guide it."""
 
     rungs: ClassVar[int] = 4
 
@@ -114,7 +115,7 @@ class RandomSearch:
 
 
 def draw_unseen(space: Space, seen: Collection[object], rng: Random) -> Params | None:
-    """Return a point drawn uniformly from those whose key is not in `seen`; None where none is left."""
+    """Return a point drawn uniformly from those not `seen`, by their keys; None for none left."""
     for _ in range(_TRIES):
         params = space.sample(rng)
         if point_key(params) not in seen:

@@ -120,7 +120,7 @@ def model_of(space: Space, history: History, surrogate: str) -> SurrogateModel:
     }
     seen = [trial for trial, _ in training_subset(history.done)]
     runs = [len(history.runs[trial.number]) for trial in seen]
-    return fit(
+    return fit_surrogate(
         SURROGATES.load(surrogate),
         space,
         encode_trials(space, seen),
@@ -136,7 +136,7 @@ def encode_trials(space: Space, trials: Sequence[Trial]) -> Units:
     )
 
 
-def fit(
+def fit_surrogate(
     surrogate: Surrogate, space: Space, U: Array, y: Sequence[float], m: Sequence[int]
 ) -> SurrogateModel:
     """Fit a surrogate, or return the model fitted to the same numbers just before.
@@ -186,7 +186,8 @@ def _failure(space: Space, history: History) -> SurrogateModel | None:
     labels = [_FAILED if isinstance(history.results[t.number], Failed) else _DONE for t in ended]
     if len(set(labels)) < 2:
         return None
-    return fit(gp.fit_most_probable, space, encode_trials(space, ended), labels, [1] * len(labels))
+    U = encode_trials(space, ended)
+    return fit_surrogate(gp.fit_most_probable, space, U, labels, [1] * len(labels))
 
 
 def log_success(failure: SurrogateModel, U: Array) -> Array:

@@ -2,9 +2,9 @@
 
 Notation
     c         [n] seconds that a trial takes, or adds to the trainings of its wave
-    mu, s     [parts, n] mean and standard deviation of log c by each part of a mixture model. c is
-              log-normal, so its mean is the average of exp(mu + s^2 / 2) over the parts        (1)
-              which is far above the median where little is known
+    mu, s     [parts, n] mean and standard deviation of log c by each part of a mixture model; c is
+              log-normal, and its mean, which is far above the median where little is known, is
+              the average over the parts of exp(mu + s^2 / 2)                                   (1)
     g, f      the Pareto front: log seconds, rising, and the lowest score that has been reached
               within so many seconds, falling
 
@@ -25,7 +25,7 @@ from hpsearch.space.parameters import Units
 from hpsearch.space.space import Params, Space
 from hpsearch.strategies import Array, CostModel, Limit, SurrogateModel, gp
 from hpsearch.strategies.acquisition import log_improvement, moments
-from hpsearch.strategies.surrogates import encode_trials, fit
+from hpsearch.strategies.surrogates import encode_trials, fit_surrogate
 from hpsearch.study.history import History
 from hpsearch.study.trial import Done, Trial
 
@@ -83,7 +83,7 @@ class CostPrediction:
         log_c = np.log(seconds)
         mean = float(log_c.mean())
         y = ((log_c - mean) / _LOG_STD).tolist()
-        model = fit(gp.fit, space, encode_trials(space, trials), y, [1] * len(y))
+        model = fit_surrogate(gp.fit, space, encode_trials(space, trials), y, [1] * len(y))
         return cls(space, cost_model, scale, mean, model)
 
     def expected(self, U: Units) -> tuple[Array, Array]:

@@ -1,1 +1,1 @@
-"""What a study is made of: trials and their results, their history, and the file that keeps them."""
+"""What a study is made of: trials, results, their history, and the file that keeps them."""

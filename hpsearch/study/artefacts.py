@@ -1,4 +1,4 @@
-"""Artefacts: the files that trainings leave and need (weights, pauses, data), named by their digest.
+"""Artefacts: files that trainings leave and need (weights, pauses, data), named by their digest.
 
 A name that is a digest says all that there is to know of a file: whoever has it can ask for it
 anywhere, it can be written twice without harm, and a file that a disk has changed is noticed.

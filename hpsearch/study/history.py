@@ -63,7 +63,7 @@ def _replicates(run: Trial, result: Done) -> Sequence[Replicate]:
 
 @dataclass(frozen=True)
 class History:
-    """All that is known: the trials in the order of their numbers, and the results of those that ended.
+    """All that is known: the trials by their numbers, and the results of those that ended.
 
     Trial 0 below is trained up to epoch 3 and goes on as trial 2, which is its second segment;
     trial 3 repeats trial 1 from another seed.
@@ -76,7 +76,8 @@ class History:
     ...     Trial(3, {"lr": 0.2}, "confirm", wave=1, cohort=3, parent=1, replicate=1),
     ... )
     >>> history = History(trials).with_results({
-    ...     0: Done(0.5, 0.8, seconds=1.0, flops=3e9, steps=30, epochs=3, best_epoch=3, paused=True),
+    ...     0: Done(0.5, 0.8, seconds=1.0, flops=3e9, steps=30, epochs=3, best_epoch=3,
+    ...             paused=True),
     ...     1: Done(0.25, 0.9, seconds=3.0, flops=9e9, steps=90, epochs=9, best_epoch=8),
     ... })
     >>> [trial.number for trial in history.pending]

@@ -163,7 +163,7 @@ LAYOUT = Layout(
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All rows of a file: of each trial a list for each of its tables, and those of other tables."""
+    """All rows of a file: of each trial a list for each of its tables, and those of others."""
 
     trials: Mapping[int, Sequence[list[TableRow]]]
     study: Mapping[str, list[TableRow]]

@@ -49,8 +49,8 @@ _ORIGINS = {
     "confirm,": "repeat",
     "one": "promoted",
 }
-"""In version 6 only the words that said why a trial was asked for told where it came from: the first
-word of each, and the origin that it stands for."""
+"""In version 6 only the words that said why a trial was asked for told where it came from: the
+first word of each, and the origin that it stands for."""
 
 
 def migrate(found: Contents, version: int) -> Contents:

@@ -57,7 +57,7 @@ _APPLICATION = 0x68707331  # "hps1"
 
 @dataclass(frozen=True, slots=True)
 class TestEvaluation:
-    """One look at the test split: of which trial, what it was worth there, and with which weights."""
+    """One evaluation on the test split: of which trial, with what result and which weights."""
 
     __test__: ClassVar[bool] = False  # pytest takes classes of such names for tests
 

@@ -126,7 +126,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """Trials that are trained as one batched computation: the unit of dispatch, commit and retry."""
+    """Trials that run as one batched computation: the unit of dispatch, commit and retry."""
 
     number: int
     trials: tuple[Trial, ...]
@@ -134,7 +134,7 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """What one trial reached after one epoch; `loss` and `metric` are those of the validation split."""
+    """What one trial reached after one epoch; `loss` and `metric` are of the validation split."""
 
     number: int
     epoch: int
@@ -232,7 +232,7 @@ Result = Done | Failed
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """A trial of a cohort has a result; `run` is the number of the first segment of its training."""
+    """A trial of a cohort has a result; `run` is the number of its training's first segment."""
 
     run: int
     result: Result

@@ -13,7 +13,7 @@ import pytest
 from hpsearch.engine.structure.cohorts import bucketed, capacity, key, padded
 from hpsearch.engine.structure.models import MODELS, param_slots
 from hpsearch.engine.structure.settings import NEEDS, complete
-from hpsearch.engine.structure.slots import STATISTICS
+from hpsearch.engine.structure.slots import STATISTICS, size
 from hpsearch.registry import resolve
 from hpsearch.space.parameters import Value
 
@@ -50,7 +50,7 @@ SHALLOW = ModelType(f"{__name__}:forward", layout, padded=("width",))
 '''
 TRAINING = """
 import sys
-from hpsearch.engine.structure.cohorts import capacity, cohorts
+from hpsearch.engine.structure.cohorts import cohorts
 from hpsearch.engine.structure.settings import SETTINGS
 assert "shallow" in SETTINGS["model"].domain
 assert "torch" not in sys.modules
@@ -67,9 +67,13 @@ print(together[0].result.metric, abs(together[0].result.loss - alone[0].result.l
 
 def in_a_fresh_interpreter(script: str, *folders: Path) -> str:
     """Return what a script prints that finds its modules in these folders first."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*folders, ROOT)))}
+    path = [str(folder) for folder in (*folders, ROOT)]
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env=environment
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=path[0],  # a script finds its modules there before it looks anywhere else
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -131,15 +135,10 @@ class TestRecords:
             if param_slots(changed, inputs, 3) != param_slots(base, inputs, 3):
                 assert key(changed) != key(base), option
 
-    @pytest.mark.parametrize("rank", SHAPES)
-    def test_it_has_slots_for_all_inputs_that_it_takes(self, name: str, rank: int) -> None:
-        if rank not in MODELS.load(name).input_ranks:
-            return
-        slots = param_slots(complete({"model": name}), SHAPES[rank], 5)
-        names = [slot.name for slot in slots]
-        assert len(set(names)) == len(names)
-        (output,) = [slot for slot in slots if slot.role == "output"]
-        assert output.shape[0] == 5
+    def test_it_has_slots_for_all_inputs_that_it_takes(self, name: str) -> None:
+        for rank in MODELS.load(name).input_ranks:
+            slots = param_slots(complete({"model": name}), SHAPES[rank], 5)
+            assert [slot.shape[0] for slot in slots if slot.role == "output"] == [5], rank
 
     def test_members_of_one_key_fit_into_the_widest_one(self, name: str) -> None:
         model = MODELS.load(name)
@@ -161,6 +160,25 @@ class TestRecords:
         depth = {"depth": 100} if "depth" in model.structure else {}
         huge = complete({"model": name, width: 4096, **depth})
         assert capacity(huge, SHAPES[model.input_ranks[-1]], 3, device) == 1
+
+
+class TestCapacity:
+    @pytest.mark.parametrize(("channels", "most"), [(8, 4), (9, 1)])
+    def test_convolutions_stack_on_a_cpu_only_while_they_are_narrow(
+        self, channels: int, most: int
+    ) -> None:
+        settings = complete({"model": "resnet", "channels": channels})
+        assert capacity(settings, (1, 8, 8), 10, "cpu") == most
+        assert capacity(settings, (1, 8, 8), 10, "cuda") == 64
+
+    @pytest.mark.parametrize("model", ["mlp", "rnn"])
+    def test_matrix_products_stack_until_they_are_many_or_large(self, model: str) -> None:
+        small, large = (complete({"model": model, "width": width}) for width in (16, 1024))
+        assert capacity(small, (6,), 3, "cpu") == 32
+        assert capacity(small, (6,), 3, "cuda:1") == 256
+        weights = size(param_slots(large, (6,), 3))
+        assert capacity(large, (6,), 3, "cpu") == max(1, 2_000_000 // weights)
+        assert capacity(large, (6,), 3, "cuda") == 200_000_000 // weights
 
 
 def test_running_statistics_are_all_that_gets_no_gradient() -> None:

@@ -18,28 +18,33 @@ from pathlib import Path
 from typing import Protocol
 
 from hpsearch.report.board.view import canonical
+from hpsearch.study.artefacts import FOLDER as ARTEFACTS
 from hpsearch.study.store import FILE, StudyRecord, read
 from tests.helpers.kill_at import SAID
 from tests.helpers.tally import Tally
 
 ROOT = Path(__file__).parent.parent.parent
 TIMEOUT = 300  # seconds that no search here takes
-_GONE = 5.0  # seconds after which nothing of a dead search may be left: 2, if this machine had nothing else to do
+# seconds after which nothing of a dead search may be left: 2, if the machine did nothing else
+_GONE = 5.0
 _MARK = "TESTS_FOLDER"
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What a search that ran to its end has left: the same for all, disturbed or not; and how often it passed what."""
+    """What a search that ran to its end has left, the same for all, disturbed or not.
+
+    `passings` says how often it passed each point.
+    """
 
     rows: str
-    weights: Mapping[str, str]
+    artefacts: Mapping[str, str]
     passings: Mapping[str, int]
 
     @property
     def result(self) -> tuple[str, Mapping[str, str]]:
-        """What must be the same."""
-        return self.rows, self.weights
+        """Return what must be the same."""
+        return self.rows, self.artefacts
 
 
 class Killed(Protocol):
@@ -49,10 +54,10 @@ class Killed(Protocol):
         """Begin it, or go on with it."""
 
     def results(self) -> int:
-        """How many it has brought."""
+        """Return how many it has brought."""
 
     def is_over(self) -> bool:
-        """Whether it has ended by itself."""
+        """Return whether it has ended by itself."""
 
     def audit(self) -> None:
         """Count a kill, and see what it has left."""
@@ -62,7 +67,7 @@ class Killed(Protocol):
 
 
 class Undertaking:
-    """A search in a folder of its own, started again as often as it takes, and what it suffers is counted."""
+    """A search in a folder of its own, started again as often as it takes."""
 
     def __init__(self, folder: Path, tally: Tally, *command: str) -> None:
         self.folder = folder
@@ -98,30 +103,30 @@ class Undertaking:
         self.check()
 
     def stderr(self) -> str:
-        """What it has written there, all its processes."""
+        """Return what all its processes have written there."""
         return (self.folder / "stderr").read_text()
 
     def is_begun(self) -> bool:
-        """Whether the study's first transaction is in its file."""
+        """Return whether the study's first transaction is in its file."""
         return (self.folder / "study" / FILE).exists()
 
     def study(self) -> StudyRecord:
-        """As it stands."""
+        """Return the study as it stands."""
         return read(self.folder / "study")
 
     def results(self) -> int:
-        """How many results it holds."""
+        """Return how many results it holds."""
         return len(self.study().history.results) if self.is_begun() else 0
 
     def is_over(self) -> bool:
-        """Whether a process has brought it to its end."""
+        """Return whether a process has brought it to its end."""
         return self.is_begun() and any(session.exit == 0 for session in self.study().sessions)
 
     def trace(self) -> Trace:
-        """What it has left."""
-        weights = {
-            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (self.folder / "study" / "weights").iterdir()
+        """Return what it has left."""
+        artefacts = {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (self.folder / "study" / ARTEFACTS).iterdir()
         }
         passings = {
             path.name: path.stat().st_size for path in self._log.iterdir() if path.name != SAID
@@ -130,10 +135,11 @@ class Undertaking:
         places = "\n".join(
             f"{trial.number} {trial.wave} {trial.cohort}" for trial in study.history.trials
         )
-        return Trace(f"{canonical(study)}\n{places}", weights, passings)
+        assert all(name == digest for name, digest in artefacts.items())
+        return Trace(f"{canonical(study)}\n{places}", artefacts, passings)
 
     def living(self) -> set[int]:
-        """The processes that it has started, and those that they have."""
+        """Return the processes that it has started, and those that they have."""
         mark = f"{_MARK}={self.folder}".encode()
         found = set()
         for process in Path("/proc").glob("[0-9]*"):
@@ -152,7 +158,7 @@ class Undertaking:
         self.check()
 
     def check(self) -> None:
-        """Count what disturbances have cost; fails where that is anything."""
+        """Count what disturbances have cost; fail where that is anything."""
         tally = self.tally
         deadline = time.monotonic() + _GONE
         while (left := self.living()) and time.monotonic() < deadline:
@@ -179,6 +185,7 @@ class Undertaking:
         assert not any((left, twice, lost, stuck, broken)), (left, twice, lost, stuck, stderr)
 
     def said(self) -> list[int]:
+        """Return the trials whose results were said to be written down."""
         path = self._log / SAID
         return [int(line) for line in path.read_text().split()] if path.exists() else []
 
@@ -186,10 +193,11 @@ class Undertaking:
 def killed_again_and_again(
     search: Killed, kills: int, rng: random.Random, pause: float = 0.1
 ) -> int:
-    """Run the search to its end; until `kills` are done, each process is killed somewhere on its way. How many were.
+    """Run the search to its end, kill its processes on the way, and return how many were killed.
 
-    A quarter of them are killed while they start, the others within `pause` seconds after they have brought another
-    result: on a fast machine, too, something is left to be killed.
+    Each process is killed until `kills` were: a quarter of them while they start, the others within
+    `pause` seconds after they have brought another result. So something is left to be killed on a
+    fast machine, too.
     """
     done = 0
     while True:
@@ -217,7 +225,7 @@ def killed_again_and_again(
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process, and not only its exit code."""
+    """Return whether there is such a process, and not only its exit code."""
     try:
         return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -28,24 +28,23 @@ CUBE = Space({name: Real(0.0, 1.0) for name in "xyz"})
 
 
 def loss_of(space: Space, params: Params) -> float:
-    """Smooth, 0 at (0.3, 0.3, ...) of the unit cube."""
+    """Return a smooth loss, which is 0 at (0.3, 0.3, ...) of the unit cube."""
     return sum((u - 0.3) ** 2 for u in space.encode(params))
 
 
 def done(loss: float, flops: float = 1e9, seconds: float = 1.0) -> Done:
-    """A trial of this loss."""
+    """Return the result of a trial with this loss."""
     return Done(loss, 1.0 - loss, seconds, flops, 100, 10, 7)
 
 
 def of_points(points: list[Params], results: dict[int, Result] | None = None) -> History:
-    """These points, asked for one by one."""
-    return History(
-        tuple(Trial(n, params, "", n, n) for n, params in enumerate(points)), results or {}
-    )
+    """Return a history in which these points were asked for one by one."""
+    trials = (Trial(n, params, "", n, n) for n, params in enumerate(points))
+    return History(tuple(trials), results or {})
 
 
 def sampled(space: Space, trials: int) -> History:
-    """So many random points, all of them done."""
+    """Return a history of so many random points, all of them done."""
     rng = Random(0)
     points = [space.sample(rng) for _ in range(trials)]
     return of_points(points, {n: done(loss_of(space, params)) for n, params in enumerate(points)})
@@ -60,7 +59,16 @@ def play(
     wave: int = 1,
     seed: int = 0,
 ) -> History:
-    """Ask for so many trials in waves, or until there are no more; `judge` gives results (None: it stays pending)."""
+    """Ask for so many trials in waves, or until there are no more, and return the history.
+
+    Args:
+        strategy: what is asked.
+        space: what it is asked about.
+        trials: how many trials are asked for at most.
+        judge: gives the result of a trial; None leaves it pending. By default it is `loss_of`.
+        wave: how many trials are asked for before their results are known.
+        seed: the seed of the questions.
+    """
     history = History()
     while len(history) < trials:
         asked = []
@@ -77,22 +85,20 @@ def play(
                 number,
                 expected_improvement=new.expected_improvement,
                 seed_group=new.seed_group,
+                origin=new.origin,
             )
             asked.append(trial)
             history = history.with_trials(asked[-1:])
         results = {t.number: judge(t) if judge else done(loss_of(space, t.params)) for t in asked}
-        history = history.with_results(
-            {number: result for number, result in results.items() if result is not None}
-        )
+        ended = {number: result for number, result in results.items() if result is not None}
+        history = history.with_results(ended)
         if not asked:
             break
     return history
 
 
 def every_third_fails(trial: Trial) -> Result:
-    """A judge that lets every third trial fail."""
-    return (
-        done(loss_of(MIXED, trial.params))
-        if trial.number % 3
-        else Failed("diverged: it was the third")
-    )
+    """Return the result of a trial; every third one has failed."""
+    if trial.number % 3 == 0:
+        return Failed("diverged", "it was the third")
+    return done(loss_of(MIXED, trial.params))

@@ -1,4 +1,7 @@
-"""The real MNIST, which a fresh machine has not: its tests run where HPSEARCH_DATA names the folder above mnist/."""
+"""The real MNIST, which a fresh machine has not.
+
+Its tests run where HPSEARCH_DATA names the folder above mnist/.
+"""
 
 from __future__ import annotations
 

@@ -6,10 +6,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from hpsearch.study.store import Store, StudyMeta
+from hpsearch.study.layout import StudyMeta
+from hpsearch.study.store import Store
 
 META = StudyMeta(
     name="digits-random",
+    objective="networks",
     strategy="random",
     seed=0,
     time_weight=0.0,
@@ -21,14 +23,16 @@ META = StudyMeta(
     budget=10,
     threads=1,
     device="cpu",
-    data=json.dumps({"source": "digits", "task": "classification", "digest": "0"}),
+    metric="accuracy",
+    has_cost=True,
     baseline_loss=2.3,
     baseline_metric=0.1,
+    data=json.dumps({"source": "digits", "task": "classification", "digest": "0"}),
     created="2024-01-01T00:00:00+00:00",
     versions="{}",
 )
 
 
 def create(folder: Path, **changes: object) -> Store:
-    """A new study, like META but for the changes."""
+    """Begin a study that is like META but for the changes."""
     return Store.create(folder, replace(META, **changes))  # type: ignore[arg-type]

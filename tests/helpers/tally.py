@@ -9,9 +9,10 @@ from dataclasses import dataclass, fields
 
 @dataclass
 class Tally:
-    """Counts of one group of faults. One is survived where the study or the command is afterwards as it should be.
+    """Counts of one group of faults.
 
-    Results are `lost` that were said to be there, trials are `stuck` that nobody trains and nobody gives up.
+    A fault is survived where the study or the command is afterwards as it should be. Results are
+    `lost` that were said to be there; trials are `stuck` that nobody trains and nobody gives up.
     """
 
     tried: int = 0
@@ -24,7 +25,7 @@ class Tally:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """One fault, survived where nothing in here fails."""
+        """Count one fault, which is survived where nothing in here fails."""
         self.tried += 1
         yield
         self.survived += 1
@@ -37,11 +38,11 @@ class Tallies:
         self._groups: dict[str, Tally] = {}
 
     def __call__(self, group: str) -> Tally:
-        """The counts of a group, for a test to add to."""
+        """Return the counts of a group, for a test to add to."""
         return self._groups.setdefault(group, Tally())
 
     def lines(self) -> Sequence[str]:
-        """The table; nothing where nothing was counted."""
+        """Return the table; nothing where nothing was counted."""
         if not self._groups:
             return []
         names = [field.name for field in fields(Tally)]

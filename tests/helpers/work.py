@@ -11,88 +11,131 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hpsearch.study.trial import WorkStarted
+from hpsearch.runners import WorkStarted
+from hpsearch.study.artefacts import Artefacts
 
 
-def count(most: int) -> Iterator[int]:
-    """0, 1, ... below `most`."""
+def count(most: int, artefacts: Artefacts) -> Iterator[int]:
+    """Give 0, 1, ... below `most`."""
     yield from range(most)
 
 
-def process(seconds: float) -> Iterator[int]:
-    """The worker's process id, and then a sleep."""
+def process(seconds: float, artefacts: Artefacts) -> Iterator[int]:
+    """Give the worker's process id, and then sleep."""
     yield os.getpid()
     time.sleep(seconds)
 
 
-def fail(reason: str) -> Iterator[int]:
-    """One event, and an exception."""
+def fail(reason: str, artefacts: Artefacts) -> Iterator[int]:
+    """Give one event, and raise."""
     yield 1
     raise ValueError(reason)
 
 
-def leave(code: int) -> Iterator[int]:
-    """Three events, and an end without a word."""
+def exhaust(nothing: None, artefacts: Artefacts) -> Iterator[int]:
+    """Give one event, and raise what Python raises where there is no memory."""
+    yield 1
+    raise MemoryError
+
+
+def leave(code: int, artefacts: Artefacts) -> Iterator[int]:
+    """Give three events, and end the process without a word."""
     yield from range(3)
     os._exit(code)
 
 
-def quit_politely(code: int) -> Iterator[int]:
-    """One event, and SystemExit."""
+def quit_politely(code: int, artefacts: Artefacts) -> Iterator[int]:
+    """Give one event, and raise SystemExit."""
     yield 1
     sys.exit(code)
 
 
-def die(number: int) -> Iterator[int]:
-    """One event, and a signal."""
+def die(number: int, artefacts: Artefacts) -> Iterator[int]:
+    """Give one event, and a signal to the own process."""
     yield 1
     os.kill(os.getpid(), number)
     time.sleep(60)
 
 
-def unspeakable(nothing: None) -> Iterator[object]:
-    """An event that cannot be sent."""
+def unspeakable(nothing: None, artefacts: Artefacts) -> Iterator[object]:
+    """Give an event that cannot be sent."""
     yield lambda: None
 
 
-def large(megabytes: int) -> Iterator[bytes]:
-    """An event far larger than a pipe."""
+def large(megabytes: int, artefacts: Artefacts) -> Iterator[bytes]:
+    """Give an event far larger than a pipe."""
     yield bytes(megabytes << 20)
 
 
-def ignores_requests(nothing: None) -> Iterator[bool]:
-    """Whether requests to end have no effect here."""
+def keep(data: bytes, artefacts: Artefacts) -> Iterator[str]:
+    """Keep bytes as an artefact, and give their digest."""
+    yield artefacts.write(data)
+
+
+def fetch(digest: str, artefacts: Artefacts) -> Iterator[bytes]:
+    """Give the bytes of an artefact."""
+    yield artefacts.read(digest)
+
+
+def set_up(path: str) -> None:
+    """Note in a file that this process was set up."""
+    with Path(path).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+def refuse(reason: str) -> None:
+    """Fail to set a process up."""
+    raise ImportError(reason)
+
+
+def times_set_up(path: str, artefacts: Artefacts) -> Iterator[tuple[int, int]]:
+    """Give the worker's process id, and how often `set_up` was called in it so far."""
+    noted = Path(path).read_text().split() if Path(path).exists() else []
+    yield os.getpid(), noted.count(str(os.getpid()))
+
+
+def tick(path: str, artefacts: Artefacts) -> Iterator[int]:
+    """Let a file grow by a byte, give its size, and so on without an end."""
+    while True:
+        with Path(path).open("ab") as file:
+            file.write(b".")
+            size = file.tell()
+        yield size
+        time.sleep(0.01)
+
+
+def ignores_requests(nothing: None, artefacts: Artefacts) -> Iterator[bool]:
+    """Give whether requests to end have no effect here."""
     os.kill(os.getpid(), signal.SIGINT)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(0.05)
     yield True
 
 
-def threads(nothing: None) -> Iterator[int]:
-    """With how many threads torch computes."""
+def threads(nothing: None, artefacts: Artefacts) -> Iterator[int]:
+    """Give the number of threads with which torch computes."""
     import torch  # noqa: PLC0415 (only this one needs it)
 
     yield torch.get_num_threads()
 
 
-def wait_for(path: str) -> Iterator[str]:
-    """Says that it has begun, and ends when the file is there."""
+def wait_for(path: str, artefacts: Artefacts) -> Iterator[str]:
+    """Say that it has begun, and end when the file is there."""
     yield "begun"
     while not Path(path).exists():
         time.sleep(0.02)
     yield "ended"
 
 
-def hang(how: str) -> Iterator[WorkStarted | int]:
-    """The worker's process id, and then no end, in one of several ways."""
+def hang(how: str, artefacts: Artefacts) -> Iterator[WorkStarted | int]:
+    """Give the worker's process id, and then no end, in one of several ways."""
     yield WorkStarted()
     yield os.getpid()
     if how == "computing":
         while True:
             pass
-    if (
-        how == "in a call into C"
-    ):  # which holds the lock of the interpreter, so that no thread has its turn
+    if how == "in a call into C":
+        # it holds the lock of the interpreter, so that no thread has its turn
         ctypes.PyDLL(None).sleep(3600)
     if how == "stopped":
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -108,21 +151,21 @@ def hang(how: str) -> Iterator[WorkStarted | int]:
 _KEPT: list[bytearray] = []
 
 
-def leak(megabytes: int) -> Iterator[int]:
-    """The worker's process id, after it has taken memory that it never gives back."""
+def leak(megabytes: int, artefacts: Artefacts) -> Iterator[int]:
+    """Give the worker's process id, after it has taken memory that it never gives back."""
     _KEPT.append(bytearray(megabytes << 20))
     yield os.getpid()
 
 
-def allocate(megabytes: int) -> Iterator[int]:
-    """How many bytes torch was given."""
+def allocate(megabytes: int, artefacts: Artefacts) -> Iterator[int]:
+    """Give how many bytes torch was given."""
     import torch  # noqa: PLC0415 (only this one needs it)
 
     yield torch.ones(megabytes << 18).nbytes
 
 
-def prepare(seconds: float) -> Iterator[WorkStarted | str]:
-    """Takes its time before it begins."""
+def prepare(seconds: float, artefacts: Artefacts) -> Iterator[WorkStarted | str]:
+    """Take some time before it begins."""
     time.sleep(seconds)
     yield WorkStarted()
     yield "begun"

@@ -1,4 +1,7 @@
-"""The boards of small studies of every kind are those of commit 2ed286d: see `tests.helpers.boards`."""
+"""The boards of small studies of every kind are those of commit 2ed286d.
+
+See `tests.helpers.boards`, which has made the golden files.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ import pytest
 from tests.helpers.boards import BOARDS, GOLDEN, NO_LOSS, kind, lines, without_losses
 
 QUICK = ("random-halving", "folds-confirm", "minimize-time")
-ALIKE = kind() == (GOLDEN / "KIND").read_text(encoding="utf-8").strip()
-"""Whether losses are the same here to the last bit; elsewhere only what rests on none is compared."""
+KIND = (GOLDEN / "KIND").read_text(encoding="utf-8").strip()
+ALIKE = kind() == KIND
+"""Whether losses are the same here to the last bit; else only what rests on none is compared."""
 
 
 @pytest.mark.parametrize(
@@ -19,9 +23,7 @@ ALIKE = kind() == (GOLDEN / "KIND").read_text(encoding="utf-8").strip()
 def test_a_study_comes_to_what_it_came_to_before(name: str, tmp_path: Path) -> None:
     golden = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     if not ALIKE and name not in NO_LOSS:
-        pytest.skip(
-            f"made on another kind of processor ({(GOLDEN / 'KIND').read_text().strip()}): {__doc__}"
-        )
+        pytest.skip(f"made on another kind of processor ({KIND}): {__doc__}")
     found = lines(name, tmp_path)
     if ALIKE:
         assert found == golden

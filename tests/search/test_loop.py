@@ -5,25 +5,27 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from random import Random
 from statistics import mean
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.config.schema import SearchKeys
-from hpsearch.runners import Crashed, Finished, Work
+from hpsearch.errors import DiskFull, Problem
+from hpsearch.runners import WorkCrashed, WorkFinished, WorkKey
 from hpsearch.search.loop import (
     CohortFinished,
     CohortRetried,
+    Event,
+    Journal,
+    Memory,
     Search,
     Stop,
     WaveStarted,
@@ -31,98 +33,43 @@ from hpsearch.search.loop import (
     crashing,
     run,
 )
-from hpsearch.search.plan import build
 from hpsearch.space.parameters import Choice, Integer
 from hpsearch.space.space import Params, Space, point_key
-from hpsearch.strategies import STRATEGIES, Strategy
+from hpsearch.strategies import STRATEGIES, Context
 from hpsearch.strategies.grid import Grid
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.study.history import History
 from hpsearch.study.store import Store, read
-from hpsearch.study.trial import Cohort, Done, Epoch, Failed, NewTrial, Notice, Result, Trial
+from hpsearch.study.trial import (
+    Cohort,
+    Done,
+    Epoch,
+    Failed,
+    NewTrial,
+    Notice,
+    TrialEnded,
+)
 from tests.helpers.histories import CUBE, MIXED, done, loss_of, sampled
+from tests.helpers.objectives import (
+    FakeObjective,
+    FakeRunner,
+    Grouping,
+    by_side,
+    plan_of,
+    singly,
+    together,
+    trained,
+)
 from tests.helpers.studies import create
 
-Train = Callable[[Cohort], Iterable[object]]
-
-
-def trained(cohort: Cohort) -> Iterator[Epoch | tuple[int, Result]]:
-    """What an engine gives: an epoch of each trial, then their results."""
-    for trial in cohort.trials:
-        yield Epoch(trial.number, 1, 1.0, 1.0, 0.5)
-    for trial in cohort.trials:
-        yield trial.number, done(loss_of(CUBE, trial.params))
-
-
-class Here:
-    """A runner in this process: the first `slots` of the queue run; each `wait` ends the oldest of them."""
-
-    def __init__(self, train: Train = trained, slots: int = 1) -> None:
-        self.train = train
-        self.slots = slots
-        self.queue: deque[Work] = deque()
-        self.running: deque[Work] = deque()
-        self.begun: list[int] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
-
-    def submit(self, work: Work) -> None:
-        self.queue.append(work)
-        self.dispatch()
-
-    def dispatch(self) -> None:
-        while self.queue and len(self.running) < self.slots:
-            self.running.append(self.queue.popleft())
-            self.begun.append(self.running[-1].key)
-
-    def wait(self, seconds: float) -> Sequence[tuple[int, object]]:
-        if not self.running:
-            return []
-        work = self.running[0]
-        assert isinstance(work.argument, Cohort)
-        events = [(work.key, event) for event in self.train(work.argument)]
-        if not events or not isinstance(events[-1][1], Crashed):
-            events.append((work.key, Finished()))
-        self.running.popleft()
-        self.dispatch()
-        return events
-
-    def withdraw(self) -> Sequence[int]:
-        self.queue.clear()
-        return [work.key for work in self.running]
-
-
-def singly(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
-    """Every trial trains alone."""
-    return [[position] for position in range(len(trials))]
-
-
-def by_side(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
-    """Trials train together that lie on the same side of the cube."""
-    left = [position for position, trial in enumerate(trials) if float(trial.params["x"]) < 0.5]
-    right = [position for position in range(len(trials)) if position not in left]
-    return [group for group in (left, right) if group]
-
-
 SEARCH = Search(
+    objective=FakeObjective(),
     strategy=RandomSearch(),
     space=CUBE,
     opening=(),
     budget=10,
     wave=4,
     seed=0,
-    time_weight=0.0,
-    cohorts=singly,
-    work=lambda cohort: Work(cohort.number, "", cohort),
 )
 
 
@@ -133,11 +80,16 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def search(
-    store: Store, runner: Here | None = None, stop: Stop | None = None, **changes: object
-) -> list[object]:
-    """Run to the end; all that happened."""
-    chosen: Search = replace(SEARCH, **changes)  # type: ignore[arg-type]
-    return list(run(chosen, store, runner or Here(), stop or Stop()))
+    journal: Journal,
+    runner: FakeRunner | None = None,
+    stop: Stop | None = None,
+    grouping: Grouping = singly,
+    **changes: object,
+) -> list[Event]:
+    """Run to the end and return all that happened."""
+    objective = FakeObjective(grouping=grouping)
+    chosen: Search = replace(SEARCH, objective=objective, **changes)  # type: ignore[arg-type]
+    return list(run(chosen, journal, runner or FakeRunner(), stop or Stop()))
 
 
 class TestWaves:
@@ -150,12 +102,12 @@ class TestWaves:
         assert [trial.number for trial in store.study().history.trials] == list(range(10))
 
     def test_a_wave_is_asked_when_the_one_before_has_ended(self, store: Store) -> None:
-        def ended(events: list[object]) -> Iterator[int]:
-            told = 0
+        def ended(events: list[Event]) -> Iterator[int]:
+            results = 0
             for event in events:
-                told += len(event.results) if isinstance(event, CohortFinished) else 0
+                results += len(event.results) if isinstance(event, CohortFinished) else 0
                 if isinstance(event, WaveStarted):
-                    yield told
+                    yield results
 
         assert list(ended(search(store))) == [0, 4, 8]
 
@@ -180,7 +132,8 @@ class TestWaves:
         def asked(wave: int) -> list[Params]:
             history = History()
             while new := ask_wave(replace(SEARCH, wave=wave), history):
-                history = history.with_trials(new).with_results({trial.number: done(0.5) for trial in new})
+                results = {trial.number: done(0.5) for trial in new}
+                history = history.with_trials(new).with_results(results)
             return [trial.params for trial in history.trials]
 
         assert asked(1) == asked(3) == asked(64)
@@ -208,15 +161,14 @@ class TestWaves:
             history = replace(
                 history, trials=tuple(replace(t, params=next(walk)) for t in history.trials)
             )
-        points = [trial.params for trial in history.trials] + [
-            sampled(MIXED, 1).trials[0].params
-        ] * 64
+        picked = [trial.params for trial in history.trials]
+        picked += [sampled(MIXED, 1).trials[0].params] * 64
         options: dict[str, dict[str, Any]] = {
-            "manual": {"trials": points},
+            "manual": {},
             "grid": {"points": 50},
-            "random": {"round": 64, "guided": True},
+            "random": {"rounds": 2, "guided": True},  # of 64 trials each
         }
-        strategy: Strategy = STRATEGIES.load(name)(**options[name])
+        strategy = STRATEGIES.load(name)(**options[name]).build(Context(trials=tuple(picked)))
         start = time.process_time()
         wave = ask_wave(
             replace(SEARCH, strategy=strategy, space=MIXED, budget=None, wave=64, time_weight=0.1),
@@ -260,25 +212,25 @@ class TestOpening:
 
 
 class TestCohorts:
-    def test_a_wave_is_split_and_each_cohort_is_told_as_one(self, store: Store) -> None:
-        events = search(store, cohorts=by_side, budget=4)
-        (asked,) = (event for event in events if isinstance(event, WaveStarted))
+    def test_a_wave_is_split_and_each_cohort_ends_as_one(self, store: Store) -> None:
+        events = search(store, grouping=by_side, budget=4)
+        (started,) = (event for event in events if isinstance(event, WaveStarted))
         groups: dict[int, set[int]] = {}
-        for trial in asked.trials:
+        for trial in started.trials:
             groups.setdefault(trial.cohort, set()).add(trial.number)
-        told = [set(event.results) for event in events if isinstance(event, CohortFinished)]
-        assert told == list(groups.values())
-        assert len(told) == 2
+        ended = [set(event.results) for event in events if isinstance(event, CohortFinished)]
+        assert ended == list(groups.values())
+        assert len(ended) == 2
 
     def test_cohorts_are_numbered_through_all_waves(self, store: Store) -> None:
-        search(store, cohorts=by_side)
+        search(store, grouping=by_side)
         trials = store.study().history.trials
         assert sorted({trial.cohort for trial in trials}) == list(
             range(max(trial.cohort for trial in trials) + 1)
         )
 
     def test_a_result_is_shown_when_it_is_in_the_store(self, store: Store) -> None:
-        for event in run(SEARCH, store, Here(), Stop()):
+        for event in run(SEARCH, store, FakeRunner(), Stop()):
             if isinstance(event, CohortFinished):
                 assert event.results.items() <= read(store.folder).history.results.items()
 
@@ -288,7 +240,7 @@ class TestCohorts:
             assert {trial.number for trial in cohort.trials} <= known
             yield from trained(cohort)
 
-        search(store, Here(watched))
+        search(store, FakeRunner(watched))
         assert len(store.study().history.results) == 10
 
 
@@ -301,43 +253,40 @@ class TestFailures:
             crashed.append(cohort.number)
             if cohort.number % 2 and crashed.count(cohort.number) == 1:
                 yield from list(trained(cohort))[:-1]
-                yield Crashed("killed: SIGKILL", "the traceback")
+                yield WorkCrashed("killed", "SIGKILL", "the traceback")
             else:
                 yield from trained(cohort)
 
         crashed: list[int] = []
-        events = search(store, Here(fragile), cohorts=by_side)
+        events = search(store, FakeRunner(fragile), grouping=by_side)
         with create(tmp_path / "calm") as calm:
-            search(calm, cohorts=by_side)
+            search(calm, grouping=by_side)
             assert store.study().history == calm.study().history
         again = [event for event in events if isinstance(event, CohortRetried)]
         assert {event.trials[0].cohort for event in again} == {
             number for number in crashed if number % 2
         }
-        assert {(event.reason, event.traceback) for event in again} == {
-            ("killed: SIGKILL", "the traceback")
-        }
+        failures = {(event.failure.reason, event.failure.traceback) for event in again}
+        assert failures == {("killed: SIGKILL", "the traceback")}
 
     def test_of_a_cohort_that_crashes_the_guilty_trial_alone_fails(self, store: Store) -> None:
         def fragile(cohort: Cohort) -> Iterator[object]:
             trained_together.append([trial.number for trial in cohort.trials])
             if any(trial.number == 2 for trial in cohort.trials):
-                yield Crashed("killed: SIGKILL", f"of {len(cohort.trials)}")
+                yield WorkCrashed("killed", "SIGKILL", f"of {len(cohort.trials)}")
             else:
                 yield from trained(cohort)
 
         trained_together: list[list[int]] = []
-        events = search(store, Here(fragile), budget=4, cohorts=together)
+        events = search(store, FakeRunner(fragile), budget=4, grouping=together)
         assert trained_together == [[0, 1, 2, 3], [0, 1, 2, 3], [0], [1], [2], [3]]
         results = store.study().history.results
-        assert results[2] == Failed("killed: SIGKILL")
+        assert results[2] == Failed("killed", "SIGKILL")
         assert all(isinstance(results[number], Done) for number in (0, 1, 3))
-        (told,) = (event for event in events if isinstance(event, CohortFinished))
-        assert (told.results, told.traceback) == (results, "of 1")
-        assert [event.traceback for event in events if isinstance(event, CohortRetried)] == [
-            "of 4",
-            "of 4",
-        ]
+        (ended,) = (event for event in events if isinstance(event, CohortFinished))
+        assert (ended.results, ended.traceback) == (results, "of 1")
+        again = [event for event in events if isinstance(event, CohortRetried)]
+        assert [event.failure.traceback for event in again] == ["of 4", "of 4"]
 
     def test_a_trial_that_had_ended_before_the_crash_is_not_trained_alone(
         self, store: Store
@@ -345,27 +294,27 @@ class TestFailures:
         def fragile(cohort: Cohort) -> Iterator[object]:
             trained_together.append(len(cohort.trials))
             if len(cohort.trials) > 1:
-                yield cohort.trials[0].number, done(0.25)
-            yield Crashed("error: ValueError: no")
+                yield TrialEnded(cohort.trials[0].number, done(0.25))
+            yield WorkCrashed("error", "ValueError: no")
 
         trained_together: list[int] = []
-        search(store, Here(fragile), budget=3, cohorts=together)
+        search(store, FakeRunner(fragile), budget=3, grouping=together)
         assert trained_together == [3, 3, 1, 1]
         assert store.study().history.results == {
             0: done(0.25),
-            1: Failed("error: ValueError: no"),
-            2: Failed("error: ValueError: no"),
+            1: Failed("error", "ValueError: no"),
+            2: Failed("error", "ValueError: no"),
         }
 
     @pytest.mark.parametrize("retries", [0, 1, 3])
     def test_a_trial_is_retried_as_often_as_asked_for(self, store: Store, retries: int) -> None:
-        runner = Here(lambda cohort: [Crashed("error: no")])
+        runner = FakeRunner(lambda cohort: [WorkCrashed("error", "no")])
         search(store, runner, budget=1, retries=retries)
         assert len(runner.begun) == 1 + retries
 
     def test_a_crash_after_all_results_have_come_is_nobodys(self, store: Store) -> None:
-        runner = Here(lambda cohort: [*trained(cohort), Crashed("killed: SIGKILL")])
-        search(store, runner, budget=4, cohorts=together)
+        runner = FakeRunner(lambda cohort: [*trained(cohort), WorkCrashed("killed", "SIGKILL")])
+        search(store, runner, budget=4, grouping=together)
         assert runner.begun == [0]
         assert all(isinstance(result, Done) for result in store.study().history.results.values())
 
@@ -374,41 +323,67 @@ class TestFailures:
     ) -> None:
         def fragile(cohort: Cohort) -> Iterator[object]:
             stop.signal(signal.SIGINT)
-            yield Crashed("killed: SIGKILL")
+            yield WorkCrashed("killed", "SIGKILL")
 
         stop = Stop()
-        search(store, Here(fragile), stop, budget=4, cohorts=together)
+        search(store, FakeRunner(fragile), stop, budget=4, grouping=together)
         assert len(store.study().history.pending) == 4
-        search(store, budget=4, cohorts=together)
+        search(store, budget=4, grouping=together)
         assert all(isinstance(result, Done) for result in store.study().history.results.values())
 
     def test_a_trial_without_a_result_has_failed(self, store: Store) -> None:
-        search(store, Here(lambda cohort: []), budget=1)
-        assert store.study().history.results == {0: Failed("error: it ended without a result")}
+        search(store, FakeRunner(lambda cohort: []), budget=1)
+        assert store.study().history.results == {0: Failed("error", "it ended without a result")}
 
     @pytest.mark.parametrize("loss", [float("nan"), float("inf"), float("-inf")])
     def test_a_loss_that_is_no_number_is_a_failure(self, store: Store, loss: float) -> None:
-        search(store, Here(lambda cohort: [(cohort.trials[0].number, done(loss))]), budget=1)
-        assert store.study().history.results == {0: Failed(f"diverged: the loss is {loss}", 1.0)}
+        runner = FakeRunner(lambda cohort: [TrialEnded(cohort.trials[0].number, done(loss))])
+        search(store, runner, budget=1)
+        assert store.study().history.results == {0: Failed("diverged", f"the loss is {loss}", 1.0)}
+
+    @pytest.mark.parametrize("late", ["result", "end", "crash", "epoch"])
+    def test_what_an_earlier_attempt_still_says_is_dropped(self, store: Store, late: str) -> None:
+        said: dict[str, object] = {
+            "result": TrialEnded(0, done(9.0)),
+            "end": WorkFinished(),
+            "crash": WorkCrashed("timeout", "it was late"),
+            "epoch": Epoch(0, 99, 1.0, 1.0, 0.5),
+        }
+
+        class Slow(FakeRunner):
+            """What the first attempt says last comes while the second one runs."""
+
+            def wait(self, seconds: float) -> Sequence[tuple[WorkKey, object]]:
+                (key, _), *_ = events = super().wait(seconds)
+                if key.attempt == 1:
+                    return [(key, WorkCrashed("killed", "SIGKILL"))]
+                return [(WorkKey(0, 1), said[late]), *events, (key, said[late])]
+
+        events = search(store, Slow(), budget=1)
+        (trial,) = store.study().history.trials
+        assert store.study().history.results == {0: done(loss_of(CUBE, trial.params))}
+        assert sum(isinstance(event, CohortRetried) for event in events) == 1
+        assert [event.epoch for event in events if isinstance(event, Epoch)] == [1]
+
+    def test_what_is_no_fault_of_a_trial_ends_the_search(self, store: Store) -> None:
+        full = DiskFull(Problem("E174", "no space is left"))
+        with pytest.raises(DiskFull, match="no space is left"):
+            search(store, FakeRunner(lambda cohort: [full]))
+        assert len(store.study().history.pending) == 4
 
     def test_the_search_goes_on_after_failures(self, store: Store) -> None:
-        search(store, Here(lambda cohort: [Crashed("error: all of them")]))
+        search(store, FakeRunner(lambda cohort: [WorkCrashed("error", "all of them")]))
         assert len(store.study().history.results) == 10
 
 
-def together(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
-    """All trials of a wave train together."""
-    return [range(len(trials))]
-
-
 def fate(cohort: Cohort, ends: str) -> Iterator[object]:
-    """The trial of that number ends as its letter says: . well, x it crashes, ~ its loss explodes."""
+    """End a trial as the letter at its number says: . well, x it crashes, ~ its loss explodes."""
     (trial,) = cohort.trials
     match ends[trial.number]:
         case "x":
-            yield Crashed(f"error: {trial.number}")
+            yield WorkCrashed("error", str(trial.number))
         case "~":
-            yield trial.number, Failed("diverged: the loss is nan in epoch 3")
+            yield TrialEnded(trial.number, Failed("diverged", "the loss is nan in epoch 3"))
         case _:
             yield from trained(cohort)
 
@@ -416,7 +391,7 @@ def fate(cohort: Cohort, ends: str) -> Iterator[object]:
 @pytest.mark.group("crashes and retries")
 class TestCrashesInARow:
     @pytest.mark.parametrize(
-        ("ends", "told"),
+        ("ends", "ended"),
         [
             ("xxx.......", 3),
             (".xx.xxx...", 7),
@@ -426,47 +401,45 @@ class TestCrashesInARow:
         ],
     )
     def test_so_many_of_them_end_the_search_and_explosions_do_not_count(
-        self, store: Store, ends: str, told: int
+        self, store: Store, ends: str, ended: int
     ) -> None:
-        stop = Stop()
-        search(store, Here(lambda cohort: fate(cohort, ends)), stop, failures=3, wave=1, budget=10)
-        assert len(store.study().history.results) == told
-        assert stop.crashing == (
-            f"3 trials in a row have crashed, the last of them:  error: {told - 1}"
-            if told < 10
-            else ""
-        )
+        stop, runner = Stop(), FakeRunner(lambda cohort: fate(cohort, ends))
+        search(store, runner, stop, max_failures=3, wave=1, budget=10)
+        assert len(store.study().history.results) == ended
+        said = f"3 trials in a row have crashed, the last of them:  error: {ended - 1}"
+        assert stop.crashing == (said if ended < 10 else "")
 
     @pytest.mark.parametrize("ended", [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]])
     def test_the_row_is_that_of_the_numbers_whoever_ended_first(self, ended: list[int]) -> None:
         history, said = History(sampled(CUBE, 4).trials), []
         for number in ended:
-            history = history.with_results({number: Failed("killed: SIGKILL")})
+            history = history.with_results({number: Failed("killed", "SIGKILL")})
             said.append(bool(crashing(history, (), 3)))
         assert said == [{0, 1, 2} <= set(ended[: k + 1]) for k in range(4)]
 
     def test_those_of_an_earlier_run_do_not_count(self, store: Store) -> None:
-        for told in (3, 6, 9, 10):
-            search(store, Here(lambda cohort: fate(cohort, "x" * 10)), failures=3, wave=1)
-            assert len(store.study().history.results) == told
+        for ended in (3, 6, 9, 10):
+            runner = FakeRunner(lambda cohort: fate(cohort, "x" * 10))
+            search(store, runner, max_failures=3, wave=1)
+            assert len(store.study().history.results) == ended
 
 
 class TestStopping:
-    def interrupted(self, stop: Stop, signals: int, during: int) -> Here:
-        """A runner of one slot; the signals come while the cohort `during` is trained."""
+    def interrupted(self, stop: Stop, signals: int, during: int) -> FakeRunner:
+        """Return a runner of one worker; the signals come while it runs the cohort `during`."""
 
         def train(cohort: Cohort) -> Iterator[object]:
             if cohort.number == during:
                 stop.signals.extend([signal.SIGINT] * signals)
             yield from trained(cohort)
 
-        return Here(train)
+        return FakeRunner(train)
 
     def test_after_a_first_signal_what_runs_is_finished_and_nothing_begins(
         self, store: Store
     ) -> None:
         stop = Stop()
-        # one slot: when cohort 1 ends, cohort 2 has begun, and 3 has not
+        # one worker: when cohort 1 ends, cohort 2 has begun, and 3 has not
         search(store, self.interrupted(stop, signals=1, during=1), stop)
         assert sorted(store.study().history.results) == [0, 1, 2]
         assert [trial.number for trial in store.study().history.pending] == [3]
@@ -499,7 +472,7 @@ class TestStopping:
                 stop.deadline = time.monotonic() - 1
             yield from trained(cohort)
 
-        search(store, Here(train), stop)
+        search(store, FakeRunner(train), stop)
         assert sorted(store.study().history.results) == [0, 1, 2]
 
     def test_a_second_signal_does_not_wait_for_a_suggestion(self, store: Store) -> None:
@@ -530,13 +503,11 @@ class TestGoingOn:
     def test_an_interrupted_search_ends_as_if_it_never_was(
         self, tmp_path: Path, name: str, during: int
     ) -> None:
-        changes = {
-            "strategy": STRATEGIES.load(name)(),
-            "cohorts": by_side,
-            "opening": TestOpening.FIRST,
+        changes: dict[str, Any] = {
+            "strategy": STRATEGIES.load(name)().build(Context()),
+            "grouping": by_side,
+            "opening": () if name == "grid" else TestOpening.FIRST,
         }
-        if name == "grid":
-            changes["opening"] = ()
         with create(tmp_path / "calm") as calm, create(tmp_path / "broken") as broken:
             search(calm, **changes)
             stop = Stop()
@@ -548,10 +519,10 @@ class TestGoingOn:
 
     def test_pending_trials_come_first_and_in_their_own_cohorts(self, store: Store) -> None:
         stop = Stop()
-        search(store, TestStopping().interrupted(stop, signals=2, during=0), stop, cohorts=by_side)
+        search(store, TestStopping().interrupted(stop, signals=2, during=0), stop, grouping=by_side)
         pending = {trial.cohort for trial in store.study().history.pending}
-        runner = Here()
-        search(store, runner, cohorts=by_side)
+        runner = FakeRunner()
+        search(store, runner, grouping=by_side)
         assert set(runner.begun[: len(pending)]) == pending
 
     def test_a_larger_budget_goes_on_with_the_next_number(self, store: Store) -> None:
@@ -563,31 +534,35 @@ class TestGoingOn:
         search(store)
         assert search(store) == []
 
+    def test_a_journal_in_memory_comes_to_the_same(self, store: Store) -> None:
+        memory, stop = Memory(), Stop()
+        search(store)
+        search(memory, TestStopping().interrupted(stop, signals=2, during=5), stop)
+        assert len(memory.history().pending) == 2
+        search(memory)
+        assert memory.history() == store.study().history
+
 
 def asked_in_waves(
     name: str, space: Space, budget: int | None, opening: Sequence[NewTrial] = (), **keys: Any
 ) -> History:
-    """A search as the command line builds it, asked until it has no more; losses are those of `loss_of`."""
-    seed = keys.pop("seed", 0)
-    strategy, wave = build(name, SearchKeys(**keys), budget, None, None, default=None)
-    plan = replace(
-        SEARCH, strategy=strategy, space=space, budget=budget, wave=wave, seed=seed, opening=opening
-    )
+    """Return a planned search, asked until it has no more; its losses are those of `loss_of`."""
+    plan = plan_of(name, FakeObjective(space), **keys)
+    search = replace(plan.search(budget), opening=opening)
     history = History()
-    while asked := ask_wave(plan, history):
-        history = history.with_trials(asked).with_results(
-            {t.number: done(loss_of(space, t.params)) for t in asked}
-        )
+    while wave := ask_wave(search, history):
+        results = {trial.number: done(loss_of(space, trial.params)) for trial in wave}
+        history = history.with_trials(wave).with_results(results)
     return history
 
 
 def waves(history: History) -> list[int]:
-    """How many trials each wave has."""
+    """Return how many trials each wave has."""
     return list(Counter(trial.wave for trial in history.trials).values())
 
 
 def nearness(history: History, round: int) -> float:
-    """How far the later rounds' draws are from the best trial of the rounds before, in the mean."""
+    """Return how far later rounds' draws are from the best trial before them, in the mean."""
     found = []
     for begin in range(round, len(history), round):
         known = history.trials[:begin]
@@ -601,9 +576,7 @@ def nearness(history: History, round: int) -> float:
 
 
 class TestWhatRandomAndGridPromise:
-    FINITE = Space(
-        {"a": Choice(("p", "q", "r")), "b": Integer(1, 4), "c": Choice((True, False))}
-    )  # 24 points
+    FINITE = Space({"a": Choice(("p", "q", "r")), "b": Integer(1, 4), "c": Choice((True, False))})
 
     @given(budget=st.integers(1, 40), rounds=st.integers(1, 12), guided=st.booleans())
     @settings(max_examples=25, deadline=None)
@@ -624,7 +597,7 @@ class TestWhatRandomAndGridPromise:
     def test_there_are_as_many_rounds_as_were_asked_for_of_nearly_one_size(
         self, budget: int, rounds: int, guided: bool
     ) -> None:
-        # one guided round is meant as five: see commands/plan.py
+        # one guided round is meant as five: see RandomOptions
         expected = min(budget, 5 if guided and rounds == 1 else rounds)
         sizes = waves(
             asked_in_waves("random", CUBE, budget, rounds=rounds, guided=guided, confirm=False)
@@ -633,30 +606,19 @@ class TestWhatRandomAndGridPromise:
         assert max(sizes) - min(sizes) <= 1
 
     def test_rounds_share_what_the_confirmation_of_the_best_leaves(self) -> None:
-        history = asked_in_waves(
-            "random", CUBE, 60, rounds=4
-        )  # of 60 trials 2 x 3 are the best three again
+        # of 60 trials, 2 x 3 are the best three again
+        history = asked_in_waves("random", CUBE, 60, rounds=4)
         assert [trial.replicate for trial in history.trials].index(1) == 54
         assert waves(history)[:4] == [14, 13, 14, 13]
 
     def test_a_round_may_be_asked_for_in_several_waves(self) -> None:
-        assert waves(asked_in_waves("random", CUBE, 12, rounds=2, wave=4, confirm=False)) == [
-            4,
-            4,
-            4,
-        ]
-        assert waves(asked_in_waves("random", CUBE, 12, rounds=4, wave=8, confirm=False)) == [
-            3,
-            3,
-            3,
-            3,
-        ]
+        two = asked_in_waves("random", CUBE, 12, rounds=2, wave=4, confirm=False)
+        four = asked_in_waves("random", CUBE, 12, rounds=4, wave=8, confirm=False)
+        assert (waves(two), waves(four)) == ([4] * 3, [3] * 4)
 
     def test_rounds_without_a_budget_are_waves_of_the_usual_size(self) -> None:
-        strategy, wave = build(
-            "random", SearchKeys(rounds=3, confirm=False), None, None, None, default=None
-        )
-        assert (strategy, wave) == (RandomSearch(64, guided=True), 64)
+        plan = plan_of("random", rounds=3, confirm=False)
+        assert plan.build(None) == (RandomSearch(64, guided=True), 64)
 
     @pytest.mark.parametrize("options", [{}, {"rounds": 3}, {"wave": 5}])
     def test_a_budget_beyond_a_finite_space_draws_each_of_its_points_once(
@@ -678,8 +640,8 @@ class TestWhatRandomAndGridPromise:
         assert [trial.params for trial in one.trials] == [trial.params for trial in other.trials]
 
     def test_guided_rounds_come_nearer_to_the_best_of_the_rounds_before(self) -> None:
-        # Both have the same first round. Without guidance either would be the nearer one as often as not, so that
-        # guided ones are in all of 20 searches with p = 2^-20 = 1e-6.
+        # Both have the same first round. Without guidance either would be the nearer one as often
+        # as not, so that guided ones are in all of 20 searches with p = 2^-20 = 1e-6.
         for seed in range(20):
             guided, plain = (
                 asked_in_waves("random", CUBE, 40, rounds=4, guided=way, confirm=False, seed=seed)
@@ -689,7 +651,8 @@ class TestWhatRandomAndGridPromise:
             assert nearness(guided, 10) < nearness(plain, 10), seed
 
     def test_guided_rounds_find_lower_losses(self) -> None:
-        # The same argument: to be the better one in 30 of 40 searches has p = 0.0011 by chance (it was in 87 of 100).
+        # The same argument: to be the better one in 30 of 40 searches has p = 0.0011 by chance
+        # (it was in 87 of 100).
         def lowest(way: bool, seed: int) -> float:
             history = asked_in_waves(
                 "random", CUBE, 80, rounds=4, guided=way, confirm=False, seed=seed

@@ -1,119 +1,241 @@
-"""What is planned: which trials train together, and where brackets begin."""
+"""The plan of a search: its opening, its strategy with what goes around it, and its waves."""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from random import Random
 from typing import ClassVar
 
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from hpsearch.commands.launch import planned
 from hpsearch.config.spec import parse
-from hpsearch.data.prepare import prepare
-from hpsearch.engine.structure.cohorts import Job, bucket, capacity, cohorts, key
-from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, typical_values
-from hpsearch.search.plan import Plan, cohort_rule, wave_costs
+from hpsearch.errors import SpecError
+from hpsearch.objectives.function import Function
+from hpsearch.objectives.networks import Networks
+from hpsearch.search.plan import Plan, with_default_priors
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import DependentValue, Params
-from hpsearch.study.trial import Cohort, Trial
+from hpsearch.strategies import STRATEGIES, Array, Limit, Strategy
+from hpsearch.strategies.bayes import Bayes
+from hpsearch.strategies.confirm import Confirmed, UntilConverged
+from hpsearch.strategies.grid import Grid, GridOptions
+from hpsearch.strategies.halving import Halving
+from hpsearch.strategies.manual import Manual
+from hpsearch.strategies.random import RandomSearch
+from hpsearch.study.trial import NewTrial
+from tests.helpers.histories import CUBE
+from tests.helpers.objectives import FakeObjective, plan_of
+from tests.helpers.problems import blobs
 from tests.helpers.studies import META
 
-
-@given(st.integers(1, 10_000))
-def test_a_bucket_is_wide_enough_and_not_twice_as_wide(width: int) -> None:
-    assert width <= bucket(width) < max(65, 2 * width)
-
-
-def test_buckets_are_powers_of_two_and_from_128_on_the_halves_between() -> None:
-    assert sorted({bucket(width) for width in range(1, 1025)}) == [
-        64,
-        128,
-        192,
-        256,
-        384,
-        512,
-        768,
-        1024,
-    ]
+DEFAULT: Params = {"x": 0.5, "y": 0.5, "z": 0.5}
+PICKED: tuple[Params, ...] = ({"x": 0.1, "y": 0.2, "z": 0.3}, {"x": 0.2, "y": 0.3, "z": 0.4})
+WITH_DEFAULT = FakeObjective(default_params=DEFAULT)
+WITH_EPOCHS = FakeObjective(whole=27, default_params=DEFAULT)
 
 
-@pytest.mark.parametrize(
-    "other", [{"batch_size": 32}, {"depth": 3}, {"epochs": 5}, {"skip": "residual"}, {"width": 65}]
-)
-def test_what_shapes_the_computation_keeps_trials_apart(other: dict[str, int]) -> None:
-    assert key(complete({})) != key(complete(other))
+def nothing_costs(params: Sequence[Params], company: Sequence[Params]) -> Array:
+    """Return the costs of trials that cost nothing."""
+    return np.zeros(len(params))
 
 
-@pytest.mark.parametrize(
-    "other",
-    [{"lr": 0.5}, {"optimizer": "sgd"}, {"dropout": 0.5}, {"activation": "tanh"}, {"width": 33}, {"patience": 1},
-     {"init": "fan_uniform"}, {"l2": 0.1}],
-)  # fmt: skip
-def test_everything_else_differs_inside_a_cohort(other: dict[str, object]) -> None:
-    assert key(complete({})) == key(complete(other))  # type: ignore[arg-type]
+class TestOpening:
+    def test_the_default_comes_first_and_then_what_a_person_has_picked(self) -> None:
+        plan = replace(plan_of("random", WITH_DEFAULT), picked=PICKED)
+        assert plan.opening == [
+            NewTrial(DEFAULT, "default", origin="default"),
+            *(NewTrial(params, "hand-picked", origin="picked") for params in PICKED),
+        ]
+        assert plan.default == DEFAULT
+
+    def test_where_there_is_no_default_there_is_none(self) -> None:
+        plan = plan_of("bayes")
+        assert (plan.opening, plan.default) == ([], None)
+
+    @pytest.mark.parametrize("name", ["manual", "grid"])
+    def test_a_strategy_that_has_all_points_is_not_opened(self, name: str) -> None:
+        plan = replace(plan_of(name, WITH_DEFAULT), picked=PICKED)
+        assert (plan.opening, plan.default) == ([], None)
+
+    @pytest.mark.parametrize("name", ["random", "bayes"])
+    def test_with_halving_the_default_competes_and_what_is_picked_does_not(self, name: str) -> None:
+        plan = replace(plan_of(name, WITH_EPOCHS, halving=True, confirm=False), picked=PICKED)
+        assert [new.reason for new in plan.opening] == ["hand-picked"] * 2
+        strategy, _ = plan.build(9)
+        assert isinstance(strategy, Halving)
+        assert strategy.default == DEFAULT
+
+    def test_a_manual_search_runs_what_was_picked_or_else_the_presets(self) -> None:
+        plan = plan_of("manual", FakeObjective(preset=PICKED[:1]))
+        assert plan.build(None)[0] == Manual(PICKED[:1])
+        assert replace(plan, picked=PICKED).build(None)[0] == Manual(PICKED)
 
 
-def test_a_wave_is_split_by_key_in_even_shares() -> None:
-    wave = [complete({"width": 128 if k % 2 else 40, "lr": 0.001 * (k + 1)}) for k in range(100)]
-    split = cohorts(wave, (64,), 10, "cpu")
-    assert sorted(position for cohort in split for position in cohort) == list(range(100))
-    assert all(len({key(wave[position]) for position in cohort}) == 1 for cohort in split)
-    assert [len(cohort) for cohort in split if cohort[0] % 2 == 0] == [25, 25]
-
-
-def test_a_cohort_does_not_depend_on_what_else_is_in_the_wave() -> None:
-    mine = [complete({"lr": 0.001 * (k + 1)}) for k in range(5)]
-    other = [complete({"depth": 4, "lr": 0.001 * (k + 1)}) for k in range(5)]
-    assert cohorts(mine, (64,), 10, "cpu") == cohorts([*mine, *other], (64,), 10, "cpu")[:1]
-
-
-def test_wide_nets_and_convolutions_have_little_company_on_a_cpu() -> None:
-    narrow, wide = (capacity(complete({"width": width}), (784,), 10, "cpu") for width in (32, 1024))
-    assert narrow > 16 > wide >= 1
-    assert capacity(complete({"model": "resnet"}), (1, 28, 28), 10, "cpu") == 1
-
-
-@pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_has_a_default_that_it_allows(name: str) -> None:
-    setting = SETTINGS[name]
-    values = (
-        setting.default.table.values()
-        if isinstance(setting.default, DependentValue)
-        else [setting.default]
+class TestTotal:
+    @pytest.mark.parametrize(
+        ("name", "budget", "total"),
+        [
+            ("grid", None, 27),  # three ticks of three parameters
+            ("grid", 10, 10),
+            ("grid", 99, 27),
+            ("manual", None, 2),
+            ("manual", 1, 1),
+            ("random", None, None),
+            ("random", 10, 10),
+            ("bayes", 10, 10),
+        ],
     )
-    assert all(value in setting.domain for value in values)
+    def test_it_is_the_budget_or_all_that_there_is(
+        self, name: str, budget: int | None, total: int | None
+    ) -> None:
+        keys = {"points": 3} if name == "grid" else {}
+        assert replace(plan_of(name, **keys), picked=PICKED).total(budget) == total
 
 
-@pytest.mark.parametrize("name", NEEDS)
-def test_every_option_of_a_component_is_a_setting(name: str) -> None:
-    assert name in SETTINGS
+class TestSearch:
+    def test_it_has_the_keys_of_the_file(self) -> None:
+        keys = {"seed": 4, "time_weight": 0.5, "lag": 2, "max_retries": 3, "max_failures": 7}
+        search = plan_of("random", WITH_DEFAULT, **keys).search(20)
+        assert (search.seed, search.time_weight, search.lag) == (4, 0.5, 2)
+        assert (search.retries, search.max_failures, search.budget) == (3, 7, 20)
+        assert search.objective is WITH_DEFAULT
+        assert [new.reason for new in search.opening] == ["default"]
+
+    def test_seconds_are_what_counts_where_costs_are_not_known(self) -> None:
+        assert plan_of("random").search(20).price == "seconds"
+        known = FakeObjective(cost_model=nothing_costs)
+        assert plan_of("random", known).search(20).price == "cost"
+
+    def test_a_limit_ends_the_loop_unless_a_clock_does(self) -> None:
+        limit = Limit(60.0)
+        assert plan_of("bayes").search(20, limit, by_clock=False).limit is limit
+        assert plan_of("bayes").search(20, limit).limit is None
+
+    def test_the_unit_of_the_budget_is_a_whole_training_where_trials_may_be_dropped(self) -> None:
+        assert plan_of("random", WITH_EPOCHS).search(20).epochs == 1
+        assert plan_of("random", WITH_EPOCHS, halving=True).search(20).epochs == 27
+
+    def test_a_search_that_halves_needs_epochs(self) -> None:
+        with pytest.raises(SpecError, match="E034"):
+            plan_of("random", WITH_DEFAULT, halving=True).search(20)
 
 
-def test_settings_without_a_meaning_are_left_out() -> None:
-    assert "momentum" not in complete({"momentum": 0.5, "optimizer": "adam"})
-    assert "width" not in complete({"model": "resnet"})
+class TestStrategy:
+    @pytest.mark.parametrize(
+        ("name", "keys", "strategy"),
+        [
+            ("manual", {}, Manual(())),
+            ("grid", {}, Grid(5)),
+            ("grid", {"points": 7}, Grid(7)),
+            ("random", {}, RandomSearch()),
+            ("random", {"rounds": 4}, RandomSearch(Fraction(20, 4), guided=True)),
+            ("random", {"rounds": 4, "guided": False}, RandomSearch(Fraction(20, 4))),
+            ("random", {"guided": True}, RandomSearch(Fraction(20, 5), guided=True)),
+            ("random", {"until_converged": True}, UntilConverged(RandomSearch())),
+            ("bayes", {}, Bayes(trials=20)),
+            ("bayes", {"surrogate": "ann", "pareto": True}, Bayes("ann", trials=20, pareto=True)),
+        ],
+    )
+    def test_it_has_its_own_keys(
+        self, name: str, keys: Mapping[str, object], strategy: Strategy
+    ) -> None:
+        assert plan_of(name, **keys).build(20)[0] == strategy
+
+    def test_a_model_is_told_of_costs_and_limit(self) -> None:
+        objective, limit = FakeObjective(cost_model=nothing_costs), Limit(60.0)
+        strategy, _ = plan_of("bayes", objective).build(20, limit)
+        assert strategy == Bayes(costs=nothing_costs, limit=limit, trials=20)
+
+    @pytest.mark.parametrize(
+        ("budget", "confirm", "repeated"),
+        [(39, None, 0), (40, None, 6), (40, False, 0), (10, True, 3), (100, None, 12)],
+    )
+    def test_the_best_are_confirmed_from_forty_trials_on(
+        self, budget: int, confirm: bool | None, repeated: int
+    ) -> None:
+        keys = {} if confirm is None else {"confirm": confirm}
+        strategy, _ = plan_of("random", **keys).build(budget)
+        own = strategy.trials if isinstance(strategy, Confirmed) else budget
+        assert own == budget - repeated
+
+    def test_with_a_default_it_is_confirmed_as_well(self) -> None:
+        strategy, _ = plan_of("random", WITH_DEFAULT).build(40)
+        assert isinstance(strategy, Confirmed)
+        assert strategy.trials == 40 - 2 * 4
+
+    def test_where_only_time_is_given_it_ends_with_a_race(self) -> None:
+        limit = Limit(60.0)
+        strategy, _ = plan_of("random").build(None, limit)
+        assert strategy == Confirmed(RandomSearch(), None, None, limit)
+        assert plan_of("random").build(None)[0] == RandomSearch()
+
+    def test_what_is_confirmed_leaves_the_rest_to_the_rounds(self) -> None:
+        strategy, wave = plan_of("random", rounds=4).build(60)
+        assert isinstance(strategy, Confirmed)
+        assert strategy.strategy == RandomSearch(Fraction(54, 4), guided=True)
+        assert wave == 14
+
+    def test_halving_comes_between_the_strategy_and_its_confirmation(self) -> None:
+        strategy, wave = plan_of("random", WITH_EPOCHS, halving=True).build(60)
+        assert isinstance(strategy, Confirmed)
+        halving = strategy.strategy
+        assert isinstance(halving, Halving)
+        assert (halving.strategy, halving.rungs) == (RandomSearch(), (1, 3, 9, 27))
+        assert halving.budget == 60 - 2 * 4  # what is confirmed comes out of the budget
+        assert strategy.trials is None
+        assert wave == 64
+
+    @pytest.mark.parametrize(("name", "rungs"), [("random", (1, 3, 9, 27)), ("bayes", (3, 9, 27))])
+    def test_each_strategy_says_how_many_rungs_it_has(
+        self, name: str, rungs: tuple[int, ...]
+    ) -> None:
+        assert plan_of(name, WITH_EPOCHS, halving=True).rungs == rungs
+
+    def test_a_budget_of_brackets_is_said_in_a_line(self) -> None:
+        plan = plan_of("random", WITH_EPOCHS, halving=True, confirm=False)
+        assert plan.describe_brackets(11) == (
+            "halving: a budget of 11 whole trainings is 48 trials: "
+            "2 x (24 to epoch 1, 12 to epoch 3, 6 to epoch 9, 3 to epoch 27)"
+        )
 
 
-def test_trials_train_together_each_from_the_seeds_of_its_lot(tmp_path: Path) -> None:
-    plan = Plan.of(META)
-    search = planned(plan, prepare(plan.spec.data), tmp_path, META)
-    trials = [Trial(number, {}, "", 0, 0, seed_group=number // 2) for number in range(4)]
-    assert search.cohorts(trials) == [[0, 1, 2, 3]]
-    job = search.work(Cohort(0, tuple(trials))).argument
-    assert isinstance(job, Job)
-    assert [member.seed_group for member in job.members] == [0, 0, 1, 1]
+class TestWave:
+    @pytest.mark.parametrize(
+        ("name", "keys", "wave"),
+        [
+            ("manual", {}, 64),
+            ("grid", {}, 64),
+            ("random", {}, 64),
+            ("random", {"rounds": 3}, 7),
+            ("bayes", {}, 4),
+            *((name, {"wave": 5}, 5) for name in STRATEGIES),
+            ("random", {"wave": 5, "rounds": 3}, 5),
+        ],
+    )
+    def test_it_is_the_strategys_unless_the_file_says_another(
+        self, name: str, keys: Mapping[str, object], wave: int
+    ) -> None:
+        assert plan_of(name, **keys).build(20)[1] == wave
+
+    def test_one_that_is_filled_by_what_is_worth_it_is_large(self) -> None:
+        known = FakeObjective(cost_model=nothing_costs)
+        assert plan_of("bayes", known).build(20, Limit(60.0))[1] == 64
+        assert plan_of("bayes", known).build(20)[1] == 4
+        assert plan_of("bayes").build(20, Limit(60.0))[1] == 4
 
 
-class TestWhatIsBelieved:
+class TestDefaultPriors:
     """Where brackets of bayes begin."""
 
-    SPACE = """
+    SPACE: ClassVar[str] = """
 data: {source: digits}
+train: {epochs: 2000}
 parameters:
   lr: {min: 2e-3, max: 1, log: true}
   width: {values: [16, 32, 64]}
@@ -121,20 +243,24 @@ parameters:
   optimizer: {values: [adam, momentum]}
 search: {halving: true}
 """
-    STEPS: ClassVar[int] = 2000
 
-    def priors(
-        self, strategy: str = "bayes", *changes: tuple[str, str], steps: int = STEPS
-    ) -> Mapping[str, Value | DependentValue]:
+    def plan(self, strategy: str = "bayes", *changes: tuple[str, str]) -> Plan:
+        """Return the plan for 60 rows, of which an epoch is one step."""
         text = self.SPACE
         for old, new in changes:
             assert old in text
             text = text.replace(old, new)
-        return Plan(strategy, parse(text, "space.yaml", Path())).space(steps).priors
+        spec = parse(text, "space.yaml", Path(), strategy=strategy)
+        assert spec.options is not None
+        objective = Networks(spec).on(blobs(), "", "cpu", 1)
+        return Plan(strategy, spec.options, spec.search, objective)
 
-    def test_each_optimizer_has_its_usual_rate_or_the_nearest_there_is_and_nets_are_wide_with_some_dropout(
-        self,
-    ) -> None:
+    def priors(
+        self, strategy: str = "bayes", *changes: tuple[str, str]
+    ) -> Mapping[str, Value | DependentValue]:
+        return self.plan(strategy, *changes).search(10).space.priors
+
+    def test_each_optimizer_has_its_usual_rate_and_nets_are_wide_with_some_dropout(self) -> None:
         rates = DependentValue("optimizer", {"adam": 2e-3, "momentum": 0.03})
         assert self.priors() == {"lr": rates, "width": 64, "dropout": 0.25}
 
@@ -147,7 +273,7 @@ search: {halving: true}
         searched = "optimizer: {values: [adam, momentum]}"
         assert self.priors("bayes", (searched, f"{text}: {{values: [1, 2]}}"))["lr"] == rate
 
-    def test_what_a_person_believes_comes_first(self) -> None:
+    def test_what_a_person_says_comes_first(self) -> None:
         texts = {"lr": ("max: 1", 0.5), "width": ("[16, 32, 64]", 16), "dropout": ("max: 0.5", 0.0)}
         mine = self.priors(
             "bayes", *((text, f"{text}, prior: {value}") for text, value in texts.values())
@@ -163,77 +289,41 @@ search: {halving: true}
         assert self.priors(strategy, ("halving: true", f"halving: {halving}")) == {}
 
     def test_three_in_four_random_trials_are_near_it(self) -> None:
-        space = Plan("bayes", parse(self.SPACE, "space.yaml", Path())).space(self.STEPS)
+        space = self.plan().search(10).space
         rng, draws = Random(3), 3000
         share = sum(space.sample(rng)["width"] == 64 for _ in range(draws)) / draws
-        # near the widest, a normal draw from [0, 1] around 5/6 of deviation 0.15 falls into the last third
+        # near the widest, a normal draw from [0, 1] around 5/6 of standard deviation 0.15 falls
+        # into the last third
         expected = 0.75 * 0.7335 / 0.8667 + 0.25 / 3
-        assert abs(share - expected) < 5 * math.sqrt(
-            expected * (1 - expected) / draws
-        )  # five standard errors
+        standard_error = math.sqrt(expected * (1 - expected) / draws)
+        assert abs(share - expected) < 5 * standard_error
 
-    @pytest.mark.parametrize(("steps", "adam"), [(10, 0.25), (100, 0.025), (10**6, 3e-4)])
-    def test_an_adaptive_optimizer_takes_the_larger_steps_the_fewer_there_are(
-        self, steps: int, adam: float
-    ) -> None:
-        rates = self.priors("bayes", ("2e-3", "1e-4"), steps=steps)["lr"]
-        assert isinstance(rates, DependentValue)
-        assert rates.table == pytest.approx({"adam": adam, "momentum": 0.03})
-
-    @pytest.mark.parametrize(("source", "epochs", "steps"), [("digits", 30, 510), ("wine", 10, 20)])
-    def test_the_steps_are_those_of_a_whole_training(
-        self, source: str, epochs: int, steps: int, tmp_path: Path
-    ) -> None:
-        text = self.SPACE.replace("digits", source) + f"train: {{epochs: {epochs}}}\n"
-        plan = Plan("bayes", parse(text, "space.yaml", Path()))
-        search = planned(plan, prepare(plan.spec.data), tmp_path, META)
-        assert search.space.priors == plan.space(steps).priors != plan.space(steps + 1).priors
-
-    @pytest.mark.parametrize("name", typical_values(1000))
-    @pytest.mark.parametrize("steps", [1, 10**9])
-    def test_it_is_said_of_settings_and_of_all_that_they_go_by(self, name: str, steps: int) -> None:
-        good = typical_values(steps)[name]
-        values = good.table if isinstance(good, DependentValue) else {None: good}
-        assert all(value in SETTINGS[name].domain for value in values.values())
-        if isinstance(good, DependentValue):
-            assert set(good.table) == set(SETTINGS[good.name].domain.values() or ())
+    def test_what_is_typical_of_another_space_is_left_out(self) -> None:
+        space = with_default_priors(CUBE, {"x": 7.0, "lr": 0.1})
+        assert space.priors == {"x": 1.0}
 
 
-class TestSharing:
-    """What must be equal for another training to share an array."""
+class TestOfAStudy:
+    def test_it_is_read_again_from_what_the_study_keeps(self) -> None:
+        flags = [[["search", "surrogate"], "ann", "--surrogate ann"]]
+        config = "data: {source: digits}\nparameters: {lr: {min: 0.1, max: 0.2}}\n"
+        trials = "trials: [{lr: 0.15}]\n"
+        meta = replace(META, strategy="bayes", config=config + trials, overrides=json.dumps(flags))
+        plan = Plan.of_study(meta)
+        assert (plan.strategy, plan.options.explained_by) == ("bayes", "ann")
+        assert list(plan.objective.space.parameters) == ["lr"]
+        assert plan.picked == ({"lr": 0.15},)
 
-    SPACE = """
-data: {source: digits}
-parameters:
-  skip: {values: [none, highway]}
-  width: {min: 16, max: 100}
-  depth: {min: 1, max: 3}
-  activation: {values: [relu, tanh]}
-  batch_size: {values: [32, 64]}
-  lr: {min: 1e-4, max: 1e-1, log: true}
-  dropout: {values: [0.0, 0.5]}
-"""
-    PARAMS: ClassVar[Params] = {
-        "skip": "none", "width": 30, "depth": 2, "activation": "tanh", "batch_size": 64, "lr": 0.01, "dropout": 0.5
-    }  # fmt: skip
+    def test_keys_of_other_strategies_are_accepted_as_they_were(self) -> None:
+        config = "data: {source: digits}\nsearch: {points: 3, rounds: 2}\n"
+        plan = Plan.of_study(replace(META, strategy="grid", config=config))
+        assert plan.options == GridOptions(points=3)
 
-    def shared(self, text: str) -> tuple[Params, int]:
-        spec = parse(text, "search.yaml", Path())
-        return cohort_rule(wave_costs(spec, prepare(spec.data), "cpu"), spec.space)(self.PARAMS)
-
-    def test_it_is_what_would_put_it_into_another_array(self) -> None:
-        pinned, room = self.shared(self.SPACE)
-        assert pinned == {"skip": "none", "width": 30, "depth": 2, "batch_size": 64}
-        assert room == 32
-
-    def test_widths_that_are_padded_alike_need_not_be_equal(self) -> None:
-        assert "width" not in self.shared(self.SPACE.replace("max: 100", "max: 64"))[0]
-
-    def test_slopes_that_are_learned_are_of_another_array(self) -> None:
-        assert (
-            self.shared(self.SPACE.replace("[relu, tanh]", "[prelu, tanh]"))[0]["activation"]
-            == "tanh"
-        )
-
-    def test_folds_and_seeds_take_places(self) -> None:
-        assert self.shared(self.SPACE + "search: {seeds: 4}\n")[1] == 8
+    def test_of_a_function_the_space_is_kept_and_not_the_function(self) -> None:
+        config = {"parameters": {"x": {"min": 0, "max": 1}}, "constraints": [], "search": {}}
+        meta = replace(META, objective="function", config=json.dumps(config))
+        plan = Plan.of_study(meta)
+        assert isinstance(plan.objective, Function)
+        assert list(plan.objective.space.parameters) == ["x"]
+        with pytest.raises(RuntimeError, match="does not keep the function"):
+            plan.objective.function({})

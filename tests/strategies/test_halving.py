@@ -1,10 +1,13 @@
-"""Who is trained for how long in a bracket, and what becomes of it: searches by halving, without any training."""
+"""Who is trained for how long in a bracket, and what becomes of it.
+
+These are searches by halving without any training.
+"""
 
 from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import log10
@@ -17,37 +20,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.config.schema import SearchKeys
 from hpsearch.config.spec import parse
 from hpsearch.errors import SpecError
-from hpsearch.report.board.text import DisplayOptions, verdict
+from hpsearch.report.board.verdict import verdict
 from hpsearch.report.board.view import board, record
 from hpsearch.search.loop import CohortFinished, Search, Stop, run, spent
 from hpsearch.search.minimize import minimize
-from hpsearch.search.plan import Plan, build
 from hpsearch.space.expression import Expression
 from hpsearch.space.parameters import Choice
 from hpsearch.space.space import Params, Space
-from hpsearch.strategies import STRATEGIES, Strategy
+from hpsearch.strategies import STRATEGIES, Context, Strategy
 from hpsearch.strategies.confirm import UntilConverged
 from hpsearch.strategies.halving import (
     Halving,
     bracket,
+    bracket_epochs,
     brackets,
-    comparable,
-    going,
-    price,
+    comparable_kind,
+    promotable,
     rungs,
-    seen,
     survivors,
+    visible_at_one_rung,
 )
 from hpsearch.strategies.random import RandomSearch, draw_unseen
 from hpsearch.study.history import History, merge_repeats
 from hpsearch.study.store import Store
-from hpsearch.study.trial import Cohort, Done, Epoch, Failed, NewTrial, Result, Trial
+from hpsearch.study.trial import Cohort, Done, Failed, NewTrial, Trial, TrialEnded
 from tests.helpers.histories import CUBE, done, loss_of, sampled
+from tests.helpers.objectives import FakeObjective, FakeRunner, plan_of, trained_in_segments
 from tests.helpers.studies import create
-from tests.search.test_loop import SEARCH, Here
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_a_bracket_costs_about_five_whole_trainings_and_of_three_rungs_about_thr
     R: int, most: int, expected: float
 ) -> None:
     # rungs are rounded by up to half an epoch
-    assert price(rungs(R, most)) / R == pytest.approx(expected, abs=0.45)
+    assert bracket_epochs(rungs(R, most)) / R == pytest.approx(expected, abs=0.45)
 
 
 def test_the_best_half_goes_on_best_first() -> None:
@@ -119,54 +120,39 @@ PRICE = 5  # whole trainings
 DEFAULT: Params = {"x": 0.9, "y": 0.9, "z": 0.9}
 
 
-def engine(
-    cohort: Cohort, over: Callable[[Trial], int | None] = lambda trial: None
-) -> Iterator[tuple[int, Result]]:
-    """Trains legs: the loss falls with the epochs, and says which trial is the best after any; `over` ends some."""
-    for trial in cohort.trials:
-        end = min(R if trial.until_epoch is None else trial.until_epoch, over(trial) or R)
-        curve = tuple(
-            Epoch(trial.run, epoch, 1.0, 1.0, 0.5)
-            for epoch in range(trial.start_epoch + 1, end + 1)
-        )
-        worth = loss_of(CUBE, trial.params) + 0.001 / end + 0.001 * trial.replicate
-        paused = end < (over(trial) or R)
-        yield (
-            trial.run,
-            Done(worth, 0.5, 1.0, float(len(curve)), len(curve), end, end, curve, paused=paused),
-        )
-
-
 def halved(budget: int, strategy: Strategy | None = None) -> dict[str, Any]:
-    """What a search by halving differs in."""
+    """Return what is particular to a search by halving."""
     asks = Halving(strategy or RandomSearch(), RUNGS, budget)
-    return {"strategy": asks, "budget": budget, "epochs": R, "wave": 128, "cohorts": by_leg}
+    return {"strategy": asks, "budget": budget}
 
 
-def by_leg(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
-    """Trials of a leg train together, three at a time."""
+def by_segment(trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
+    """Run those trials together that have a segment in common, three at a time."""
     segments: dict[object, list[int]] = {}
     for position, trial in enumerate(trials):
-        segments.setdefault((trial.replicate, trial.start_epoch, trial.until_epoch), []).append(
-            position
-        )
+        name = trial.replicate, trial.start_epoch, trial.until_epoch
+        segments.setdefault(name, []).append(position)
     return [
         segment[at : at + 3] for segment in segments.values() for at in range(0, len(segment), 3)
     ]
 
 
+OBJECTIVE = FakeObjective(grouping=by_segment, whole=R)
+SEARCH = Search(OBJECTIVE, RandomSearch(), CUBE, (), budget=10, wave=128, seed=0, epochs=R)
+
+
 def played(
-    store: Store, runner: Here | None = None, stop: Stop | None = None, **changes: Any
+    store: Store, runner: FakeRunner | None = None, stop: Stop | None = None, **changes: Any
 ) -> History:
-    """The history in the end."""
-    chosen: Search = replace(SEARCH, **changes)
-    for _ in run(chosen, store, runner or Here(engine), stop or Stop()):
+    """Run a search to its end and return its history."""
+    search = replace(SEARCH, **changes)
+    for _ in run(search, store, runner or FakeRunner(trained_in_segments), stop or Stop()):
         pass
     return store.study().history
 
 
 def shape(history: History) -> list[list[tuple[int, int | None]]]:
-    """Of each wave, the legs."""
+    """Return the segments of each wave."""
     waves: dict[int, list[tuple[int, int | None]]] = {}
     for trial in history.trials:
         waves.setdefault(trial.wave, []).append((trial.start_epoch, trial.until_epoch))
@@ -243,11 +229,11 @@ class TestBrackets:
             "hand-picked"
         ]
 
-    def test_the_others_do_not_share_its_array(self, store: Store) -> None:
-        def sharing(params: Params) -> tuple[Params, int]:
+    def test_the_others_are_not_in_its_cohort(self, store: Store) -> None:
+        def rule(params: Params) -> tuple[Params, int]:
             return {"x": params["x"]}, 100
 
-        strategy = Halving(RandomSearch(), RUNGS, PRICE, sharing, DEFAULT)
+        strategy = Halving(RandomSearch(), RUNGS, PRICE, rule, DEFAULT)
         history = played(store, **{**halved(PRICE), "strategy": strategy})
         first, *others = history.trials[:24]
         assert first.params == DEFAULT
@@ -274,40 +260,39 @@ class TestBrackets:
         history = played(store, space=space, **halved(9))
         assert shape(history) == [[(0, 1)] * 4, [(1, 3)] * 2, [(3, 10)], [(10, 30)]]
 
-    def test_one_that_has_stopped_keeps_its_place_and_gets_no_leg(self, store: Store) -> None:
+    def test_one_that_has_ended_keeps_its_place_and_gets_no_segment(self, store: Store) -> None:
         first = played(store, **halved(PRICE))
         best = first.contenders[0][0]
         with create(store.folder.parent / "other") as other:
-            runner = Here(
-                lambda cohort: engine(
-                    cohort, lambda trial: 2 if trial.params == best.params else None
+            runner = FakeRunner(
+                lambda cohort: trained_in_segments(
+                    cohort, R, lambda trial: 2 if trial.params == best.params else None
                 )
             )
             history = played(other, runner, **halved(PRICE))
         assert [trial.until_epoch for trial in history.segments[best.number]] == [1, 3]
-        assert [len(wave) for wave in shape(history)] == [
-            24,
-            12,
-            5,
-            2,
-        ]  # it takes one of six places, then of three
+        # it takes one of six places, then of three
+        assert [len(wave) for wave in shape(history)] == [24, 12, 5, 2]
         assert [done.epochs for trial, done in history.done if trial.number == best.number] == [2]
 
     def test_one_that_fails_on_its_way_has_failed_and_the_others_go_on(self, store: Store) -> None:
-        def train(cohort: Cohort) -> Iterator[tuple[int, Result]]:
-            for number, result in engine(cohort):
-                fails = cohort.trials[0].start_epoch == 3
-                yield number, Failed("diverged: it did", 1.0, result.curve) if fails else result
+        def train(cohort: Cohort) -> Iterator[TrialEnded]:
+            for ended in trained_in_segments(cohort):
+                if cohort.trials[0].start_epoch == 3:
+                    yield replace(ended, result=Failed("diverged", "it did"))
+                else:
+                    yield ended
 
-        history = played(store, Here(train), **halved(PRICE))
+        history = played(store, FakeRunner(train), **halved(PRICE))
         assert shape(history) == BRACKET[:3]
         failed = [number for number, result in history.ended.items() if isinstance(result, Failed)]
         assert len(failed) == 6
         assert not {trial.number for trial, _ in history.done} & set(failed)
 
     def test_where_all_fail_the_next_bracket_begins(self, store: Store) -> None:
-        runner = Here(
-            lambda cohort: [(trial.number, Failed("diverged: all")) for trial in cohort.trials]
+        failed = Failed("diverged", "all of them")
+        runner = FakeRunner(
+            lambda cohort: [TrialEnded(trial.number, failed) for trial in cohort.trials]
         )
         assert shape(played(store, runner, **halved(2 * PRICE))) == [BRACKET[0]] * 2
 
@@ -315,7 +300,7 @@ class TestBrackets:
         history = played(store, **halved(PRICE), time_weight=0.5)
         assert shape(history) == BRACKET
 
-    def test_a_leg_costs_what_all_legs_so_far_have_cost(self, store: Store) -> None:
+    def test_a_segment_costs_what_all_segments_so_far_have_cost(self, store: Store) -> None:
         history = played(store, **halved(PRICE))
         best = history.contenders[0][0].number
         prices = {
@@ -344,17 +329,17 @@ class TestBrackets:
 
 
 @pytest.mark.parametrize(
-    ("name", "found"), [("random", "2 x (24 to epoch 1, 12 to epoch 3, 6 to epoch 10, 3 to epoch 30)"),
-                        ("bayes", "3 x (8 to epoch 3, 4 to epoch 10, 2 to epoch 30)")]
-)  # fmt: skip
+    ("name", "found"),
+    [
+        ("random", "2 x (24 to epoch 1, 12 to epoch 3, 6 to epoch 10, 3 to epoch 30)"),
+        ("bayes", "3 x (8 to epoch 3, 4 to epoch 10, 2 to epoch 30)"),
+    ],
+)
 def test_brackets_of_bayes_are_of_fewer_trials_that_are_trained_for_longer(
     name: str, found: str
 ) -> None:
-    spec = parse(
-        "data: {source: digits}\nsearch: {halving: true, confirm: false}\n", "search.yaml", Path()
-    )
-    plan = Plan(name, spec)
-    assert plan.halved(10).endswith(f"trials: {found}")
+    plan = plan_of(name, OBJECTIVE, halving=True, confirm=False)
+    assert plan.describe_brackets(10).endswith(f"trials: {found}")
     assert plan.rungs[0] == {"random": 1, "bayes": 3}[name]
 
 
@@ -369,23 +354,23 @@ class TestKinds:
         assert survivors({0: 0.3, 1: 0.2, 2: 0.4}, 3, {0: "a", 1: "b", 2: "c"}) == (1,)
 
     def test_schedules_are_kinds_and_so_is_a_warm_up_that_is_not_over(self) -> None:
-        assert comparable({"schedule": "cosine"}, 3) != comparable({"schedule": "step"}, 3)
-        assert comparable({"warmup": 2.0}, 1) != comparable({}, 1)
-        assert comparable({"warmup": 2.0}, 3) == comparable({}, 3)
+        assert comparable_kind({"schedule": "cosine"}, 3) != comparable_kind(
+            {"schedule": "step"}, 3
+        )
+        assert comparable_kind({"warmup": 2.0}, 1) != comparable_kind({}, 1)
+        assert comparable_kind({"warmup": 2.0}, 3) == comparable_kind({}, 3)
 
     def test_a_bracket_goes_by_them(self, store: Store) -> None:
         space = Space({**CUBE.parameters, "schedule": Choice(("constant", "cosine"))})
 
-        def train(cohort: Cohort) -> Iterator[tuple[int, Result]]:
-            for number, result in engine(cohort):  # a cosine seems worse until the end
-                of = next(trial for trial in cohort.trials if trial.run == number)
-                assert isinstance(result, Done)
-                yield (
-                    number,
-                    replace(result, loss=result.loss + 5 * (of.params["schedule"] == "cosine")),
-                )
+        def train(cohort: Cohort) -> Iterator[TrialEnded]:
+            for trial, ended in zip(cohort.trials, trained_in_segments(cohort), strict=True):
+                assert isinstance(ended.result, Done)
+                # a cosine seems worse until the end
+                loss = ended.result.loss + 5 * (trial.params["schedule"] == "cosine")
+                yield replace(ended, result=replace(ended.result, loss=loss))
 
-        history = played(store, Here(train), space=space, **halved(PRICE))
+        history = played(store, FakeRunner(train), space=space, **halved(PRICE))
         second = [trial.params["schedule"] for trial in history.trials if trial.start_epoch == 1]
         assert 2 <= second.count("cosine") <= 7
 
@@ -404,15 +389,15 @@ class Asks:
         return [trial for trial, _ in history.done]
 
 
-class TestArrays:
+class TestCohorts:
     @staticmethod
-    def brackets(store: Store, count: int, room: int, space: Space = NETS) -> list[list[Trial]]:
-        """The newcomers of each bracket, where trials of the same `net` share arrays."""
+    def brackets(store: Store, count: int, capacity: int, space: Space = NETS) -> list[list[Trial]]:
+        """Return the newcomers of each bracket, where trials of the same `net` fit together."""
 
-        def sharing(params: Params) -> tuple[Params, int]:
-            return {"net": params["net"]}, room
+        def rule(params: Params) -> tuple[Params, int]:
+            return {"net": params["net"]}, capacity
 
-        strategy = Halving(Asks(), RUNGS, count * PRICE, sharing)
+        strategy = Halving(Asks(), RUNGS, count * PRICE, rule)
         history = played(store, space=space, **{**halved(count * PRICE), "strategy": strategy})
         found: dict[int, list[Trial]] = {}
         for trial in history.trials:
@@ -420,13 +405,15 @@ class TestArrays:
                 found.setdefault(trial.wave, []).append(trial)
         return list(found.values())
 
-    def test_those_of_a_bracket_share_an_array_and_brackets_differ(self, store: Store) -> None:
-        nets = [{trial.params["net"] for trial in one} for one in self.brackets(store, 12, room=24)]
+    def test_those_of_a_bracket_are_one_cohort_and_brackets_differ(self, store: Store) -> None:
+        nets = [
+            {trial.params["net"] for trial in one} for one in self.brackets(store, 12, capacity=24)
+        ]
         assert [len(one) for one in nets] == [1] * 12
         assert len(set.union(*nets)) > 1  # by chance 1 in 4^11
 
-    def test_a_full_array_is_followed_by_another(self, store: Store) -> None:
-        (trials,) = self.brackets(store, 1, room=5)
+    def test_a_full_cohort_is_followed_by_another(self, store: Store) -> None:
+        (trials,) = self.brackets(store, 1, capacity=5)
         firsts = [
             trial
             for at, trial in enumerate(trials)
@@ -436,23 +423,23 @@ class TestArrays:
         assert all(trial.number % 5 == 0 for trial in firsts)
 
     def test_where_company_gains_nothing_the_strategy_chooses_them_all(self, store: Store) -> None:
-        (trials,) = self.brackets(store, 1, room=1)
+        (trials,) = self.brackets(store, 1, capacity=1)
         assert {trial.reason for trial in trials} == {"asked"}
         assert len({trial.params["net"] for trial in trials}) > 1
 
-    def test_who_begins_an_array_is_the_strategys_and_every_other_one_that_joins_is_random(
+    def test_the_strategy_begins_a_cohort_and_every_other_one_that_joins_is_random(
         self, store: Store
     ) -> None:
-        (trials,) = self.brackets(store, 1, room=24)
+        (trials,) = self.brackets(store, 1, capacity=24)
         assert [trial.reason for trial in trials] == ["asked", "random"] * 12
 
-    def test_only_who_begins_an_array_says_what_may_be_expected(self, store: Store) -> None:
-        found = self.brackets(store, 2, room=8)
-        promised = [
+    def test_only_who_begins_a_cohort_says_what_may_be_expected(self, store: Store) -> None:
+        found = self.brackets(store, 2, capacity=8)
+        expected = [
             [at for at, trial in enumerate(trials) if trial.expected_improvement is not None]
             for trials in found
         ]
-        assert promised == [[0, 8, 16], [0, 8, 16]]
+        assert expected == [[0, 8, 16], [0, 8, 16]]
 
     def test_after_a_search_has_converged_the_bracket_goes_on_with_those_that_it_has(
         self, store: Store
@@ -463,16 +450,16 @@ class TestArrays:
         history = played(store, space=NETS, **{**halved(9 * PRICE), "strategy": strategy})
         assert shape(history) == [*BRACKET * 4, [(0, 1)] * 2, [(1, 3)], [(3, 10)], [(10, 30)]]
 
-    def test_where_the_points_of_an_array_are_used_up_others_take_the_places(
+    def test_where_the_points_of_a_cohort_are_used_up_others_take_the_places(
         self, store: Store
     ) -> None:
         space = Space({"x": Choice((0.1, 0.2, 0.3)), "net": Choice(tuple("abcdefghij"))})
-        (trials,) = self.brackets(store, 1, room=24, space=space)
+        (trials,) = self.brackets(store, 1, capacity=24, space=space)
         assert len({(trial.params["net"], trial.params["x"]) for trial in trials}) == 24
         nets = [trial.params["net"] for trial in trials]
         assert [len({*nets[at : at + 3]}) for at in range(0, 24, 3)] == [1] * 8
 
-    def test_where_a_constraint_leaves_an_array_next_to_nothing_others_take_the_places(
+    def test_where_a_constraint_leaves_a_cohort_next_to_nothing_others_take_the_places(
         self,
     ) -> None:
         space = replace(NETS, constraints=(Expression("net != 'a' or x < 1e-9"),))
@@ -487,7 +474,7 @@ class TestModel:
     def test_it_sees_the_results_of_the_highest_rung_that_has_enough(self, store: Store) -> None:
         history = played(store, **halved(PRICE))
         epochs = {
-            enough: {done.epochs for _, done in seen(history, RUNGS, enough).done}
+            enough: {done.epochs for _, done in visible_at_one_rung(history, RUNGS, enough).done}
             for enough in (3, 4, 6, 7, 12, 13)
         }
         assert epochs == {3: {30}, 4: {10}, 6: {10}, 7: {3}, 12: {3}, 13: {1}}
@@ -498,7 +485,8 @@ class TestModel:
         history = played(store, **halved(PRICE))
         more = [Trial(len(history), {"x": 0.5, "y": 0.5, "z": 0.5}, "", 9, 99, until_epoch=1)]
         failed = next(number for number, segments in history.segments.items() if len(segments) == 1)
-        shown = seen(history.with_trials(more).with_results({failed: Failed("diverged: it did")}), RUNGS, 3)
+        known = history.with_trials(more).with_results({failed: Failed("diverged", "it did")})
+        shown = visible_at_one_rung(known, RUNGS, 3)
         assert [trial.number for trial in shown.pending] == [more[0].number]
         assert failed in shown.results
         assert len(shown.keys) == 25
@@ -506,12 +494,12 @@ class TestModel:
     def test_a_whole_training_is_of_the_last_rung(self, store: Store) -> None:
         opening = (NewTrial(DEFAULT, "hand-picked"),)
         history = played(store, opening=opening, **halved(PRICE + 1))
-        assert 0 in seen(history, RUNGS, 4).results
-        assert 0 not in seen(history, RUNGS, 5).results
+        assert 0 in visible_at_one_rung(history, RUNGS, 4).results
+        assert 0 not in visible_at_one_rung(history, RUNGS, 5).results
 
 
 class TestHistory:
-    def test_legs_are_one_training(self, store: Store) -> None:
+    def test_segments_are_one_training(self, store: Store) -> None:
         history = played(store, **halved(PRICE))
         best, result = history.contenders[0]
         assert (result.flops, result.steps, result.seconds) == (30.0, 30, 4.0)
@@ -519,13 +507,15 @@ class TestHistory:
         assert len(history.runs[best.number]) == 1
         assert len(history.runs) == len(history.done) == 24
 
-    def test_what_is_read_is_what_was_told(self, store: Store) -> None:
-        told = [
+    def test_what_is_read_is_what_was_shown(self, store: Store) -> None:
+        shown = [
             event
-            for event in run(replace(SEARCH, **halved(PRICE)), store, Here(engine), Stop())
+            for event in run(
+                replace(SEARCH, **halved(PRICE)), store, FakeRunner(trained_in_segments), Stop()
+            )
             if isinstance(event, CohortFinished)
         ]
-        assert store.study().history == told[-1].history
+        assert store.study().history == shown[-1].history
 
     def test_a_training_that_goes_on_is_what_it_was_at_its_pause(self, store: Store) -> None:
         history = played(store, **halved(PRICE))
@@ -554,27 +544,31 @@ class TestHistory:
     def test_the_board_says_who_was_dropped_and_the_winner_was_not(self, store: Store) -> None:
         played(store, **halved(PRICE))
         now = board(store.study())
-        assert Counter(row.state for row in now.rows) == {"stopped": 21, "done": 3}
+        assert Counter(row.state for row in now.rows) == {"pruned": 21, "done": 3}
         assert now.winner is not None
         assert (now.winner.state, now.winner.epochs) == ("done", 30)
         assert {row.state for row in now.rows if row.pareto_optimal} == {"done"}
-        assert {trial["state"] for trial in record(now)["trials"]} == {"stopped", "done"}
+        assert {trial["state"] for trial in record(now)["trials"]} == {"pruned", "done"}
 
-    def test_a_default_that_was_dropped_is_said_to_have_stopped(self, store: Store) -> None:
+    def test_of_a_default_that_was_dropped_it_is_said(self, store: Store) -> None:
         played(
             store,
             **{**halved(PRICE), "strategy": Halving(RandomSearch(), RUNGS, PRICE, default=DEFAULT)},
         )
-        text = dict(verdict(board(store.study()), DisplayOptions()))
-        assert text["default"].endswith(", stopped at a rung")
-        assert "stopped" not in text["winner"]
+        text = dict(verdict(board(store.study())))
+        assert text["default"].endswith(", pruned at a rung")
+        assert "pruned" not in text["winner"]
+
+
+def confirmed(objective: FakeObjective) -> dict[str, Any]:
+    """Return what is particular to a search by halving whose best trials are run again."""
+    strategy, wave = plan_of("random", objective, halving=True, confirm=True).build(20)
+    return {"strategy": strategy, "wave": wave, "budget": 20}
 
 
 class TestConfirmed:
     def test_the_best_are_run_again_whole_and_inside_the_budget(self, store: Store) -> None:
-        keys = SearchKeys(budget=20, halving=True, confirm=True)
-        strategy, wave = build("random", keys, 20, None, None, default=None, epochs=R)
-        history = played(store, **{**halved(20), "strategy": strategy, "wave": wave})
+        history = played(store, **confirmed(OBJECTIVE))
         again = [trial for trial in history.trials if trial.replicate]
         assert [(trial.start_epoch, trial.until_epoch) for trial in again] == [(0, None)] * 3
         assert spent(history, R) <= 20 * R
@@ -585,12 +579,10 @@ class TestConfirmed:
             trial.parent for trial in again
         }
 
-    def test_so_is_a_default_that_was_dropped_and_its_early_loss_promised_nothing(
+    def test_so_is_a_default_that_was_dropped_and_its_early_loss_is_no_first_loss(
         self, store: Store
     ) -> None:
-        keys = SearchKeys(budget=20, halving=True, confirm=True)
-        strategy, wave = build("random", keys, 20, None, None, default=DEFAULT, epochs=R)
-        history = played(store, **{**halved(20), "strategy": strategy, "wave": wave})
+        history = played(store, **confirmed(replace(OBJECTIVE, default_params=DEFAULT)))
         early, again = history.ended[0], history.runs[0][1]
         late = history.results[again.number]
         assert isinstance(early, Done)
@@ -607,7 +599,7 @@ class TestGoingOn:
     def test_an_interrupted_search_ends_as_if_it_never_was(
         self, tmp_path: Path, name: str, during: int
     ) -> None:
-        changes = halved(7, STRATEGIES.load(name)())
+        changes = halved(7, STRATEGIES.load(name)().build(Context()))
         with create(tmp_path / "calm") as calm, create(tmp_path / "broken") as broken:
             played(calm, **changes)
             stop = Stop()
@@ -615,9 +607,9 @@ class TestGoingOn:
             def train(cohort: Cohort) -> Iterator[object]:
                 if cohort.number == during:
                     stop.signals.extend([signal.SIGINT] * 2)
-                yield from engine(cohort)
+                yield from trained_in_segments(cohort)
 
-            played(broken, Here(train), stop, **changes)
+            played(broken, FakeRunner(train), stop, **changes)
             assert (
                 len(broken.study().history) < len(calm.study().history)
                 or broken.study().history.pending
@@ -629,18 +621,22 @@ class TestGoingOn:
         self, store: Store
     ) -> None:
         history = played(store, **halved(PRICE))
-        assert going(history, RUNGS) == {}
-        assert going(History(), RUNGS) == {}
+        assert promotable(history, RUNGS) == {}
+        assert promotable(History(), RUNGS) == {}
         at_rung = History(history.trials[:36], {n: history.results[n] for n in range(27)})
         on = {trial.parent for trial in history.trials[24:27]}
-        assert going(at_rung, RUNGS) == {number: 3 if number in on else 1 for number in range(24)}
+        assert promotable(at_rung, RUNGS) == {
+            number: 3 if number in on else 1 for number in range(24)
+        }
 
 
 class TestRefused:
     @pytest.mark.parametrize("name", ["grid", "manual"])
     def test_it_is_for_searches_that_draw(self, name: str) -> None:
-        with pytest.raises(SpecError, match="E034"):
-            build(name, SearchKeys(halving=True), 5, None, None, default=None, epochs=R)
+        text = "data: {source: digits}\nsearch: {halving: true}\n"
+        said = f"'halving' is a key of random and bayes, and this is {name}"
+        with pytest.raises(SpecError, match=said):
+            parse(text, "search.yaml", Path(), strategy=name)
 
     def test_a_function_has_no_epochs(self) -> None:
         with pytest.raises(SpecError, match="E034"):
@@ -648,12 +644,7 @@ class TestRefused:
 
 
 class TestWhatIsComparable:
-    SPEC = parse(
-        "data: {source: digits}\ntrain: {epochs: 30}\nsearch: {halving: true}\n",
-        "search.yaml",
-        Path(),
-    )
-    PLAN = Plan("random", replace(SPEC, space=CUBE))
+    PLAN = plan_of("random", OBJECTIVE, halving=True)
 
     def test_trials_that_were_dropped_are_left_out_where_enough_others_are_whole(
         self, store: Store
@@ -674,7 +665,9 @@ class TestWhatIsComparable:
     def test_what_failed_stays(self, store: Store) -> None:
         history = played(store, **halved(12))
         dropped = next(trial.number for trial, result in history.done if result.epochs == 1)
-        level, _ = self.PLAN.comparable(history.with_results({dropped: Failed("diverged")}))
+        level, _ = self.PLAN.comparable(
+            history.with_results({dropped: Failed("diverged", "it did")})
+        )
         assert dropped in {trial.number for trial in level.trials}
 
     def test_of_whole_trainings_all_are(self) -> None:

@@ -16,7 +16,8 @@ from hpsearch.study.store import read
 ROOT = Path(__file__).parent.parent.parent
 WALL = {"time", "time_ns", "now", "utcnow", "today", "localtime", "gmtime"}
 
-# Every look at the clock is an hour behind, an hour ahead, a day behind, or right; here, and where trials are trained.
+# Every look at the clock is an hour behind, an hour ahead, a day behind, or right; here, and where
+# trials are trained.
 JUMPS = """
 import itertools, os, pathlib, time
 pathlib.Path(os.environ["JUMPS"], str(os.getpid())).touch()
@@ -26,7 +27,7 @@ time.time = lambda: real() + next(jumps)
 
 
 def looks(path: Path) -> list[str]:
-    """Where a file asks for the time of day."""
+    """Return where a file asks for the time of day."""
     return [
         f"{path.relative_to(ROOT / 'hpsearch')}: {ast.unparse(node)}"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -45,7 +46,7 @@ def looks(path: Path) -> list[str]:
 
 def test_nobody_asks_for_the_time_of_day_but_for_when_a_study_was_begun() -> None:
     found = [look for path in sorted((ROOT / "hpsearch").rglob("*.py")) for look in looks(path)]
-    assert found == ["commands/search.py: datetime.now"]
+    assert found == ["commands/search.py: datetime.now", "search/minimize.py: datetime.now"]
 
 
 @pytest.mark.slow
@@ -76,9 +77,8 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path) -> None:
             env={**os.environ, **env},
             timeout=300,
         )
-    assert (
-        len(list((tmp_path / "jumps").iterdir())) > 2
-    )  # the search, the server of its workers, and these
+    # the search, the server of its workers, and these
+    assert len(list((tmp_path / "jumps").iterdir())) > 2
     calm, jumped = read(tmp_path / "calm"), read(tmp_path / "jumping")
     assert canonical(jumped) == canonical(calm)
     assert all(result.seconds >= 0 for result in jumped.history.results.values())

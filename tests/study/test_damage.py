@@ -1,4 +1,4 @@
-"""Damage to a study's file is refused in one line or harmless: what is shown is what was written."""
+"""Damage to a study's file is refused in a line or harmless: what is shown is what was written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -40,27 +40,24 @@ def write(store: Store) -> None:
             )
             replicates = tuple(Replicate(0, k, rng.random(), rng.random(), 7) for k in range(3))
             if n % 7 == 3:
-                store.record_results({n: Failed(f"diverged: {_LONG if n % 2 else ''}", rng.random(), curve)})
+                message = _LONG if n % 2 else ""
+                store.record_results({n: Failed("diverged", message, rng.random(), curve)})
             elif n < _TRIALS - 3:  # the last ones are pending
-                store.record_results(
-                    {
-                        n: Done(
-                            rng.random(), rng.random(), 1.0, 1e9, 99, 10, 7, curve, 0.1, replicates
-                        )
-                    }
-                )
+                done = Done(rng.random(), rng.random(), 1.0, 1e9, 99, 10, 7, curve, 0.1, replicates)
+                digests = {"weights": f"{n:064x}", "pause 0.0": f"{n + 99:064x}"}
+                store.record_results({n: replace(done, artefacts=digests)})
         store.record_test(TestEvaluation(10 * wave, rng.random(), rng.random()))
         store.record_session(Session(rng.random(), 130))
 
 
 def said(study: StudyRecord) -> str:
-    """All that a study says, to the last bit."""
+    """Return all that a study says, to the last bit."""
     return repr(asdict(study))
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
-    """A study as a kill leaves it, with a journal beside it; the same one at rest; and what both say."""
+    """Return a study as a kill leaves it, the same one at rest, and what both say."""
     folder = tmp_path_factory.mktemp("studies")
     with create(
         folder / "closed", config="data: {source: digits}\n" + "# what somebody thought\n" * 500
@@ -111,7 +108,7 @@ FOREIGN: Mapping[str, Callable[[Path], object]] = {
 
 
 def contents(folder: Path) -> Mapping[str, bytes]:
-    """The files of a folder, but for the index of the journal, which SQLite makes anew where it is not right."""
+    """Return the files of a folder, less the index of the journal, which SQLite may make anew."""
     return {
         path.name: path.read_bytes()
         for path in folder.iterdir()
@@ -125,7 +122,7 @@ def opened(folder: Path) -> StudyRecord:
 
 
 def survives(folder: Path, right: str, use: Callable[[Path], StudyRecord]) -> bool:
-    """Whether the study says what it should, or is refused in a line and left as it is."""
+    """Return whether the study says what it should, or is refused in a line and left as it is."""
     before = contents(folder)
     try:
         study = use(folder)
@@ -180,7 +177,7 @@ def test_what_is_no_study_is_refused(
 
 
 def changed_row(path: Path) -> None:
-    """What no page's checks notice: one digit of one loss."""
+    """Change what no page's checks notice: one digit of one loss."""
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE trial SET loss = loss + 1e-6 WHERE number = 1")
     connection.close()
@@ -195,6 +192,12 @@ def lost_row(path: Path) -> None:
 def lost_curve(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("DELETE FROM epoch WHERE number = 1 AND epoch = 10")
+    connection.close()
+
+
+def lost_artefact(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM artefact WHERE number = 1 AND name = 'weights'")
     connection.close()
 
 
@@ -213,7 +216,9 @@ def other_rules(path: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("damage", [changed_row, lost_row, lost_curve, lost_session, other_rules])
+@pytest.mark.parametrize(
+    "damage", [changed_row, lost_row, lost_curve, lost_artefact, lost_session, other_rules]
+)
 @pytest.mark.parametrize("use", [read, opened])
 def test_rows_that_are_not_those_that_were_written_are_refused(
     tmp_path: Path,
@@ -274,6 +279,6 @@ def test_a_length_that_makes_no_sense_is_damage(
     def read_row(*arguments: object) -> None:
         raise MemoryError  # what sqlite3 makes of it
 
-    monkeypatch.setattr("hpsearch.study.store._kept", read_row)
+    monkeypatch.setattr("hpsearch.study.store.contents", read_row)
     with pytest.raises(DamagedStudy, match="MemoryError"):
         read(folders[1])

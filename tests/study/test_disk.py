@@ -1,4 +1,4 @@
-"""A disk that is full, or may not be written: the search stops in a line, and what it has said is kept."""
+"""Disks that are full or forbidden: the search ends in a line, and what it has said is kept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from random import Random
 
 import pytest
 
-from hpsearch.commands.launch import _log
+from hpsearch.commands.session import _log
 from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_DISK_FULL, DiskFull, HpsearchError
 from hpsearch.report.board.view import canonical
 from hpsearch.study.files import sweep, write
@@ -29,16 +29,16 @@ _NOBODY = 65534
 
 
 def result(number: int) -> Result:
-    """What trial `number` comes to."""
+    """Return what trial `number` comes to."""
     rng = Random(number)
     curve = tuple(Epoch(number, k, rng.random(), rng.random(), rng.random()) for k in range(1, 11))
     if number % 7 == 3:
-        return Failed(f"error: {'the last line of a traceback ' * 30}", 1.0, curve)
+        return Failed("error", "the last line of a traceback " * 30, 1.0, curve)
     return Done(rng.random(), rng.random(), 1.0, 1e9, 100, 10, 7, curve)
 
 
 def searched(folder: Path, said: list[int]) -> None:
-    """Begin a study or go on with it, to its end, as the loop does; `said` is what was acknowledged."""
+    """Begin a study or go on with it, to its end; note in `said` what was acknowledged."""
     with (
         Store.open(folder) if (folder / FILE).exists() else create(folder, budget=_TRIALS) as store
     ):
@@ -60,7 +60,7 @@ def searched(folder: Path, said: list[int]) -> None:
 
 @contextmanager
 def largest(size: int) -> Iterator[None]:
-    """No file may grow beyond this: to a program, that is a disk without room."""
+    """Let no file grow beyond this: to a program, that is a disk without room."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -108,11 +108,11 @@ def test_a_file_is_old_or_new_and_never_half(tmp_path: Path) -> None:
 
 
 def test_what_a_kill_has_left_half_written_is_removed(tmp_path: Path) -> None:
-    write(tmp_path / "weights" / "7.safetensors", b"whole")
-    (tmp_path / "weights" / "7.safetensors.123.tmp").touch()
+    write(tmp_path / "pages" / "7.html", b"whole")
+    (tmp_path / "pages" / "7.html.123.tmp").touch()
     (tmp_path / "config.yaml.123.tmp").touch()
     sweep(tmp_path)
-    assert [path.name for path in tmp_path.rglob("*.*")] == ["7.safetensors"]
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["7.html"]
 
 
 def test_a_log_that_has_no_room_is_said_to_have_none() -> None:
@@ -136,7 +136,7 @@ def forbidden() -> Iterator[Path]:
 
 
 def by_somebody(use: Callable[[], object]) -> str:
-    """What a call raises, of hpsearch's own errors, where it is made by somebody who is not almighty."""
+    """Return which of hpsearch's own errors a call raises that is made by an ordinary user."""
     if os.geteuid():
         return raised(use)
     here, there = os.pipe()
@@ -224,7 +224,8 @@ def test_a_search_without_room_ends_in_a_line_and_goes_on_when_there_is_some(
         assert canonical(read(tmp_path / "study")) == whole
 
 
-# A small disk of its own, which is enlarged afterwards; unshare hides it from all others, and it goes with its shell.
+# A small disk of its own, which is enlarged afterwards; unshare hides it from all others, and it
+# goes with its shell.
 _ON_A_SMALL_DISK = """
 mount -t tmpfs -o size=400k none "$PWD" && cd "$PWD" || exit 99
 "$@"

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -30,8 +30,9 @@ from hpsearch.errors import (
     StudyInUse,
 )
 from hpsearch.study.history import History
-from hpsearch.study.store import FILE, Session, Store, TestEvaluation, _kept, read
-from hpsearch.study.trial import Done, Epoch, Failed, Result, Trial
+from hpsearch.study.layout import contents
+from hpsearch.study.store import FILE, Session, Store, TestEvaluation, read
+from hpsearch.study.trial import Done, Epoch, Failed, FailureKind, Origin, Result, Trial
 from tests.helpers.histories import done
 from tests.helpers.studies import META, create
 
@@ -41,9 +42,17 @@ POSITIVE = st.floats(0, 1e300)
 COUNT = st.integers(0, 2**62)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 PARAMS = st.dictionaries(TEXT, st.one_of(st.booleans(), st.integers(), FINITE, TEXT), max_size=5)
-LEGS = st.sampled_from(
-    [{}, {"of": 0, "replicate": 1}, {"until_epoch": 3}, {"lot": 2}, {"of": 0, "start": 3, "until_epoch": 9}]
+SEGMENTS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        {},
+        {"parent": 0, "replicate": 1},
+        {"until_epoch": 3},
+        {"seed_group": 2},
+        {"parent": 0, "start_epoch": 3, "until_epoch": 9},
+    ]
 )
+ORIGINS: st.SearchStrategy[Origin] = st.sampled_from(get_args(Origin))
+KINDS: st.SearchStrategy[FailureKind] = st.sampled_from(get_args(FailureKind))
 CURVE = st.lists(st.tuples(ANY, ANY, ANY), max_size=4)
 
 
@@ -55,36 +64,55 @@ def results(draw: st.DrawFn, number: int) -> Result | None:
         counts = draw(st.tuples(COUNT, COUNT, COUNT))
         figures = draw(FINITE), draw(ANY), draw(POSITIVE), draw(POSITIVE)
         return Done(
-            *figures, *counts, curve, paused=draw(st.booleans()), weights=draw(st.none() | TEXT)
+            *figures,
+            *counts,
+            curve,
+            paused=draw(st.booleans()),
+            artefacts=draw(st.dictionaries(TEXT, TEXT, max_size=3)),
         )
-    return Failed(draw(TEXT), draw(POSITIVE), curve) if kind == "failed" else None
+    if kind == "failed":
+        return Failed(draw(KINDS), draw(TEXT), draw(POSITIVE), curve)
+    return None
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    trials = tuple(
-        Trial(n, params, draw(TEXT), draw(COUNT), draw(COUNT), **draw(LEGS) if n else {})
-        for n, params in enumerate(draw(st.lists(PARAMS, max_size=4)))
-    )
-    told = {trial.number: draw(results(trial.number)) for trial in trials}
+    trials = []
+    for n, params in enumerate(draw(st.lists(PARAMS, max_size=4))):
+        segment: dict[str, Any] = draw(SEGMENTS) if n else {}
+        improvement = draw(st.none() | FINITE)
+        one = Trial(n, params, draw(TEXT), draw(COUNT), draw(COUNT), origin=draw(ORIGINS))
+        trials.append(replace(one, expected_improvement=improvement, **segment))
+    found = {trial.number: draw(results(trial.number)) for trial in trials}
     return History(
-        trials, {number: result for number, result in told.items() if result is not None}
+        tuple(trials), {number: result for number, result in found.items() if result is not None}
     )
 
 
 def kept(value: float) -> float:
-    """What is stored of a number that is none."""
+    """Return what is stored of a number that may be none."""
     return value if math.isfinite(value) else math.nan
 
 
 def comparable(result: Result) -> str:
-    """With equal names for equal floats, NaN included."""
+    """Return a text that is equal for equal results, also where there are NaNs."""
     curve = [
         (e.number, e.epoch, kept(e.train_loss), kept(e.loss), kept(e.metric)) for e in result.curve
     ]
     if isinstance(result, Done):
-        result = replace(result, metric=kept(result.metric))
+        artefacts = dict(sorted(result.artefacts.items()))
+        result = replace(result, metric=kept(result.metric), artefacts=artefacts)
     return f"{result} {curve}"
+
+
+class Rows(list[Any]):
+    """Rows that were fetched, as a cursor gives them."""
+
+    def fetchall(self) -> Rows:
+        return self
+
+    def fetchone(self) -> Any:
+        return self[0]
 
 
 @pytest.fixture
@@ -92,7 +120,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "study"
 
 
-def asked(store: Store, trials: int) -> None:
+def record(store: Store, trials: int) -> None:
+    """Write down a wave of so many trials."""
     store.record_wave([Trial(n, {"x": n}, "", 0, n) for n in range(trials)])
 
 
@@ -120,9 +149,9 @@ class TestRoundTrip:
         Store.create(folder, meta).close()
         assert read(folder).meta == meta
 
-    def test_looks_and_sessions_come_back_in_their_order(self, folder: Path) -> None:
+    def test_evaluations_and_sessions_come_back_in_their_order(self, folder: Path) -> None:
         with create(folder) as store:
-            asked(store, 2)
+            record(store, 2)
             store.record_test(TestEvaluation(1, 0.25, 0.9))
             store.record_test(TestEvaluation(0, 0.5, 0.8))
             store.record_session(Session(3.5, 130))
@@ -133,9 +162,9 @@ class TestRoundTrip:
         )
         assert read(folder).sessions == (Session(3.5, 130), Session(1.5, 0))
 
-    def test_a_look_without_a_number_is_still_a_look(self, folder: Path) -> None:
+    def test_an_evaluation_without_a_number_is_still_one(self, folder: Path) -> None:
         with create(folder) as store:
-            asked(store, 1)
+            record(store, 1)
             store.record_test(TestEvaluation(0, math.inf, math.nan))
         (evaluation,) = read(folder).evaluations
         assert math.isnan(evaluation.loss)
@@ -151,39 +180,34 @@ class TestRoundTrip:
 class TestTransitions:
     def test_a_result_is_never_overwritten(self, folder: Path) -> None:
         with create(folder) as store:
-            asked(store, 1)
+            record(store, 1)
             store.record_results({0: replace(done(0.5), curve=(Epoch(0, 1, 1.0, 1.0, 0.5),))})
-            store.record_results(
-                {
-                    0: replace(
-                        done(0.1), curve=(Epoch(0, 1, 2.0, 2.0, 0.5), Epoch(0, 2, 2.0, 2.0, 0.5))
-                    )
-                }
-            )
-            store.record_results({0: Failed("error: too late")})
+            longer = (Epoch(0, 1, 2.0, 2.0, 0.5), Epoch(0, 2, 2.0, 2.0, 0.5))
+            store.record_results({0: replace(done(0.1), curve=longer)})
+            store.record_results({0: Failed("error", "too late")})
             (result,) = store.study().history.results.values()
         assert result == replace(done(0.5), curve=(Epoch(0, 1, 1.0, 1.0, 0.5),))
 
     @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
     def test_a_loss_that_is_no_number_cannot_be_written(self, folder: Path, loss: float) -> None:
         with create(folder) as store:
-            asked(store, 1)
+            record(store, 1)
             with pytest.raises(sqlite3.IntegrityError):
                 store.record_results({0: done(loss)})
             assert store.study().history.pending
 
     def test_of_a_cohort_all_results_are_written_or_none(self, folder: Path) -> None:
         with create(folder) as store:
-            asked(store, 2)
+            record(store, 2)
             with pytest.raises(sqlite3.IntegrityError):
                 store.record_results({0: done(0.5), 1: done(math.nan)})
             assert len(store.study().history.pending) == 2
 
     def test_a_number_cannot_be_asked_for_twice(self, folder: Path) -> None:
         with create(folder) as store:
-            asked(store, 1)
+            record(store, 1)
             with pytest.raises(sqlite3.IntegrityError):
-                asked(store, 2)
+                record(store, 2)
             assert len(store.study().history) == 1
 
 
@@ -198,7 +222,7 @@ class TestOneWriter:
 
     def test_the_next_one_goes_on_where_the_last_has_ended(self, folder: Path) -> None:
         with create(folder) as store:
-            asked(store, 1)
+            record(store, 1)
         with Store.open(folder) as store:
             store.record_results({0: done(0.5)})
         assert read(folder).history.results == {0: done(0.5)}
@@ -210,27 +234,35 @@ class TestOneWriter:
                 assert len(read(folder).history) == number + 1
 
     def test_a_reader_sees_one_moment(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A trial that is told while the reader goes from table to table is wholly there or not at all."""
+        """A result that is written while tables are read is wholly there or not at all."""
         with create(folder) as store:
-            asked(store, 2)
+            record(store, 2)
             store.record_results({0: replace(done(0.5), curve=(Epoch(0, 1, 1.0, 1.0, 0.5),))})
 
-            def slowly(run: Any, *arguments: Any) -> Any:
-                monkeypatch.undo()
-                found = _kept(run, *arguments)
-                store.record_results({1: replace(done(0.5), curve=(Epoch(1, 1, 1.0, 1.0, 0.5),))})
-                store.record_test(TestEvaluation(1, 0.5, 0.5))
-                return found
+            def slowly(execute: Any, layout: Any) -> Any:
+                statements = 0
 
-            monkeypatch.setattr(
-                "hpsearch.study.store._kept", slowly
-            )  # the trials are read before all else
+                def execute_slowly(sql: str) -> Any:
+                    nonlocal statements
+                    statements += 1
+                    rows = execute(sql).fetchall()
+                    if statements == 1:  # all trials are read before all else
+                        monkeypatch.undo()
+                        curve = (Epoch(1, 1, 1.0, 1.0, 0.5),)
+                        store.record_results({1: replace(done(0.5), curve=curve)})
+                        store.record_test(TestEvaluation(1, 0.5, 0.5))
+                    return Rows(rows)
+
+                return contents(execute_slowly, layout)
+
+            monkeypatch.setattr("hpsearch.study.store.contents", slowly)
             study = read(folder)
+            assert len(store.study().history.results) == 2
         assert [trial.number for trial in study.history.pending] == [1]
         assert not study.evaluations
 
     def test_nothing_lies_beside_it_that_a_reader_could_not_do_without(self, folder: Path) -> None:
-        """A kill leaves what is there: only a writer could roll a hot journal back, and readers would be shut out."""
+        """A kill leaves what is there, and readers could not roll a hot journal back."""
         create(folder).close()
         seen: set[str] = set()
         with subprocess.Popen(
@@ -243,7 +275,7 @@ class TestOneWriter:
 
     def test_a_closed_study_is_one_file_and_stays_so_when_it_is_read(self, folder: Path) -> None:
         with create(folder) as store:
-            asked(store, 1)
+            record(store, 1)
         read(folder)
         assert sorted(path.name for path in folder.iterdir()) == [FILE, "study.lock"]
 
@@ -334,10 +366,8 @@ def test_what_is_no_study_is_refused_and_left_untouched(
 
 def test_a_full_disk_is_said_to_be_full_and_what_was_committed_stays(folder: Path) -> None:
     store = create(folder)
-    asked(store, 1)
-    store._connection.execute(
-        "PRAGMA max_page_count = 1"
-    )  # what a full disk evaluations like to SQLite
+    record(store, 1)
+    store._connection.execute("PRAGMA max_page_count = 1")  # what a full disk looks like to SQLite
     with pytest.raises(DiskFull, match="hpsearch resume"):
         store.record_wave([Trial(n, {"x": "long" * 1000}, "", 1, n) for n in range(1, 50)])
     store.close()
@@ -353,7 +383,7 @@ for _ in range(8):
         store.record_session(Session(1.0, 0))
 """
 
-# One line for each number whose result is committed; then the next one. Killed at any moment by the test.
+# It says each number whose result is committed, and goes on with the next one, until it is killed.
 WRITER = """
 import sys
 from pathlib import Path

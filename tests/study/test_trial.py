@@ -45,7 +45,7 @@ class TestHistory:
         assert [trial.number for trial, _ in history.done] == [3, 1, 0, 2]
 
     def test_a_failed_trial_is_neither_done_nor_pending(self) -> None:
-        history = of_points([{"x": 0}], {0: Failed("diverged: at once")})
+        history = of_points([{"x": 0}], {0: Failed("diverged", "at once")})
         assert not history.done
         assert not history.pending
 
@@ -102,8 +102,8 @@ class TestWeighing:
         assert [t.number for t, _ in history.with_time_weight(0.051, by="seconds").done] == [0, 1]
 
     def test_failed_trials_stay_failed(self) -> None:
-        history = of_points([{"x": 0}, {"x": 1}], {0: done(0.1), 1: Failed("diverged: soon")})
-        assert history.with_time_weight(0.5).results[1] == Failed("diverged: soon")
+        history = of_points([{"x": 0}, {"x": 1}], {0: done(0.1), 1: Failed("diverged", "soon")})
+        assert history.with_time_weight(0.5).results[1] == Failed("diverged", "soon")
 
     def test_a_training_that_took_no_time_has_a_score(self) -> None:
         results: dict[int, Result] = {0: done(0.1, seconds=0.0), 1: done(0.2, seconds=0.0)}

@@ -6,11 +6,9 @@ Nothing here looks at a clock or at who is free: the cohorts are a function of t
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypeVar
 
-from hpsearch.data import Dataset, DataSpec
+from hpsearch.data import Dataset
 from hpsearch.engine.structure.costs import Cost, WaveCost
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.models import DeviceKind, model_type, param_slots
@@ -23,29 +21,6 @@ Metric = Literal["loss", "accuracy", "r2"]
 """The metric of the validation split by which the best epoch of a training is chosen."""
 
 _STRUCTURE = ("model", "norm", "bayesian", "batch_size", "epochs")  # of every model
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A cohort as the engine takes it: members of one segment.
-
-    Attributes:
-        metric: which metric decides about the best epoch.
-        folder: where each trial's best weights are left, as `<number>.safetensors`; those of a
-            trial with several members are its first member's. A segment that pauses also leaves
-            each member's `pause_file` there, which the next segment reads.
-        epochs: how long a winner is trained again, where it has to be.
-        weights: the digest of the weights that a winner has left.
-    """
-
-    members: tuple[Member, ...]
-    data: DataSpec
-    metric: Metric
-    seed: int
-    device: str
-    folder: Path
-    epochs: int = 0
-    weights: str = ""
 
 
 def key(settings: Params) -> tuple[Value | None, ...]:

@@ -1,22 +1,8 @@
-"""The records of a diagnosis: what is asked of the engine, and what it finds in each layer."""
+"""The records of a diagnosis: what a training is like in each layer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from hpsearch.data import DataSpec
-from hpsearch.engine.structure.members import Member
-
-
-@dataclass(frozen=True, slots=True)
-class DiagnosisJob:
-    """Members with equal cohort keys, to be diagnosed over the first `epochs` of their training."""
-
-    members: tuple[Member, ...]
-    data: DataSpec
-    seed: int
-    device: str
-    epochs: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,10 +69,3 @@ class Member:
     def pauses(self) -> bool:
         """Whether the training has epochs after this segment."""
         return self.end < int(self.settings["epochs"])
-
-    def pause_file(self, epoch: int) -> str:
-        """Return the name of the file that the member leaves where it pauses after this epoch.
-
-        A segment reads one file and writes another, and so can be run again if it is broken off.
-        """
-        return f"{self.name}.{epoch}.pause.safetensors"
