@@ -31,7 +31,7 @@ _BEFORE = 40  # how many of these stand before the mistake
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in a text a mistake stands.
+    """The place of a mistake in a text.
 
     Attributes:
         file: the file, or the flag of the command line.

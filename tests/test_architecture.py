@@ -67,7 +67,7 @@ NOT: dict[str, set[str]] = {
     "search": {"data", "engine", "model"},
     "report": {"data", "config", "objectives", "model"},
 }
-"""Of the parts above them, those that these do without: the loop and the reports know no networks."""
+"""What these do without, of the parts above: the loop and the reports know no networks."""
 
 DOORS = {
     "report": {"engine": {"hpsearch.engine.structure.diagnosis"}},
@@ -114,8 +114,8 @@ def imports(path: Path, by_name: bool = True) -> set[str]:
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif by_name and isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if (match := RESOLVED.fullmatch(node.value)) and is_module(match[1]):
-                found.add(match[1])
+            match = RESOLVED.fullmatch(node.value)
+            found |= {match[1]} if match and is_module(match[1]) else set()
     return {name for name in found if name.startswith("hpsearch.")}
 
 

@@ -1,4 +1,4 @@
-"""Nobody let in: whatever a YAML or a data file holds, it is read or refused, soon, in little room, in one line."""
+"""Nobody let in: any YAML and any data file is read or refused, soon, in little room, in a line."""
 
 from __future__ import annotations
 
@@ -31,18 +31,21 @@ from hpsearch.commands.console import rendered
 from hpsearch.config.spec import parse
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
+from hpsearch.engine.structure.diagnosis import Layer, Probe
 from hpsearch.errors import SpecError
-from hpsearch.report.diagnosis.page import as_page
+from hpsearch.objectives.networks import Networks
+from hpsearch.report.diagnosis import page as diagnosis_page
 from hpsearch.report.diagnosis.view import Diagnosis
-from hpsearch.report.pages import outlook_page, sheet_page
-from hpsearch.report.surrogate.text import Searched
-from hpsearch.report.trial.text import trial_report
+from hpsearch.report.surrogate import page as surrogate_page
+from hpsearch.report.surrogate.view import SurrogateView
+from hpsearch.report.trial import page as trial_page
+from hpsearch.report.trial.view import trial_report
 from hpsearch.space.parameters import Choice, Real
 from hpsearch.space.space import Params, Space
 from hpsearch.strategies.surrogate_report import surrogate_report
 from hpsearch.study.history import History
 from hpsearch.study.store import StudyRecord
-from hpsearch.study.trial import Failed, Layer, Probe, Result, Trial
+from hpsearch.study.trial import Failed, Result, Trial
 from tests.helpers.histories import done, sampled
 from tests.helpers.studies import META
 from tests.helpers.tally import Tallies, Tally
@@ -53,7 +56,10 @@ SECONDS = 1.0  # of CPU time, for a file of a page or two
 
 @dataclass
 class Outcome:
-    """What became of files: how many were read, how many refused with which code; what should not be is `wrong`."""
+    """What became of files: how many were read, and how many refused with which code.
+
+    What should not be is `wrong`.
+    """
 
     read: int = 0
     refused: dict[str, int] = field(default_factory=dict)
@@ -87,19 +93,25 @@ class Outcome:
 
 
 def is_short(message: str) -> bool:
-    """Whether it is a line, with at most the place, the source and the help below it; nothing that a terminal obeys."""
+    """Return whether it is a line, with at most the place, the source and the help below it.
+
+    Nothing in it may be a command to a terminal.
+    """
     lines = message.split("\n")
     return len(lines) <= 6 and all(line.isprintable() and len(line) < 10_000 for line in lines)
 
 
 def elsewhere(outcome: Callable[..., Outcome], *arguments: object) -> Outcome:
-    """The outcome in a process of its own, which says how far it has grown, too."""
+    """Return the outcome in a process of its own, which says how far it has grown, too."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(bounded, outcome, *arguments).result()
 
 
 def bounded(outcome: Callable[..., Outcome], *arguments: object) -> Outcome:
-    """The outcome, and by how much it raised the most memory that this process held; 1 GiB more is not to be had."""
+    """Return the outcome, and by how much it raised the most memory that this process held.
+
+    There is no more than 1 GiB to be had.
+    """
     import_all()
     held = int(re.findall(r"VmData:\s+(\d+)", Path("/proc/self/status").read_text())[0]) << 10
     resource.setrlimit(resource.RLIMIT_DATA, (held + (1 << 30),) * 2)
@@ -162,21 +174,24 @@ search:
     Path(__file__).parents[1].joinpath("hpsearch", "default.yaml").read_text(encoding="utf-8"),
 ]
 NASTY = [
-    *("null", "~", "''", "[]", "{}", "[[]]", "true", "yes", ".nan", ".inf", "-.inf", "-0", "0", "-1", "1e308"),
-    *("1e-400", "1e999", "9" * 400, "-" + "9" * 100, "0x" + "f" * 60, "0o777", "1_000", "1:30:00", "0.1.2", "1e"),
-    *("&a 1", "*a", "!!int 3", "!!python/object/apply:os.system [ls]", "<<", "|", ">", "? a", "- ", "%TAG", "---"),
-    *("'", '"', "{", "}", "[", "]", ":", ",", "#", "@", "`", "\\", "'\\0'", '"\\0"', '"\\ud800"', '"\\x1b[m"', '"\\n"'),
-    *("\0", "\x1b[2J", "\ufeff", "\u2028", "\u202e", "\x85", "ﬀ", "🙂", "e\u0301", "\t", "\r", "\r\n", "\ud800"),
-    *("[" * 30, "{a: " * 30, "- " * 30, "x" * 5000, "__class__", "{{7*7}}", "$(ls)", "../../etc/passwd", "/dev/zero"),
-    *("{min: 0, max: 0}", "{min: 1, max: 1e300, log: true}", "{min: 5, max: 1}", "{values: [1, 1]}", "{values: []}"),
-    *("{min: 0, max: 1, step: 1e-300}", "{min: 0, max: 1, points: 999999999}", "{min: -1, max: 1, log: true}"),
-    *("{value: 1, values: [2]}", "{min: 1, max: 9, when: {lr: 1}}", "{values: [1e400, nan, '']}", "{prior: 3}"),
-    *("lr ** lr ** lr", "9 ** 9 ** 9", "lr / 0", "(" * 500, "not " * 500, "1 < 2 < 3", "lr = 3", "lr.real"),
+    *("null", "~", "''", "[]", "{}", "[[]]", "true", "yes", ".nan", ".inf", "-.inf", "-0", "0"),
+    *("-1", "1e308", "1e-400", "1e999", "9" * 400, "-" + "9" * 100, "0x" + "f" * 60, "0o777"),
+    *("1_000", "1:30:00", "0.1.2", "1e", "&a 1", "*a", "!!int 3"),
+    *("!!python/object/apply:os.system [ls]", "<<", "|", ">", "? a", "- ", "%TAG", "---", "'", '"'),
+    *("{", "}", "[", "]", ":", ",", "#", "@", "`", "\\", "'\\0'", '"\\0"', '"\\ud800"'),
+    *('"\\x1b[m"', '"\\n"', "\0", "\x1b[2J", "\ufeff", "\u2028", "\u202e", "\x85", "ﬀ", "🙂"),
+    *("e\u0301", "\t", "\r", "\r\n", "\ud800", "[" * 30, "{a: " * 30, "- " * 30, "x" * 5000),
+    *("__class__", "{{7*7}}", "$(ls)", "../../etc/passwd", "/dev/zero", "{min: 0, max: 0}"),
+    *("{min: 1, max: 1e300, log: true}", "{min: 5, max: 1}", "{values: [1, 1]}", "{values: []}"),
+    *("{min: 0, max: 1, step: 1e-300}", "{min: 0, max: 1, points: 999999999}"),
+    *("{min: -1, max: 1, log: true}", "{value: 1, values: [2]}", "{min: 1, max: 9, when: {lr: 1}}"),
+    *("{values: [1e400, nan, '']}", "{prior: 3}", "lr ** lr ** lr", "9 ** 9 ** 9", "lr / 0"),
+    *("(" * 500, "not " * 500, "1 < 2 < 3", "lr = 3", "lr.real"),
 ]  # fmt: skip
 
 
 def mutated(rng: random.Random) -> bytes:
-    """A valid text in which one to three things have been changed."""
+    """Return a valid text in which one to three things have been changed."""
     data = rng.choice(TEXTS).encode()
     for _ in range(rng.randint(1, 3)):
         data = rng.choice(MUTATIONS)(data, rng)
@@ -184,7 +199,7 @@ def mutated(rng: random.Random) -> bytes:
 
 
 def _bytes(data: bytes, rng: random.Random) -> bytes:
-    """Some bytes flipped."""
+    """Flip some bits."""
     changed = bytearray(data or b" ")
     for _ in range(rng.randint(1, 4)):
         changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
@@ -192,7 +207,7 @@ def _bytes(data: bytes, rng: random.Random) -> bytes:
 
 
 def _lines(data: bytes, rng: random.Random) -> bytes:
-    """A line taken out, doubled, moved, indented."""
+    """Take out, double, move or indent a line."""
     lines = data.splitlines(keepends=True) or [b"\n"]
     at, to = rng.randrange(len(lines)), rng.randrange(len(lines))
     match rng.randrange(5):
@@ -210,7 +225,7 @@ def _lines(data: bytes, rng: random.Random) -> bytes:
 
 
 def _value(data: bytes, rng: random.Random) -> bytes:
-    """A nasty value for a word, or beside it."""
+    """Put a nasty value in the place of a word, or beside it."""
     words = list(re.finditer(rb"[\w.+'\"-]+", data))
     nasty = rng.choice(NASTY).encode("utf-8", "surrogatepass")
     if not words:
@@ -220,7 +235,7 @@ def _value(data: bytes, rng: random.Random) -> bytes:
 
 
 def _part(data: bytes, rng: random.Random) -> bytes:
-    """Cut off, or a part of it somewhere else, many times over."""
+    """Cut the data off, or repeat a part of it many times somewhere else."""
     at, to = sorted((rng.randrange(len(data) + 1), rng.randrange(len(data) + 1)))
     match rng.randrange(4):
         case 0:
@@ -246,7 +261,7 @@ MUTATIONS: Sequence[Callable[[bytes, random.Random], bytes]] = (
 
 
 def mutations(count: int, seed: int) -> Outcome:
-    """What becomes of so many mutated texts."""
+    """Return what becomes of so many mutated texts."""
     outcome, rng = Outcome(), random.Random(seed)
     for _ in range(count):
         text = mutated(rng)
@@ -294,7 +309,7 @@ def test_fifty_refused_files_end_the_command_with_2_and_no_traceback(
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command, to its end."""
+    """Run the command to its end."""
     command = [sys.executable, "-m", "hpsearch", *arguments]
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
@@ -345,7 +360,7 @@ _CELLS = [
 
 
 def sound() -> dict[str, bytes]:
-    """A small file of each kind; those of an IDX folder are two."""
+    """Return a small file of each kind; those of an IDX folder are two."""
     table = "a,b,y\n" + "".join(f"{a},{b},{'ab'[c]}\n" for (a, b), c in zip(_X, _Y, strict=True))
     npz, parquet = io.BytesIO(), io.BytesIO()
     np.savez_compressed(npz, X=_X, y=_Y)
@@ -365,7 +380,7 @@ LABELS = b"\0\0\x08\x01" + struct.pack(">I", _ROWS) + _Y.astype(np.uint8).tobyte
 
 
 def spoiled(name: str, data: bytes, rng: random.Random) -> bytes:
-    """The file with something wrong in it: in its bytes, or in what they stand for."""
+    """Return the file with something wrong in it: in its bytes, or in what they stand for."""
     if rng.random() < 0.3:
         return rng.choice((_bytes, _part))(
             data if name != "images-idx3.gz" else gzip.compress(data), rng
@@ -397,7 +412,7 @@ def spoiled(name: str, data: bytes, rng: random.Random) -> bytes:
 
 
 def _header(data: bytes, rng: random.Random) -> bytes:
-    """Of an array in NumPy's format: another type or another shape."""
+    """Give an array in NumPy's format another type or another shape."""
     types = [
         "'|O'",
         "'<c16'",
@@ -434,13 +449,13 @@ def _header(data: bytes, rng: random.Random) -> bytes:
 
 
 def _sizes(data: bytes, rng: random.Random) -> bytes:
-    """Of an IDX file: other sizes."""
+    """Give an IDX file other sizes."""
     sizes = [rng.choice([0, 1, 2, _ROWS, 2**31, 2**32 - 1, 10**4]) for _ in range(3)]
     return data[:4] + struct.pack(">3I", *sizes) + data[16:]
 
 
 def spoiled_files(name: str, count: int, seed: int, folder: Path) -> Outcome:
-    """What becomes of so many spoiled files of one kind."""
+    """Return what becomes of so many spoiled files of one kind."""
     outcome, rng, data = Outcome(), random.Random(seed), sound()[name]
     (folder / "labels-idx1").write_bytes(LABELS)
     spec = DataSpec(
@@ -472,7 +487,7 @@ def test_thousands_of_spoiled_data_files_are_read_or_refused_in_little_room(
 
 
 def bombs(folder: Path) -> dict[str, str | None]:
-    """Small files that unfold to much: made in the folder; the target of each."""
+    """Write small files that unfold to much into a folder; return the target of each."""
     zeros = b"\0" * (1 << 20)
     with (folder / "line.csv").open("wb") as file:
         file.write(b"a,y\n")
@@ -540,7 +555,7 @@ def _array(shape: tuple[int, ...]) -> bytes:
 
 
 def opened(targets: dict[str, str | None], folder: Path) -> Outcome:
-    """What becomes of files."""
+    """Return what becomes of files."""
     outcome = Outcome()
     for name, target in targets.items():
         outcome.of(partial(prepare, DataSpec(name, target, folder=folder)), name)
@@ -591,11 +606,11 @@ class Elements(HTMLParser):
 
 @cache
 def pages(text: str) -> dict[str, str]:
-    """Pages of things that are called, chosen and failed by this text."""
+    """Return pages of things that are called, chosen and failed by this text."""
     space = Space({"x": Real(0.0, 1.0), text: Choice((text, "b"))})
-    seen = Searched(text, text, text, surrogate_report(space, sampled(space, 8), "gp"))
+    seen = SurrogateView(text, text, text, surrogate_report(space, sampled(space, 8), "gp"))
     params: Params = {"lr": 0.01, text: text, "optimizer": text}
-    results: dict[int, Result] = {0: done(0.5), 1: Failed(f"error: {text}", 0.1), 2: done(0.25)}
+    results: dict[int, Result] = {0: done(0.5), 1: Failed("error", text, 0.1), 2: done(0.25)}
     trials = tuple(Trial(number, params, text, 0, number) for number in range(3))
     meta = replace(
         META,
@@ -605,15 +620,15 @@ def pages(text: str) -> dict[str, str]:
         config="data: {source: digits}\ntrain: {epochs: 3}\n",
     )
     study = StudyRecord(meta, History(trials, results), (), ())
-    spec = parse(meta.config, "f", Path())
+    networks = Networks(parse(meta.config, "f", Path()))
     layers = (Layer(text, 1.0, 1.0, 0.1, 0.0),)
-    usual = {**spec.settings({}), text: text}
+    usual = {**networks.settings({}), text: text}
     checked = Diagnosis(text, usual, (Probe(0, 0, 2.0, layers), Probe(0, 1, 1.0, layers)))
     return {
-        "search": outlook_page(seen),
-        "trial": sheet_page(trial_report(study, spec, 0)),
-        "failed trial": sheet_page(trial_report(study, spec, 1)),
-        "diagnosis": as_page(text, [checked]),
+        "search": surrogate_page.as_page(seen),
+        "trial": trial_page.as_page(trial_report(study, networks, 0)),
+        "failed trial": trial_page.as_page(trial_report(study, networks, 1)),
+        "diagnosis": diagnosis_page.as_page(text, [checked]),
     }
 
 

@@ -38,7 +38,7 @@ class Function:
 
     @property
     def fixed(self) -> Params:
-        """Nothing."""
+        """No params: a function has no settings beside those that are searched."""
         return {}
 
     def settings(self, params: Params) -> Params:

@@ -79,7 +79,7 @@ class Search:
 
 
 class Journal(Protocol):
-    """Where the loop writes down what happens before anybody is told of it."""
+    """The record that the loop keeps of all that happens, before anybody is told of it."""
 
     def history(self) -> History:
         """Return what was written down so far."""

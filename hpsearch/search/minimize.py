@@ -6,20 +6,22 @@ import json
 import math
 import os
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from hpsearch.config.diagnostics import flow, written
 from hpsearch.config.schema import OPERATIONAL, SearchKeys, own_options, search_model
 from hpsearch.config.spec import free_space
-from hpsearch.errors import ConfigDiffers, Crashing, Problem, SpecError
+from hpsearch.errors import EXIT_OK, ConfigDiffers, Crashing, Problem, SpecError
 from hpsearch.objectives.function import Function, Loss
 from hpsearch.runners import RUNNERS, Resources
 from hpsearch.search.loop import CohortFinished, Event, Journal, Memory, Search, Stop, run
@@ -35,6 +37,9 @@ from hpsearch.versions import versions
 
 _IN_PROCESS = frozenset({"trial_timeout", "memory", "max_retries"})
 """Keys that say how other processes work."""
+
+_OF_TRAININGS = frozenset({"metric", "seeds"})
+"""Keys without a meaning for a function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,8 @@ def minimize(
         time: seconds in all, as the objective counts them; a call that will not fit is not made.
         constraints: as in a YAML, such as `["width * depth <= 512"]`.
         workers: processes that call the objective, which must then be importable; None calls it in
-            this process.
+            this process. Calls overlap within a wave and, with `lag`, across waves: without `wave`
+            and `lag` one is made after the other.
         study: a folder that keeps the calls. Where it has some already, the search goes on with
             them: after a crash as if nothing had happened, and with a larger budget.
         progress: whether to show a progress bar on stderr.
@@ -127,11 +133,11 @@ def minimize(
     >>> found.best.params, len(found.trials)
     ({'x': 0.3}, 11)
     """
-    space = free_space(parameters, constraints)
-    keys = _keys(strategy, {"wave": 1, **search}, budget, seed, time, workers)
-    keys = keys.model_copy(update={"max_failures": max_failures})
+    began, space = monotonic(), free_space(parameters, constraints)
+    given = {"wave": 1, **search, "budget": budget, "seed": seed}
+    given |= {} if time is None else {"time": time}
+    keys = _keys(strategy, given, workers, max_failures)
     if workers is not None:
-        keys = keys if "max_retries" in search else keys.model_copy(update={"max_retries": 1})
         _check_importable(objective)
     function = Function(objective, space, keys.trial_timeout or math.inf)
     plan = Plan(strategy, own_options(keys, strategy), keys, function)
@@ -141,7 +147,7 @@ def minimize(
         folder = Path(study) if study else Path(stack.enter_context(TemporaryDirectory()))
         journal: Journal = Memory()
         if study:
-            config = _config(parameters, constraints, search, time)
+            config = _config(parameters, constraints, search)
             journal = stack.enter_context(_opened(folder, plan, budget, config))
         name = "inline" if workers is None else "local"
         resources = Resources(workers or 1, 1, keys.memory)
@@ -164,37 +170,41 @@ def minimize(
             if bar:
                 bar.close()
         if isinstance(journal, Store):
-            journal.record_session(Session(0.0, 0))
+            journal.record_session(Session(monotonic() - began, EXIT_OK))
         return _minimum(planned, known)
 
 
 def _keys(
-    strategy: str,
-    search: Mapping[str, object],
-    budget: int,
-    seed: int,
-    time: float | None,
-    workers: int | None,
+    strategy: str, given: Mapping[str, object], workers: int | None, max_failures: int | None
 ) -> SearchKeys:
-    """Return the keys of `search:`, checked.
+    """Return the keys of `search:`, checked; `max_failures` may be None here.
 
     Raises:
         SpecError: some are wrong, or have no meaning for a function.
     """
-    others = OPERATIONAL - (_IN_PROCESS if workers is not None else frozenset())
-    if meaningless := sorted((others - {"max_failures"}) & search.keys()):
+    operational = OPERATIONAL - (_IN_PROCESS if workers is not None else frozenset())
+    if meaningless := sorted(operational & given.keys()):
         message = f"'{meaningless[0]}' is for processes that work, and a function is only called"
         raise SpecError(Problem("E020", message, help="workers=N calls it in N processes"))
-    given = {"max_retries": 0, **search, "budget": budget, "seed": seed}
+    if meaningless := sorted(_OF_TRAININGS & given.keys()):
+        message = f"'{meaningless[0]}' is for trainings, and a function is only called"
+        raise SpecError(Problem("E020", message, help="leave it out"))
+    if workers is not None and workers < 1:
+        raise SpecError(Problem("E020", f"'workers' is {workers}, and one or more can work"))
+    more = {} if max_failures is None else {"max_failures": max_failures}
+    retries = {"max_retries": 0 if workers is None else 1}
     try:
-        return search_model(strategy).model_validate(
-            given | ({} if time is None else {"time": time})
-        )
+        keys = search_model(strategy).model_validate(retries | dict(given) | more)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)
         raise SpecError(
-            *(Problem("E020", f"'{'.'.join(map(str, one['loc']))}': {one['msg']}") for one in wrong)
+            *(Problem("E020", _said(one["loc"], one["msg"])) for one in wrong)
         ) from error
+    return keys.model_copy(update={"max_failures": max_failures})
+
+
+def _said(location: tuple[str | int, ...], message: str) -> str:
+    return f"'{'.'.join(map(str, location))}': {message.removeprefix('Value error, ')}"
 
 
 def _check_importable(objective: Callable[[Params], Loss]) -> None:
@@ -208,17 +218,11 @@ def _check_importable(objective: Callable[[Params], Loss]) -> None:
 
 
 def _config(
-    parameters: Mapping[str, object],
-    constraints: Sequence[str],
-    search: Mapping[str, object],
-    time: float | None,
+    parameters: Mapping[str, object], constraints: Sequence[str], search: Mapping[str, object]
 ) -> str:
-    """Return what a study keeps of the call, as JSON."""
-    config = {
-        "parameters": dict(parameters),
-        "constraints": list(constraints),
-        "search": dict(search) | ({} if time is None else {"time": time}),
-    }
+    """Return what a study keeps of the call, as JSON: all that its trials rest on."""
+    kept = {name: search[name] for name in sorted(search.keys() - OPERATIONAL)}
+    config = {"parameters": dict(parameters), "constraints": list(constraints), "search": kept}
     return json.dumps(config, default=str)
 
 
@@ -254,12 +258,7 @@ def _opened(folder: Path, plan: Plan, budget: int, config: str) -> Store:
         return Store.create(folder, meta)
     store = Store.open(folder)
     begun = store.study().meta
-    fixed = ("objective", "strategy", "seed", "config")
-    problems = [
-        Problem("E178", f"{name}: {getattr(begun, name)} -> {getattr(meta, name)}")
-        for name in fixed
-        if getattr(begun, name) != getattr(meta, name)
-    ]
+    problems = [Problem("E178", one) for one in _differences(begun, meta)]
     if begun.semantics != SEMANTICS:
         message = f"{folder} was begun by a version that asked other questions"
         problems.append(Problem("E178", message, help=f"it is finished by {begun.versions}"))
@@ -269,6 +268,27 @@ def _opened(folder: Path, plan: Plan, budget: int, config: str) -> Store:
     if begun.budget is not None and budget > begun.budget:
         store.amend(replace(begun, budget=budget))
     return store
+
+
+def _differences(begun: StudyMeta, meta: StudyMeta) -> Iterator[str]:
+    """Give each argument that is another than the study was begun with."""
+    for name in ("objective", "strategy", "seed"):
+        if (was := getattr(begun, name)) != (now := getattr(meta, name)):
+            yield f"{name}: {was} -> {now}"
+    if begun.objective != meta.objective:
+        return
+    before, after = json.loads(begun.config), json.loads(meta.config)
+    if before["constraints"] != after["constraints"]:
+        yield f"constraints: {flow(before['constraints'])} -> {flow(after['constraints'])}"
+    for section in ("parameters", "search"):
+        old, new = before[section], after[section]
+        for name in {**old, **new}:
+            if name not in old or name not in new or old[name] != new[name]:
+                was, now = (written(one[name]) if name in one else "not set" for one in (old, new))
+                yield f"{section}.{name}: {was} -> {now}"
+    if before != after or begun.config == meta.config:
+        return
+    yield f"parameters: {flow([*before['parameters']])} -> {flow([*after['parameters']])}"
 
 
 def _minimum(search: Search, history: History) -> Minimum:

@@ -94,7 +94,7 @@ class Plan:
 
     @property
     def epochs(self) -> int:
-        """The unit of the budget: 1 trial, or the epochs of a training where trials may be dropped."""
+        """The unit of the budget: one trial, or the epochs of one where trials may be pruned."""
         return self.objective.epochs({}) if self.halves else 1
 
     @property

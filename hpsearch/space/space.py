@@ -221,7 +221,7 @@ class Space:
 
     @cached_property
     def columns(self) -> Mapping[str, slice]:
-        """Which coordinates each parameter fills."""
+        """The coordinates that each parameter fills, as slices of a place in the cube."""
         found, start = {}, 0
         for name, parameter in self.parameters.items():
             found[name] = slice(start, start + parameter.width)

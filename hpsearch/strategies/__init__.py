@@ -46,7 +46,7 @@ class CostModel(Protocol):
 
 
 class CohortRule(Protocol):
-    """Which trainings can be trained as one batched computation."""
+    """The rule of which trainings can be trained as one batched computation."""
 
     def __call__(self, params: Params) -> tuple[Params, int]:
         """Return the values that others must share with these params, and how many fit together."""
@@ -202,6 +202,6 @@ SURROGATES: Registry[Surrogate] = Registry(
 )
 """Each entry is a function `fit(groups, U, y, m)`.
 
-It takes the columns of each parameter, places [n, width], scores [n] of mean 0 and standard deviation
-1, and how many runs each score is the mean of. The same arguments give the same model.
+It takes the columns of each parameter, places [n, width], scores [n] of mean 0 and standard
+deviation 1, and how many runs each score is the mean of. The same arguments give the same model.
 """

@@ -6,12 +6,14 @@ memory and leaves the file as it is; a writer puts a migrated file in its place.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hpsearch.study.artefacts import FOLDER
+from hpsearch.study.files import sweep, unwritable
 from hpsearch.study.layout import LAYOUT, VERSION, Contents, Layout, TableRow
 
 _LAYOUT_6 = Layout(
@@ -60,24 +62,30 @@ def migrate(found: Contents, version: int) -> Contents:
     return found
 
 
-def move_files(folder: Path, found: Contents) -> None:
+def move_files(folder: Path) -> None:
     """Bring the files beside a study of version 6 to where this version looks for them.
 
-    Weights lay in `weights/<number>.safetensors`. What trainings had paused with is removed: such a
-    training is run again from its start, which gives the same.
+    Weights lay in `weights/<number>.safetensors`, where the number was that of a training's first
+    segment, whichever segment the weights were of. What trainings had paused with is removed: such
+    a training is run again from its start, which gives the same.
+
+    Raises:
+        CannotWrite, DiskFull: they cannot be moved.
     """
     old, new = folder / "weights", folder / FOLDER
     if not old.is_dir():
         return
-    new.mkdir(exist_ok=True)
-    for number, (_, _, _, artefacts) in found.trials.items():
-        for _, _, digest in artefacts:
-            if (file := old / f"{number}.safetensors").is_file():
-                file.replace(new / digest)
-    for file in old.glob("*.pause.safetensors"):
-        file.unlink()
-    if not any(old.iterdir()):
-        old.rmdir()
+    try:
+        new.mkdir(exist_ok=True)
+        sweep(old)
+        for file in old.glob("*.pause.safetensors"):
+            file.unlink()
+        for file in old.glob("*.safetensors"):
+            file.replace(new / hashlib.sha256(file.read_bytes()).hexdigest())
+        if not any(old.iterdir()):
+            old.rmdir()
+    except OSError as error:
+        raise unwritable(old, error) from error
 
 
 def _named(table: str, row: TableRow, layout: Layout) -> dict[str, Any]:

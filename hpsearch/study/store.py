@@ -131,14 +131,11 @@ class Store:
         with ExitStack() as stack:
             lock = _locked(folder)
             stack.callback(os.close, lock)
-            with closing(_connect(folder)) as connection, _readable(folder):
-                version = _version(connection, folder)
-                older = None if version == VERSION else _migrated(connection, version)
-                _fold(connection)
-            if older is not None:
-                move_files(folder, older)
-                _write_new(folder, older)
-            store = cls(folder, _connect(folder), lock)
+            connection = stack.enter_context(closing(_connect(folder)))
+            if _replace_older(connection, folder):
+                connection.close()
+                connection = _connect(folder)
+            store = cls(folder, connection, lock)
             stack.pop_all()
             return store
 
@@ -366,6 +363,29 @@ def _version(connection: sqlite3.Connection, folder: Path) -> int:
         message = f"{path} is of version {version}; {readable}"
         raise DamagedStudy(Problem("E165", message, help=f"use the {age} hpsearch that made it"))
     return int(version)
+
+
+def _replace_older(connection: sqlite3.Connection, folder: Path) -> bool:
+    """Put a file of this version in the place of an older one; return whether it was older.
+
+    The files beside it are moved first: a kill leaves an old file, which is migrated again.
+
+    Raises:
+        CannotWrite, DiskFull: the new file cannot be written, or somebody reads the old one.
+        DamagedStudy: the old one cannot be read.
+    """
+    with _readable(folder):
+        version = _version(connection, folder)
+        if version == VERSION:
+            return False
+        migrated = _migrated(connection, version)
+    try:
+        _fold(connection)  # a journal beside the old file would be taken for one of the new file
+    except sqlite3.OperationalError as error:
+        raise _unwritable(error, folder) from error
+    move_files(folder)
+    _write_new(folder, migrated)
+    return True
 
 
 def _migrated(connection: sqlite3.Connection, version: int) -> Contents:

@@ -86,7 +86,7 @@ def its_work_gives_each_trial_a_result(subject: SearchableObjective) -> None:
 
 
 def what_it_describes_can_be_kept(subject: SearchableObjective) -> None:
-    """Its description is JSON, and asks for no artefact where nothing has ended."""
+    """The description is JSON, and asks for no artefact where nothing has ended."""
     objective = subject.objective
     json.dumps(dict(objective.describe().data), allow_nan=False)
     assert not objective.kept(History(tuple(trials(objective))))

@@ -84,7 +84,7 @@ def it_is_built_with_defaults(options: type[StrategyOptions]) -> None:
 
 
 def its_options_import_nothing_heavy(options: type[StrategyOptions]) -> None:
-    """Its options can be read before torch, scipy and scikit-learn are imported."""
+    """The options can be read before torch, scipy and scikit-learn are imported."""
     names = ", ".join(map(repr, _HEAVY))
     script = f"import sys, {options.__module__}\nassert not {{{names}}} & set(sys.modules)"
     done = subprocess.run(
@@ -158,7 +158,7 @@ def it_copes_with_losses_far_apart(options: type[StrategyOptions]) -> None:
 
 
 def it_ends_when_a_small_space_is_used_up(options: type[StrategyOptions]) -> None:
-    """Of a finite space it asks for no point twice, and then for nothing."""
+    """No point of a finite space is asked for twice, and then none is."""
     strategy = build(options, FEW)
 
     def judge(trial: Trial) -> Result:
@@ -170,7 +170,7 @@ def it_ends_when_a_small_space_is_used_up(options: type[StrategyOptions]) -> Non
 
 
 def its_ranking_has_each_successful_trial_once(options: type[StrategyOptions]) -> None:
-    """It ranks trials that succeeded and no others, and puts no clearly worse one first."""
+    """The ranking holds the trials that succeeded, and puts no clearly worse one first."""
     strategy = build(options, MIXED)
     history = play(strategy, MIXED, 16, every_third_fails)
     order = ranked(strategy, MIXED, history)

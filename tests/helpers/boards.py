@@ -1,7 +1,8 @@
 """Small studies of every kind, and the lines by which two runs of one are compared.
 
-`python -m tests.helpers.boards CHECKOUT` runs them with the hpsearch in that checkout and writes what they come to into
-`tests/golden/boards`, with the kind of processor that it was made on. The golden files are of commit 2ed286d:
+`python -m tests.helpers.boards CHECKOUT` runs them with the hpsearch in that checkout and writes
+what they come to into `tests/golden/boards`, with the kind of processor that it was made on. The
+golden files are of commit 2ed286d:
 
     git worktree add ../before 2ed286d && .venv/bin/python -m tests.helpers.boards ../before
 """
@@ -75,7 +76,8 @@ search: {metric: r2, time_weight: 0.05}
 """
 _RNN = """
 data: {source: digits}
-train: {model: rnn, epochs: 2, activation: tanh, clip_norm: 1.0, init: identity, init_constraint: 0.01}
+train:
+  {model: rnn, epochs: 2, activation: tanh, clip_norm: 1.0, init: identity, init_constraint: 0.01}
 parameters:
   lr:    {min: 1e-3, max: 1e-2, log: true}
   cell:  {values: [elman, gru, lstm]}
@@ -104,7 +106,8 @@ import hpsearch
 def bowl(params):
     if params["x"] > 0.95:
         raise ValueError("out of reach")
-    loss = (params["x"] - 0.3) ** 2 + (0.1 if params["kind"] == "a" else 0.0) + params.get("y", 0.0) ** 2
+    kind = 0.1 if params["kind"] == "a" else 0.0
+    loss = (params["x"] - 0.3) ** 2 + kind + params.get("y", 0.0) ** 2
     return (loss, 1.0 + 4.0 * params["x"]) if TIME else loss
 
 space = {
@@ -115,14 +118,15 @@ space = {
 }
 found = hpsearch.minimize(bowl, space, STRATEGY, BUDGET, 3, constraints=["x + n <= 9"], **MORE)
 for one in found.trials:
-    print(json.dumps(one.params, sort_keys=True), float(one.loss).hex() if one.loss == one.loss else "failed")
+    loss = float(one.loss).hex() if one.loss == one.loss else "failed"
+    print(json.dumps(one.params, sort_keys=True), loss)
 print("best", json.dumps(found.best.params, sort_keys=True), found.best.loss.hex())
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A study to run: by the command line from a YAML, or by a script that prints its calls (`command` is empty)."""
+    """A study to run: by the command line from a YAML, or by a script where `command` is empty."""
 
     text: str
     command: tuple[str, ...] = ()
@@ -197,7 +201,10 @@ def kind() -> str:
 
 
 def lines(name: str, folder: Path, path: Path = ROOT) -> list[str]:
-    """Run one of the boards in an empty folder, with the hpsearch at `path`; return what it came to, a trial a line."""
+    """Run one of the boards in an empty folder, with the hpsearch at `path`.
+
+    Return what it came to, a trial a line.
+    """
     board = BOARDS[name]
     environment = {**os.environ, "PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"}
     if board.command:
@@ -266,7 +273,10 @@ def _line(trial: Trial, result: Done | Failed | None) -> str:
 
 
 def without_losses(found: Sequence[str]) -> list[str]:
-    """Return the lines less what rests on losses; what is left is who was asked for what, with whom, at which cost."""
+    """Return the lines less what rests on losses.
+
+    What is left is who was asked for what, with whom, and at which cost.
+    """
     kept = []
     for line in found:
         head, brace, rest = line.partition("}")

@@ -58,7 +58,7 @@ def _kind(function: ast.FunctionDef) -> str:
 
 
 def first_line_faults(one: Definition) -> str:
-    """Return what is wrong with the first line of a docstring; nothing where it stands by itself."""
+    """Return what is wrong with the first line of a docstring; "" where it stands by itself."""
     line = one.docstring.partition("\n")[0].strip()
     where = f"{one.place} {one.name}: {line!r}"
     if not line:

@@ -73,7 +73,7 @@ def test_with_fewer_rungs_the_first_ones_are_left_out() -> None:
 
 
 @given(st.integers(1, 10_000), st.integers(1, 5))
-def test_at_each_rung_half_of_a_bracket_goes_on_and_a_few_to_the_end(R: int, most: int) -> None:
+def test_at_each_rung_half_of_a_bracket_is_promoted_and_a_few_to_the_end(R: int, most: int) -> None:
     plan = bracket(rungs(R, most))
     assert plan[-1] == (max(1, len(plan) - 1), R)
     assert plan[0][1] >= 1
@@ -95,12 +95,12 @@ def test_a_bracket_costs_about_five_whole_trainings_and_of_three_rungs_about_thr
     assert bracket_epochs(rungs(R, most)) / R == pytest.approx(expected, abs=0.45)
 
 
-def test_the_best_half_goes_on_best_first() -> None:
+def test_the_best_half_is_promoted_best_first() -> None:
     losses = {4: 0.5, 5: 0.1, 6: 0.3, 7: 0.2, 8: 0.9, 9: 0.8}
     assert survivors(losses, 6) == (5, 7, 6)
 
 
-def test_of_equals_the_earlier_one_goes_on() -> None:
+def test_of_equals_the_earlier_one_is_promoted() -> None:
     assert survivors({3: 0.1, 2: 0.1, 1: 0.2}, 3) == (2,)
 
 
@@ -109,7 +109,7 @@ def test_those_that_failed_take_no_place_and_leave_theirs_to_others() -> None:
     assert survivors({}, 9) == ()
 
 
-def test_of_few_one_goes_on() -> None:
+def test_of_few_one_is_promoted() -> None:
     assert survivors({0: 0.4, 1: 0.3}, 2) == survivors({0: 0.4, 1: 0.3}, 1) == (1,)
 
 
@@ -166,7 +166,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 class TestBrackets:
-    def test_each_rung_is_a_wave_and_half_goes_on(self, store: Store) -> None:
+    def test_each_rung_is_a_wave_and_half_is_promoted(self, store: Store) -> None:
         assert shape(played(store, **halved(PRICE))) == BRACKET
 
     def test_a_bracket_begins_when_the_one_before_has_ended(self, store: Store) -> None:

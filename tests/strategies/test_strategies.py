@@ -1,4 +1,4 @@
-"""What every strategy promises, over the table of strategies; and what each of them does besides."""
+"""What every strategy in the table promises, and what each of them does besides."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ import pytest
 from hpsearch.space.expression import Expression
 from hpsearch.space.parameters import Choice, Integer, Real
 from hpsearch.space.space import Params, Space, point_key
-from hpsearch.strategies import STRATEGIES, SURROGATES, Strategy
+from hpsearch.strategies import STRATEGIES, SURROGATES, Context, Strategy
 from hpsearch.strategies.bayes import Bayes
 from hpsearch.strategies.grid import Grid
+from hpsearch.strategies.manual import Manual
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.strategies.surrogates import (
     Surrogates,
@@ -43,13 +44,11 @@ from tests.helpers.histories import (
 
 # Every registered strategy with its defaults, and some with more.
 EXTRA: Mapping[str, Sequence[Mapping[str, Any]]] = {
-    "random": [{"guided": True, "round": 5}],
+    "random": [{"guided": True, "rounds": 8}],
     "bayes": [{"surrogate": "ann"}],
 }
 VARIANTS = [(name, options) for name in STRATEGIES for options in ({}, *EXTRA.get(name, ()))]
-FINITE = Space(
-    {"a": Choice(("p", "q", "r")), "b": Integer(1, 4), "c": Choice((True, False))}
-)  # 24 points
+FINITE = Space({"a": Choice(("p", "q", "r")), "b": Integer(1, 4), "c": Choice((True, False))})
 EMPTY = Space({})
 ONE = Space({"a": Choice(("only",)), "b": Integer(3, 3), "c": Real(0.5, 0.5)})
 CATEGORY = Space({"a": Choice(("p", "q", "r"))})
@@ -57,26 +56,28 @@ WIDE = Space({f"x{k}": Real(0.0, 1.0) if k % 2 else Choice(("p", "q")) for k in 
 
 
 def improvement(history: History, points: Sequence[Params]) -> np.ndarray:
-    """The expected improvement at points of the cube."""
+    """Return the expected improvement at points of the cube."""
     U = np.array([CUBE.encode(params) for params in points])
-    return np.exp(Surrogates.of(CUBE, history, "gp").improvement(U))
+    return np.exp(Surrogates.fit(CUBE, history, "gp").log_improvement(U))
 
 
 def build(name: str, options: Mapping[str, Any], space: Space) -> Strategy:
-    """The strategy; a manual search gets 40 points of the space (or all it has), since it has none of its own."""
-    if name == "manual":
-        points = (
-            list(space.walk(space.every))
-            if space.every is not None
-            else [space.sample(Random(n)) for n in range(40)]
-        )
-        options = {"trials": tuple(points[:40])}
-    built: Strategy = STRATEGIES.load(name)(**options)
-    return built
+    """Return the strategy; rounds have 5 trials.
+
+    A manual search gets 40 points of the space (or all that it has), since it has none of its own.
+    """
+    points: list[Params] = []
+    if name == "manual" and space.every is not None:
+        points = list(islice(space.walk(space.every), 40))
+    elif name == "manual":
+        points = [space.sample(Random(n)) for n in range(40)]
+    budget = 5 * options["rounds"] if "rounds" in options else None
+    context = Context(budget=budget, trials=tuple(points))
+    return STRATEGIES.load(name)(**options).build(context)
 
 
 def param(name: str, options: Mapping[str, Any]) -> Any:
-    """A variant under its name; nets are trained for each question, which takes a minute in all."""
+    """Return a variant under its name; with nets it is slow, as each question trains some."""
     marks = [pytest.mark.slow] if options.get("surrogate") == "ann" else []
     return pytest.param((name, options), id="-".join([name, *options]), marks=marks)
 
@@ -89,7 +90,7 @@ def variant(request: pytest.FixtureRequest) -> tuple[str, Mapping[str, Any]]:
 
 class TestEveryStrategy:
     def test_is_built_with_defaults(self, variant: tuple[str, Mapping[str, Any]]) -> None:
-        STRATEGIES.load(variant[0])()
+        assert STRATEGIES.load(variant[0])().build(Context())
 
     def test_stays_in_a_space_with_conditions_and_constraints(
         self, variant: tuple[str, Mapping[str, Any]]
@@ -132,19 +133,15 @@ class TestEveryStrategy:
 
     def test_goes_on_while_nothing_has_ended(self, variant: tuple[str, Mapping[str, Any]]) -> None:
         # a round waits for the one before
-        trials = variant[1].get("round", 20)
+        trials = 5 if "rounds" in variant[1] else 20
         assert len(play(build(*variant, MIXED), MIXED, 20, judge=lambda trial: None).keys) == trials
 
     def test_goes_on_where_some_trials_fail(self, variant: tuple[str, Mapping[str, Any]]) -> None:
         assert len(play(build(*variant, MIXED), MIXED, 24, judge=every_third_fails).keys) == 24
 
     def test_goes_on_where_all_trials_fail(self, variant: tuple[str, Mapping[str, Any]]) -> None:
-        assert (
-            len(
-                play(build(*variant, MIXED), MIXED, 20, judge=lambda trial: Failed("diverged")).keys
-            )
-            == 20
-        )
+        failed = Failed("diverged", "all of them")
+        assert len(play(build(*variant, MIXED), MIXED, 20, judge=lambda trial: failed).keys) == 20
 
     def test_goes_on_where_all_losses_are_equal(
         self, variant: tuple[str, Mapping[str, Any]]
@@ -187,9 +184,7 @@ class TestEveryStrategy:
 class TestManual:
     def test_asks_for_the_trials_in_their_order(self) -> None:
         points: list[Params] = [{"x": 3}, {"x": 1}, {"x": 3}]
-        history = play(
-            STRATEGIES.load("manual")(tuple(points)), CUBE, 9, judge=lambda trial: done(0.1)
-        )
+        history = play(Manual(tuple(points)), CUBE, 9, judge=lambda trial: done(0.1))
         assert [trial.params for trial in history.trials] == points
 
 
@@ -210,8 +205,9 @@ class TestGrid:
         asked = [tuple(trial.params.values()) for trial in history.trials]
         assert asked == [
             ("p", 0.0, 1), ("p", 0.0, 9), ("p", 0.5, 1), ("p", 0.5, 9), ("p", 1.0, 1),
-            ("q", 0.0, 1, 1), ("q", 0.0, 1, 2), ("q", 0.0, 9, 1), ("q", 0.0, 9, 2), ("q", 0.5, 1, 1),
-            ("q", 0.5, 1, 2), ("q", 0.5, 9, 1), ("q", 0.5, 9, 2), ("q", 1.0, 1, 1), ("q", 1.0, 1, 2),
+            ("q", 0.0, 1, 1), ("q", 0.0, 1, 2), ("q", 0.0, 9, 1), ("q", 0.0, 9, 2),
+            ("q", 0.5, 1, 1), ("q", 0.5, 1, 2), ("q", 0.5, 9, 1), ("q", 0.5, 9, 2),
+            ("q", 1.0, 1, 1), ("q", 1.0, 1, 2),
         ]  # fmt: skip
 
     @pytest.mark.parametrize("begun", range(15))
@@ -246,7 +242,8 @@ class TestRandom:
             math.log10(float(t.params["lr"])) / 4 + 1
             for t in play(RandomSearch(), space, 1000).trials
         ]
-        # the mean of n uniform places has the deviation 1 / sqrt(12 n); five of them: p < 1e-6
+        # the mean of n uniform places has the standard deviation 1 / sqrt(12 n); five of them
+        # have p < 1e-6
         assert mean(found) == pytest.approx(0.5, abs=5 / math.sqrt(12 * 1000))
         assert mean(u < 0.25 for u in found) == pytest.approx(
             0.25, abs=5 * math.sqrt(0.25 * 0.75 / 1000)
@@ -260,14 +257,12 @@ class TestRandom:
         assert [trial.params for trial in guided.trials] == [trial.params for trial in plain.trials]
 
     def test_every_later_round_is_guided(self) -> None:
-        whys = [
-            trial.reason for trial in play(RandomSearch(10, guided=True), CUBE, 40, wave=10).trials
-        ]
-        assert set(whys[:10]) == {"random"}
-        assert all(
-            any(why.startswith("near the best") for why in whys[at : at + 10])
-            for at in (10, 20, 30)
-        )
+        history = play(RandomSearch(10, guided=True), CUBE, 40, wave=10)
+        origins = [trial.origin for trial in history.trials]
+        assert set(origins[:10]) == {"random"}
+        assert all("guided" in origins[at : at + 10] for at in (10, 20, 30))
+        near = (trial for trial in history.trials if trial.origin == "guided")
+        assert all(trial.reason.startswith("near the best") for trial in near)
 
     def test_guided_draws_come_nearer_to_the_best_than_plain_ones(self) -> None:
         history = play(RandomSearch(), CUBE, 20)
@@ -281,9 +276,9 @@ class TestRandom:
                 if isinstance(new, NewTrial)
             ]
 
-        # A distance in the cube is in [0, sqrt 3], so its deviation is at most sqrt(3)/2 (Popoviciu), and that of a
-        # difference of two means of 2,000 at most 0.027. Without guidance the means would be equal: five times that
-        # has p < 1e-6.
+        # A distance in the cube is in [0, sqrt 3], so its standard deviation is at most sqrt(3)/2
+        # (Popoviciu), and that of a difference of two means of 2,000 at most 0.027. Without
+        # guidance the means would be equal: five times that has p < 1e-6.
         gain = mean(distances(RandomSearch(20))) - mean(distances(RandomSearch(20, guided=True)))
         assert gain > 5 * math.sqrt(2 * 3 / 4 / 2000)
 
@@ -297,12 +292,12 @@ class TestRandom:
     def test_a_guided_search_never_stops_drawing_from_the_whole_space(self) -> None:
         history = sampled(CUBE, 100)
         news = [RandomSearch(10, guided=True).ask(CUBE, history, Random(n)) for n in range(400)]
-        fresh = mean(new.reason == "random" for new in news if isinstance(new, NewTrial))
+        fresh = mean(new.origin == "random" for new in news if isinstance(new, NewTrial))
         # a quarter; five standard errors of a share of 400
         assert fresh == pytest.approx(0.25, abs=5 * math.sqrt(0.25 * 0.75 / 400))
 
     def test_later_rounds_stay_closer_to_the_best(self) -> None:
-        def spread(round: int) -> float:
+        def mean_move(round: int) -> float:
             history = of_points(
                 [{"x": 0.5, "y": 0.5, "z": 0.5}] * (10 * round),
                 {0: done(0.1), 10 * round - 1: done(0.1)},
@@ -311,12 +306,12 @@ class TestRandom:
             return mean(
                 abs(float(new.params["x"]) - 0.5)
                 for new in news
-                if isinstance(new, NewTrial) and new.reason != "random"
+                if isinstance(new, NewTrial) and new.origin != "random"
             )
 
-        # each is the mean of over 200 moves of half-normal size (0.2 and 0.072, half of them 0): 0.08 and 0.029,
-        # with errors of at most 0.2 / sqrt(200) = 0.014
-        assert spread(3) < spread(1) - 2 * 0.014
+        # each is the mean of over 200 moves of half-normal size (0.2 and 0.072, half of them 0):
+        # 0.08 and 0.029, with errors of at most 0.2 / sqrt(200) = 0.014
+        assert mean_move(3) < mean_move(1) - 2 * 0.014
 
 
 class TestBayes:
@@ -328,29 +323,30 @@ class TestBayes:
         assert len(history) == len(history.keys) == 36
 
     def test_beats_random_search_clearly(self) -> None:
-        # Of 30 uniform points in the cube, the best reaches f <= r with p = 1 - (1 - V)^30, V = (4/3) pi r^1.5 the
-        # volume of a ball: 0.058 for r = 0.006. Random searches do so four times out of four with p^4 = 1e-5.
+        # Of 30 uniform points in the cube, the best reaches f <= r with p = 1 - (1 - V)^30, where
+        # V = (4/3) pi r^1.5 is the volume of a ball: 0.058 for r = 0.006. Random searches do so
+        # four times out of four with p^4 = 1e-5.
         losses = [play(Bayes(), CUBE, 30, wave=4, seed=seed).done[0][1].loss for seed in range(4)]
         assert max(losses) < 0.006
 
     def test_a_good_prior_is_soon_worth_it(self) -> None:
-        # Of 8 uniform points the best reaches 0.02 with p = 1 - (1 - V)^8 = 0.09, V = 0.0118 as below; four times 7e-5.
+        # Of 8 uniform points the best reaches 0.02 with p = 1 - (1 - V)^8 = 0.09, where V = 0.0118
+        # as above; four times it has p = 7e-5.
         space = replace(CUBE, priors={"x": 0.35, "y": 0.25, "z": 0.3})
         losses = [play(Bayes(), space, 8, seed=seed).done[0][1].loss for seed in range(4)]
         assert max(losses) < 0.02
 
     def test_a_bad_prior_is_forgotten(self) -> None:
-        space = replace(
-            CUBE, priors={"x": 0.9, "y": 0.9, "z": 0.9}
-        )  # four deviations from the best, in each
+        # in each parameter it is four standard deviations from the best
+        space = replace(CUBE, priors={"x": 0.9, "y": 0.9, "z": 0.9})
         losses = [play(Bayes(), space, 30, seed=seed).done[0][1].loss for seed in range(4)]
         assert max(losses) < 0.006  # as without a prior: see above
 
-    def test_what_is_believed_weighs_the_less_the_more_trials_there_are(self) -> None:
+    def test_a_prior_weighs_the_less_the_more_trials_there_are(self) -> None:
         space = replace(CUBE, priors={"x": 0.9})
         U = np.array([[0.9, 0.5, 0.5], [0.1, 0.5, 0.5]])
         few, many = (
-            Surrogates.of(space, sampled(CUBE, trials), "gp").prior(U) for trials in (10, 40)
+            Surrogates.fit(space, sampled(CUBE, trials), "gp").log_prior(U) for trials in (10, 40)
         )
         assert few == pytest.approx(space.log_prior(U) / 2)
         assert many == pytest.approx(few / 4)
@@ -401,7 +397,7 @@ class TestBayes:
     def test_how_bad_a_bad_loss_is_makes_no_difference(self) -> None:
         assert scores([0.1, 0.2, 0.3, 5.0]).tolist() == scores([0.1, 0.2, 0.3, 1e9]).tolist()
 
-    def test_scores_have_mean_zero_and_deviation_one(self) -> None:
+    def test_scores_have_mean_zero_and_standard_deviation_one(self) -> None:
         y = scores([3.0, 1.0, 2.0, 2.5])
         assert (y.mean(), y.std()) == pytest.approx((0.0, 1.0))
         assert np.argsort(y).tolist() == [1, 2, 3, 0]
@@ -432,9 +428,8 @@ class TestBayes:
         assert point_key(new.params) not in history.keys
 
     def test_a_tight_constraint_does_not_hold_it_up(self) -> None:
-        space = Space(
-            dict(CUBE.parameters), constraints=(Expression("x + y + z <= 0.15"),)
-        )  # 1 of 1,800 points
+        # one of 1,800 points
+        space = Space(dict(CUBE.parameters), constraints=(Expression("x + y + z <= 0.15"),))
         start = time.process_time()
         history = play(Bayes(), space, 12)
         assert time.process_time() - start < 5.0

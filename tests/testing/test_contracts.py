@@ -1,4 +1,4 @@
-"""What every registered component promises is kept: the suites of `hpsearch.testing` over the tables."""
+"""Every registered component passes the contract suite of its kind in `hpsearch.testing`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ from tests.helpers.real import needs_mnist
 YAML = """
 data: {source: wine}
 train: {epochs: 2, batch_size: 64}
-parameters: {lr: {min: 0.001, max: 0.1, log: true}, width: {values: [4, 8]}, depth: {values: [1, 2]}}
+parameters:
+  lr: {min: 0.001, max: 0.1, log: true}
+  width: {values: [4, 8]}
+  depth: {values: [1, 2]}
 """
 
 

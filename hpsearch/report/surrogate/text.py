@@ -22,7 +22,7 @@ _SAID = 32  # columns of what is said beside it
 
 @dataclass(frozen=True, slots=True)
 class SliceLayout:
-    """Where things stand in a line, and what the bars mean: the same for all parameters.
+    """The columns of a line, and what its bars mean: the same for all parameters.
 
     What matters little therefore looks flat.
 
