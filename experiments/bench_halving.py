@@ -136,7 +136,9 @@ def searched(
             data, digest = stored_data(data, artefacts)
             plan = plan_of(strategy, networks.on(data, digest, "cpu", 1))
             with RUNNERS.load("local")().build(Resources(), artefacts) as runner:
-                collect(runner, warm(plan))
+                warming = warm(plan)
+                runner.submit(warming)
+                collect(runner, warming)
                 start, steps = time.perf_counter(), []
                 for event in run(plan.search(BUDGET), store, runner, Stop()):
                     if isinstance(event, Epoch):

@@ -1,4 +1,7 @@
-"""The command line: declares commands and options, then calls one function. Loads nothing heavy."""
+"""The command line: it declares commands and options, and calls one function for each command.
+
+Nothing heavy is imported here, so that the help appears at once.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _flag(*names: str, **settings: Any) -> Callable[[F], F]:
-    """An option that may also come from the environment, as HPSEARCH_<NAME>."""
+    """Return an option that may also come from the environment, as HPSEARCH_<NAME>."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
-    return click.option(
-        *names, envvar="HPSEARCH_" + long.strip("-").replace("-", "_").upper(), **settings
-    )
+    variable = "HPSEARCH_" + long.strip("-").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, **settings)
 
 
 def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Return one decorator that does what these do; the help lists options in their order."""
+
     def decorate(function: F) -> F:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -37,28 +41,31 @@ def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 _COUNT = click.IntRange(min=1)
+_RUNNERS = ("local", "inline")  # the names in hpsearch.runners.RUNNERS, which loads too much
+_SURROGATES = ("gp", "ann")  # the names in hpsearch.strategies.SURROGATES, likewise
 
 _output = _all_of(
     _flag("--json", is_flag=True, help="Print one JSON object instead of the table."),
-    _flag("--quiet", "-q", is_flag=True, help="No progress on stderr."),
-    _flag("--no-color", is_flag=True, help="No colours."),
+    _flag("--quiet", "-q", is_flag=True, help="Print no progress on stderr."),
+    _flag("--no-color", is_flag=True, help="Print no colours."),
 )
 _running = _all_of(
-    _flag("--budget", type=_COUNT, metavar="N", help="Trials in all."),
+    _flag("--budget", type=_COUNT, metavar="N", help="The number of trials in all."),
     _flag("--time", metavar="T", help="Begin nothing new after this long: 90s, 10m, 1.5h."),
     _flag(
         "--workers",
         type=_COUNT,
         metavar="N",
-        help="Processes that train; does not change the result.  [default: one per core]",
+        help="The number of workers; it does not change the result.  [default: one per core]",
     ),
-    _flag("--trial-timeout", metavar="T", help="What a trial may take at most: 90s, 10m."),
     _flag(
-        "--memory",
-        metavar="SIZE",
-        help="What each of these processes may hold at most: 800MB, 4GB.",
+        "--runner",
+        type=click.Choice(_RUNNERS),
+        help="Run trials in processes of their own (local), or in this one (inline).",
     ),
-    _flag("--grace", metavar="T", help="How long trials may go on after Ctrl-C.  [default: 10s]"),
+    _flag("--trial-timeout", metavar="T", help="The longest that a trial may take: 90s, 10m."),
+    _flag("--memory", metavar="SIZE", help="The most that each worker may hold: 800MB, 4GB."),
+    _flag("--grace", metavar="T", help="The time that trials have after Ctrl-C.  [default: 10s]"),
 )
 _config = click.argument("config", required=False, metavar="[CONFIG]")
 _threads = _flag(
@@ -67,26 +74,26 @@ _threads = _flag(
     default=1,
     show_default=True,
     metavar="N",
-    help="Threads of each worker.",
+    help="The threads of each worker.",
 )
 _device = _flag(
     "--device",
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda[:i]",
-    help="Where to train.",
+    help="The device to train on.",
 )
 _searching = _all_of(
     _config,
     _running,
     _flag(
-        "--epochs", type=_COUNT, metavar="N", help="Passes over the data in each trial, at most."
+        "--epochs", type=_COUNT, metavar="N", help="The most passes over the data in each trial."
     ),
     _flag(
         "--seed",
         type=click.IntRange(min=0),
         metavar="N",
-        help="Another seed, another search.  [default: 0]",
+        help="The seed; another one makes another search.  [default: 0]",
     ),
     _flag(
         "--seeds",
@@ -99,7 +106,7 @@ _searching = _all_of(
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
-        help="Put a key of the YAML, such as lr=0.01 or search.wave=8.",
+        help="Set a key of the YAML, such as lr=0.01 or search.wave=8.",
     ),
     _flag(
         "--study",
@@ -114,7 +121,11 @@ _searching = _all_of(
         metavar="W",
         help="The loss you would pay for a training ten times shorter.",
     ),
-    _flag("--smoke", is_flag=True, help="For CI: at most 3 trials, 1 epoch, 256 rows."),
+    _flag(
+        "--smoke",
+        is_flag=True,
+        help="Check quickly that all works: at most 3 trials, 1 epoch, 256 rows.",
+    ),
     _output,
 )
 
@@ -146,7 +157,7 @@ def manual(**given: Any) -> int:
 
 @cli.command()
 @_searching
-@_flag("--points", type=_COUNT, metavar="N", help="Ticks of each number.  [default: 5]")
+@_flag("--points", type=_COUNT, metavar="N", help="The ticks of each number.  [default: 5]")
 @click.option("--all", is_flag=True, help="Run a grid of more than 1,000 points.")
 def grid(**given: Any) -> int:
     """Train every combination."""
@@ -156,14 +167,12 @@ def grid(**given: Any) -> int:
 _confirming = _flag(
     "--confirm/--no-confirm",
     default=None,
-    help="Run the best again in the end.  [default: from 40 trials on]",
+    help="Run the best trials again in the end.  [default: from 40 trials on]",
 )
-
-
 _halving = _flag(
     "--halving/--no-halving",
     default=None,
-    help="Stop most trials early; --budget N is then the work of N whole ones, in more trials.",
+    help="Prune most trials early; --budget N is then the work of N whole trials.",
 )
 
 
@@ -175,7 +184,7 @@ _halving = _flag(
 @_flag(
     "--guided/--no-guided",
     default=None,
-    help="Draw later rounds around the best so far.  [default: with --rounds]",
+    help="Draw later rounds around the best trials so far.  [default: with --rounds]",
 )
 def random(**given: Any) -> int:
     """Draw settings at random, never the same twice."""
@@ -188,12 +197,17 @@ def random(**given: Any) -> int:
 @_halving
 @_flag(
     "--surrogate",
-    type=click.Choice(["gp", "ann"]),
-    help="The model of the loss; ann: nets.  [default: gp]",
+    type=click.Choice(_SURROGATES),
+    help="The model of the loss: a Gaussian process (gp), or neural networks (ann).  [default: gp]",
 )
-@_flag("--pareto", is_flag=True, default=None, help="Search the front of loss and seconds.")
 @_flag(
-    "--until-converged", is_flag=True, default=None, help="Stop when more trials are not worth it."
+    "--pareto", is_flag=True, default=None, help="Search for the Pareto front of loss and seconds."
+)
+@_flag(
+    "--until-converged",
+    is_flag=True,
+    default=None,
+    help="End the search when more trials are not worth it.",
 )
 def bayes(**given: Any) -> int:
     """Let a model of the loss choose what to train next."""
@@ -211,16 +225,20 @@ def resume(**given: Any) -> int:
 
 @cli.command()
 @click.argument("study", required=False)
-@click.option("--top", type=_COUNT, metavar="N", help="Only the first N rows.")
+@click.option("--top", type=_COUNT, metavar="N", help="Show only the first N rows.")
 @click.option(
-    "--sort", default="score", metavar="COLUMN", help="loss, seconds, score or a parameter."
+    "--sort",
+    default="score",
+    metavar="COLUMN",
+    help="The column to sort by: loss, seconds, score or a parameter.",
 )
-@click.option("--columns", metavar="A,B,...", help="Which columns to show.")
+@click.option("--columns", metavar="A,B,...", help="The columns to show.")
 @click.option(
     "--format",
     type=click.Choice(["table", "csv", "json", "md"]),
     default="table",
     show_default=True,
+    help="The format of the output.",
 )
 @click.option(
     "--precision",
@@ -228,22 +246,22 @@ def resume(**given: Any) -> int:
     default=4,
     show_default=True,
     metavar="N",
-    help="Significant digits.",
+    help="The number of significant digits.",
 )
 @click.option(
     "--time-weight",
     type=click.FloatRange(min=0),
     metavar="W",
-    help="Score = loss + W log10(cost / median cost).",
+    help="Add W log10(cost / median cost) to each loss.",
 )
 @click.option(
     "--by",
     type=click.Choice(["cost", "seconds"]),
     default="cost",
     show_default=True,
-    help="The price of a trial.",
+    help="The price that is weighed, and that marks go by.",
 )
-@_flag("--no-color", is_flag=True, help="No colours.")
+@_flag("--no-color", is_flag=True, help="Print no colours.")
 def leaderboard(**given: Any) -> int:
     """Print what a study has found, also while it runs."""
     return _run("hpsearch.commands.leaderboard:leaderboard", **given)
@@ -253,11 +271,12 @@ def leaderboard(**given: Any) -> int:
 @click.argument("study", required=False)
 @click.argument("number", required=False, type=click.IntRange(min=0), metavar="[N]")
 @_output
-@click.option("-o", "page", metavar="FILE", help="Write it as one HTML page as well.")
+@click.option("-o", "page", metavar="FILE", help="Write an HTML page as well.")
 def show(**given: Any) -> int:
     """Show what a search has learned, or its trial N.
 
-    Without N: the loss that a model expects along each parameter, how sure it is, and where it would try next.
+    Without N, the loss that a model expects along each parameter is shown, how sure the model is,
+    and where it would try next.
     """
     return _run("hpsearch.commands.show:show", **given)
 
@@ -269,32 +288,35 @@ def show(**given: Any) -> int:
     "settings",
     multiple=True,
     metavar="KEY=A[,B...]",
-    help="Put a key of the YAML; a setting with several values is trained with each of them, side by side.",
+    help="Set a key of the YAML; a setting with several values is trained with each of them.",
 )
 @_flag(
     "--epochs",
     type=_COUNT,
     metavar="N",
-    help="Passes over the data.  [default: the first 5 of the training]",
+    help="The passes over the data.  [default: the first 5 of the training]",
 )
 @_flag(
     "--seed",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Other weights to begin with.  [default: 0]",
+    help="The seed; another one begins with other weights.  [default: 0]",
 )
 @_threads
 @_device
-@_flag("--smoke", is_flag=True, help="For CI: 1 epoch, 256 rows.")
+@_flag("--smoke", is_flag=True, help="Check quickly that all works: 1 epoch, 256 rows.")
 @_output
-@click.option("-o", "page", metavar="FILE", help="Write it as one HTML page as well.")
+@click.option("-o", "page", metavar="FILE", help="Write an HTML page as well.")
 def diagnose(**given: Any) -> int:
     """Train for a few epochs and say what is wrong with signals and gradients in each layer."""
     return _run("hpsearch.commands.diagnose:diagnose", **given)
 
 
 def _run(target: str, *arguments: Any, **given: Any) -> int:
-    """Call a command's function; what a person can mend is printed without a traceback."""
+    """Call a command's function and return its exit code.
+
+    An error that a person can mend is printed without a traceback.
+    """
     as_json = bool(given.get("json"))
     try:
         code: int = resolve(target)(*arguments, **given)
@@ -302,15 +324,13 @@ def _run(target: str, *arguments: Any, **given: Any) -> int:
     except HpsearchError as error:
         _complain(error, as_json)
         return error.exit_code
-    except Exception as error:  # a bug of ours: the one other place where everything is caught
+    except Exception as error:  # a bug of hpsearch, not of the person who uses it
         with tempfile.NamedTemporaryFile(
             "w", prefix="hpsearch-", suffix=".log", delete=False, encoding="utf-8"
         ) as log:
             log.write(traceback.format_exc())
-        click.echo(
-            f"this is a bug in hpsearch: {type(error).__name__}: {error}\nthe traceback is in {log.name}",
-            err=True,
-        )
+        said = f"this is a bug in hpsearch: {type(error).__name__}: {error}"
+        click.echo(f"{said}\nthe traceback is in {log.name}", err=True)
         return EXIT_BUG
 
 
@@ -326,9 +346,9 @@ def _complain(error: HpsearchError, as_json: bool) -> None:
 
 
 def main() -> None:
-    """The entry point: the exit code is what the command returns."""
+    """Run the command line, and exit with the code that the command returns."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="hpsearch", standalone_mode=False)
     except click.exceptions.Exit as exit:
         code = exit.exit_code
     except click.ClickException as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -13,9 +13,6 @@ from hpsearch.config.document import Document, read, scalar
 from hpsearch.config.schema import ConfigFile, search_model
 from hpsearch.config.spec import Override
 from hpsearch.errors import Place, Problem, SpecError
-
-LIMITS = ("time", "trial_timeout", "memory", "grace")
-"""The keys of `search:` that change how it is run and not what it finds; flags of `resume`, too."""
 
 SMOKE_ROWS = 256
 """The rows of a smoke run."""
@@ -76,8 +73,7 @@ def overrides(flags: SearchFlags, strategy: str | None) -> Iterator[Override]:
     if problems:
         raise SpecError(*problems)
     yield from search_overrides(flags.own)
-    if flags.runner is not None:
-        yield ("runner", "name"), flags.runner, f"--runner {flags.runner}"
+    yield from runner_override(flags.runner)
     budget = flags.budget
     if flags.smoke:
         budget = min(budget or _SMOKE_TRIALS, _SMOKE_TRIALS)
@@ -101,9 +97,10 @@ def search_overrides(given: Mapping[str, object]) -> Iterator[Override]:
             yield ("search", name), value, text
 
 
-def only(given: Mapping[str, object], names: Iterable[str]) -> Mapping[str, object]:
-    """Return the flags of these names."""
-    return {name: given[name] for name in names if name in given}
+def runner_override(name: str | None) -> Iterator[Override]:
+    """Give the flag that chooses a runner, where it was given."""
+    if name is not None:
+        yield ("runner", "name"), name, f"--runner {name}"
 
 
 def _set(text: str) -> Override:

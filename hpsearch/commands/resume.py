@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hpsearch.commands import console
-from hpsearch.commands.flags import search_overrides
+from hpsearch.commands.flags import runner_override, search_overrides
 from hpsearch.commands.session import (
     RunOptions,
     ask_for_device,
@@ -58,15 +58,15 @@ def resume(
     no_color: bool,
     **others: Any,
 ) -> int:
-    """Go on where the study stands; `others` are --json, and flags that are keys of `search:`.
+    """Go on where the study stands, and return the exit code.
 
-    Return the exit code.
+    `others` are --json, --runner, and the flags that are keys of `search:`.
     """
-    started, as_json = time.monotonic(), bool(others.pop("json"))
+    started, as_json, runner_name = time.monotonic(), others.pop("json"), others.pop("runner")
     with Store.open(find_study(study)) as store:
         kept = store.study()
         meta = _resumed(kept.meta, store.folder, budget)
-        spec = spec_of(meta, *search_overrides(others))
+        spec = spec_of(meta, *search_overrides(others), *runner_override(runner_name))
         networks = Networks(spec)
         plan = plan_of(meta.strategy, networks)
         asked = -(-spent(kept.history, plan.epochs) // plan.epochs)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hpsearch.config.schema import own_options, search_model
 from hpsearch.config.spec import free_space
 from hpsearch.objectives import ObjectiveInfo, StoredSearch
-from hpsearch.runners import Work, WorkKey
+from hpsearch.runners import Work, WorkKey, WorkStarted
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import DependentValue, Params, Space
 from hpsearch.strategies import CohortRule, CostModel
@@ -95,7 +95,7 @@ class Function:
 
 def evaluate(
     call: tuple[Callable[[Params], Loss], int, Params], artefacts: Artefacts
-) -> Iterator[TrialEnded]:
+) -> Iterator[WorkStarted | TrialEnded]:
     """Call the function once and give what came of it.
 
     Raises:
@@ -103,6 +103,7 @@ def evaluate(
         ValueError: the seconds that it returned are negative, or no finite number.
     """
     function, number, params = call
+    yield WorkStarted()
     start = time.perf_counter()
     found = function(params)
     taken = time.perf_counter() - start

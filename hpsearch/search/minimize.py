@@ -141,6 +141,9 @@ def minimize(
         _check_importable(objective)
     function = Function(objective, space, keys.trial_timeout or math.inf)
     plan = Plan(strategy, own_options(keys, strategy), keys, function)
+    if plan.total(budget) == 0:
+        message = f"there is nothing to call: '{strategy}' takes its trials from elsewhere"
+        raise SpecError(Problem("E020", message, help="such as random, grid or bayes"))
     limit = None if time is None else Limit(time)
     planned = plan.search(budget, limit, by_clock=False)
     with ExitStack() as stack:

@@ -1,19 +1,22 @@
 """Files of earlier versions: every one from version 6 on is read, and becomes one of this version.
 
 A migration is a function from the rows of one version to those of the next. A reader migrates in
-memory and leaves the file as it is; a writer puts a migrated file in its place.
+memory and leaves the file as it is; a writer copies the files beside it to where they belong, puts
+a migrated file in its place, and then removes what was copied.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hpsearch.study.artefacts import FOLDER
-from hpsearch.study.files import sweep, unwritable
+from hpsearch.study.artefacts import FOLDER, Artefacts
+from hpsearch.study.files import sweep
 from hpsearch.study.layout import LAYOUT, VERSION, Contents, Layout, TableRow
 
 _LAYOUT_6 = Layout(
@@ -37,6 +40,9 @@ _LAYOUT_6 = Layout(
         "session": ("id", "wall_seconds", "exit"),
     },
 )
+
+_FOLDER_6 = "weights"
+_PAUSE_6 = re.compile(r"(\d+)\.(\d+)\.(\d+)\.(\d+)\.pause\.safetensors")
 
 LAYOUTS: Mapping[int, Layout] = {6: _LAYOUT_6, VERSION: LAYOUT}
 """The layout of each version that can be read."""
@@ -62,30 +68,63 @@ def migrate(found: Contents, version: int) -> Contents:
     return found
 
 
-def move_files(folder: Path) -> None:
-    """Bring the files beside a study of version 6 to where this version looks for them.
+def adopt_files(folder: Path, found: Contents) -> Contents:
+    """Copy the files beside a study of version 6 to its artefacts; return the rows that name them.
 
-    Weights lay in `weights/<number>.safetensors`, where the number was that of a training's first
-    segment, whichever segment the weights were of. What trainings had paused with is removed: such
-    a training is run again from its start, which gives the same.
+    Weights lay in `weights/<run>.safetensors`, where the run is the number of a training's first
+    segment, whichever segment they were of. What a training had paused with lay in
+    `weights/<run>.<replicate>.<fold>.<epoch>.pause.safetensors`, and no row named it.
 
     Raises:
-        CannotWrite, DiskFull: they cannot be moved.
+        CannotWrite, DiskFull: they cannot be copied.
     """
-    old, new = folder / "weights", folder / FOLDER
-    if not old.is_dir():
-        return
-    try:
-        new.mkdir(exist_ok=True)
+    pauses: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    artefacts = Artefacts(folder / FOLDER)
+    for file in sorted((folder / _FOLDER_6).glob("*.safetensors")):
+        data, pause = file.read_bytes(), _PAUSE_6.fullmatch(file.name)
+        if pause is None:
+            artefacts.write(data)
+        elif _is_whole(data):
+            run, replicate, fold, epoch = map(int, pause.groups())
+            named = f"pause {replicate}.{fold}", artefacts.write(data)
+            pauses.setdefault((run, epoch), []).append(named)
+    trials = {}
+    for number, (row, epochs, replicates, kept) in found.trials.items():
+        trial = _named("trial", row[0], LAYOUT)
+        run = trial["parent"] if trial["start_epoch"] else number
+        mine = pauses.get((run, trial["until_epoch"]), []) if trial["state"] == "done" else []
+        named_by_row = [*kept, *((number, name, digest) for name, digest in mine)]
+        trials[number] = [row, epochs, replicates, named_by_row]
+    return Contents(trials, found.study)
+
+
+def remove_adopted(folder: Path) -> None:
+    """Remove the files that `adopt_files` has copied."""
+    old = folder / _FOLDER_6
+    if old.is_dir():
         sweep(old)
-        for file in old.glob("*.pause.safetensors"):
-            file.unlink()
         for file in old.glob("*.safetensors"):
-            file.replace(new / hashlib.sha256(file.read_bytes()).hexdigest())
-        if not any(old.iterdir()):
+            file.unlink()
+        with suppress(OSError):  # somebody keeps something else there
             old.rmdir()
-    except OSError as error:
-        raise unwritable(old, error) from error
+
+
+def _is_whole(data: bytes) -> bool:
+    """Return whether what a training had paused with is what was written.
+
+    It has a digest of itself within: of its run, and of the tensors as a file of their own.
+    """
+    try:
+        end = 8 + int.from_bytes(data[:8], "little")
+        head = json.loads(data[8:end])
+        said = head.pop("__metadata__")
+        text = json.dumps(head, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 8)
+        tensors = len(text).to_bytes(8, "little") + text + data[end:]
+        found = hashlib.sha256(said["run"].encode() + tensors).hexdigest()
+        return bool(said["sha256"] == found)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def _named(table: str, row: TableRow, layout: Layout) -> dict[str, Any]:

@@ -45,7 +45,7 @@ from hpsearch.study.layout import (
     digest_of_study,
     digest_of_trials,
 )
-from hpsearch.study.migrations import LAYOUTS, migrate, move_files
+from hpsearch.study.migrations import LAYOUTS, adopt_files, migrate, remove_adopted
 from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Result, Trial
 
 FILE = "study.db"
@@ -368,7 +368,7 @@ def _version(connection: sqlite3.Connection, folder: Path) -> int:
 def _replace_older(connection: sqlite3.Connection, folder: Path) -> bool:
     """Put a file of this version in the place of an older one; return whether it was older.
 
-    The files beside it are moved first: a kill leaves an old file, which is migrated again.
+    The files beside it are copied first: a kill leaves an old file, which is migrated again.
 
     Raises:
         CannotWrite, DiskFull: the new file cannot be written, or somebody reads the old one.
@@ -383,8 +383,8 @@ def _replace_older(connection: sqlite3.Connection, folder: Path) -> bool:
         _fold(connection)  # a journal beside the old file would be taken for one of the new file
     except sqlite3.OperationalError as error:
         raise _unwritable(error, folder) from error
-    move_files(folder)
-    _write_new(folder, migrated)
+    _write_new(folder, adopt_files(folder, migrated))
+    remove_adopted(folder)
     return True
 
 

@@ -25,6 +25,7 @@ T = TypeVar("T")
 class Check(Generic[T]):
     """A promise of a component; to call it is to see whether it is kept."""
 
+    name: str
     promise: Callable[[T], None]
     component: T
 
@@ -37,9 +38,9 @@ class Check(Generic[T]):
         self.promise(self.component)
 
     def __str__(self) -> str:
-        return self.promise.__name__
+        return self.name
 
 
 def bound(promises: Sequence[Callable[[T], None]], component: T) -> list[Check[T]]:
     """Return the promises as checks of a component."""
-    return [Check(promise, component) for promise in promises]
+    return [Check(promise.__name__, promise, component) for promise in promises]

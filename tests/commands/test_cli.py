@@ -71,7 +71,11 @@ def study(tmp_path: Path) -> Path:
             [Trial(n, {"lr": 10.0**-n, "optimizer": "adam"}, "random", 0, n) for n in range(4)]
         )
         store.record_results(
-            {0: done(0.5, seconds=1.0), 1: done(0.25, seconds=3.0), 2: Failed("diverged: at once")}
+            {
+                0: done(0.5, seconds=1.0),
+                1: done(0.25, seconds=3.0),
+                2: Failed("diverged", "at once"),
+            }
         )
         store.record_session(Session(2.0, 0))
     return folder
@@ -214,7 +218,7 @@ class TestLeaderboard:
             os.utime(
                 running.folder / FILE, ns=(1, 1)
             )  # what is new stands in the journal beside it
-            running.asked([Trial(0, {}, "", 0, 0)])
+            running.record_wave([Trial(0, {}, "", 0, 0)])
             assert json.loads(hpsearch("leaderboard", "--format", "json").out)["study"] == "running"
 
     def test_a_study_under_runs_goes_by_its_name(self, hpsearch: Run, study: Path) -> None:
@@ -249,7 +253,7 @@ class TestLeaderboard:
     def test_a_study_without_a_success_is_1(self, hpsearch: Run, tmp_path: Path) -> None:
         with create(tmp_path / "poor") as store:
             store.record_wave([Trial(0, {}, "", 0, 0)])
-            store.record_results({0: Failed("diverged: at once")})
+            store.record_results({0: Failed("diverged", "at once")})
         assert hpsearch("leaderboard", "poor").code == EXIT_NO_WINNER
 
     def test_reading_leaves_the_folder_as_it_was(self, hpsearch: Run, study: Path) -> None:

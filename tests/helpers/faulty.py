@@ -20,6 +20,7 @@ from typing import Protocol
 from hpsearch.report.board.view import canonical
 from hpsearch.study.artefacts import FOLDER as ARTEFACTS
 from hpsearch.study.store import FILE, StudyRecord, read
+from hpsearch.testing.runners import is_alive
 from tests.helpers.kill_at import SAID
 from tests.helpers.tally import Tally
 
@@ -222,11 +223,3 @@ def killed_again_and_again(
             search.audit()
     search.check()
     return done
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether there is such a process, and not only its exit code."""
-    try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

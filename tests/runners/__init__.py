@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.runners.contract")
+pytest.register_assert_rewrite("hpsearch.testing")

@@ -7,22 +7,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hpsearch.errors import EXIT_INTERRUPTED
 from hpsearch.runners import RUNNERS
-from tests.helpers.faulty import is_alive
-from tests.runners.contract import (
-    EVERYWHERE,
-    FAULTS,
-    IN_PROCESSES,
+from hpsearch.testing import Check
+from hpsearch.testing.runners import (
     Build,
-    Check,
+    checks,
     events_of,
+    fault_checks,
+    is_alive,
     job,
+    process_checks,
     runner_of,
 )
 
@@ -43,23 +44,29 @@ def light_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
 
 
-@pytest.mark.parametrize("check", EVERYWHERE, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", RUNNERS)
-def test_every_runner(name: str, check: Check, tmp_path: Path) -> None:
-    check(builder(name), tmp_path)
+def checks_of(suite: Callable[[Build], list[Check[Build]]], names: Iterable[str]) -> list[Any]:
+    """Return the checks of a suite for each of these runners, named after it."""
+    return [
+        pytest.param(check, id=f"{name}-{check}")
+        for name in names
+        for check in suite(builder(name))
+    ]
 
 
-@pytest.mark.parametrize("check", IN_PROCESSES.values(), ids=IN_PROCESSES)
-@pytest.mark.parametrize("name", _IN_PROCESSES)
-def test_runners_with_processes(name: str, check: Check, tmp_path: Path) -> None:
-    check(builder(name), tmp_path)
+@pytest.mark.parametrize("check", checks_of(checks, RUNNERS))
+def test_every_runner(check: Check[Build]) -> None:
+    check()
+
+
+@pytest.mark.parametrize("check", checks_of(process_checks, _IN_PROCESSES))
+def test_runners_with_processes(check: Check[Build]) -> None:
+    check()
 
 
 @pytest.mark.group("workers: dead, hung, too large")
-@pytest.mark.parametrize("check", FAULTS.values(), ids=FAULTS)
-@pytest.mark.parametrize("name", _IN_PROCESSES)
-def test_faults(name: str, check: Check, tmp_path: Path) -> None:
-    check(builder(name), tmp_path)
+@pytest.mark.parametrize("check", checks_of(fault_checks, _IN_PROCESSES))
+def test_faults(check: Check[Build]) -> None:
+    check()
 
 
 class TestInline:
@@ -104,7 +111,7 @@ def coordinate(
             "tests.helpers.coordinator",
             request.param,
             str(tmp_path / "artefacts"),
-            f"tests.helpers.work:{function}",
+            f"hpsearch.testing.work:{function}",
             str(argument),
         ]
         process = subprocess.Popen(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +19,12 @@ import pytest
 
 import hpsearch
 import hpsearch.search.minimize
-from hpsearch.errors import SpecError
+from hpsearch.cli import main
+from hpsearch.errors import ConfigDiffers, Crashing, SpecError, StudyInUse
+from hpsearch.search.minimize import Minimum
 from hpsearch.strategies import STRATEGIES
+from hpsearch.study.store import Store, read
+from tests.helpers.studies import create
 
 SPACE: Mapping[str, Any] = {
     "rate of it": {"min": 1e-4, "max": 10.0, "log": True},
@@ -27,21 +35,21 @@ CUBE: Mapping[str, Any] = {name: {"min": 0.0, "max": 1.0} for name in "xyz"}
 
 
 def bowl(params: Mapping[str, Any]) -> float:
-    """0 at 0.3 in the cube."""
+    """Return a loss that is 0 at 0.3 in the cube."""
     return float(sum((float(value) - 0.3) ** 2 for value in params.values()))
 
 
 class Noisy:
     """A bowl under noise, that counts its calls."""
 
-    def __init__(self, deviation: float = 0.1) -> None:
+    def __init__(self, std: float = 0.1) -> None:
         self.rng = np.random.default_rng(0)
-        self.deviation = deviation
+        self.std = std
         self.calls: list[Mapping[str, Any]] = []
 
     def __call__(self, params: Mapping[str, Any]) -> float:
         self.calls.append(params)
-        return bowl(params) + self.deviation * float(self.rng.standard_normal())
+        return bowl(params) + self.std * float(self.rng.standard_normal())
 
 
 def key(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
@@ -173,8 +181,9 @@ def test_a_request_to_end_goes_through_and_the_same_calls_can_be_made_again(
 def test_two_bad_values_in_fifteen_do_not_spoil_the_search(bad: float) -> None:
     """They cost two calls, and no more.
 
-    Were the nine searches with bad values in law like nine of thirteen calls without, the median of the former would
-    be above all of the latter with the probability that the five worst of eighteen are all among the former: 0.015.
+    Were the nine searches with bad values in law like nine of thirteen calls without, the median of
+    the former would be above all of the latter with the probability that the five worst of eighteen
+    are all among the former: 0.015.
     """
 
     def regret(seed: int, budget: int, bad: float | None) -> float:
@@ -227,7 +236,8 @@ def test_a_call_that_fails_is_a_failed_trial(bad: Any) -> None:
     assert all(math.isnan(trial.loss) and trial.reason for trial in failed)
     assert found.best is not None
     assert float(found.best.params["x"]) <= 0.5
-    # what fails is learned: of a uniform search, half of the last eight would fail, and none of them with p = 0.004
+    # what fails is learned: of a uniform search, half of the last eight would fail, and none of
+    # them with p = 0.004
     assert sum(float(trial.params["x"]) > 0.5 for trial in found.trials[-8:]) <= 3
 
 
@@ -250,11 +260,7 @@ def test_a_space_of_one_point_is_called_and_called_again() -> None:
 
 
 def test_the_same_seed_asks_the_same_questions() -> None:
-    one, two, other = (
-        (hpsearch.minimize(bowl, SPACE | CUBE, budget=14, seed=seed) for seed in (3, 3, 4))
-        if False
-        else (hpsearch.minimize(bowl, CUBE, budget=14, seed=seed) for seed in (3, 3, 4))
-    )
+    one, two, other = (hpsearch.minimize(bowl, CUBE, budget=14, seed=seed) for seed in (3, 3, 4))
     assert [t.params for t in one.trials] == [t.params for t in two.trials]
     assert [t.params for t in one.trials] != [t.params for t in other.trials]
 
@@ -293,8 +299,290 @@ def test_every_mistake_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"budget": 0}, {"surrogate": "svm"}, {"colour": 1}, {"time": -1.0}, {"memory": "1GB"}]
+    "wrong",
+    [
+        *({"budget": 0}, {"surrogate": "svm"}, {"colour": 1}, {"time": -1.0}, {"memory": "1GB"}),
+        *({"points": 3}, {"seeds": 2}, {"metric": "loss"}, {"max_failures": 0}, {"workers": 0}),
+        *({"grace": "1m"}, {"max_retries": 2}, {"lag": -1}),
+    ],
 )
 def test_a_wrong_argument_is_a_clear_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(SpecError, match=next(iter(wrong))):
         hpsearch.minimize(bowl, CUBE, **wrong)
+
+
+def asked(found: Minimum) -> list[Mapping[str, Any]]:
+    """Return the params of all calls."""
+    return [trial.params for trial in found.trials]
+
+
+@dataclass
+class Interrupted:
+    """A bowl whose `nth` call, counted over all of its life, raises an exception."""
+
+    nth: int
+    error: BaseException
+    calls: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def __call__(self, params: Mapping[str, Any]) -> float:
+        self.calls.append(params)
+        if len(self.calls) == self.nth:
+            raise self.error
+        return bowl(params)
+
+
+def process_of(params: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the number of the process that calls this, as a loss, after a while."""
+    time.sleep(0.1)
+    return float(os.getpid()), 1.0
+
+
+def sleep_at_high_x(params: Mapping[str, Any]) -> float:
+    """Return the loss of a bowl; where x is high, after a very long time."""
+    if params["x"] > 0.7:
+        time.sleep(3600)
+    return bowl(params)
+
+
+def crash_at_high_x(params: Mapping[str, Any]) -> float:
+    """Return the loss of a bowl; end the process where x is high."""
+    if params["x"] > 0.8:
+        os._exit(1)
+    return bowl(params)
+
+
+class TestWhatEndsItEarly:
+    def test_a_keyboard_interrupt_says_what_was_found(self) -> None:
+        with pytest.raises(KeyboardInterrupt) as raised:
+            hpsearch.minimize(Interrupted(9, KeyboardInterrupt()), CUBE, budget=15)
+        found = raised.value.found  # type: ignore[attr-defined]
+        assert isinstance(found, Minimum)
+        whole = hpsearch.minimize(bowl, CUBE, budget=8)
+        assert asked(found) == asked(whole)
+        assert found.best == whole.best is not None
+
+    def test_one_at_the_first_call_has_found_nothing(self) -> None:
+        with pytest.raises(KeyboardInterrupt) as raised:
+            hpsearch.minimize(Interrupted(1, KeyboardInterrupt()), CUBE, budget=15)
+        assert raised.value.found == Minimum(None, ())  # type: ignore[attr-defined]
+
+    def test_so_many_failures_in_a_row_end_it_with_what_was_found(self) -> None:
+        def burst(params: Mapping[str, Any]) -> float:
+            calls.append(params)
+            if len(calls) > 5:
+                raise RuntimeError("it burst")
+            return bowl(params)
+
+        calls: list[Mapping[str, Any]] = []
+        with pytest.raises(Crashing, match="3 trials in a row have crashed") as raised:
+            hpsearch.minimize(burst, CUBE, "random", budget=20, max_failures=3)
+        found = raised.value.found  # type: ignore[attr-defined]
+        assert asked(found) == calls
+        assert len(calls) == 8
+        assert found.best is not None
+
+    def test_losses_that_are_no_numbers_are_no_such_failures(self) -> None:
+        found = hpsearch.minimize(lambda params: math.nan, CUBE, budget=9, max_failures=3)
+        assert len(found.trials) == 9
+
+
+class TestWorkers:
+    def test_several_processes_call_it_and_none_of_them_is_this_one(self) -> None:
+        found = hpsearch.minimize(process_of, CUBE, "random", budget=8, workers=2, wave=8)
+        processes = {trial.loss for trial in found.trials}
+        assert len(processes) == 2
+        assert float(os.getpid()) not in processes
+
+    @pytest.mark.parametrize("keys", [{}, {"wave": 4}, {"lag": 2}], ids=str)
+    def test_the_calls_are_the_same_for_any_number_of_them(self, keys: dict[str, Any]) -> None:
+        here = hpsearch.minimize(bowl, CUBE, budget=12, **keys)
+        for workers in (1, 3):
+            there = hpsearch.minimize(bowl, CUBE, budget=12, workers=workers, **keys)
+            assert asked(there) == asked(here)
+            assert there.best == here.best
+
+    def test_a_process_that_dies_is_a_failed_call(self) -> None:
+        found = hpsearch.minimize(
+            crash_at_high_x, CUBE, "random", budget=12, workers=2, wave=12, max_retries=0
+        )
+        failed = [trial for trial in found.trials if math.isnan(trial.loss)]
+        assert [trial for trial in found.trials if float(trial.params["x"]) > 0.8] == failed != []
+        assert {trial.reason for trial in failed} == {"killed: its process ended with code 1"}
+
+    def test_a_call_that_takes_too_long_is_a_failed_one(self) -> None:
+        began = time.monotonic()
+        found = hpsearch.minimize(
+            sleep_at_high_x, CUBE, "random", budget=6, workers=2, wave=6, trial_timeout="0.3s"
+        )
+        failed = [trial for trial in found.trials if math.isnan(trial.loss)]
+        assert [trial for trial in found.trials if float(trial.params["x"]) > 0.7] == failed != []
+        assert {trial.reason for trial in failed} == {"timeout: it took longer than 0.3 s"}
+        assert time.monotonic() - began < 20
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_what_they_cannot_import_is_refused_in_a_sentence(self, workers: int) -> None:
+        def inner(params: Mapping[str, Any]) -> float:
+            return 1.0
+
+        functions: list[Callable[[Mapping[str, Any]], float]] = [lambda params: 1.0, inner]
+        for function in functions:
+            with pytest.raises(SpecError, match="cannot be called in other processes"):
+                hpsearch.minimize(function, CUBE, budget=2, workers=workers)
+
+
+class TestStudy:
+    """A folder that keeps the calls."""
+
+    def test_it_holds_all_calls(self, tmp_path: Path) -> None:
+        found = hpsearch.minimize(bowl, SPACE, budget=12, study=tmp_path / "study")
+        history = read(tmp_path / "study").history
+        assert [trial.params for trial in history.trials] == asked(found)
+        assert [history.results[n].seconds for n in range(12)] == [t.seconds for t in found.trials]
+
+    @pytest.mark.parametrize("strategy", ["random", "grid", "bayes"])
+    @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)], ids=repr)
+    def test_after_an_exception_it_goes_on_as_if_nothing_had_happened(
+        self, tmp_path: Path, strategy: str, error: BaseException
+    ) -> None:
+        whole = hpsearch.minimize(bowl, CUBE, strategy, budget=15)
+        study = tmp_path / "study"
+        for nth in (1, 3, 6, 2):
+            with pytest.raises(type(error)):
+                hpsearch.minimize(Interrupted(nth, error), CUBE, strategy, budget=15, study=study)
+        last = Interrupted(0, error)
+        found = hpsearch.minimize(last, CUBE, strategy, budget=15, study=study)
+        assert asked(found) == asked(whole)
+        assert found.best == whole.best
+        assert len(last.calls) == 15 - 0 - 2 - 5 - 1  # a call that was interrupted is made again
+
+    def test_a_failed_call_is_not_made_again(self, tmp_path: Path) -> None:
+        study, broken = tmp_path / "study", Interrupted(2, RuntimeError("it burst"))
+        first = hpsearch.minimize(broken, CUBE, "random", budget=4, study=study)
+        again = Interrupted(0, RuntimeError())
+        found = hpsearch.minimize(again, CUBE, "random", budget=4, study=study)
+        assert again.calls == []
+        assert repr(found) == repr(first)  # NaN is not equal to itself
+        assert found.trials[1].reason == "error: RuntimeError: it burst"
+
+    def test_a_larger_budget_goes_on_with_it(self, tmp_path: Path) -> None:
+        study = tmp_path / "study"
+        hpsearch.minimize(bowl, CUBE, budget=6, study=study)
+        more = Interrupted(0, RuntimeError())
+        found = hpsearch.minimize(more, CUBE, budget=10, study=study)
+        assert asked(found)[6:] == more.calls
+        assert asked(found) == asked(hpsearch.minimize(bowl, CUBE, budget=10))
+        assert read(study).meta.budget == 10
+
+    def test_it_goes_on_with_another_number_of_workers(self, tmp_path: Path) -> None:
+        study, whole = tmp_path / "study", hpsearch.minimize(bowl, CUBE, budget=12, lag=1)
+        hpsearch.minimize(bowl, CUBE, budget=5, lag=1, study=study)
+        hpsearch.minimize(bowl, CUBE, budget=9, lag=1, study=study, workers=2, memory="4GB")
+        found = hpsearch.minimize(bowl, CUBE, budget=12, lag=1, study=study, progress=True)
+        assert asked(found) == asked(whole)
+
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            ({"seed": 1}, "seed: 0 -> 1"),
+            ({"strategy": "random"}, "strategy: bayes -> random"),
+            ({"constraints": ["x < 0.5"]}, "constraints: [] -> [x < 0.5]"),
+            ({"wave": 2}, "search.wave: not set -> 2"),
+            ({"lag": 1}, "search.lag: not set -> 1"),
+            (
+                {"parameters": {"x": {"min": 0.0, "max": 2.0}, "y": {"value": 1}}},
+                "parameters.x: {min: 0.0, max: 1.0} -> {min: 0.0, max: 2.0}",
+            ),
+            (
+                {"parameters": {name: CUBE[name] for name in "zyx"}},
+                "parameters: [x, y, z] -> [z, y, x]",
+            ),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_other_arguments_are_refused(
+        self, tmp_path: Path, more: dict[str, Any], said: str
+    ) -> None:
+        study = tmp_path / "study"
+        hpsearch.minimize(bowl, CUBE, budget=2, study=study)
+        given: dict[str, Any] = {"parameters": CUBE, **more}
+        with pytest.raises(ConfigDiffers) as refused:
+            hpsearch.minimize(bowl, budget=2, study=study, **given)
+        assert said in [problem.message for problem in refused.value.problems]
+        hpsearch.minimize(bowl, CUBE, budget=2, study=study)  # its lock was let go
+
+    def test_the_order_of_keys_and_how_it_is_run_make_no_difference(self, tmp_path: Path) -> None:
+        study = tmp_path / "study"
+        hpsearch.minimize(bowl, CUBE, budget=2, study=study, wave=2, lag=1)
+        more: dict[str, Any] = {"lag": 1, "wave": 2, "workers": 1, "max_retries": 3, "time": 60.0}
+        assert len(hpsearch.minimize(bowl, CUBE, budget=3, study=study, **more).trials) == 3
+
+    def test_a_study_in_use_is_refused(self, tmp_path: Path) -> None:
+        study = tmp_path / "study"
+        hpsearch.minimize(bowl, CUBE, budget=2, study=study)
+        with Store.open(study), pytest.raises(StudyInUse):
+            hpsearch.minimize(bowl, CUBE, budget=3, study=study)
+
+    def test_a_study_of_networks_is_refused(self, tmp_path: Path) -> None:
+        create(tmp_path / "study", strategy="bayes").close()
+        with pytest.raises(ConfigDiffers, match="objective: networks -> function"):
+            hpsearch.minimize(bowl, CUBE, budget=3, study=tmp_path / "study")
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "said"),
+        [
+            (("leaderboard", "study"), 0, "winner"),
+            (("leaderboard", "study", "--format", "json"), 0, '"schema_version": 2'),
+            (("leaderboard", "study", "--sort", "rate of it"), 0, "rate of it"),
+            (("show", "study"), 0, "what a model expects"),
+            (("show", "study", "3"), 0, "study: trial 3"),
+            (("show", "study", "3", "--json"), 0, '"number": 3'),
+            (("resume", "study"), 2, "study searches a Python function"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_it_can_be_looked_at_and_is_resumed_from_python_alone(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        arguments: tuple[str, ...],
+        code: int,
+        said: str,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["hpsearch", *arguments])
+        hpsearch.minimize(bowl_of_any, SPACE, "random", budget=12, study="study")
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        assert ended.value.code == code, printed.err
+        assert said in (printed.err if code else printed.out)
+        assert not (printed.out if code else printed.err)
+
+
+def bowl_of_any(params: Mapping[str, Any]) -> float:
+    """Return a loss of params that need not be numbers."""
+    return float(params["rate of it"]) + float(params.get("n", 3.0))
+
+
+class TestProgress:
+    def test_a_bar_goes_to_stderr_and_nothing_to_stdout(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        found = hpsearch.minimize(bowl, CUBE, budget=7, progress=True)
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert "7/7" in printed.err
+        assert found.best is not None
+        assert f"best {found.best.loss:.4g}" in printed.err
+
+    def test_without_it_nothing_is_printed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        hpsearch.minimize(bowl, CUBE, budget=7)
+        assert capsys.readouterr() == ("", "")
+
+    def test_it_is_left_where_the_search_ends_early(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            hpsearch.minimize(Interrupted(4, KeyboardInterrupt()), CUBE, budget=7, progress=True)
+        assert "3/7" in capsys.readouterr().err

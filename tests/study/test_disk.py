@@ -21,6 +21,7 @@ from hpsearch.report.board.view import canonical
 from hpsearch.study.files import sweep, write
 from hpsearch.study.store import FILE, Session, Store, TestEvaluation, read
 from hpsearch.study.trial import Done, Epoch, Failed, Result, Trial
+from tests.helpers.disk import largest
 from tests.helpers.studies import create
 from tests.helpers.tally import Tallies
 
@@ -56,17 +57,6 @@ def searched(folder: Path, said: list[int]) -> None:
             history = store.study().history
         store.record_test(TestEvaluation(0, 0.5, 0.5))
         store.record_session(Session(1.0, 0))
-
-
-@contextmanager
-def largest(size: int) -> Iterator[None]:
-    """Let no file grow beyond this: to a program, that is a disk without room."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from hpsearch.space.parameters import Choice, Real
 from hpsearch.space.space import Params, Space
 from hpsearch.strategies import STRATEGIES
 from hpsearch.study.artefacts import Artefacts
-from hpsearch.testing import Check, models, objectives, sources, strategies
+from hpsearch.testing import Check, bound, models, objectives, sources, strategies
 from tests.helpers.real import needs_mnist
 
 YAML = """
@@ -113,7 +113,9 @@ def test_a_check_names_its_promise_and_fails_where_it_is_broken() -> None:
         """It is 1."""
         assert number == 1
 
-    Check(promise, 1)()
+    (kept,) = bound([promise], 1)
+    kept()
+    (broken,) = bound([promise], 2)
     with pytest.raises(AssertionError):
-        Check(promise, 2)()
-    assert str(Check(promise, 2)) == "promise"
+        broken()
+    assert str(broken) == "promise"

@@ -1,7 +1,7 @@
-"""What every runner promises, as plain functions of what builds a runner and of an empty folder.
+"""What every runner promises, as functions of what builds a runner and of an empty folder.
 
-`EVERYWHERE` holds for all runners; `IN_PROCESSES` for those that do work in processes of their own,
-several pieces at the same time, with limits of time and memory.
+`checks` are for all runners; `process_checks` and `fault_checks` for those that do work in
+processes of their own, several pieces at the same time, with limits of time and memory.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hpsearch.objectives.networks import set_up
@@ -27,16 +28,16 @@ from hpsearch.runners import (
     WorkStarted,
 )
 from hpsearch.study.artefacts import Artefacts
-from tests.helpers.faulty import is_alive
+from hpsearch.testing import Check
 
 Build = Callable[[Resources, Artefacts], Runner]
 """Such as `LocalOptions().build`."""
 
-Check = Callable[[Build, Path], None]
-"""Fails where a runner does not keep a promise."""
+Promise = Callable[[Build, Path], None]
+"""Fails where a runner does not keep it."""
 
 PATIENCE = 60  # seconds, for a machine that is busy
-_WORK = "tests.helpers.work"
+_WORK = "hpsearch.testing.work"
 FINISHED = WorkFinished()
 
 
@@ -48,7 +49,7 @@ def runner_of(
 
 
 def job(cohort: int, function: str, argument: object = None, attempt: int = 1) -> Work:
-    """Return a piece of work of `tests.helpers.work`."""
+    """Return a piece of work of `hpsearch.testing.work`."""
     return Work(WorkKey(cohort, attempt), f"{_WORK}:{function}", argument)
 
 
@@ -86,21 +87,32 @@ def first_events(runner: Runner, many: int) -> list[Any]:
     return events
 
 
+def is_alive(pid: int) -> bool:
+    """Return whether there is such a process, and not only its exit code."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 # Everywhere
 
 
 def events_come_in_order_and_end_with_finished(build: Build, folder: Path) -> None:
+    """The events of work arrive in their order, and the last says that it has finished."""
     with runner_of(build, folder) as runner:
         assert events_of(runner, job(7, "count", 200)) == [*range(200), FINISHED]
 
 
 def more_work_than_workers_is_all_done(build: Build, folder: Path) -> None:
+    """Work for which no worker is free waits for one."""
     with runner_of(build, folder, workers=2) as runner:
         given = finished(runner, *(job(cohort, "count", cohort) for cohort in range(12)))
     assert given == {WorkKey(cohort): [*range(cohort), FINISHED] for cohort in range(12)}
 
 
 def events_bear_the_attempt_of_their_work(build: Build, folder: Path) -> None:
+    """The key of an event has the attempt, by which a second try is told from the first."""
     with runner_of(build, folder) as runner:
         works = [job(3, "count", 2, attempt) for attempt in (1, 2, 3)]
         side = job(-1, "count", 1)
@@ -110,17 +122,20 @@ def events_bear_the_attempt_of_their_work(build: Build, folder: Path) -> None:
 
 
 def a_worker_does_one_piece_of_work_after_the_other(build: Build, folder: Path) -> None:
+    """One worker serves for many pieces of work."""
     with runner_of(build, folder) as runner:
         given = finished(runner, *(job(cohort, "process", 0.0) for cohort in range(4)))
     assert len({events[0] for events in given.values()}) == 1
 
 
 def an_event_may_be_larger_than_a_pipe(build: Build, folder: Path) -> None:
+    """Events may have any size."""
     with runner_of(build, folder) as runner:
         assert events_of(runner, job(0, "large", 3)) == [bytes(3 << 20), FINISHED]
 
 
 def artefacts_go_both_ways(build: Build, folder: Path) -> None:
+    """Work reads the artefacts of the coordinator, which reads those of the work."""
     artefacts = Artefacts(folder / "artefacts")
     digest = artefacts.write(b"from the coordinator")
     with runner_of(build, folder) as runner:
@@ -133,6 +148,7 @@ def artefacts_go_both_ways(build: Build, folder: Path) -> None:
 
 
 def a_process_is_set_up_once_and_before_its_work(build: Build, folder: Path) -> None:
+    """The set-up of work is done once in each process, before its first work."""
     noted = str(folder / "set up")
     wanted = SetUp(f"{_WORK}:set_up", noted)
     with runner_of(build, folder) as runner:
@@ -144,6 +160,7 @@ def a_process_is_set_up_once_and_before_its_work(build: Build, folder: Path) -> 
 
 
 def work_that_wants_another_set_up_gets_it(build: Build, folder: Path) -> None:
+    """Each set-up that work names is done."""
     first, second = (SetUp(f"{_WORK}:set_up", str(folder / name)) for name in ("first", "second"))
     with runner_of(build, folder) as runner:
         before = replace(job(0, "times_set_up", first.argument), set_up=first)
@@ -153,6 +170,7 @@ def work_that_wants_another_set_up_gets_it(build: Build, folder: Path) -> None:
 
 
 def a_set_up_that_fails_is_a_crash_of_its_work(build: Build, folder: Path) -> None:
+    """An error in the set-up is an event of the work, and other work goes on."""
     wanted = SetUp(f"{_WORK}:refuse", "no such library")
     with runner_of(build, folder) as runner:
         failed, after = finished(
@@ -166,6 +184,7 @@ def a_set_up_that_fails_is_a_crash_of_its_work(build: Build, folder: Path) -> No
 
 
 def nobody_hears_that_work_has_begun(build: Build, folder: Path) -> None:
+    """The mark from which a time limit counts is no event for the coordinator."""
     with runner_of(build, folder) as runner:
         given = events_of(runner, job(0, "prepare", 0.0))
     assert given == ["begun", FINISHED]
@@ -173,6 +192,7 @@ def nobody_hears_that_work_has_begun(build: Build, folder: Path) -> None:
 
 
 def waiting_takes_no_longer_than_told(build: Build, folder: Path) -> None:
+    """The coordinator may wait for a limited time."""
     with runner_of(build, folder) as runner:
         start = time.monotonic()
         assert list(runner.wait(0.1)) == []
@@ -180,6 +200,7 @@ def waiting_takes_no_longer_than_told(build: Build, folder: Path) -> None:
 
 
 def what_is_withdrawn_never_begins_and_the_rest_goes_on(build: Build, folder: Path) -> None:
+    """Work that had not begun never does, and its key may be submitted anew."""
     path = folder / "go"
     with runner_of(build, folder) as runner:
         for cohort in range(3):
@@ -197,7 +218,7 @@ def what_is_withdrawn_never_begins_and_the_rest_goes_on(build: Build, folder: Pa
 
 
 def withdraw_names_what_still_runs(build: Build, folder: Path) -> None:
-    """What it does not name gives no event, whether or not a runner begins work at once."""
+    """Work that it does not name gives no event, whether or not a runner begins work at once."""
     path = folder / "go"
     path.touch()
     with runner_of(build, folder) as runner:
@@ -213,6 +234,7 @@ def withdraw_names_what_still_runs(build: Build, folder: Path) -> None:
 
 
 def leaving_stops_everything(build: Build, folder: Path) -> None:
+    """No work goes on when the runner is left."""
     path = folder / "ticks"
     with runner_of(build, folder) as runner:
         runner.submit(job(0, "tick", str(path)))
@@ -223,6 +245,7 @@ def leaving_stops_everything(build: Build, folder: Path) -> None:
 
 
 def an_error_stops_everything_as_well(build: Build, folder: Path) -> None:
+    """No work goes on when an error leaves the runner."""
     path = folder / "ticks"
     try:
         with runner_of(build, folder) as runner:
@@ -236,6 +259,7 @@ def an_error_stops_everything_as_well(build: Build, folder: Path) -> None:
 
 
 def a_runner_that_is_entered_again_begins_afresh(build: Build, folder: Path) -> None:
+    """Nothing of an earlier use is left in a runner."""
     runner, path = runner_of(build, folder), folder / "ticks"
     with runner:
         for cohort in range(3):
@@ -248,6 +272,7 @@ def a_runner_that_is_entered_again_begins_afresh(build: Build, folder: Path) -> 
 
 
 def an_exception_is_an_event_with_its_traceback(build: Build, folder: Path) -> None:
+    """An exception in work is told with its kind, its first line and its traceback."""
     with runner_of(build, folder) as runner:
         first, crash = events_of(runner, job(0, "fail", "two words\nand a line"))
     assert first == 1
@@ -258,6 +283,7 @@ def an_exception_is_an_event_with_its_traceback(build: Build, folder: Path) -> N
 
 
 def a_lack_of_memory_is_an_event(build: Build, folder: Path) -> None:
+    """A MemoryError is told as a failure of its own kind."""
     with runner_of(build, folder) as runner:
         first, crash = events_of(runner, job(0, "exhaust"))
     assert first == 1
@@ -267,6 +293,7 @@ def a_lack_of_memory_is_an_event(build: Build, folder: Path) -> None:
 
 
 def a_worker_survives_an_exception(build: Build, folder: Path) -> None:
+    """The worker in which work failed does the next work."""
     with runner_of(build, folder) as runner:
         before, failed, after = finished(
             runner, job(0, "process", 0.0), job(1, "fail", "no"), job(2, "process", 0.0)
@@ -276,14 +303,15 @@ def a_worker_survives_an_exception(build: Build, folder: Path) -> None:
 
 
 def what_cannot_be_called_is_an_event(build: Build, folder: Path) -> None:
+    """A function or module that does not exist is a crash of its work."""
     with runner_of(build, folder) as runner:
-        unnamed = Work(WorkKey(1), "tests.helpers.nowhere:count", 1)
+        unnamed = Work(WorkKey(1), "hpsearch.testing.nowhere:count", 1)
         given = finished(runner, job(0, "nobody"), unnamed, job(2, "count", 1))
     kinds = [type(events[-1]) for events in given.values()]
     assert kinds == [WorkCrashed, WorkCrashed, WorkFinished]
 
 
-EVERYWHERE: Sequence[Check] = (
+_EVERYWHERE: Sequence[Promise] = (
     events_come_in_order_and_end_with_finished,
     more_work_than_workers_is_all_done,
     events_bear_the_attempt_of_their_work,
@@ -311,6 +339,7 @@ EVERYWHERE: Sequence[Check] = (
 
 
 def workers_work_at_the_same_time(build: Build, folder: Path) -> None:
+    """As many pieces of work run at the same time as there are workers."""
     path = folder / "go"
     with runner_of(build, folder, workers=2) as runner:
         for cohort in range(2):
@@ -320,6 +349,7 @@ def workers_work_at_the_same_time(build: Build, folder: Path) -> None:
 
 
 def each_worker_is_set_up_by_itself(build: Build, folder: Path) -> None:
+    """Every worker does the set-up of its work."""
     noted, go = str(folder / "set up"), folder / "go"
     wanted = SetUp(f"{_WORK}:set_up", noted)
     with runner_of(build, folder, workers=2) as runner:
@@ -333,6 +363,7 @@ def each_worker_is_set_up_by_itself(build: Build, folder: Path) -> None:
 
 
 def a_fresh_worker_is_set_up_again(build: Build, folder: Path) -> None:
+    """The worker in the place of a dead one does the set-up anew."""
     noted = str(folder / "set up")
     wanted = SetUp(f"{_WORK}:set_up", noted)
     with runner_of(build, folder) as runner:
@@ -344,6 +375,7 @@ def a_fresh_worker_is_set_up_again(build: Build, folder: Path) -> None:
 
 
 def torch_computes_with_the_threads_it_is_given(build: Build, folder: Path) -> None:
+    """The set-up of networks sets the number of threads."""
     with runner_of(build, folder, threads=2) as runner:
         wanted = set_up(threads=2)
         assert events_of(runner, replace(job(0, "threads"), set_up=wanted)) == [2, FINISHED]
@@ -361,6 +393,7 @@ def _death(
 
 
 def what_cannot_be_sent_is_an_event(build: Build, folder: Path) -> None:
+    """An event that cannot be pickled is a crash of its work, and other work goes on."""
     with runner_of(build, folder) as runner:
         (crash,), after = finished(runner, job(1, "unspeakable"), job(2, "count", 1)).values()
     assert isinstance(crash, WorkCrashed)
@@ -369,6 +402,7 @@ def what_cannot_be_sent_is_an_event(build: Build, folder: Path) -> None:
 
 
 def a_worker_that_died_while_it_had_nothing_to_do_is_replaced(build: Build, folder: Path) -> None:
+    """Work goes to a living worker."""
     with runner_of(build, folder) as runner:
         pid, _ = events_of(runner, job(0, "process", 0.0))
         os.kill(pid, signal.SIGKILL)
@@ -392,12 +426,14 @@ def _hang(how: str, build: Build, folder: Path) -> None:
 
 
 def time_is_counted_from_where_the_work_says_that_it_has_begun(build: Build, folder: Path) -> None:
+    """Starting a worker and preparing data do not count."""
     with runner_of(build, folder) as runner:  # the first worker takes longer than that to start
         given = events_of(runner, replace(job(0, "prepare", 1.0), seconds=0.5))
     assert given == ["begun", FINISHED]
 
 
 def the_others_go_on_while_one_hangs(build: Build, folder: Path) -> None:
+    """The time limit of one piece of work concerns no other."""
     with runner_of(build, folder, workers=2) as runner:
         others = [job(cohort, "count", 50) for cohort in range(1, 6)]
         given = finished(runner, replace(job(0, "hang", "asleep"), seconds=0.5), *others)
@@ -406,6 +442,7 @@ def the_others_go_on_while_one_hangs(build: Build, folder: Path) -> None:
 
 
 def too_much_memory_is_an_event_and_the_worker_goes_on(build: Build, folder: Path) -> None:
+    """Work beyond the limit of memory fails by itself."""
     with runner_of(build, folder, memory=10**9) as runner:
         wanted = set_up(threads=1)
         works = [
@@ -419,6 +456,7 @@ def too_much_memory_is_an_event_and_the_worker_goes_on(build: Build, folder: Pat
 
 
 def a_worker_that_grows_is_replaced_by_a_fresh_one(build: Build, folder: Path) -> None:
+    """What leaks memory is kept small by new workers."""
     with runner_of(build, folder) as runner:
         given = finished(runner, *(job(cohort, "leak", 90) for cohort in range(10)))
     pids = [events[0] for events in given.values()]
@@ -428,6 +466,7 @@ def a_worker_that_grows_is_replaced_by_a_fresh_one(build: Build, folder: Path) -
 
 
 def no_worker_is_left_when_it_is_over(build: Build, folder: Path) -> None:
+    """All processes are gone when the runner is left."""
     with runner_of(build, folder, workers=2) as runner:
         for cohort in range(2):
             runner.submit(job(cohort, "process", 600.0))
@@ -437,23 +476,23 @@ def no_worker_is_left_when_it_is_over(build: Build, folder: Path) -> None:
 
 
 def requests_to_end_are_the_coordinators_affair(build: Build, folder: Path) -> None:
+    """SIGINT and SIGTERM do not disturb a worker."""
     with runner_of(build, folder) as runner:
         assert events_of(runner, job(0, "ignores_requests")) == [True, FINISHED]
 
 
 _OUT_OF_MEMORY = "SIGKILL (out of memory?)"
 
-IN_PROCESSES: Mapping[str, Check] = {
-    "workers work at the same time": workers_work_at_the_same_time,
-    "each worker is set up by itself": each_worker_is_set_up_by_itself,
-    "a fresh worker is set up again": a_fresh_worker_is_set_up_again,
-    "threads": torch_computes_with_the_threads_it_is_given,
-    "no worker is left": no_worker_is_left_when_it_is_over,
-    "requests to end": requests_to_end_are_the_coordinators_affair,
-}
-"""What concerns processes, for runners that do work in processes of their own."""
+_IN_PROCESSES: Sequence[Promise] = (
+    workers_work_at_the_same_time,
+    each_worker_is_set_up_by_itself,
+    a_fresh_worker_is_set_up_again,
+    torch_computes_with_the_threads_it_is_given,
+    no_worker_is_left_when_it_is_over,
+    requests_to_end_are_the_coordinators_affair,
+)
 
-FAULTS: Mapping[str, Check] = {
+_FAULTS: Mapping[str, Promise] = {
     "code 3": partial(_death, "leave", 3, "its process ended with code 3", [0, 1, 2]),
     "code 0": partial(_death, "leave", 0, "its process ended with code 0", [0, 1, 2]),
     "SystemExit": partial(_death, "quit_politely", 4, "its process ended with code 4", [1]),
@@ -473,4 +512,26 @@ FAULTS: Mapping[str, Check] = {
     "too much memory": too_much_memory_is_an_event_and_the_worker_goes_on,
     "a leak": a_worker_that_grows_is_replaced_by_a_fresh_one,
 }
-"""What concerns the death of processes, and limits of time and memory."""
+
+
+def checks(build: Build) -> list[Check[Build]]:
+    """Return the checks of a runner, given what builds it: such as `LocalOptions().build`."""
+    return [_check(one.__name__, one, build) for one in _EVERYWHERE]
+
+
+def process_checks(build: Build) -> list[Check[Build]]:
+    """Return the checks of a runner that does work in processes of its own."""
+    return [_check(one.__name__, one, build) for one in _IN_PROCESSES]
+
+
+def fault_checks(build: Build) -> list[Check[Build]]:
+    """Return checks of what happens where such a process dies, hangs or grows too large."""
+    return [_check(name, one, build) for name, one in _FAULTS.items()]
+
+
+def _check(name: str, promise: Promise, build: Build) -> Check[Build]:
+    def in_an_empty_folder(build: Build) -> None:
+        with TemporaryDirectory() as folder:
+            promise(build, Path(folder))
+
+    return Check(name, in_an_empty_folder, build)

@@ -1,0 +1,476 @@
+"""Files of version 6: read and shown as they are, and resumed as files of this version."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from hpsearch.cli import cli
+from hpsearch.errors import EXIT_CONFIG_DIFFERS, EXIT_DAMAGED, EXIT_OK, DamagedStudy, DiskFull
+from hpsearch.study import files
+from hpsearch.study.artefacts import FOLDER, Artefacts
+from hpsearch.study.history import History
+from hpsearch.study.layout import VERSION
+from hpsearch.study.store import CONFIG, FILE, Session, Store, StudyRecord, TestEvaluation, read
+from hpsearch.study.trial import Done, Epoch, Failed, FailureKind, Replicate, Result, Trial
+from tests.helpers import version6
+from tests.helpers.boards import BOARDS, GOLDEN, study_lines
+from tests.helpers.disk import largest
+from tests.helpers.faulty import TIMEOUT, Undertaking
+from tests.helpers.studies import META
+from tests.helpers.tally import Tally
+from tests.search.test_golden_boards import ALIKE
+
+ROOT = Path(__file__).parents[2]
+STORED = ("6-finished", "6-interrupted")
+BOARD = (GOLDEN / "bayes-halving.txt").read_text(encoding="utf-8").splitlines()
+needs_losses = pytest.mark.skipif(not ALIKE, reason="the losses were made on another processor")
+
+
+def version(folder: Path) -> int:
+    """Return the version of a study's file, which stands in its header."""
+    return int.from_bytes((folder / FILE).read_bytes()[60:64])
+
+
+def state(folder: Path) -> Mapping[str, bytes]:
+    """Return the files of a folder and of those below it."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def hpsearch(*arguments: object) -> int:
+    """Run a command in this process; return its exit code."""
+    code = cli.main([*map(str, arguments)], standalone_mode=False)
+    assert isinstance(code, int)
+    return code
+
+
+def resumed(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """Resume a study by the command line."""
+    command = [sys.executable, "-m", "hpsearch", "resume", str(folder), *flags]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT)
+
+
+class TestReading:
+    def test_the_stored_studies_are_what_their_board_says(self, tmp_path: Path) -> None:
+        found = study_lines(version6.stored("6-finished", tmp_path / "finished"))
+        assert found == BOARD
+        half = study_lines(version6.stored("6-interrupted", tmp_path / "interrupted"))
+        assert half == BOARD[: len(half)]
+        assert 0 < len(half) < len(BOARD)
+
+    def test_what_words_said_is_in_records(self, tmp_path: Path) -> None:
+        study = read(version6.stored("6-finished", tmp_path / "study"))
+        origins = [trial.origin for trial in study.history.trials]
+        expected = ["picked", "default", *["random"] * 7, *["promoted"] * 6, *["repeat"] * 4]
+        assert origins == expected
+        assert (study.meta.objective, study.meta.metric) == ("networks", "accuracy")
+        assert study.meta.has_cost
+        (evaluation,) = study.evaluations
+        assert evaluation.number == 6
+        last = study.history.results[14]
+        assert isinstance(last, Done)
+        assert evaluation.weights == last.weights
+
+    @pytest.mark.parametrize("name", STORED)
+    def test_it_is_shown_and_exported_and_stays_as_it_was(
+        self, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = version6.stored(name, tmp_path / "study")
+        before = state(folder)
+        printed = {}
+        for arguments in (
+            ("leaderboard",),
+            *(("leaderboard", "--format", kind) for kind in ("csv", "json", "md")),
+            ("show",),
+            ("show", 3),
+            ("show", "--json"),
+            ("show", 3, "--json"),
+        ):
+            command, *rest = arguments
+            code = hpsearch(command, folder, *rest)
+            said = capsys.readouterr()
+            assert (code, said.err) == (EXIT_OK, ""), arguments
+            printed[arguments] = said.out
+            assert state(folder) == before
+        rows = list(csv.DictReader(io.StringIO(printed["leaderboard", "--format", "csv"])))
+        assert len(rows) == 9
+        board = json.loads(printed["leaderboard", "--format", "json"])
+        assert board["schema_version"] == 2
+        assert {row["state"] for row in board["trials"]} <= {"done", "pruned"}
+        assert json.loads(printed["show", 3, "--json"])["origin"] == "random"
+
+    def test_all_that_version_6_knew_is_read(self, tmp_path: Path) -> None:
+        study = everything()
+        version6.write(tmp_path / "study", study)
+        found = read(tmp_path / "study")
+        assert repr(found) == repr(study)  # with equal names for equal floats, NaN included
+
+    def test_a_changed_letter_is_damage(self, tmp_path: Path) -> None:
+        folder = version6.stored("6-finished", tmp_path / "study")
+        data = (folder / FILE).read_bytes()
+        assert data.count(b"hand-picked") == 1
+        (folder / FILE).write_bytes(data.replace(b"hand-picked", b"hand-ticked"))
+        refused(folder, "not what was written")
+
+    @pytest.mark.parametrize(("number", "age"), [(5, "older"), (VERSION + 1, "newer")])
+    def test_other_versions_are_refused(self, number: int, age: str, tmp_path: Path) -> None:
+        folder = version6.stored("6-finished", tmp_path / "study")
+        data = bytearray((folder / FILE).read_bytes())
+        data[60:64] = number.to_bytes(4)
+        (folder / FILE).write_bytes(data)
+        words = f"is of version {number}; this hpsearch reads versions 6 to {VERSION}"
+        problem = refused(folder, words)
+        assert problem.value.problems[0].help == f"use the {age} hpsearch that made it"
+
+
+def everything() -> StudyRecord:
+    """Return a study with all that there was in version 6."""
+    curve = (Epoch(1, 1, 1.0, 0.5, math.nan), Epoch(1, 2, math.nan, math.nan, math.nan))
+    kinds: tuple[FailureKind, ...] = ("diverged", "error", "timeout", "memory", "killed")
+    trials = [
+        Trial(0, {"lr": 0.1, "norm": True}, "default", 0, 0, origin="default"),
+        Trial(1, {"lr": 0.2, "depth": 1}, "near the best 3", 0, 1, origin="guided", seed_group=4),
+        Trial(2, {}, "grid", 0, 2, origin="grid"),
+        Trial(3, {}, "a word of its own", 0, 3, origin="strategy", until_epoch=3),
+        Trial(4, {}, "expected improvement 2 (3 trials)", 0, 4, None, 0, 2.5, origin="model"),
+        Trial(5, {"lr": 0.1}, "confirm, round 1 of 2", 1, 5, 0, 1, origin="repeat"),
+        Trial(6, {}, "one of the best 1 of 2 at epoch 3", 1, 6, 3, 0, None, 3, 9, 1, "promoted"),
+        *(
+            Trial(7 + k, {}, "random", 2, 7 + k, origin="random")
+            for k, _ in enumerate([*kinds, "pending"])
+        ),
+    ]
+    replicates = tuple(Replicate(k, fold, 0.25, math.nan, 7) for k in (0, 1) for fold in (0, 1))
+    done = Done(0.5, math.nan, 1.0, 2e9, 30, 9, 7)
+    results: dict[int, Result] = {
+        0: replace(done, loss_se=0.1, replicates=replicates, artefacts={"weights": "ab" * 32}),
+        1: replace(done, curve=tuple(at for at in curve if at.epoch == 1)),
+        3: replace(done, paused=True),
+    }
+    for number, kind in enumerate(kinds, 7):
+        its_curve = tuple(replace(at, number=number) for at in curve)
+        results[number] = Failed(kind, f"a reason: {number}", 0.5, its_curve)
+    history = History(tuple(trials), {number: results[number] for number in sorted(results)})
+    evaluations = (TestEvaluation(0, 0.5, 0.75, "ab" * 32), TestEvaluation(1, math.nan, math.nan))
+    return StudyRecord(META, history, evaluations, (Session(1.5, 130), Session(2.0, 0)))
+
+
+def refused(folder: Path, words: str) -> pytest.ExceptionInfo[DamagedStudy]:
+    """See that nobody can use a study, that it is said why, and that it stays as it is."""
+    before = state(folder)
+    for use in (read, Store.open):
+        with pytest.raises(DamagedStudy, match=words) as problem:
+            use(folder)
+        assert problem.value.exit_code == EXIT_DAMAGED
+    for command in ("leaderboard", "show", "resume"):
+        assert hpsearch(command, folder) == EXIT_DAMAGED
+    assert state(folder) == before
+    return problem
+
+
+class TestWriting:
+    @pytest.mark.parametrize("name", STORED)
+    def test_it_becomes_one_of_this_version_and_says_the_same(
+        self, name: str, tmp_path: Path
+    ) -> None:
+        folder = version6.stored(name, tmp_path / "study")
+        before = read(folder)
+        assert version(folder) == 6
+        with Store.open(folder) as store:
+            assert store.study() == before
+            store.record_session(Session(1.0, 0))
+        assert version(folder) == VERSION
+        after = read(folder)
+        assert replace(after, sessions=before.sessions) == before
+        assert after.sessions == (*before.sessions, Session(1.0, 0))
+        assert sorted(path.name for path in folder.iterdir()) == [FILE, "study.lock"]
+
+    def test_all_that_version_6_knew_is_kept(self, tmp_path: Path) -> None:
+        version6.write(tmp_path / "study", everything())
+        Store.open(tmp_path / "study").close()
+        assert version(tmp_path / "study") == VERSION
+        assert repr(read(tmp_path / "study")) == repr(everything())
+
+    def test_a_journal_that_a_kill_has_left_is_read_as_well(self, tmp_path: Path) -> None:
+        folder = version6.stored("6-finished", tmp_path / "study")
+        with_journal = tmp_path / "killed"
+        connection = version6.opened(folder)
+        connection.execute("PRAGMA journal_mode = WAL")
+        version6.change(folder, "INSERT INTO session (wall_seconds, exit) VALUES (7.0, 130)")
+        shutil.copytree(folder, with_journal)
+        connection.close()
+        assert (with_journal / f"{FILE}-wal").stat().st_size
+        assert read(with_journal).sessions[-1] == Session(7.0, 130)
+        Store.open(with_journal).close()
+        assert read(with_journal).sessions[-1] == Session(7.0, 130)
+        assert sorted(path.name for path in with_journal.iterdir()) == [FILE, "study.lock"]
+
+    def test_a_full_disk_leaves_it_as_it_was(self, tmp_path: Path) -> None:
+        folder = version6.stored("6-finished", tmp_path / "study")
+        with_files(folder)
+        before, whole = state(folder), read(folder)
+        with largest(20_000), pytest.raises(DiskFull):
+            Store.open(folder)
+        assert before.items() <= state(folder).items()
+        with Store.open(folder) as store:
+            assert said(store.study()) == said(whole)
+        complete(folder)
+
+
+# Files beside the study. Those of trial 3 are its last segment's (trial 13), as in version 6.
+_WEIGHTS = {0: b"of trial 0", 3: b"of trial 13, which goes on with 3", 6: b"of trial 14", 9: b"old"}
+_LAST = {0: 0, 3: 13, 6: 14}
+# What trainings had paused with, by their last segment so far.
+_PAUSES = {
+    number: version6.with_digest(save({"best/w": torch.arange(3.0)}, {"run": f"of {number}"}))
+    for number in (4, 10, 11)
+}
+
+
+def with_files(folder: Path) -> None:
+    """Put weights and pauses beside a study of version 6, and something that is not its own."""
+    old = folder / "weights"
+    old.mkdir()
+    for run, data in _WEIGHTS.items():
+        (old / f"{run}.safetensors").write_bytes(data)
+    for run, trial in _LAST.items():
+        digest = sha256(_WEIGHTS[run]).hexdigest()
+        version6.change(folder, "UPDATE trial SET weights = ? WHERE number = ?", digest, trial)
+    (old / "4.0.0.1.pause.safetensors").write_bytes(_PAUSES[4])
+    (old / "4.0.0.3.pause.safetensors").write_bytes(_PAUSES[11])
+    damaged = bytearray(_PAUSES[10])
+    damaged[-1] ^= 1
+    (old / "8.0.0.3.pause.safetensors").write_bytes(damaged)
+    (old / "5.0.0.3.pause.safetensors").write_bytes(b"no such file")
+    (old / "7.safetensors.123.tmp").write_bytes(b"half")
+
+
+def complete(folder: Path) -> None:
+    """See that nothing is lost, and that all of it is where this version looks for it."""
+    artefacts, history = Artefacts(folder / FOLDER), read(folder).history
+    for run, trial in _LAST.items():
+        result = history.results[trial]
+        assert isinstance(result, Done)
+        assert result.weights is not None
+        assert artefacts.read(result.weights) == _WEIGHTS[run]
+    paused = {
+        (trial.number, name): artefacts.read(digest)
+        for trial in history.trials
+        for name, digest in history.results[trial.number].artefacts.items()  # type: ignore[union-attr]
+        if name != "weights"
+    }
+    assert paused == {(4, "pause 0.0"): _PAUSES[4], (11, "pause 0.0"): _PAUSES[11]}
+    assert not (folder / "weights").exists()
+
+
+def said(study: StudyRecord) -> str:
+    """Return what a study says, less what its trainings had paused with."""
+    trials = study.history.trials
+    results = {
+        number: replace(result, artefacts={"weights": str(result.weights)})
+        for number, result in study.history.results.items()
+        if isinstance(result, Done)
+    }
+    return repr((study.meta, trials, results, study.evaluations, study.sessions))
+
+
+class TestFiles:
+    def test_they_become_artefacts(self, tmp_path: Path) -> None:
+        folder = version6.stored("6-finished", tmp_path / "study")
+        with_files(folder)
+        whole = read(folder)
+        with Store.open(folder) as store:
+            assert said(store.study()) == said(whole)
+        complete(folder)
+        names = {path.name for path in (folder / FOLDER).iterdir()}
+        assert {sha256(data).hexdigest() for data in _WEIGHTS.values()} < names
+        assert all((sha256((folder / FOLDER / n).read_bytes()).hexdigest() == n) for n in names)
+
+    def test_what_is_somebody_elses_stays(self, tmp_path: Path) -> None:
+        folder = version6.stored("6-finished", tmp_path / "study")
+        with_files(folder)
+        (folder / "weights" / "notes.txt").write_text("mine")
+        Store.open(folder).close()
+        assert [path.name for path in (folder / "weights").iterdir()] == ["notes.txt"]
+
+    def test_what_belongs_to_no_result_yet_is_left_out(self, tmp_path: Path) -> None:
+        """A segment that was killed is run again, and then names what it leaves itself."""
+        study = everything()
+        version6.write(tmp_path / "study", study)
+        (tmp_path / "study" / "weights").mkdir()
+        name = "3.0.0.9.pause.safetensors"  # of trial 6, which is pending
+        data = _PAUSES[10]
+        (tmp_path / "study" / "weights" / name).write_bytes(data)
+        done = Done(0.5, 0.5, 1.0, 2e9, 30, 9, 7, artefacts={"pause 0.0": sha256(data).hexdigest()})
+        with Store.open(tmp_path / "study") as store:
+            assert repr(store.study()) == repr(study)
+            store.record_results({6: done})
+        assert read(tmp_path / "study").history.results[6] == done
+
+    def test_a_kill_at_any_step_loses_nothing(self, tmp_path: Path) -> None:
+        """The k-th time that something on the disk is changed, the process is killed."""
+        begun = version6.stored("6-finished", tmp_path / "begun")
+        with_files(begun)
+        whole, code, steps = read(begun), -signal.SIGKILL, 0
+        while code == -signal.SIGKILL:
+            folder = tmp_path / str(steps)
+            shutil.copytree(begun, folder)
+            command = [sys.executable, "-c", _KILLED, str(folder), str(steps)]
+            code = subprocess.run(command, cwd=ROOT, timeout=TIMEOUT, check=False).returncode
+            assert said(read(folder)) == said(whole)
+            if code and version(folder) == 6:
+                assert {path.name for path in (folder / "weights").iterdir()} >= {
+                    f"{run}.safetensors" for run in _WEIGHTS
+                }
+            if code:
+                with Store.open(folder) as store:
+                    assert said(store.study()) == said(whole)
+                    files.sweep(folder)
+                if (folder / "weights").exists():  # it was killed after its last step but one
+                    shutil.rmtree(folder / "weights")
+            complete(folder)
+            steps += 1
+        assert code == 0
+        assert steps > 20
+
+
+# Opens a study, and is killed before the k-th change of a file, or statement.
+_KILLED = """
+import os, signal, sqlite3, sys
+from functools import partial
+from pathlib import Path
+from hpsearch.study.store import Store
+left = int(sys.argv[2])
+def struck(function):
+    def wrapped(*given, **more):
+        global left
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        left -= 1
+        return function(*given, **more)
+    return wrapped
+for name in ("replace", "unlink", "rmdir", "fsync", "mkdir"):
+    setattr(os, name, struck(getattr(os, name)))
+class Connection(sqlite3.Connection):
+    def execute(self, sql, *values):
+        if sql.split()[0] in ("COMMIT", "PRAGMA", "CREATE", "UPDATE"):
+            return struck(super().execute)(sql, *values)
+        return super().execute(sql, *values)
+real = sqlite3.connect
+sqlite3.connect = lambda *given, **more: real(*given, **more, factory=Connection)
+with Store.open(Path(sys.argv[1])):
+    left = -1
+"""
+
+
+class TestResuming:
+    def test_a_finished_study_stays_as_it_is(self, tmp_path: Path) -> None:
+        folder = version6.stored("6-finished", tmp_path / "study")
+        before = read(folder)
+        done = resumed(folder)
+        assert done.returncode == EXIT_OK, done.stderr
+        assert study_lines(folder) == BOARD
+        after = read(folder)
+        assert (after.meta, after.evaluations) == (before.meta, before.evaluations)
+        assert after.sessions[:-1] == before.sessions
+        assert version(folder) == VERSION
+
+    @needs_losses
+    def test_an_interrupted_study_ends_with_the_board_of_one_that_was_not(
+        self, tmp_path: Path
+    ) -> None:
+        """What its trainings had paused with is found again by a search that is killed there."""
+        (tmp_path / "new").mkdir()
+        (tmp_path / "new" / "space.yaml").write_text(BOARDS["bayes-halving"].text)
+        search = Undertaking(tmp_path / "new" / "it", Tally(), *halving(tmp_path / "new"))
+        assert search.start("after-results-commit", 3).wait(TIMEOUT) == -signal.SIGKILL
+        folder = version6.stored("6-interrupted", tmp_path / "study")
+        assert study_lines(tmp_path / "new" / "it" / "study") == study_lines(folder)
+        version6.write_files(tmp_path / "new" / "it" / "study", beside=folder)
+        done = resumed(folder)
+        assert done.returncode == EXIT_OK, done.stderr
+        assert "trained again" not in done.stderr
+        assert study_lines(folder) == BOARD
+
+    @needs_losses
+    def test_without_its_files_it_trains_again_what_had_paused(self, tmp_path: Path) -> None:
+        """Alone, and not in a cohort: so losses have other roundings, and all else is the same."""
+        folder = version6.stored("6-interrupted", tmp_path / "study")
+        done = resumed(folder)
+        assert done.returncode == EXIT_OK, done.stderr
+        assert done.stderr.count("is trained again from its start") == 4
+        found = study_lines(folder)
+        assert [without_loss(line) for line in found] == [without_loss(line) for line in BOARD]
+        losses, expected = ([loss(line) for line in lines] for lines in (found, BOARD))
+        assert losses == pytest.approx(expected, rel=1e-4)
+
+    @pytest.mark.parametrize("is_edited", [False, True])
+    def test_a_key_of_another_strategy_is_accepted_as_stored(
+        self, is_edited: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = version6.stored("6-finished", tmp_path / "study")
+        text = read(folder).meta.config + "search: {rounds: 3, points: 7}\n"
+        version6.change(folder, "UPDATE study SET config = ?", text)
+        if is_edited:  # as a person may, who raises a limit
+            edited = text.replace("points: 7", "points: 7, max_retries: 3")
+            (folder / CONFIG).write_text(edited)
+        for arguments in (("leaderboard", folder), ("show", folder), ("show", folder, 3)):
+            assert hpsearch(*arguments) == EXIT_OK
+            assert capsys.readouterr().err == ""
+        done = resumed(folder)
+        assert done.returncode == EXIT_OK, done.stderr
+        assert study_lines(folder) == BOARD
+        assert read(folder).meta.config == (edited if is_edited else text)
+
+    def test_one_that_asked_other_questions_is_shown_and_not_resumed(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = version6.stored("6-interrupted", tmp_path / "study")
+        with Store.open(folder) as store:
+            meta = store.study().meta
+            store.amend(replace(meta, semantics=meta.semantics - 1))
+        begun = json.loads(meta.versions)["hpsearch"]
+        before = read(folder)
+        for command in ("leaderboard", "show"):
+            assert hpsearch(command, folder) == EXIT_OK
+        capsys.readouterr()
+        assert hpsearch("resume", folder) == EXIT_CONFIG_DIFFERS == 78
+        said = capsys.readouterr()
+        assert not said.out
+        assert said.err.startswith("error[E178]: ")
+        assert f"was begun by hpsearch {begun}, which asked other questions" in said.err
+        assert f"it is finished by hpsearch {begun}" in said.err
+        assert read(folder) == before
+
+
+def halving(folder: Path) -> tuple[str, ...]:
+    """Return the command of the stored studies."""
+    strategy, *flags = BOARDS["bayes-halving"].command
+    return (strategy, str(folder / "space.yaml"), *flags, "--device", "cpu", "--workers", "1")
+
+
+def without_loss(line: str) -> str:
+    """Return a line of a board less its loss and its standard error."""
+    head, brace, rest = line.partition("}")
+    facts = rest.split()
+    return " ".join([head + brace, *facts[:3], *facts[5:]])
+
+
+def loss(line: str) -> float:
+    """Return the loss in a line of a board."""
+    return float.fromhex(line.partition("}")[2].split()[3])
