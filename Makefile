@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test test-slow check bench bench-engine bench-search bench-halving bench-time pictures faults clean
+.PHONY: install run test test-slow check docs bench bench-engine bench-search bench-halving bench-time pictures faults clean
 
 install: .venv/installed  ## the package, editable, with what its tests need, at pinned versions
 
@@ -26,6 +26,9 @@ test: check  ## lint, types, and all tests but the slow ones
 test-slow: install  ## what takes minutes, and real MNIST where HPSEARCH_DATA names it
 	$(BIN)/pytest -m slow
 
+docs: install  ## the pages that are written from the code: settings, configuration, command line
+	$(BIN)/python docs/generate.py
+
 faults: .venv/bench  ## kill searches (and Optuna's) again and again, spoil files, plant faults: nothing lost, nobody let in
 	$(BIN)/pytest -m 'faults or group'
 
@@ -47,7 +50,7 @@ bench-time: .venv/bench  ## what a minute on one core comes to, against Optuna d
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
-pictures: install  ## every comparison of docs/comparisons.md: tables, and pictures in docs/pictures
+pictures: install  ## every comparison of docs/benchmarks/comparisons.md: tables, and pictures in docs/pictures
 	for each in inits optimizers regularizers skips rnn bayesian search; do $(BIN)/python -m experiments.compare_$$each || exit 1; done
 
 clean:

@@ -41,8 +41,7 @@ def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 _COUNT = click.IntRange(min=1)
-_RUNNERS = ("local", "inline")  # the names in hpsearch.runners.RUNNERS, which loads too much
-_SURROGATES = ("gp", "ann")  # the names in hpsearch.strategies.SURROGATES, likewise
+_SURROGATES = ("gp", "ann")  # the names in hpsearch.strategies.SURROGATES, which loads too much
 
 _output = _all_of(
     _flag("--json", is_flag=True, help="Print one JSON object instead of the table."),
@@ -60,7 +59,7 @@ _running = _all_of(
     ),
     _flag(
         "--runner",
-        type=click.Choice(_RUNNERS),
+        metavar="[local|inline]",  # the table of runners, which loads too much, says what there is
         help="Run trials in processes of their own (local), or in this one (inline).",
     ),
     _flag("--trial-timeout", metavar="T", help="The longest that a trial may take: 90s, 10m."),

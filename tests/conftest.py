@@ -1,4 +1,4 @@
-"""The tally of faults: a fixture to count with, and the table at the end."""
+"""The tally of faults, as a fixture to count with and as a table at the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Generator
 import pytest
 
 from tests.helpers.tally import TALLIES, Tallies
+
+pytest.register_assert_rewrite("hpsearch.testing")  # its checks fail as those in here do
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -50,7 +50,7 @@ from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.files import sweep, unwritable
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import Session, Store, StudyRecord, TestEvaluation
-from hpsearch.study.trial import Done, Notice
+from hpsearch.study.trial import Done, Notice, Result
 
 _SHOWN = 10  # rows of the board after a search
 _POLL = 0.2  # seconds between looks at the signals
@@ -208,7 +208,7 @@ class _Keeper:
         self.held = held
         self._store, self._objective = store, plan.objective
         self._artefacts = Artefacts(store.folder / FOLDER)
-        self._recorded: set[str] = set()
+        self._recorded = _digests(store.history().results.values())
 
     def clean(self) -> None:
         """Remove all that is not needed, also what a killed run has left, while nothing runs."""
@@ -222,11 +222,16 @@ class _Keeper:
 
         What belongs to no result yet stays: other cohorts are running.
         """
-        done = (result for result in event.results.values() if isinstance(result, Done))
-        self._recorded |= {digest for one in done for digest in one.artefacts.values()}
+        self._recorded |= _digests(event.results.values())
         doomed = self._recorded - {*self._objective.kept(event.history), *self.held}
         self._artefacts.remove(doomed.__contains__)
         self._recorded -= doomed
+
+
+def _digests(results: Iterable[Result]) -> set[str]:
+    """Return the digests of all artefacts that these results name."""
+    done = (result for result in results if isinstance(result, Done))
+    return {digest for one in done for digest in one.artefacts.values()}
 
 
 def _traceback(event: object) -> str:

@@ -1,4 +1,8 @@
-"""How the settings of a file depend on one another: what has a meaning with what, `when`, constraints."""
+"""The space of a file: how its settings depend on one another.
+
+A setting may have a meaning only with some values of another (the engine says which), or only
+`when` a person says so, and constraints leave out points.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,18 @@ Conditions = dict[str, dict[str, tuple[Value, ...]]]
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What is understood so far: the settings that are fixed, and those that are searched."""
+class ParsedSettings:
+    """The settings of a file, each understood by itself.
+
+    Attributes:
+        keys: the keys of the file.
+        fixed: the settings with one value.
+        parameters: the settings that are searched.
+        diagnostics: where mistakes are noted.
+        needs: for each setting that is not always used, its parents and the values of these with
+            which it is.
+        excludes: pairs of values that do not go together.
+    """
 
     keys: ConfigFile
     fixed: Params
@@ -29,76 +43,83 @@ class Parts:
     excludes: Sequence[tuple[tuple[str, Value], tuple[str, Value]]] = EXCLUDES
 
     def lost(self, name: str) -> bool:
-        """Whether the file says something of a setting that a mistake keeps from being known."""
+        """Return whether the file says something of a setting that a mistake keeps unknown."""
         return any(
             (section,) in self.diagnostics.paths or self.diagnostics.within((section, name))
             for section in ("train", "parameters")
         )
 
     def like(self, name: str) -> str:
-        """The known setting that a name is a slip of, as a hint."""
+        """Return a hint that names the known setting of which a name is a slip, or nothing."""
         near = closest(name, [*self.parameters, *self.fixed])
         return f"did you mean '{near}'?" if near else ""
 
 
-def space(parts: Parts) -> Space:
-    """The space, with the mistakes in its conditions and constraints noted."""
-    for name in parts.fixed:
-        _needed(name, parts)
+def build_space(parsed: ParsedSettings) -> Space:
+    """Return the space, and note the mistakes in its conditions and constraints."""
+    for name in parsed.fixed:
+        _needed(name, parsed)
     conditions: Conditions = {}
-    for name in parts.parameters:
-        conditions[name] = _needed(name, parts)
-        if not parts.diagnostics.within(("parameters", name)):
-            for parent, wanted in (parts.keys.parameters[name].when or {}).items():
+    for name in parsed.parameters:
+        conditions[name] = _needed(name, parsed)
+        if not parsed.diagnostics.within(("parameters", name)):
+            for parent, wanted in (parsed.keys.parameters[name].when or {}).items():
                 _narrow(
                     name,
                     parent,
                     wanted if isinstance(wanted, list) else [wanted],
                     conditions[name],
-                    parts,
+                    parsed,
                 )
-    order = _parents_first(parts, conditions)
+    order = _parents_first(parsed, conditions)
     needed = {name: needs for name, needs in conditions.items() if needs}
     priors = {
         name: parameter.nearest(prior)
         for name, parameter in order.items()
-        if (prior := parts.keys.parameters[name].prior) is not None
+        if (prior := parsed.keys.parameters[name].prior) is not None
         and prior in parameter  # else it is noted
     }
-    return Space(order, needed, (*_exclusions(parts), *_constraints(parts)), parts.fixed, priors)
+    return Space(order, needed, (*_exclusions(parsed), *_constraints(parsed)), parsed.fixed, priors)
 
 
-def _exclusions(parts: Parts) -> Iterator[Expression]:
-    """Constraints that keep apart what does not go together; a mistake where nothing else is possible."""
-    for (name, value), (other, its) in parts.excludes:
-        if name not in parts.parameters and other not in parts.parameters:
-            if parts.fixed.get(name) == value and parts.fixed.get(other) == its:
-                section = "train" if other in parts.keys.train else "parameters"
+def _exclusions(parsed: ParsedSettings) -> Iterator[Expression]:
+    """Give constraints that keep apart what does not go together.
+
+    Where nothing else is possible, since both values are fixed, that is a mistake.
+    """
+    for (name, value), (other, its) in parsed.excludes:
+        if name not in parsed.parameters and other not in parsed.parameters:
+            if parsed.fixed.get(name) == value and parsed.fixed.get(other) == its:
+                section = "train" if other in parsed.keys.train else "parameters"
                 message = f"'{other}: {its}' does not go with '{name}: {value}'"
-                parts.diagnostics.add(
+                parsed.diagnostics.add(
                     "E044", message, (section, other), help="change one of the two"
                 )
-        elif {name, other} <= {*parts.parameters, *parts.fixed}:
+        elif {name, other} <= {*parsed.parameters, *parsed.fixed}:
             yield Expression(f"not ({name} == {value!r} and {other} == {its!r})")
 
 
-def _needed(name: str, parts: Parts) -> dict[str, tuple[Value, ...]]:
-    """The values of other settings with which this one is used; a mistake where there are none."""
+def _needed(name: str, parsed: ParsedSettings) -> dict[str, tuple[Value, ...]]:
+    """Return the values of other settings with which this one is used.
+
+    Where they never have such values, that is a mistake.
+    """
     conditions = {}
-    for parent, users in parts.needs.get(name, {}).items():
-        if parent in parts.parameters:
-            possible = tuple(parts.parameters[parent].values() or ())
-        elif parts.lost(parent):
+    for parent, users in parsed.needs.get(name, {}).items():
+        if parent in parsed.parameters:
+            possible = tuple(parsed.parameters[parent].values() or ())
+        elif parsed.lost(parent):
             continue
         else:
-            possible = (parts.fixed.get(parent, default(parent, {})),)
+            possible = (parsed.fixed.get(parent, default(parent, {})),)
         options = tuple(value for value in possible if value in users)
         if not options:
-            usual = "" if parent in parts.parameters or parent in parts.fixed else ", the default"
-            section = "parameters" if name in parts.keys.parameters else "train"
-            message = f"'{name}' has no meaning here: {parent} is {' or '.join(map(str, possible))}{usual}"
+            is_default = parent not in parsed.parameters and parent not in parsed.fixed
+            values = f"{' or '.join(map(str, possible))}{', the default' if is_default else ''}"
+            section = "parameters" if name in parsed.keys.parameters else "train"
+            message = f"'{name}' has no meaning here: {parent} is {values}"
             help = f"it is used with  {parent}: {' or '.join(map(str, users))}"
-            parts.diagnostics.add("E041", message, (section, name), key=True, help=help)
+            parsed.diagnostics.add("E041", message, (section, name), key=True, help=help)
         elif len(options) < len(possible):
             conditions[parent] = options
     return conditions
@@ -109,94 +130,102 @@ def _narrow(
     parent: str,
     wanted: list[Value],
     conditions: dict[str, tuple[Value, ...]],
-    parts: Parts,
+    parsed: ParsedSettings,
 ) -> None:
-    """Take one parent into a setting's conditions that its `when` names."""
+    """Take into a setting's conditions one parent that its `when` names."""
     path = ("parameters", name, "when", parent)
     if parent == name:
-        parts.diagnostics.add("E042", f"'when' of '{name}' names '{name}' itself", path, key=True)
-    elif parent not in parts.parameters and parent not in parts.fixed:
-        if not parts.lost(parent):
+        parsed.diagnostics.add("E042", f"'when' of '{name}' names '{name}' itself", path, key=True)
+    elif parent not in parsed.parameters and parent not in parsed.fixed:
+        if not parsed.lost(parent):
             message = f"'when' of '{name}' names '{parent}', which is neither searched nor fixed"
-            parts.diagnostics.add(
-                "E042", message, path, key=True, hint=parts.like(parent), help=_given(parent)
+            parsed.diagnostics.add(
+                "E042", message, path, key=True, hint=parsed.like(parent), help=_given(parent)
             )
-    elif not _never(parent, wanted, path, parts) and parent in parts.parameters:
+    elif not _never(parent, wanted, path, parsed) and parent in parsed.parameters:
         before = conditions.get(parent)
         conditions[parent] = tuple(value for value in wanted if before is None or value in before)
         if before and not conditions[parent]:
             help = f"it is used with  {parent}: {' or '.join(map(str, before))}"
-            parts.diagnostics.add(
+            parsed.diagnostics.add(
                 "E041", f"with this 'when', '{name}' has no meaning", path, help=help
             )
 
 
-def _never(parent: str, wanted: list[Value], path: KeyPath, parts: Parts) -> bool:
-    """Note the values that the parent never takes."""
-    possible = parts.parameters.get(parent) or Choice((parts.fixed[parent],))
+def _never(parent: str, wanted: list[Value], path: KeyPath, parsed: ParsedSettings) -> bool:
+    """Note the values that the parent never takes; return whether there are some."""
+    possible = parsed.parameters.get(parent) or Choice((parsed.fixed[parent],))
     never = [index for index, value in enumerate(wanted) if value not in possible]
     for index in never:
-        place = (*path, index) if isinstance(parts.diagnostics.document.at(path), list) else path
+        place = (*path, index) if isinstance(parsed.diagnostics.document.at(path), list) else path
         expected = f"a value that '{parent}' takes: {possible.describe()}"
-        parts.diagnostics.wrong(place, wanted[index], expected, "E042", among=possible.grid(1))
+        parsed.diagnostics.wrong(place, wanted[index], expected, "E042", among=possible.grid(1))
     return bool(never)
 
 
-def _parents_first(parts: Parts, conditions: Conditions) -> dict[str, Parameter]:
+def _parents_first(parsed: ParsedSettings, conditions: Conditions) -> dict[str, Parameter]:
+    """Return the parameters in an order in which each comes after those that it depends on."""
     order: dict[str, Parameter] = {}
-    left = dict(parts.parameters)
+    left = dict(parsed.parameters)
     while left:
         ready = next((name for name in left if not conditions[name].keys() & left.keys()), None)
         if ready is None:
-            _circle(left, conditions, parts)
-            return dict(parts.parameters)
+            _note_circle(left, conditions, parsed)
+            return dict(parsed.parameters)
         order[ready] = left.pop(ready)
     return order
 
 
-def _circle(left: Mapping[str, Parameter], conditions: Conditions, parts: Parts) -> None:
+def _note_circle(
+    left: Mapping[str, Parameter], conditions: Conditions, parsed: ParsedSettings
+) -> None:
+    """Note parameters that depend on one another: each that is `left` has a parent there."""
     name, trail = next(iter(left)), list[str]()
     while name not in trail:
         trail.append(name)
         name = next(parent for parent in conditions[name] if parent in left)
     circle = trail[trail.index(name) :]
-    wanted = {name: parts.keys.parameters[name].when or {} for name in left if name in circle}
+    wanted = {name: parsed.keys.parameters[name].when or {} for name in left if name in circle}
     first = next(name for name, when in wanted.items() if when.keys() & wanted.keys())
     names = " and ".join(f"'{name}'" for name in wanted)
     message = f"{names} depend on one another in a circle"
-    parts.diagnostics.add(
+    parsed.diagnostics.add(
         "E042", message, ("parameters", first, "when"), key=True, help="take out one 'when'"
     )
 
 
-def _constraints(parts: Parts) -> Iterator[Expression]:
-    for index, text in enumerate(parts.keys.constraints):
+def _constraints(parsed: ParsedSettings) -> Iterator[Expression]:
+    """Give the constraints of the file that can be understood, and note the others."""
+    for index, text in enumerate(parsed.keys.constraints):
         path = ("constraints", index)
-        if path in parts.diagnostics.paths:
+        if path in parsed.diagnostics.paths:
             continue
         try:
             rule = Expression(text)
         except ExpressionError as error:
-            place = parts.diagnostics.document.part_place(path, error.start, error.length)
+            place = parsed.diagnostics.document.part_place(path, error.start, error.length)
             help = "such as  width * depth <= 512  or  optimizer in ['sgd', 'adam'] or lr < 0.1"
             message = f"this is no condition: {error}"
-            parts.diagnostics.add("E050", message, path, place=place, hint=error.hint, help=help)
+            parsed.diagnostics.add("E050", message, path, place=place, hint=error.hint, help=help)
             continue
         unknown = [
-            name for name in rule.names if name not in parts.fixed and name not in parts.parameters
+            name
+            for name in rule.names
+            if name not in parsed.fixed and name not in parsed.parameters
         ]
         for name in sorted(unknown):
-            _unknown_name(name, rule, index, parts)
-        if not rule.names & set(parts.parameters) and not unknown:
-            parts.diagnostics.add(
+            _unknown_name(name, rule, index, parsed)
+        if not rule.names & set(parsed.parameters) and not unknown:
+            parsed.diagnostics.add(
                 "E050", "this condition names nothing that is searched", path, help="leave it out"
             )
         elif not unknown:
             yield rule
 
 
-def _unknown_name(name: str, rule: Expression, index: int, parts: Parts) -> None:
-    if parts.lost(name):
+def _unknown_name(name: str, rule: Expression, index: int, parsed: ParsedSettings) -> None:
+    """Note a name in a constraint that stands for nothing."""
+    if parsed.lost(name):
         return
     words = {
         value
@@ -204,14 +233,14 @@ def _unknown_name(name: str, rule: Expression, index: int, parts: Parts) -> None
         for value in setting.domain.grid(1)
         if isinstance(value, str)
     }
-    hint = f"a word stands in quotes: '{name}'" if name in words else parts.like(name)
-    place = parts.diagnostics.document.part_place(("constraints", index), *rule.span(name))
+    hint = f"a word stands in quotes: '{name}'" if name in words else parsed.like(name)
+    place = parsed.diagnostics.document.part_place(("constraints", index), *rule.span(name))
     message = f"this condition names '{name}', which is neither searched nor fixed"
-    parts.diagnostics.add(
+    parsed.diagnostics.add(
         "E050", message, ("constraints", index), place=place, hint=hint, help=_given(name)
     )
 
 
 def _given(name: str) -> str:
-    """How to make a setting known, where it is one."""
+    """Return how to make a setting known; nothing where it is none."""
     return f"write '{name}' under 'train:' or 'parameters:'" if name in SETTINGS else ""

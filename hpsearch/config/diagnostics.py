@@ -1,4 +1,4 @@
-"""The mistakes in a file, as they are found: wrong keys and wrong values in words, with the likely repair."""
+"""The mistakes in a file: wrong keys and wrong values in words, with the likely repair."""
 
 from __future__ import annotations
 
@@ -10,14 +10,21 @@ from hpsearch.config.document import Document, KeyPath, dotted, scalar
 from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.registry import closest
 
-_MOST = 50  # mistakes: who makes more begins with these
-_SHOWN = 60  # characters of a value
+_MOST = 50  # mistakes that are told: whoever makes more begins with these
+_SHOWN = 60  # characters of a value that are shown
 _TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
 @dataclass
 class Diagnostics:
-    """Collects what is wrong with a document."""
+    """What is wrong with a document, as it is found.
+
+    Attributes:
+        document: what is judged.
+        strategy: the strategy whose keys are allowed; None allows those of all.
+        problems: the mistakes in the order in which they were found.
+        paths: where they stand, so that none is told twice.
+    """
 
     document: Document
     strategy: str | None = None
@@ -35,7 +42,16 @@ class Diagnostics:
         hint: str = "",
         help: str = "",
     ) -> None:
-        """Note a mistake at the value of a path (with `key`: at its key; with `place`: there).
+        """Note a mistake.
+
+        Args:
+            code: what kind of mistake it is.
+            message: what was found.
+            path: what is wrong; the mistake stands at its value.
+            key: whether it stands at the key instead.
+            place: where it stands, if neither is right.
+            hint: the likely repair.
+            help: what would be right.
 
         Raises:
             SpecError: there are a great many already.
@@ -56,18 +72,27 @@ class Diagnostics:
         among: Collection[object] = (),
         hint: str = "",
     ) -> None:
-        """Note a value that is not what belongs there, in words; `among`: the words that are."""
+        """Note a value that is not what belongs there.
+
+        Args:
+            path: where it stands.
+            value: what was found.
+            expected: what belongs there, in words that complete "which is not ...".
+            code: what kind of mistake it is.
+            among: the values that would be right, where they can be listed.
+            hint: the likely repair, where `repair` cannot find it.
+        """
         if isinstance(value, float) and not math.isfinite(value):
             expected = expected.replace("a number", "a finite number", 1)
         message = f"'{dotted(path)}' is {kind(value)}, which is not {expected}"
         self.add(code, message, path, hint=hint or repair(value, expected, among))
 
     def within(self, path: KeyPath) -> bool:
-        """Whether a mistake was found at this path or below."""
+        """Return whether a mistake was found at this path or below it."""
         return any(wrong[: len(path)] == path for wrong in self.paths)
 
     def error(self) -> SpecError:
-        """All of them, in the order of the file; what flags say comes first."""
+        """Return all mistakes as one error, in the order of the file; those of flags come first."""
         problems = sorted(
             self.problems,
             key=lambda one: (one.place.line, one.place.column) if one.place else (0, 0),
@@ -76,7 +101,7 @@ class Diagnostics:
 
 
 def kind(value: object) -> str:
-    """What a value is, in words for a message."""
+    """Return what a value is, in words for a message."""
     match value:
         case None:
             return "empty"
@@ -91,7 +116,8 @@ def kind(value: object) -> str:
                 else f"{value:+}".replace("+inf", ".inf").replace("-inf", "-.inf")
             )
         case Mapping() | list():
-            return f"{'an empty ' if not value else 'a '}{'list' if isinstance(value, list) else 'mapping'}"
+            noun = "list" if isinstance(value, list) else "mapping"
+            return f"a {noun}" if value else f"an empty {noun}"
     return _short(str(value))
 
 
@@ -100,14 +126,14 @@ def _short(text: str) -> str:
 
 
 def flow(values: Sequence[object] | Mapping[str, object]) -> str:
-    """A list or mapping as one writes it in a line."""
+    """Return a list or mapping as one writes it in a line of YAML."""
     if isinstance(values, Mapping):
         return "{" + ", ".join(f"{name}: {written(value)}" for name, value in values.items()) + "}"
     return _short("[" + ", ".join(written(value) for value in values) + "]")
 
 
 def written(value: object) -> str:
-    """A value as one writes it."""
+    """Return a value as one writes it in YAML."""
     if isinstance(value, Mapping | list):
         return flow(value)
     if value is None or isinstance(value, bool):
@@ -116,7 +142,13 @@ def written(value: object) -> str:
 
 
 def repair(value: object, expected: str, among: Collection[object] = ()) -> str:
-    """What to write instead, where that can be told."""
+    """Return what to write instead of a wrong value, where that can be told.
+
+    Args:
+        value: what was found.
+        expected: what belongs there, in words.
+        among: the values that would be right, where they can be listed.
+    """
     if isinstance(value, str) and (
         near := closest(value.lower(), [one for one in among if isinstance(one, str)])
     ):
@@ -137,7 +169,7 @@ def repair(value: object, expected: str, among: Collection[object] = ()) -> str:
 
 
 def _meant(value: object) -> int | float | None:
-    """The finite number that a value is, or was meant as: in quotes, or with separators."""
+    """Return the finite number that a value is or was meant as, in quotes or with separators."""
     if isinstance(value, str):
         value = scalar(value.replace("_", "").replace(",", "").strip())
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):

@@ -1,6 +1,7 @@
-"""A YAML text as plain values, with the place of every key and value: a strict subset of YAML 1.2.
+"""A YAML text as plain values, with the place of every key and value.
 
-`1e-4` is a number and `off` a text; anchors, aliases, merge keys, tags and duplicate keys are errors.
+What is read is a strict subset of YAML 1.2: `1e-4` is a number and `off` a text; anchors, aliases,
+merge keys, tags and duplicate keys are errors.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from hpsearch.errors import Place, Problem, SpecError
 
 KeyPath = tuple[str | int, ...]
 
-_LARGEST = 256 * 1024  # bytes: a search space is written by hand
+_LARGEST = 256 * 1024  # bytes of a text: a search space is written by hand
 _MOST = 20_000  # keys and values
-_DEEPEST = 20
-_MOST_TOLD = 50  # mistakes
+_DEEPEST = 20  # levels of nesting
+_MOST_TOLD = 50  # mistakes that are told
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(
     r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
 _WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULLS = ("", "~", "null", "Null", "NULL")
-_DIGITS = 250  # more are no number that a person means; so every whole number has a float near it
+_DIGITS = 250  # of a number at most, so that every whole number has a float near it
 _UNREADABLE = re.compile(
     "[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -34,9 +35,14 @@ _UNREADABLE = re.compile(
 
 @dataclass
 class Document:
-    """Nested plain values, and where each stands. Overrides from flags have a place of their own.
+    """Nested plain values, and where each stands; an override has its flag as its place.
 
-    `problems` are mistakes that leave the rest readable.
+    Attributes:
+        file: the name of the file, for messages.
+        value: the whole.
+        keys: the place of each key.
+        values: the place of each value.
+        problems: the mistakes that leave the rest readable.
     """
 
     file: str
@@ -46,17 +52,26 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def key_place(self, path: KeyPath) -> Place:
-        """Where the key of this path stands; else the nearest thing above it."""
+        """Return where the key of this path stands, or the nearest thing above it."""
         return self.keys.get(path) or self.value_place(path)
 
     def value_place(self, path: KeyPath) -> Place:
-        """Where the value of this path stands; else the nearest thing above it."""
+        """Return where the value of this path stands, or the nearest thing above it."""
         while path and path not in self.values:
             path = path[:-1]
         return self.values[path]
 
     def part_place(self, path: KeyPath, start: int, length: int) -> Place:
-        """Where a part of a text stands, as far as the text stands in the file as it is."""
+        """Return where a part of a text stands.
+
+        It is the place of the whole text where that is written otherwise than it is, as with
+        escapes.
+
+        Args:
+            path: the path of the text.
+            start: the first character of the part, counted from 0.
+            length: how many characters it has.
+        """
         whole, text = self.value_place(path), self.at(path)
         written = whole.text[whole.column - 1 :]
         quoted = written[:1] in ("'", '"')
@@ -65,7 +80,7 @@ class Document:
         return Place(whole.file, whole.line, whole.column + quoted + start, whole.text, length)
 
     def at(self, path: KeyPath) -> Any:
-        """The value at a path; None where there is nothing."""
+        """Return the value at a path; None where there is nothing."""
         node = self.value
         for part in path:
             if isinstance(node, list) and isinstance(part, int) and part < len(node):
@@ -75,10 +90,16 @@ class Document:
         return node
 
     def override(self, path: KeyPath, value: object, source: str) -> None:
-        """Put a value in, as if it stood there; `source` is the flag that brought it."""
+        """Put a value in as if it stood there.
+
+        Args:
+            path: the path of its key.
+            value: the value.
+            source: the flag that brought it, as it was given.
+        """
         place = Place(source, 0, 0)
         if not isinstance(self.value, dict):
-            return  # which is a mistake by itself
+            return  # that it is no mapping is a mistake by itself
         node = self.value
         for depth, name in enumerate(path[:-1], 1):
             if name not in node:
@@ -104,14 +125,14 @@ class Document:
 
 
 def dotted(path: KeyPath) -> str:
-    """A path in words: `parameters.lr.values[2]`."""
+    """Return a path as it is written in messages: `parameters.lr.values[2]`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(
         "."
     )
 
 
 def read(text: str | bytes, file: str) -> Document:
-    """Parse a text.
+    """Parse a text and return its values with their places.
 
     Raises:
         SpecError: it is too large, not YAML, or uses what this subset leaves out.
@@ -133,7 +154,7 @@ def read(text: str | bytes, file: str) -> Document:
 
 
 def scalar(text: str) -> object:
-    """What a plain scalar means: `--set`'s values are read by the same rule."""
+    """Return what a plain scalar means; the values of `--set` are read by the same rule."""
     if text in _NULLS:
         return None
     if text in _WORDS:
@@ -146,8 +167,9 @@ def scalar(text: str) -> object:
 
 
 def _decoded(text: str | bytes, file: str) -> str:
+    """Return a text that is not too large, and has nothing in it that is no text."""
     if isinstance(text, str):
-        text = text.encode("utf-8", "surrogatepass")  # what was no UTF-8 in a file is none here
+        text = text.encode("utf-8", "surrogatepass")  # what was not UTF-8 in a file still is not
     if len(text) > _LARGEST:
         message = f"this file is larger than {_LARGEST // 1024} kB"
         raise SpecError(
@@ -173,7 +195,15 @@ def _decoded(text: str | bytes, file: str) -> str:
 
 @dataclass
 class _Reader:
-    """Builds the values in one pass over the parser's events. What the subset leaves out is `refused`."""
+    """The values of a document, built in one pass over the parser's events.
+
+    Attributes:
+        document: where the values and their places go.
+        lines: the lines of the text, for messages.
+        events: the parser's.
+        refused: what the subset leaves out.
+        left: how many more keys and values may come.
+    """
 
     document: Document
     lines: list[str]
@@ -182,6 +212,7 @@ class _Reader:
     left: int = _MOST
 
     def read(self) -> None:
+        """Read the one document that there may be."""
         documents = 0
         for event in self.events:
             documents += isinstance(event, yaml.DocumentStartEvent)
@@ -192,6 +223,7 @@ class _Reader:
                 self.document.value = self.value(event, ())
 
     def value(self, event: yaml.Event, path: KeyPath) -> Any:
+        """Return the value that begins with an event, and note its place."""
         self.check(event, path)
         value: Any = None
         last = event
@@ -209,7 +241,7 @@ class _Reader:
         return value
 
     def pair(self, event: Any, path: KeyPath, mapping: dict[str, Any]) -> None:
-        """A key and its value; the value of a key that cannot be taken is passed over."""
+        """Read a key and its value; the value of a key that cannot be taken is passed over."""
         name = event.value if isinstance(event, yaml.ScalarEvent) else ""
         place = self.place(event, event)
         if isinstance(event, yaml.AliasEvent):
@@ -233,6 +265,7 @@ class _Reader:
         self.pass_over(next(self.events), path)
 
     def pass_over(self, event: yaml.Event, path: KeyPath) -> None:
+        """Read what begins with an event without taking it in; its mistakes are noted."""
         self.check(event, path)
         if isinstance(event, yaml.CollectionStartEvent):
             while not isinstance(last := next(self.events), yaml.CollectionEndEvent):
@@ -263,15 +296,22 @@ class _Reader:
             self.refuse(event, f"tags such as '{tag}' are not used here", "leave it out")
 
     def refuse(self, event: yaml.Event, message: str, help: str, code: str = "E003") -> None:
+        """Note something that the subset leaves out.
+
+        Raises:
+            SpecError: there is a great deal of it already.
+        """
         self.refused.append(Problem(code, message, self.place(event, event), help=help))
         if len(self.refused) >= _MOST_TOLD:
             raise SpecError(*self.refused)
 
     def place(self, first: yaml.Event, last: yaml.Event) -> Place:
+        """Return the place of what begins with one event and ends with another."""
         return _place(self.document.file, first.start_mark, last.end_mark, self.lines)
 
 
 def _place(file: str, start: Any, end: Any, lines: list[str]) -> Place:
+    """Return the place between two marks, as far as it lies in the first one's line."""
     # libyaml's marks and PyYAML's own are two types with the same fields
     text = lines[start.line] if start.line < len(lines) else ""
     length = (
@@ -286,12 +326,12 @@ _UNCLOSED = {
     "did not find expected ',' or ']'": "a '[' is not closed, or a ',' is missing after it",
     "could not find expected ':'": "a key without ':'",
 }
-"""What libyaml says, in other words, where the mistake stands at the beginning of what it was reading."""
+"""What libyaml says, in other words, of mistakes at the beginning of what it was reading."""
 
-_ALIKE = "the keys of one mapping begin in one column; a text with ': ' in it stands in quotes"
+_ALIGNED = "the keys of one mapping begin in one column; a text with ': ' in it stands in quotes"
 _PLAIN = {
-    "mapping values are not allowed in this context": ("a ':' does not fit here", _ALIKE),
-    "did not find expected key": ("this does not fit what stands above it", _ALIKE),
+    "mapping values are not allowed in this context": ("a ':' does not fit here", _ALIGNED),
+    "did not find expected key": ("this does not fit what stands above it", _ALIGNED),
     "did not find expected '-' indicator": (
         "this does not fit the list above it",
         "each item begins with '- '",
@@ -310,6 +350,7 @@ _PLAIN = {
 
 
 def _syntax(error: yaml.YAMLError, file: str, lines: list[str]) -> Problem:
+    """Return what is wrong with a text that is no YAML."""
     said = getattr(error, "problem", None) or "it cannot be read"
     mark = getattr(error, "context_mark" if said in _UNCLOSED else "problem_mark", None)
     if mark is None:

@@ -1,4 +1,4 @@
-"""How other tools write a search space, and how the same is written here."""
+"""The spellings of other tools: how they write a search space, and how it is written here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TOOLS: Mapping[str, str] = {
     "_type": "NNI",
     "_value": "NNI",
 }
-"""The keys of a parameter, and one tool that writes them."""
+"""The keys of a parameter in other tools, and for each a tool that writes it."""
 
 NAMES: Mapping[str, str] = {
     "learning_rate": "lr",
@@ -49,7 +49,7 @@ NAMES: Mapping[str, str] = {
     "num_epochs": "epochs",
     "n_epochs": "epochs",
 }
-"""Other names of settings."""
+"""The names that other tools have for settings."""
 
 _COMMAND = "the strategy is the command, such as  hpsearch bayes"
 _BUDGET = "write  search: {budget: 50}"
@@ -64,19 +64,19 @@ SECTIONS: Mapping[str, str] = {
     ),
     **dict.fromkeys(("goal", "direction"), "nothing to write: the loss is made small"),
 }
-"""Keys of whole files, and what they are here."""
+"""The keys of whole files in other tools, and what is written here instead."""
 
 _LISTS = ("values", "choices", "categories", "choice")
 _PAIRS = ("_value", "bounds", "uniform", "loguniform", "log_uniform", "log_uniform_values")
 
 
-def first(entry: Mapping[str, object]) -> str | None:
-    """The first key of a parameter that is another tool's."""
+def first_key(entry: Mapping[str, object]) -> str | None:
+    """Return the first key of a parameter that is another tool's; None where there is none."""
     return next((key for key in entry if key in TOOLS), None)
 
 
 def translated(entry: Mapping[str, Any]) -> dict[str, object] | None:
-    """A parameter as it is written here; None where that cannot be told."""
+    """Return another tool's parameter as it is written here; None where that cannot be told."""
     words = " ".join(
         str(one) for pair in entry.items() for one in pair if isinstance(one, str)
     ).lower()
@@ -90,7 +90,7 @@ def translated(entry: Mapping[str, Any]) -> dict[str, object] | None:
     step = next((entry[key] for key in ("step", "q", "step_size") if key in entry), step)
     if not (_is_number(low) and _is_number(high)):
         return None
-    if exponents(entry):
+    if has_exponents(entry):
         low, high = (float(f"{math.exp(min(end, 700.0)):.3g}") for end in (low, high))
     log = ("log" in words and entry.get("log") is not False) or entry.get("log") is True
     return {
@@ -100,8 +100,8 @@ def translated(entry: Mapping[str, Any]) -> dict[str, object] | None:
     }
 
 
-def exponents(entry: Mapping[str, object]) -> bool:
-    """Whether the ends are exponents of e: the one spelling of W&B's that means something else."""
+def has_exponents(entry: Mapping[str, object]) -> bool:
+    """Return whether the ends of a range are exponents of e, as W&B's `log_uniform` takes them."""
     return entry.get("distribution") == "log_uniform"
 
 

@@ -365,7 +365,7 @@ def unknown_key(path: KeyPath, diagnostics: Diagnostics) -> None:
     parent, name = path[:-1], str(path[-1])
     entry = diagnostics.document.at(parent)
     in_parameter = parent[:1] == ("parameters",) and len(parent) == 2
-    if in_parameter and name in other_tools.TOOLS and other_tools.first(entry) != name:
+    if in_parameter and name in other_tools.TOOLS and other_tools.first_key(entry) != name:
         diagnostics.paths.add(path)  # the first such key says how the whole is written
         return
     allowed = keys_at(parent, diagnostics)
@@ -390,7 +390,9 @@ def _translated(key: str, entry: Mapping[str, Any]) -> str:
     ours = other_tools.translated(entry)
     line = flow(ours) if ours else "min and max, perhaps log: true; or values"
     tool = other_tools.TOOLS[key]
-    means = "W&B takes exponents of e" if other_tools.exponents(entry) else f"{tool} writes it so"
+    means = (
+        "W&B takes exponents of e" if other_tools.has_exponents(entry) else f"{tool} writes it so"
+    )
     return f"{means}; here: {line}"
 
 

@@ -1,4 +1,4 @@
-"""The keys of a file as what is fixed, what is searched, and the hand-picked trials."""
+"""The settings of a file: which are fixed, which are searched, and the hand-picked trials."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from hpsearch.config.conditions import Parts
+from hpsearch.config.conditions import ParsedSettings
 from hpsearch.config.diagnostics import Diagnostics, flow, written
 from hpsearch.config.document import KeyPath
 from hpsearch.config.schema import ConfigFile, ParameterKeys, unknown_key
-from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, default, typical_values
+from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, default
 from hpsearch.space.parameters import Anything, Domain, Parameter, Value, exact, listed
-from hpsearch.space.space import DependentValue, Params, Space, resolve_value
+from hpsearch.space.space import Params, Space
 
-_MOST_STEPS = 10**9
-_TRUSTED = 0.75  # how far what is usual is: it is right of most trainings, where what a person believes may be wrong
-_LEAST = 1e-6  # where a log range is told to begin that would contain 0
+_MOST_STEPS = 10**9  # of a range
+_LEAST = 1e-6  # the suggested beginning of a log range that would contain 0
 
 
-def free(keys: ConfigFile, diagnostics: Diagnostics) -> Parts:
-    """What `parameters:` says, where any name is allowed and stands for anything."""
+def free_parameters(keys: ConfigFile, diagnostics: Diagnostics) -> ParsedSettings:
+    """Return what `parameters:` says where any name is allowed, and stands for anything."""
     for name, entry in keys.parameters.items():
         if entry.value is not None:
             _excludes(entry, "value", ("parameters", name), diagnostics)
@@ -30,7 +29,7 @@ def free(keys: ConfigFile, diagnostics: Diagnostics) -> Parts:
         else _parameter(name, entry, Anything(), diagnostics)
         for name, entry in keys.parameters.items()
     }
-    return Parts(
+    return ParsedSettings(
         keys,
         {},
         {name: found for name, found in searched.items() if found},
@@ -40,8 +39,8 @@ def free(keys: ConfigFile, diagnostics: Diagnostics) -> Parts:
     )
 
 
-def settings(keys: ConfigFile, diagnostics: Diagnostics) -> Parts:
-    """What `train:` and `parameters:` say, each for itself."""
+def fixed_and_searched(keys: ConfigFile, diagnostics: Diagnostics) -> ParsedSettings:
+    """Return what `train:` and `parameters:` say of each setting by itself."""
     fixed: dict[str, Value] = {}
     searched: dict[str, Parameter] = {}
     for name, value in keys.train.items():
@@ -53,7 +52,7 @@ def settings(keys: ConfigFile, diagnostics: Diagnostics) -> Parts:
     for name in declared if isinstance(declared, dict) else ():
         path = ("parameters", name)
         if not _is_setting(path, diagnostics) or name not in keys.parameters:
-            continue  # what is not in the keys is noted
+            continue  # a mistake has been noted where it is not in the keys
         entry = keys.parameters[name]
         if name in keys.train:
             message = f"'{name}' is fixed under 'train:' already"
@@ -65,10 +64,11 @@ def settings(keys: ConfigFile, diagnostics: Diagnostics) -> Parts:
             _excludes(entry, "value", path, diagnostics)
             if _fits(name, entry.value, (*path, "value"), diagnostics):
                 fixed[name] = SETTINGS[name].domain.nearest(entry.value)
-    return Parts(keys, fixed, searched, diagnostics)
+    return ParsedSettings(keys, fixed, searched, diagnostics)
 
 
 def _is_setting(path: tuple[str, ...], diagnostics: Diagnostics) -> bool:
+    """Return whether a key names a setting, and note where it does not."""
     if path[-1] in SETTINGS:
         return True
     if path not in diagnostics.paths:
@@ -79,7 +79,7 @@ def _is_setting(path: tuple[str, ...], diagnostics: Diagnostics) -> bool:
 def _fits(
     name: str, value: object, path: KeyPath, diagnostics: Diagnostics, domain: Domain | None = None
 ) -> bool:
-    """Whether a setting, or what stands for something of another domain, may have this value; noted where not."""
+    """Return whether a value is in a domain, by default the setting's, and note where it is not."""
     domain = domain or SETTINGS[name].domain
     if value in domain:
         return True
@@ -114,16 +114,17 @@ def _excludes(entry: ParameterKeys, key: str, path: KeyPath, diagnostics: Diagno
 def _parameter(
     name: str, entry: ParameterKeys, domain: Domain, diagnostics: Diagnostics
 ) -> Parameter | None:
-    """What is searched; None where it cannot be told."""
-    found = _searched(name, entry, domain, diagnostics)
+    """Return the parameter that an entry describes; None where that cannot be told."""
+    found = _without_prior(name, entry, domain, diagnostics)
     if found and entry.prior is not None:
         _fits(name, entry.prior, ("parameters", name, "prior"), diagnostics, found)
     return found
 
 
-def _searched(
+def _without_prior(
     name: str, entry: ParameterKeys, domain: Domain, diagnostics: Diagnostics
 ) -> Parameter | None:
+    """Return the parameter that an entry describes, without its prior."""
     path = ("parameters", name)
     if entry.values is not None:
         _excludes(entry, "values", path, diagnostics)
@@ -140,6 +141,7 @@ def _searched(
 def _choice(
     name: str, values: Sequence[Value], domain: Domain, path: KeyPath, diagnostics: Diagnostics
 ) -> Parameter | None:
+    """Return the parameter that is one of some values."""
     options: dict[Value, None] = {}
     for index, value in enumerate(values):
         if _fits(name, value, (*path, index), diagnostics, domain):
@@ -159,6 +161,7 @@ def _number(
     domain: Domain,
     diagnostics: Diagnostics,
 ) -> Parameter | None:
+    """Return the parameter that is a number in a range."""
     path = ("parameters", name)
     if not domain.ordered:
         help = f"write  values: [...]  with some of {', '.join(map(str, domain.grid(1)))}"
@@ -188,6 +191,7 @@ def _number(
 
 
 def _step(name: str, entry: ParameterKeys, domain: Domain, diagnostics: Diagnostics) -> None:
+    """Note what is wrong with the step of a range."""
     path, whole = ("parameters", name, "step"), "whole number" in domain.describe()
     step, low, high = entry.step or 0, entry.min or 0, entry.max or 0
     if entry.log:
@@ -211,8 +215,8 @@ def _step(name: str, entry: ParameterKeys, domain: Domain, diagnostics: Diagnost
         diagnostics.add("E032", message, path, help=f"both ends are included; try  {better}")
 
 
-def nearest(space: Space, fixed: Params, given: Params) -> Params | None:
-    """The point of the space with these values, else with default ones, or the nearest there is.
+def nearest_point(space: Space, fixed: Params, given: Params) -> Params | None:
+    """Return the point of a space that has given values, and default ones else, or the nearest.
 
     None where a constraint forbids it.
     """
@@ -225,80 +229,76 @@ def nearest(space: Space, fixed: Params, given: Params) -> Params | None:
 
 
 _PARENTS = {parent for needs in NEEDS.values() for parent in needs}
+"""The settings whose values decide which other settings are used."""
 
 
-def trials(parts: Parts, space: Space) -> Iterator[Params]:
-    """The hand-picked trials as points of the space; in a file that searches nothing, as they are."""
-    free = not parts.diagnostics.document.at(("parameters",))
-    for index, given in enumerate(parts.keys.trials):
-        if not parts.diagnostics.within(("trials", index)):  # else it stands there for a wrong one
+def picked_trials(parsed: ParsedSettings, space: Space) -> Iterator[Params]:
+    """Give the hand-picked trials as points of the space.
+
+    Those of a file that searches nothing may have any settings, and are given as they are.
+    """
+    free = not parsed.diagnostics.document.at(("parameters",))
+    for index, given in enumerate(parsed.keys.trials):
+        if not parsed.diagnostics.within(("trials", index)):  # a wrong one stands there empty
             for name, value in given.items():
-                _trial_value(parts, ("trials", index, name), value, free)
-        if parts.diagnostics.problems:
+                _trial_value(parsed, ("trials", index, name), value, free)
+        if parsed.diagnostics.problems:
             continue
-        point = _free(parts, index, given) if free else _point(parts, space, index, given)
+        point = _as_given(parsed, index, given) if free else _point(parsed, space, index, given)
         if point is not None:
             yield point
 
 
-def _trial_value(parts: Parts, path: tuple[str, int, str], value: Value, free: bool) -> None:
+def _trial_value(
+    parsed: ParsedSettings, path: tuple[str, int, str], value: Value, free: bool
+) -> None:
     """Note a value that no trial may have."""
     name = path[-1]
-    searched = parts.parameters.get(name)
+    searched = parsed.parameters.get(name)
     if name not in SETTINGS:
-        unknown_key(path, parts.diagnostics)
+        unknown_key(path, parsed.diagnostics)
     elif free:
-        _fits(name, value, path, parts.diagnostics)
+        _fits(name, value, path, parsed.diagnostics)
     elif searched and value not in searched:
-        parts.diagnostics.wrong(path, value, searched.describe(), "E060", among=searched.grid(1))
-    elif not searched and not parts.lost(name):
-        state = "fixed" if name in parts.fixed else "not searched"
-        help = f"searched: {', '.join(parts.parameters)}"
-        parts.diagnostics.add(
+        parsed.diagnostics.wrong(path, value, searched.describe(), "E060", among=searched.grid(1))
+    elif not searched and not parsed.lost(name):
+        state = "fixed" if name in parsed.fixed else "not searched"
+        help = f"searched: {', '.join(parsed.parameters)}"
+        parsed.diagnostics.add(
             "E060", f"'{name}' is {state}, so a trial cannot set it", path, key=True, help=help
         )
 
 
-def _free(parts: Parts, index: int, given: Params) -> Params | None:
-    used = complete({**parts.fixed, **given})
-    if not _all_used(parts, index, given, used):
+def _as_given(parsed: ParsedSettings, index: int, given: Params) -> Params | None:
+    """Return a trial of any settings; None where some of them have no meaning."""
+    used = complete({**parsed.fixed, **given})
+    if not _all_used(parsed, index, given, used):
         return None
     return {name: SETTINGS[name].domain.nearest(value) for name, value in given.items()}
 
 
-def _point(parts: Parts, space: Space, index: int, given: Params) -> Params | None:
-    point = nearest(replace(space, constraints=()), parts.fixed, given)
-    if point is None or not _all_used(parts, index, given, point):
+def _point(parsed: ParsedSettings, space: Space, index: int, given: Params) -> Params | None:
+    """Return a trial as a point of the space; None, and a mistake, where it is none."""
+    point = nearest_point(replace(space, constraints=()), parsed.fixed, given)
+    if point is None or not _all_used(parsed, index, given, point):
         return None
     broken = next(space.broken(point), None)
     if broken is None:
         return point
-    known = {**parts.fixed, **point}
+    known = {**parsed.fixed, **point}
     values = ", ".join(f"{name} is {written(known[name])}" for name in sorted(broken.names))
-    parts.diagnostics.add("E060", f"this trial breaks '{broken.text}': {values}", ("trials", index))
+    parsed.diagnostics.add(
+        "E060", f"this trial breaks '{broken.text}': {values}", ("trials", index)
+    )
     return None
 
 
-def _all_used(parts: Parts, index: int, given: Params, used: Mapping[str, Value]) -> bool:
+def _all_used(parsed: ParsedSettings, index: int, given: Params, used: Mapping[str, Value]) -> bool:
+    """Return whether all given settings are used, and note those that are not."""
     unused = [name for name in given if name not in used]
     for name in unused:
         path = ("trials", index, name)
-        parts.diagnostics.add(
+        parsed.diagnostics.add(
             "E060", f"'{name}' has no meaning in this trial", path, key=True, help="leave it out"
         )
     return not unused
-
-
-def with_default_priors(space: Space, fixed: Params, steps: int) -> Space:
-    """The space with priors where the user has none: those that are right of most trainings of so many steps."""
-    priors: dict[str, Value | DependentValue] = {}
-    for name, good in typical_values(steps).items():
-        if parameter := space.parameters.get(name):
-            if isinstance(good, DependentValue) and (other := space.parameters.get(good.name)):
-                table = {
-                    value: parameter.nearest(good.table[value]) for value in other.values() or ()
-                }
-                priors[name] = DependentValue(good.name, table)
-            else:
-                priors[name] = parameter.nearest(resolve_value(good, complete(fixed)))
-    return replace(space, priors={**priors, **space.priors}, trusted=_TRUSTED)

@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.config.conditions import space
+from hpsearch.config.conditions import build_space
 from hpsearch.config.diagnostics import Diagnostics
 from hpsearch.config.document import Document, read
 from hpsearch.config.schema import (
@@ -19,7 +19,12 @@ from hpsearch.config.schema import (
     own_options,
     validate,
 )
-from hpsearch.config.searched import free, nearest, settings, trials
+from hpsearch.config.searched import (
+    fixed_and_searched,
+    free_parameters,
+    nearest_point,
+    picked_trials,
+)
 from hpsearch.data import DataSpec
 from hpsearch.engine.structure.settings import NEEDS, complete
 from hpsearch.errors import Place
@@ -65,7 +70,7 @@ class Spec:
 
         None where a constraint forbids it.
         """
-        return nearest(self.space, self.fixed, {})
+        return nearest_point(self.space, self.fixed, {})
 
 
 def parse(
@@ -103,18 +108,18 @@ def parse(
     keys = validate(diagnostics)
     options = own_options(keys.search, strategy) if strategy else None
     data = _data(keys.data, folder, rows, diagnostics)
-    parts = settings(keys, diagnostics)
+    parsed = fixed_and_searched(keys, diagnostics)
     if options:
         _check_options(options, keys, diagnostics)
-    searched = space(parts)
-    picked = tuple(trials(parts, searched))
+    space = build_space(parsed)
+    picked = tuple(picked_trials(parsed, space))
     if diagnostics.problems:
         raise diagnostics.error()
     return Spec(
         name=keys.name or _name(data.source),
         data=data,
-        fixed=parts.fixed,
-        space=searched,
+        fixed=parsed.fixed,
+        space=space,
         trials=picked,
         search=keys.search,
         options=options,
@@ -135,10 +140,10 @@ def free_space(parameters: Mapping[str, object], constraints: Sequence[str] = ()
     for name, entry in parameters.items():
         document.override(("parameters", str(name)), deepcopy(entry), "parameters")
     diagnostics = Diagnostics(document)
-    searched = space(free(validate(diagnostics), diagnostics))
+    space = build_space(free_parameters(validate(diagnostics), diagnostics))
     if diagnostics.problems:
         raise diagnostics.error()
-    return searched
+    return space
 
 
 def _fix(document: Document, name: str, value: object) -> None:

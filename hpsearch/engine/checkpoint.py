@@ -17,7 +17,6 @@ from torch import Tensor
 
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.stacked_tensors import StackedTensors, corner
-from hpsearch.engine.structure.models import param_slots
 from hpsearch.study.trial import Epoch
 
 _RUN = "run"  # the name in a file's metadata of what is no tensor
@@ -71,12 +70,10 @@ def extract_member(
     stack: StackedTensors, position: int, stacked: StackedCohort
 ) -> Mapping[str, Tensor]:
     """Return one member's part of a stack, by the names of its slots, without padding."""
-    settings, task = stacked.members[position].settings, stacked.task
-    layout = param_slots(settings, task.inputs, task.outputs)
     views = (view[position] for view in stack.views)
     return {
         slot.name: corner(view, slot.shape).detach().to("cpu", copy=True).contiguous()
-        for slot, view in zip(layout, views, strict=True)
+        for slot, view in zip(stacked.own_layouts[position], views, strict=True)
     }
 
 

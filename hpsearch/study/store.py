@@ -127,15 +127,13 @@ class Store:
             StudyInUse: another process holds it.
             DamagedStudy: there is none, or none that can be read.
         """
-        read(folder, thorough=True)
+        version, _ = _rows(folder, thorough=True)
         with ExitStack() as stack:
             lock = _locked(folder)
             stack.callback(os.close, lock)
-            connection = stack.enter_context(closing(_connect(folder)))
-            if _replace_older(connection, folder):
-                connection.close()
-                connection = _connect(folder)
-            store = cls(folder, connection, lock)
+            if version < VERSION:
+                _replace_older(folder)
+            store = cls(folder, _connect(folder), lock)
             stack.pop_all()
             return store
 
@@ -331,6 +329,11 @@ def read(folder: Path, thorough: bool = False) -> StudyRecord:
     Raises:
         DamagedStudy: there is no study in the folder, or it cannot be read.
     """
+    return _record(_rows(folder, thorough)[1])
+
+
+def _rows(folder: Path, thorough: bool = False) -> tuple[int, Contents]:
+    """Return the version of a study's file, and its rows as those of this version."""
     path = folder / FILE
     if not path.is_file():
         help = "hpsearch studies are folders with a study.db"
@@ -343,7 +346,7 @@ def read(folder: Path, thorough: bool = False) -> StudyRecord:
             (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             if said != "ok":
                 raise ValueError(said)
-        return _record(_migrated(connection, version))
+        return version, migrate(contents(connection.execute, LAYOUTS[version]), version)
 
 
 def _version(connection: sqlite3.Connection, folder: Path) -> int:
@@ -365,8 +368,8 @@ def _version(connection: sqlite3.Connection, folder: Path) -> int:
     return int(version)
 
 
-def _replace_older(connection: sqlite3.Connection, folder: Path) -> bool:
-    """Put a file of this version in the place of an older one; return whether it was older.
+def _replace_older(folder: Path) -> None:
+    """Put a file of this version in the place of an older one.
 
     The files beside it are copied first: a kill leaves an old file, which is migrated again.
 
@@ -374,22 +377,16 @@ def _replace_older(connection: sqlite3.Connection, folder: Path) -> bool:
         CannotWrite, DiskFull: the new file cannot be written, or somebody reads the old one.
         DamagedStudy: the old one cannot be read.
     """
-    with _readable(folder):
-        version = _version(connection, folder)
-        if version == VERSION:
-            return False
-        migrated = _migrated(connection, version)
+    version, found = _rows(folder)
+    if version == VERSION:
+        return  # another process was faster
     try:
-        _fold(connection)  # a journal beside the old file would be taken for one of the new file
-    except sqlite3.OperationalError as error:
+        with closing(sqlite3.connect(folder / FILE, isolation_level=None, timeout=30)) as old:
+            _fold(old)  # a journal of the old file would be taken for one of the new file
+    except sqlite3.DatabaseError as error:
         raise _unwritable(error, folder) from error
-    _write_new(folder, adopt_files(folder, migrated))
+    _write_new(folder, adopt_files(folder, found))
     remove_adopted(folder)
-    return True
-
-
-def _migrated(connection: sqlite3.Connection, version: int) -> Contents:
-    return migrate(contents(connection.execute, LAYOUTS[version]), version)
 
 
 @contextmanager

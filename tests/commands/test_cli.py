@@ -15,6 +15,7 @@ import pytest
 
 from hpsearch.cli import cli, main
 from hpsearch.errors import EXIT_DAMAGED, EXIT_IN_USE, EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
+from hpsearch.runners import RUNNERS
 from hpsearch.strategies import SURROGATES
 from hpsearch.study.store import FILE, Session, Store
 from hpsearch.study.trial import Failed, Trial
@@ -28,7 +29,7 @@ OPTIONS = [
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command has printed, and its exit code."""
+    """What a command has printed, with its exit code."""
 
     code: int
     out: str
@@ -42,7 +43,7 @@ Run = Callable[..., Ran]
 def hpsearch(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Run:
-    """Runs the command line in this process, in an empty folder."""
+    """Return a function that runs the command line in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("HPSEARCH_")] + [
         "NO_COLOR",
@@ -64,19 +65,14 @@ def hpsearch(
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    """Four trials: one failed, one pending."""
+    """Return the folder of a study with four trials: one failed, one pending."""
     folder = tmp_path / "runs" / "mine"
     with create(folder) as store:
         store.record_wave(
             [Trial(n, {"lr": 10.0**-n, "optimizer": "adam"}, "random", 0, n) for n in range(4)]
         )
-        store.record_results(
-            {
-                0: done(0.5, seconds=1.0),
-                1: done(0.25, seconds=3.0),
-                2: Failed("diverged", "at once"),
-            }
-        )
+        failed = Failed("diverged", "at once")
+        store.record_results({0: done(0.5), 1: done(0.25, seconds=3.0), 2: failed})
         store.record_session(Session(2.0, 0))
     return folder
 
@@ -90,8 +86,7 @@ class TestHelp:
         ("name", "option"), OPTIONS, ids=lambda value: getattr(value, "name", value)
     )
     def test_every_option_says_what_it_does(self, name: str, option: click.Parameter) -> None:
-        listed = isinstance(option.type, click.Choice)  # the help names its values
-        assert not isinstance(option, click.Option) or option.help or listed
+        assert not isinstance(option, click.Option) or option.help
 
     def test_the_surrogates_to_choose_from_are_those_of_the_table(self) -> None:
         (option,) = (
@@ -99,6 +94,12 @@ class TestHelp:
         )
         assert isinstance(option.type, click.Choice)
         assert list(option.type.choices) == [*SURROGATES]
+
+    @pytest.mark.parametrize("name", ["manual", "grid", "random", "bayes", "resume"])
+    def test_the_runners_to_choose_from_are_those_of_the_table(self, name: str) -> None:
+        (option,) = (option for option in cli.commands[name].params if option.name == "runner")
+        assert isinstance(option, click.Option)
+        assert option.metavar == f"[{'|'.join(RUNNERS)}]"
 
     def test_without_a_command_the_help_is_printed(self, hpsearch: Run) -> None:
         ran = hpsearch()
@@ -110,7 +111,8 @@ class TestHelp:
 
 class TestEnvironment:
     @pytest.mark.parametrize(
-        "name", ["budget", "time", "workers", "seed", "study", "threads", "device", "epochs"]
+        "name",
+        ["budget", "time", "workers", "runner", "seed", "study", "threads", "device", "epochs"],
     )
     def test_the_options_of_a_search_may_come_from_the_environment(self, name: str) -> None:
         (option,) = (option for option in cli.commands["random"].params if option.name == name)
@@ -145,6 +147,10 @@ class TestRefusals:
             ("random", "--set", "lr"),
             ("random", "--time", "soon"),
             ("grid", "--points", "0"),
+            ("random", "--runner", "cloud"),
+            ("random", "--points", "3"),
+            ("bayes", "--set", "search.points=3"),
+            ("resume", "runs/mine", "--runner", "cloud"),
             ("leaderboard",),
             ("leaderboard", "nothing"),
             ("leaderboard", "runs/mine", "--sort", "lrr"),

@@ -36,7 +36,10 @@ def command(*arguments: str) -> list[str]:
 def hpsearch(
     folder: Path, *arguments: str, code: int = 0, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run it to its end in a folder of its own; it must end with this code, and never with a traceback."""
+    """Run it to its end in a folder of its own.
+
+    It must end with this code, and without a traceback.
+    """
     done = subprocess.run(
         command(*arguments),
         cwd=folder,
@@ -55,7 +58,7 @@ def hpsearch(
 def studied(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A folder with one small study, and what the search printed."""
+    """Return a folder with one small study, and what the search printed."""
     folder = tmp_path_factory.mktemp("studied")
     return folder, hpsearch(
         folder, "random", "--budget", "6", "--epochs", "3", "--study", "study", "--json"
@@ -81,7 +84,9 @@ class TestSearches:
     ) -> None:
         (tmp_path / "space.yaml").write_text(
             "data: {source: digits}\ntrain: {epochs: 8}\n"
-            "parameters: {lr: {min: 1e-3, max: 1e-2, log: true, points: 2}, width: {min: 16, max: 128, points: 4}}\n"
+            "parameters:\n"
+            "  lr: {min: 1e-3, max: 1e-2, log: true, points: 2}\n"
+            "  width: {min: 16, max: 128, points: 4}\n"
             "trials: [{lr: 0.003}, {lr: 0.01, width: 100}]\n"
         )
         done = hpsearch(tmp_path, strategy, "space.yaml", "--budget", "8", "--json")
@@ -98,47 +103,28 @@ class TestSearches:
             pytest.skip(needs_mnist.kwargs["reason"])
         hpsearch(tmp_path, strategy, str(path), "--smoke", "--quiet")
 
-    def test_halving_trains_on_half_of_its_trials_in_one_array_and_leaves_no_pause_behind(
+    def test_halving_promotes_half_of_its_trials_in_one_cohort_and_leaves_no_pause_behind(
         self, tmp_path: Path
     ) -> None:
-        arguments = (
-            "random",
-            "--halving",
-            "--budget",
-            "4",
-            "--epochs",
-            "9",
-            "--study",
-            "study",
-            "--json",
-        )
-        ran = hpsearch(tmp_path, *arguments, "--set", "patience=0")
+        given = ("--halving", "--budget", "4", "--epochs", "9", "--set", "patience=0")
+        ran = hpsearch(tmp_path, "random", *given, "--study", "study", "--json")
         found = json.loads(ran.stdout)
         assert "is 8 trials" in ran.stderr
-        assert Counter(
-            trial["epochs"] for trial in found["trials"] if trial["state"] != "done"
-        ) == {1: 4, 3: 2}
-        assert [trial["epochs"] for trial in found["trials"] if trial["state"] == "done"] == [9] * 2
-        assert found["test"]["looks"] == 1
-        assert not list((tmp_path / "study" / "weights").glob("*.pause.*"))
-        trials = read(tmp_path / "study").history.trials
-        assert trials[0].reason == "default"
-        assert len({trial.cohort for trial in trials if trial.run}) == 3  # each leg of the others
+        states = Counter((trial["state"], trial["epochs"]) for trial in found["trials"])
+        assert states == {("pruned", 1): 4, ("pruned", 3): 2, ("done", 9): 2}
+        assert found["test"]["evaluations"] == 1
+        history = read(tmp_path / "study").history
+        weights = {result.weights for _, result in history.done}
+        assert {path.name for path in (tmp_path / "study" / "artefacts").iterdir()} <= weights
+        assert history.trials[0].origin == "default"
+        # each segment of the others is one cohort
+        assert len({trial.cohort for trial in history.trials if trial.run}) == 3
 
     def test_hand_picked_trials_can_come_from_a_csv(self, tmp_path: Path) -> None:
         (tmp_path / "picks.csv").write_text("lr,width,optimizer\n0.01,32,adam\n0.05,,sgd\n")
         (tmp_path / "space.yaml").write_text("data: {source: digits}\n")
-        hpsearch(
-            tmp_path,
-            "manual",
-            "space.yaml",
-            "--trials",
-            "picks.csv",
-            "--epochs",
-            "1",
-            "--study",
-            "study",
-        )
+        picked = ("--trials", "picks.csv", "--epochs", "1", "--study", "study")
+        hpsearch(tmp_path, "manual", "space.yaml", *picked)
         trials = read(tmp_path / "study").history.trials
         assert [dict(t.params) for t in trials] == [
             {"lr": 0.01, "width": 32, "optimizer": "adam"},
@@ -170,7 +156,7 @@ class TestDeterminism:
         return canonical(read(folder / "study"))
 
     def interrupted(self, folder: Path, number: int, *arguments: str) -> str:
-        """The rows of a search that gets a signal after its first trials, and goes on."""
+        """Return the rows of a search that gets a signal after its first trials, and goes on."""
         folder.mkdir()
         line = command(*arguments, *self.SEARCH)
         with subprocess.Popen(
@@ -196,6 +182,7 @@ class TestDeterminism:
             pytest.param(("random", "--rounds", "3"), marks=pytest.mark.slow),
             pytest.param(("random", "--halving"), marks=pytest.mark.slow),
             pytest.param(("bayes", "--halving"), marks=pytest.mark.slow),
+            pytest.param(("bayes", "--set", "search.lag=1"), marks=pytest.mark.slow),
         ],
         ids=" ".join,
     )
@@ -206,6 +193,18 @@ class TestDeterminism:
         assert self.rows(tmp_path / "again", *arguments, "--workers", "1") == calm
         assert self.interrupted(tmp_path / "interrupted", signal.SIGINT, *arguments) == calm
 
+    def test_the_runner_changes_nothing(self, studied: tuple[Path, Any], tmp_path: Path) -> None:
+        begun = ("random", "--budget", "6", "--epochs", "3", "--study", "study")
+        hpsearch(tmp_path, *begun, "--runner", "inline")
+        assert canonical(read(tmp_path / "study")) == canonical(read(studied[0] / "study"))
+
+    def test_a_study_may_be_resumed_with_another_runner(self, tmp_path: Path) -> None:
+        begun = ("random", "--budget", "2", "--epochs", "1", "--study", "study")
+        hpsearch(tmp_path, *begun, "--runner", "inline")
+        hpsearch(tmp_path, "resume", "study", "--budget", "3", "--runner", "local")
+        hpsearch(tmp_path, "resume", "study", "--budget", "4")
+        assert len(read(tmp_path / "study").history.done) == 4
+
     @pytest.mark.slow
     def test_a_polite_kill_is_taken_as_ctrl_c(self, tmp_path: Path) -> None:
         calm = self.rows(tmp_path / "calm", "bayes")
@@ -214,17 +213,8 @@ class TestDeterminism:
     def test_another_seed_is_another_search(
         self, studied: tuple[Path, Any], tmp_path: Path
     ) -> None:
-        hpsearch(
-            tmp_path,
-            "random",
-            "--budget",
-            "6",
-            "--epochs",
-            "3",
-            "--study",
-            "other",
-            env={"HPSEARCH_SEED": "1"},
-        )
+        given = ("--budget", "6", "--epochs", "3", "--study", "other")
+        hpsearch(tmp_path, "random", *given, env={"HPSEARCH_SEED": "1"})
         one, other = read(studied[0] / "study"), read(tmp_path / "other")
         assert (one.meta.seed, other.meta.seed) == (0, 1)
         assert not {t.params["lr"] for t in one.history.trials[1:]} & {
@@ -245,34 +235,17 @@ class TestDeterminism:
 class TestOutput:
     def test_json_is_one_object_with_what_is_documented(self, studied: tuple[Path, Any]) -> None:
         board = json.loads(studied[1].stdout)
+        assert board["schema_version"] == 2
         assert set(board) == {
-            "schema_version", "study", "strategy", "seed", "data", "best", "winner", "default", "baseline", "test",
-            "trials", "replicates", "wall_seconds", "exit",
-        }  # fmt: skip
-        assert set(board["best"]) >= {
-            "number",
-            "params",
-            "loss",
-            "loss_se",
-            "metric",
-            "seconds",
-            "flops",
+            *("schema_version", "study", "strategy", "seed", "data", "best", "winner", "default"),
+            *("baseline", "test", "trials", "replicates", "wall_seconds", "exit"),
         }
-        assert set(board["test"]) == {"loss", "metric", "looks"}
-        wanted = {
-            "number",
-            "state",
-            "params",
-            "loss",
-            "metric",
-            "seconds",
-            "flops",
-            "epochs",
-            "reason",
-            "cohort",
-        }
+        figures = {"number", "params", "loss", "metric", "seconds", "flops"}
+        assert set(board["best"]) >= figures | {"loss_se"}
+        assert set(board["test"]) == {"loss", "metric", "evaluations"}
+        wanted = figures | {"state", "epochs", "failure", "cohort"}
         assert all(set(trial) >= wanted for trial in board["trials"])
-        assert (len(board["trials"]), board["exit"], board["test"]["looks"]) == (6, 0, 1)
+        assert (len(board["trials"]), board["exit"], board["test"]["evaluations"]) == (6, 0, 1)
 
     def test_the_leaderboard_prints_the_same_object(self, studied: tuple[Path, Any]) -> None:
         again = hpsearch(studied[0], "leaderboard", "study", "--format", "json")
@@ -374,31 +347,21 @@ class TestExitCodes:
     def test_where_trials_only_crash_it_is_4_and_another_limit_helps(self, tmp_path: Path) -> None:
         (tmp_path / "space.yaml").write_text(
             "data: {source: digits}\ntrain: {epochs: 1}\nparameters:\n"
-            "  width: {values: [9000, 16]}\n  lr: {values: [0.1, 0.01, 0.001]}\nsearch: {max_failures: 3}\n"
+            "  width: {values: [9000, 16]}\n  lr: {values: [0.1, 0.01, 0.001]}\n"
+            "search: {max_failures: 3}\n"
         )
-        done = hpsearch(
-            tmp_path,
-            "grid",
-            "space.yaml",
-            "--memory",
-            "1GB",
-            "--workers",
-            "1",
-            "--study",
-            "study",
-            code=4,
-        )
-        assert (
+        limits = ("--memory", "1GB", "--workers", "1", "--study", "study")
+        done = hpsearch(tmp_path, "grid", "space.yaml", *limits, code=4)
+        said = (
             "3 trials in a row have crashed, the last of them:  memory: it takes more than the 1 GB"
-            in done.stderr
         )
+        assert said in done.stderr
         assert "trial 0: memory" in done.stderr
         assert "hpsearch resume study" in done.stderr
         hpsearch(tmp_path, "resume", "study", "--memory", "2GB")
         results = read(tmp_path / "study").history.results
-        assert [isinstance(results[number], Failed) for number in range(6)] == [True] * 3 + [
-            False
-        ] * 3
+        failed = [number for number in range(6) if isinstance(results[number], Failed)]
+        assert failed == [0, 1, 2]
 
     def test_a_trial_that_takes_too_long_fails_and_the_others_do_not(self, tmp_path: Path) -> None:
         (tmp_path / "space.yaml").write_text(
@@ -406,25 +369,14 @@ class TestExitCodes:
             "parameters: {epochs: {values: [1, 2, 100000]}}\nsearch: {max_retries: 0}\n"
         )
         done = hpsearch(tmp_path, "grid", "space.yaml", "--trial-timeout", "4s", "--json")
-        states = [(trial["state"], trial["reason"]) for trial in json.loads(done.stdout)["trials"]]
-        assert sorted(states, key=str) == [("done", None)] * 2 + [
-            ("failed", "timeout: it took longer than 4 s")
-        ]
+        trials = json.loads(done.stdout)["trials"]
+        states = sorted(((trial["state"], trial["failure"]) for trial in trials), key=str)
+        assert states == [("done", None)] * 2 + [("failed", "timeout: it took longer than 4 s")]
 
     @pytest.mark.slow
     def test_time_stops_the_search(self, tmp_path: Path) -> None:
         start = time.monotonic()
-        hpsearch(
-            tmp_path,
-            "bayes",
-            "--time",
-            "25s",
-            "--budget",
-            "100000",
-            "--epochs",
-            "2",
-            "--study",
-            "study",
-        )
+        limits = ("--time", "25s", "--budget", "100000", "--epochs", "2")
+        hpsearch(tmp_path, "bayes", *limits, "--study", "study")
         assert time.monotonic() - start < 120  # not a measurement: it would run for hours
         assert 0 < len(read(tmp_path / "study").history.done) < 100_000

@@ -1,4 +1,7 @@
-"""What may be edited between two runs of a study, and what may not: one table, and every key has its place in it."""
+"""What may be edited between two runs of a study, and what may not.
+
+Every key has its place in one table.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,24 @@ from pydantic import BaseModel
 
 from hpsearch.cli import cli
 from hpsearch.commands.resume import KINDS, Kind, edited, kind, other_versions
-from hpsearch.commands.search import versions
 from hpsearch.config.document import dotted
 from hpsearch.config.document import read as parsed
-from hpsearch.config.schema import ConfigFile, DataKeys, ParameterKeys, SearchKeys, SplitKeys
+from hpsearch.config.schema import (
+    ConfigFile,
+    DataKeys,
+    ParameterKeys,
+    RunnerKeys,
+    SearchKeys,
+    SplitKeys,
+    search_model,
+)
 from hpsearch.config.spec import parse
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.errors import EXIT_CONFIG_DIFFERS, ConfigDiffers, SpecError
 from hpsearch.search.plan import Plan
-from hpsearch.study.store import CONFIG, StudyMeta, read
+from hpsearch.study.layout import SEMANTICS, StudyMeta
+from hpsearch.study.store import CONFIG, read
+from hpsearch.versions import versions
 from tests.helpers.studies import META, create
 
 Key = tuple[str, ...]
@@ -64,6 +76,7 @@ EDITS: Mapping[Key, tuple[Kind, object]] = {
     ("search", "seed"): (FIXED, 4),
     ("search", "seeds"): (FIXED, 2),
     ("search", "wave"): (FIXED, 8),
+    ("search", "lag"): (FIXED, 1),
     ("search", "metric"): (FIXED, "accuracy"),
     ("search", "time_weight"): (FIXED, 0.1),
     ("search", "points"): (FIXED, 7),
@@ -79,19 +92,21 @@ EDITS: Mapping[Key, tuple[Kind, object]] = {
     ("search", "max_retries"): ("free", 3),
     ("search", "max_failures"): ("free", 7),
     ("search", "grace"): ("free", "1m"),
+    ("runner", "name"): ("free", "inline"),
 }
 
 
 def all_keys() -> Iterator[Key]:
-    """Every key of the schema, where it may stand."""
+    """Give every key of the schema, where it may stand."""
     for name in ConfigFile.model_fields:
-        if name not in ("data", "train", "parameters", "search"):
+        if name not in ("data", "train", "parameters", "search", "runner"):
             yield (name,)
     sections: Mapping[Key, type[BaseModel]] = {
         ("data",): DataKeys,
         ("data", "split"): SplitKeys,
         ("parameters", "lr"): ParameterKeys,
-        ("search",): SearchKeys,
+        ("search",): search_model(None),
+        ("runner",): RunnerKeys,
     }
     for path, model in sections.items():
         for name in model.model_fields:
@@ -100,7 +115,7 @@ def all_keys() -> Iterator[Key]:
 
 
 def changed(key: Key, value: object) -> str:
-    """The config with one key changed, as JSON, which is YAML."""
+    """Return the config with one key changed, as JSON, which is YAML."""
     found = parsed(_YAML, "search.yaml").value
     node = found
     for part in key[:-1]:
@@ -133,14 +148,17 @@ def test_every_key_has_its_kind(tmp_path: Path, meta: StudyMeta, key: Key) -> No
     else:
         found = edit(tmp_path, meta, text)
         assert found.budget == (value if expected == "grows" else meta.budget)
-        search = parse(found.config, found.file, tmp_path).search
-        assert search == (
-            SearchKeys(budget=10, seed=3) if key == ("name",) else with_key(key[1], value)
-        )
+        spec = parse(found.config, found.file, tmp_path)
+        if key[0] == "search":
+            assert spec.search == with_key(key[1], value)
+        else:
+            assert spec.search == with_key("budget", 10)
+            assert value in (spec.name, spec.runner.name)
 
 
 def with_key(name: str, value: object) -> SearchKeys:
-    return SearchKeys.model_validate({"budget": 10, "seed": 3, name: value})
+    """Return the keys of `search:` in the config, with one of them changed."""
+    return search_model(None).model_validate({"budget": 10, "seed": 3, name: value})
 
 
 @pytest.mark.group("keys that change")
@@ -211,7 +229,7 @@ def test_a_wrong_value_is_told_and_not_taken_for_the_usual_one(
 ) -> None:
     found = edit(tmp_path, meta, _YAML.replace("seed: 3}", "seed: 3, seeds: many}"))
     with pytest.raises(SpecError, match=r"'search.seeds' is the text 'many'"):
-        Plan.of(found)
+        Plan.of_study(found)
 
 
 def test_what_was_edited_stands_over_the_flag_of_the_beginning(
@@ -220,8 +238,20 @@ def test_what_was_edited_stands_over_the_flag_of_the_beginning(
     flags = [[["search", "time"], "1m", "--time 1m"], [["search", "seed"], 7, "--seed 7"]]
     begun = replace(meta, overrides=json.dumps(flags))
     found = edit(tmp_path, begun, _YAML.replace("seed: 3}", "seed: 3, time: 2h}"))
-    assert Plan.of(found).spec.search.time == 7200
-    assert Plan.of(found).spec.search.seed == 7
+    plan = Plan.of_study(found)
+    assert (plan.keys.time, plan.keys.seed) == (7200, 7)
+
+
+def test_a_study_that_asked_other_questions_is_finished_by_its_own_version(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = json.dumps({"hpsearch": "0.0.7"})
+    create(tmp_path / "study", semantics=SEMANTICS + 1, versions=begun).close()
+    command = ["resume", str(tmp_path / "study")]
+    assert cli.main(command, standalone_mode=False) == EXIT_CONFIG_DIFFERS
+    said = capsys.readouterr().err
+    assert said.startswith("error[E178]: digits-random was begun by hpsearch 0.0.7")
+    assert "it is finished by hpsearch 0.0.7" in said
 
 
 def test_other_versions_are_named(meta: StudyMeta) -> None:

@@ -1,4 +1,7 @@
-"""The strict subset of YAML 1.2: what each scalar means, where everything stands, what is refused."""
+"""The strict subset of YAML 1.2.
+
+What each scalar means, where everything stands, and what is refused.
+"""
 
 from __future__ import annotations
 

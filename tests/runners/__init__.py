@@ -1,5 +1,1 @@
 """Tests of runners."""
-
-import pytest
-
-pytest.register_assert_rewrite("hpsearch.testing")

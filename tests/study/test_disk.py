@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -168,11 +169,16 @@ def test_who_would_write_there_is_told(use: Callable[[Path], Store], tally: Tall
 
 # The command itself, with real trainings.
 
-_SEARCH = ["random", "--budget", "6", "--epochs", "1", "--set", "width=256", "--study", "study"]
+_SEARCH = ["random", "space.yaml", "--budget", "6", "--study", "study"]
+_SPACE = """
+data: {source: wine}
+train: {epochs: 1, width: 2048}
+parameters: {lr: {min: 1e-4, max: 1e-1, log: true}}
+"""  # the data and the study's file are smaller than the weights of a trial
 
 
 def hpsearch(folder: Path, *arguments: str, size: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run it where no file may be larger than `size` (0: any may)."""
+    """Run the command where no file may be larger than `size` (0: any may)."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -192,6 +198,7 @@ def hpsearch(folder: Path, *arguments: str, size: int = 0) -> subprocess.Complet
 def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The board of the search that had room."""
     folder = tmp_path_factory.mktemp("whole")
+    (folder / "space.yaml").write_text(_SPACE)
     assert hpsearch(folder, *_SEARCH).returncode == 0
     return canonical(read(folder / "study"))
 
@@ -199,13 +206,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize(
     ("size", "what"),
     [
-        pytest.param(60_000, "weights", marks=pytest.mark.slow),
-        pytest.param(44_000, "", marks=pytest.mark.faults),
+        pytest.param(100_000, "study/artefacts/[0-9a-f]{64}[.]", marks=pytest.mark.slow),
+        pytest.param(44_000, "study", marks=pytest.mark.faults),
     ],
 )
 def test_a_search_without_room_ends_in_a_line_and_goes_on_when_there_is_some(
     tmp_path: Path, size: int, what: str, whole: str, tally: Tallies
 ) -> None:
+    (tmp_path / "space.yaml").write_text(_SPACE)
     with tally("disk").attempt():
         done = hpsearch(tmp_path, *_SEARCH, size=size)
         ended_in_a_line(done, what)
@@ -214,10 +222,22 @@ def test_a_search_without_room_ends_in_a_line_and_goes_on_when_there_is_some(
         assert canonical(read(tmp_path / "study")) == whole
 
 
+@pytest.mark.slow
+def test_nor_does_one_without_room_for_the_data(tmp_path: Path, tally: Tallies) -> None:
+    (tmp_path / "space.yaml").write_text(_SPACE.replace("wine", "digits"))
+    with tally("disk").attempt():
+        done = hpsearch(tmp_path, *_SEARCH, size=100_000)
+        ended_in_a_line(done, "study/artefacts/artefact[.]")
+        assert not read(tmp_path / "study").history
+        assert hpsearch(tmp_path, "resume", "study").returncode == 0
+        assert len(read(tmp_path / "study").history.done) == 6
+
+
 # A small disk of its own, which is enlarged afterwards; unshare hides it from all others, and it
 # goes with its shell.
 _ON_A_SMALL_DISK = """
-mount -t tmpfs -o size=400k none "$PWD" && cd "$PWD" || exit 99
+cp space.yaml /tmp/space.$$ && mount -t tmpfs -o size=400k none "$PWD" && cd "$PWD" || exit 99
+mv /tmp/space.$$ space.yaml
 "$@"
 echo "ended with $?" >&2
 mount -o remount,size=64m "$PWD"
@@ -234,6 +254,7 @@ print(canonical(read(Path('study'))))"
 def test_nor_does_a_small_disk_that_is_enlarged_lose_anything(
     tmp_path: Path, whole: str, tally: Tallies
 ) -> None:
+    (tmp_path / "space.yaml").write_text(_SPACE)
     with tally("disk").attempt():
         search = [sys.executable, "-m", "hpsearch", *_SEARCH]
         alone = [
@@ -256,10 +277,10 @@ def test_nor_does_a_small_disk_that_is_enlarged_lose_anything(
         assert done.stdout.strip() == whole
 
 
-def ended_in_a_line(done: subprocess.CompletedProcess[str], what: str = "") -> None:
+def ended_in_a_line(done: subprocess.CompletedProcess[str], what: str) -> None:
+    """See that a full disk ended a command in a line, which names a file that matches `what`."""
     print(done.stderr)
     assert done.returncode == EXIT_DISK_FULL
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error[")]
-    assert "cannot write to study" in line
-    assert what in line
+    assert re.search(f"cannot write to {what}", line)
     assert "Traceback" not in done.stderr

@@ -211,6 +211,7 @@ class TestWriting:
         with_journal = tmp_path / "killed"
         connection = version6.opened(folder)
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("SELECT name FROM study").fetchone()
         version6.change(folder, "INSERT INTO session (wall_seconds, exit) VALUES (7.0, 130)")
         shutil.copytree(folder, with_journal)
         connection.close()
@@ -322,7 +323,8 @@ class TestFiles:
             store.record_results({6: done})
         assert read(tmp_path / "study").history.results[6] == done
 
-    def test_a_kill_at_any_step_loses_nothing(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("stride", [6, pytest.param(1, marks=pytest.mark.slow)])
+    def test_a_kill_at_any_step_loses_nothing(self, stride: int, tmp_path: Path) -> None:
         """The k-th time that something on the disk is changed, the process is killed."""
         begun = version6.stored("6-finished", tmp_path / "begun")
         with_files(begun)
@@ -344,9 +346,9 @@ class TestFiles:
                 if (folder / "weights").exists():  # it was killed after its last step but one
                     shutil.rmtree(folder / "weights")
             complete(folder)
-            steps += 1
+            steps += stride
         assert code == 0
-        assert steps > 20
+        assert steps > 30
 
 
 # Opens a study, and is killed before the k-th change of a file, or statement.
@@ -368,7 +370,7 @@ for name in ("replace", "unlink", "rmdir", "fsync", "mkdir"):
     setattr(os, name, struck(getattr(os, name)))
 class Connection(sqlite3.Connection):
     def execute(self, sql, *values):
-        if sql.split()[0] in ("COMMIT", "PRAGMA", "CREATE", "UPDATE"):
+        if sql.strip() and sql.split()[0] in ("COMMIT", "PRAGMA"):
             return struck(super().execute)(sql, *values)
         return super().execute(sql, *values)
 real = sqlite3.connect

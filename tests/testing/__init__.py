@@ -1,5 +1,1 @@
 """Tests of the contract suites, over the components that are registered."""
-
-import pytest
-
-pytest.register_assert_rewrite("hpsearch.testing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from hpsearch.engine.structure.settings import EXCLUDES
 from hpsearch.report.render.figures import word
 from hpsearch.space.space import Params
 
@@ -35,19 +36,22 @@ _REMEDIES: Mapping[str, Callable[[Params], str]] = {
     "clip": lambda s: "" if s["clip_norm"] else "clip_norm: 1",
     "warmup": lambda s: "" if s["warmup"] else "warmup: 1",
     "init": lambda s: "" if _keeps_scale(s) else "init: fan_normal or orthogonal, at init_scale: 1",
-    "norm": lambda s: (
-        ""
-        if s["norm"] != "none"
-        else "norm: layer"
-        if s["model"] == "rnn"
-        else "norm: batch or layer"
-    ),
+    "norm": lambda s: _norm(s),
     "skip": lambda s: "skip: residual or highway" if s.get("skip") == "none" else "",
     "cell": lambda s: "cell: gru or lstm" if s.get("cell") == "elman" else "",
     "activation": lambda s: "activation: relu" if s["activation"] in SATURATING else "",
     "leaky": lambda s: "activation: leaky_relu",
 }
 """What to try, in words; empty where it is in use already."""
+
+
+def _norm(settings: Params) -> str:
+    """Return the norms that go with the settings; nothing where one is in use, or none does."""
+    if settings["norm"] != "none":
+        return ""
+    excluded = {other for (name, value), other in EXCLUDES if settings.get(name) == value}
+    fitting = [norm for norm in ("batch", "layer") if ("norm", norm) not in excluded]
+    return f"norm: {' or '.join(fitting)}" if fitting else ""
 
 
 def _keeps_scale(settings: Params) -> bool:
