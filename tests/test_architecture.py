@@ -70,7 +70,12 @@ NOT: dict[str, set[str]] = {
 """What these do without, of the parts above: the loop and the reports know no networks."""
 
 DOORS = {
-    "report": {"engine": {"hpsearch.engine.structure.diagnosis"}},
+    "report": {
+        "engine": {
+            "hpsearch.engine.structure.diagnosis",
+            "hpsearch.engine.structure.settings",
+        }
+    },
     "commands": {
         "engine": {
             "hpsearch.engine.device",

@@ -113,7 +113,7 @@ class TestExamples:
 
 
 class TestLinks:
-    @pytest.mark.parametrize("path", DOCS, ids=named)
+    @pytest.mark.parametrize("path", [*DOCS, ROOT / "CHANGELOG.md"], ids=named)
     def test_every_relative_link_leads_somewhere(self, path: Path) -> None:
         broken = []
         for number, target in links(path):

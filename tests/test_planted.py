@@ -1,4 +1,4 @@
-"""The tests are seen to fail: faults are planted in a copy of the package, and each must be noticed."""
+"""The tests can fail: faults are planted in a copy of the package, and each must be noticed."""
 
 from __future__ import annotations
 
@@ -37,12 +37,14 @@ for line in sys.stdin:
         log = os.open("log", os.O_WRONLY | os.O_CREAT)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        code = pytest.main(["-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *tests])
+        quiet = ["-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
+        code = pytest.main([*quiet, *tests])
         sys.stdout.flush()
         os._exit(code)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-"""Reads folders and tests, runs these in a fork with the package that is there, and answers with pytest's codes."""
+"""Reads folders and tests; runs the tests in a fork, with the package in the folder; answers with
+pytest's exit codes."""
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -69,7 +71,7 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen
 def outcome(
     forks: subprocess.Popen[str], tests: Sequence[str], fault: Fault | None
 ) -> tuple[int, str]:
-    """Pytest's code, and what it prints, for tests of a copy of the package with this fault in it."""
+    """Run tests on a copy of the package with a fault; return pytest's code, and what it prints."""
     with TemporaryDirectory() as name:
         copy = Path(name)
         for folder in ("hpsearch", "tests"):

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -294,9 +294,11 @@ def _final_test(plan: Plan, options: RunOptions, runner: Runner, store: Store, s
     now = board(study)
     if now.winner is None or now.test:
         return
-    number = now.winner.number
+    number, epochs = now.winner.number, now.winner.best_epoch or 0
     trial, result = study.history.trials[number], study.history.ended[number]
-    work = plan.objective.final_test(trial, result) if isinstance(result, Done) else None
+    work = None
+    if isinstance(result, Done):  # the weights are those of its first run, the epochs of all runs
+        work = plan.objective.final_test(trial, replace(result, best_epoch=epochs))
     if work is None:
         return
     try:

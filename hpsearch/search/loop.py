@@ -272,14 +272,14 @@ def ask_wave(search: Search, history: History, known: int | None = None) -> tupl
     Of results it knows those up to the wave `known`, or all. Question n uses a generator made from
     (seed, n), so that its answer depends on the history alone.
     """
-    if search.limit is not None and search.limit.left(history) <= 0:
+    seen = history if known is None else history.up_to_wave(known)
+    if search.limit is not None and search.limit.left(seen) <= 0:
         return ()
     left = inf
     if search.budget is not None:
         left = search.budget * search.epochs - spent(history, search.epochs)
     number = max((trial.wave for trial in history.trials), default=-1) + 1
     cohort = max((trial.cohort for trial in history.trials), default=-1) + 1
-    seen = history if known is None else history.up_to_wave(known)
     seen = seen.with_time_weight(search.time_weight, search.price)
     trials: list[Trial] = []
     for _ in range(search.wave):

@@ -224,7 +224,7 @@ def _config(
     parameters: Mapping[str, object], constraints: Sequence[str], search: Mapping[str, object]
 ) -> str:
     """Return what a study keeps of the call, as JSON: all that its trials rest on."""
-    kept = {name: search[name] for name in sorted(search.keys() - OPERATIONAL)}
+    kept = {name: value for name, value in search.items() if name not in OPERATIONAL}
     config = {"parameters": dict(parameters), "constraints": list(constraints), "search": kept}
     return json.dumps(config, default=str)
 
@@ -287,11 +287,11 @@ def _differences(begun: StudyMeta, meta: StudyMeta) -> Iterator[str]:
         old, new = before[section], after[section]
         for name in {**old, **new}:
             if name not in old or name not in new or old[name] != new[name]:
-                was, now = (written(one[name]) if name in one else "not set" for one in (old, new))
-                yield f"{section}.{name}: {was} -> {now}"
-    if before != after or begun.config == meta.config:
-        return
-    yield f"parameters: {flow([*before['parameters']])} -> {flow([*after['parameters']])}"
+                said = (written(one[name]) if name in one else "not set" for one in (old, new))
+                yield f"{section}.{name}: {' -> '.join(said)}"
+    was, now = [*before["parameters"]], [*after["parameters"]]
+    if was != now and sorted(was) == sorted(now):
+        yield f"parameters: {flow(was)} -> {flow(now)}"
 
 
 def _minimum(search: Search, history: History) -> Minimum:

@@ -38,6 +38,7 @@ Promise = Callable[[Build, Path], None]
 
 PATIENCE = 60  # seconds, for a machine that is busy
 _WORK = "hpsearch.testing.work"
+_TORCH_WORK = "hpsearch.testing.torch_work"
 FINISHED = WorkFinished()
 
 
@@ -377,8 +378,8 @@ def a_fresh_worker_is_set_up_again(build: Build, folder: Path) -> None:
 def torch_computes_with_the_threads_it_is_given(build: Build, folder: Path) -> None:
     """The set-up of networks sets the number of threads."""
     with runner_of(build, folder, threads=2) as runner:
-        wanted = set_up(threads=2)
-        assert events_of(runner, replace(job(0, "threads"), set_up=wanted)) == [2, FINISHED]
+        work = Work(WorkKey(0), f"{_TORCH_WORK}:threads", None, set_up=set_up(threads=2))
+        assert events_of(runner, work) == [2, FINISHED]
 
 
 def _death(
@@ -446,8 +447,8 @@ def too_much_memory_is_an_event_and_the_worker_goes_on(build: Build, folder: Pat
     with runner_of(build, folder, memory=10**9) as runner:
         wanted = set_up(threads=1)
         works = [
-            replace(job(0, "allocate", 2000), set_up=wanted),
-            replace(job(1, "allocate", 1), set_up=wanted),
+            Work(WorkKey(cohort), f"{_TORCH_WORK}:allocate", megabytes, set_up=wanted)
+            for cohort, megabytes in enumerate((2000, 1))
         ]
         (crash,), small = finished(runner, *works).values()
     assert isinstance(crash, WorkCrashed)

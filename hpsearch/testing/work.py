@@ -112,13 +112,6 @@ def ignores_requests(nothing: None, artefacts: Artefacts) -> Iterator[bool]:
     yield True
 
 
-def threads(nothing: None, artefacts: Artefacts) -> Iterator[int]:
-    """Give the number of threads with which torch computes."""
-    import torch  # noqa: PLC0415 (only this one needs it)
-
-    yield torch.get_num_threads()
-
-
 def wait_for(path: str, artefacts: Artefacts) -> Iterator[str]:
     """Say that it has begun, and end when the file is there."""
     yield "begun"
@@ -155,13 +148,6 @@ def leak(megabytes: int, artefacts: Artefacts) -> Iterator[int]:
     """Give the worker's process id, after it has taken memory that it never gives back."""
     _KEPT.append(bytearray(megabytes << 20))
     yield os.getpid()
-
-
-def allocate(megabytes: int, artefacts: Artefacts) -> Iterator[int]:
-    """Give how many bytes torch was given."""
-    import torch  # noqa: PLC0415 (only this one needs it)
-
-    yield torch.ones(megabytes << 18).nbytes
 
 
 def prepare(seconds: float, artefacts: Artefacts) -> Iterator[WorkStarted | str]:

@@ -28,7 +28,7 @@ from hpsearch.search.loop import (
     run,
 )
 from hpsearch.space.space import Space
-from hpsearch.strategies import Strategy
+from hpsearch.strategies import Limit, Strategy
 from hpsearch.strategies.halving import Halving, rungs
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.study.artefacts import Artefacts
@@ -105,6 +105,7 @@ SEARCHES: dict[str, tuple[Callable[[int], Search], Train]] = {
     "guided": (lambda lag: overlapping(RandomSearch(6, guided=True), lag), trained),
     "halved": (halved, partial(trained_in_segments, whole=_WHOLE)),
     "confirmed": (lambda lag: planned("random", lag, rounds=3, confirm=True), trained),
+    "limited": (lambda lag: overlapping(Remembering(), lag, limit=Limit(8.0)), trained),
 }
 
 
@@ -170,6 +171,12 @@ class TestWhenAWaveBegins:
     @pytest.mark.parametrize("lag", [0, 1, 2, 9])
     def test_the_budget_is_a_total_whatever_overlaps(self, lag: int) -> None:
         assert len(history_of(overlapping(Remembering(), lag, budget=10))) == 10
+
+    @pytest.mark.parametrize(("lag", "trials"), [(0, 9), (1, 12), (2, 15)])
+    def test_seconds_are_counted_of_the_waves_that_it_knows(self, lag: int, trials: int) -> None:
+        # each trial takes a second: after three waves of three no more is asked for
+        search = overlapping(Remembering(), lag, limit=Limit(8.0))
+        assert len(history_of(search)) == trials
 
     def test_a_strategy_that_waits_is_asked_again_after_each_wave_that_ends(self) -> None:
         class Patient(Remembering):
