@@ -19,7 +19,8 @@ def set_up(threads: int) -> None:
     Results change with the number of threads.
     """
     torch.set_num_threads(threads)
-    torch.set_num_interop_threads(1)
+    if torch.get_num_interop_threads() != 1:  # torch lets it be set once in a process
+        torch.set_num_interop_threads(1)
     # use_deterministic_algorithms(True) does the same, and takes a second to import a compiler
     torch.set_deterministic_debug_mode("error")
     # nobody reads memory before it is written, so there is no need to fill it
