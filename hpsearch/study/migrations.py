@@ -43,6 +43,7 @@ _LAYOUT_6 = Layout(
 
 _FOLDER_6 = "weights"
 _PAUSE_6 = re.compile(r"(\d+)\.(\d+)\.(\d+)\.(\d+)\.pause\.safetensors")
+_SCALE_6 = ".spread"  # how the names of a posterior's scales ended, which are log_scale now
 
 LAYOUTS: Mapping[int, Layout] = {6: _LAYOUT_6, VERSION: LAYOUT}
 """The layout of each version that can be read."""
@@ -79,23 +80,28 @@ def adopt_files(folder: Path, found: Contents) -> Contents:
         CannotWrite, DiskFull: they cannot be copied.
     """
     pauses: dict[tuple[int, int], list[tuple[str, str]]] = {}
+    adopted: dict[str, str] = {}
     artefacts = Artefacts(folder / FOLDER)
     for file in sorted((folder / _FOLDER_6).glob("*.safetensors")):
         data, pause = file.read_bytes(), _PAUSE_6.fullmatch(file.name)
         if pause is None:
-            artefacts.write(data)
+            adopted[hashlib.sha256(data).hexdigest()] = artefacts.write(_renamed(data))
         elif _is_whole(data):
             run, replicate, fold, epoch = map(int, pause.groups())
-            named = f"pause {replicate}.{fold}", artefacts.write(data)
+            named = f"pause {replicate}.{fold}", artefacts.write(_renamed(data))
             pauses.setdefault((run, epoch), []).append(named)
     trials = {}
     for number, (row, epochs, replicates, kept) in found.trials.items():
         trial = _named("trial", row[0], LAYOUT)
         run = trial["parent"] if trial["start_epoch"] else number
         mine = pauses.get((run, trial["until_epoch"]), []) if trial["state"] == "done" else []
-        named_by_row = [*kept, *((number, name, digest) for name, digest in mine)]
+        was = [(name, adopted.get(digest, digest)) for _, name, digest in kept]
+        named_by_row = [(number, name, digest) for name, digest in [*was, *mine]]
         trials[number] = [row, epochs, replicates, named_by_row]
-    return Contents(trials, found.study)
+    evaluations = [
+        (*row[:-1], adopted.get(row[-1], row[-1])) for row in found.study["test_evaluation"]
+    ]
+    return Contents(trials, {**found.study, "test_evaluation": evaluations})
 
 
 def remove_adopted(folder: Path) -> None:
@@ -109,6 +115,29 @@ def remove_adopted(folder: Path) -> None:
             old.rmdir()
 
 
+def _renamed(data: bytes) -> bytes:
+    """Return a file of tensors with the names that they have now; a damaged one as it is."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    if _SCALE_6.encode() not in data[8:end]:
+        return data
+    try:
+        found = json.loads(data[8:end])
+    except ValueError:
+        return data
+    head = {
+        f"{name.removesuffix(_SCALE_6)}.log_scale" if name.endswith(_SCALE_6) else name: place
+        for name, place in found.items()
+    }
+    return _length_and_text(head) + data[end:]
+
+
+def _length_and_text(head: Mapping[str, Any]) -> bytes:
+    """Return the beginning of a safetensors file: where each tensor lies, after its length."""
+    text = json.dumps(head, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
 def _is_whole(data: bytes) -> bool:
     """Return whether what a training had paused with is what was written.
 
@@ -118,9 +147,7 @@ def _is_whole(data: bytes) -> bool:
         end = 8 + int.from_bytes(data[:8], "little")
         head = json.loads(data[8:end])
         said = head.pop("__metadata__")
-        text = json.dumps(head, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 8)
-        tensors = len(text).to_bytes(8, "little") + text + data[end:]
+        tensors = _length_and_text(head) + data[end:]
         found = hashlib.sha256(said["run"].encode() + tensors).hexdigest()
         return bool(said["sha256"] == found)
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from hpsearch.cli import cli
 from hpsearch.errors import EXIT_CONFIG_DIFFERS, EXIT_DAMAGED, EXIT_OK, DamagedStudy, DiskFull
@@ -301,6 +301,30 @@ class TestFiles:
         names = {path.name for path in (folder / FOLDER).iterdir()}
         assert {sha256(data).hexdigest() for data in _WEIGHTS.values()} < names
         assert all((sha256((folder / FOLDER / n).read_bytes()).hexdigest() == n) for n in names)
+
+    def test_tensors_get_the_names_that_they_have_now(self, tmp_path: Path) -> None:
+        kept = save({"hidden.0": torch.ones(3), "hidden.0.spread": torch.zeros(3)})
+        digest = sha256(kept).hexdigest()
+        study = everything()
+        done = Done(0.5, 0.5, 1.0, 2e9, 30, 9, 7, artefacts={"weights": digest})
+        history = History(study.history.trials, {**study.history.results, 3: done})
+        evaluation = TestEvaluation(3, 0.5, 0.5, digest)
+        version6.write(
+            tmp_path / "study", replace(study, history=history, evaluations=(evaluation,))
+        )
+        (tmp_path / "study" / "weights").mkdir()
+        (tmp_path / "study" / "weights" / "3.safetensors").write_bytes(kept)
+        with Store.open(tmp_path / "study") as store:
+            found = store.study()
+        result = found.history.results[3]
+        assert isinstance(result, Done)
+        assert result.weights == found.evaluations[0].weights
+        assert result.weights is not None
+        tensors = load(Artefacts(tmp_path / "study" / FOLDER).read(result.weights))
+        assert {name: tensor.sum().item() for name, tensor in tensors.items()} == {
+            "hidden.0": 3.0,
+            "hidden.0.log_scale": 0.0,
+        }
 
     def test_what_is_somebody_elses_stays(self, tmp_path: Path) -> None:
         folder = version6.stored("6-finished", tmp_path / "study")
