@@ -28,6 +28,7 @@ from hpsearch.config.searched import (
 from hpsearch.data import DataSpec
 from hpsearch.engine.structure.settings import NEEDS, complete
 from hpsearch.errors import Place
+from hpsearch.runners import RUNNERS
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params, Space
 from hpsearch.strategies import StagedOptions, StrategyOptions
@@ -111,6 +112,7 @@ def parse(
     parsed = fixed_and_searched(keys, diagnostics)
     if options:
         _check_options(options, keys, diagnostics)
+    _check_runner(keys, diagnostics)
     space = build_space(parsed)
     picked = tuple(picked_trials(parsed, space))
     if diagnostics.problems:
@@ -144,6 +146,15 @@ def free_space(parameters: Mapping[str, object], constraints: Sequence[str] = ()
     if diagnostics.problems:
         raise diagnostics.error()
     return space
+
+
+def _check_runner(keys: ConfigFile, diagnostics: Diagnostics) -> None:
+    """Note the keys of `search:` that have no effect where the work is done."""
+    name = keys.runner.name
+    for ignored in sorted(RUNNERS.load(name).ignored & keys.search.model_fields_set):
+        message = f"'{ignored}' has no effect on the runner '{name}'"
+        help = "leave it out, or take another runner"
+        diagnostics.add("E012", message, ("search", ignored), key=True, help=help)
 
 
 def _fix(document: Document, name: str, value: object) -> None:

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 from hpsearch.options import Options
 from hpsearch.registry import Registry
@@ -130,7 +130,13 @@ class Runner(Protocol):
 
 
 class RunnerOptions(Options):
-    """The keys of `runner:` that a runner has of its own."""
+    """The keys of `runner:` that a runner has of its own.
+
+    Attributes:
+        ignored: the keys of `search:` that have no effect on this runner; to give one is a mistake.
+    """
+
+    ignored: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def build(self, resources: Resources, artefacts: Artefacts) -> Runner:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from hpsearch.runners import (
     Resources,
@@ -23,7 +23,9 @@ from hpsearch.study.artefacts import Artefacts
 
 
 class InlineOptions(RunnerOptions):
-    """The inline runner has no keys of its own."""
+    """The inline runner has no keys of its own, and no limits."""
+
+    ignored: ClassVar[frozenset[str]] = frozenset({"trial_timeout", "memory"})
 
     def build(self, resources: Resources, artefacts: Artefacts) -> Runner:
         """Return the runner; it has one worker, whatever the resources say."""

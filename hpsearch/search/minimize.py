@@ -106,9 +106,9 @@ def minimize(
         seed: the same seed asks the same questions.
         time: seconds in all, as the objective counts them; a call that will not fit is not made.
         constraints: as in a YAML, such as `["width * depth <= 512"]`.
-        workers: processes that call the objective, which must then be importable; None calls it in
-            this process. Calls overlap within a wave and, with `lag`, across waves: without `wave`
-            and `lag` one is made after the other.
+        workers: processes that call the objective, which must then be importable. Calls overlap
+            within a wave, which is as large as on the command line, and with `lag` across waves.
+            None calls it in this process, and asks for one call at a time.
         study: a folder that keeps the calls. Where it has some already, the search goes on with
             them: after a crash as if nothing had happened, and with a larger budget.
         progress: whether to show a progress bar on stderr.
@@ -134,7 +134,8 @@ def minimize(
     ({'x': 0.3}, 11)
     """
     began, space = monotonic(), free_space(parameters, constraints)
-    given = {"wave": 1, **search, "budget": budget, "seed": seed}
+    given = {**search, "budget": budget, "seed": seed}
+    given |= {} if workers is not None else {"wave": given.get("wave", 1)}
     given |= {} if time is None else {"time": time}
     keys = _keys(strategy, given, workers, max_failures)
     if workers is not None:
@@ -150,7 +151,7 @@ def minimize(
         folder = Path(study) if study else Path(stack.enter_context(TemporaryDirectory()))
         journal: Journal = Memory()
         if study:
-            config = _config(parameters, constraints, search)
+            config = _config(parameters, constraints, {**search, "wave": planned.wave})
             journal = stack.enter_context(_opened(folder, plan, budget, config))
         name = "inline" if workers is None else "local"
         resources = Resources(workers or 1, 1, keys.memory)

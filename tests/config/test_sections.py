@@ -13,6 +13,7 @@ from hpsearch.config.schema import SearchKeys, own_options, runner_model, search
 from hpsearch.config.spec import Override, Spec, parse
 from hpsearch.errors import EXIT_USAGE, Problem, SpecError
 from hpsearch.runners import RUNNERS
+from hpsearch.runners.inline import InlineOptions
 from hpsearch.strategies import STRATEGIES
 from hpsearch.strategies.bayes_options import BayesOptions
 from hpsearch.strategies.grid import GridOptions
@@ -177,6 +178,16 @@ class TestCommandLine:
 
 
 class TestRunner:
+    @pytest.mark.parametrize("key", sorted(InlineOptions.ignored))
+    def test_a_key_that_has_no_effect_on_it_is_a_mistake(self, key: str) -> None:
+        value = {"memory": "2GB", "trial_timeout": "1m"}[key]
+        for text, flags in [
+            (f"runner: {{name: inline}}\nsearch: {{{key}: {value}}}\n", ()),
+            ("", [(("search", key), value, "a flag"), (("runner", "name"), "inline", "--runner")]),
+        ]:
+            with pytest.raises(SpecError, match=f"'{key}' has no effect on the runner 'inline'"):
+                read(DATA + text, "random", *flags)
+
     def test_it_is_local_where_nobody_says_another(self) -> None:
         assert read(DATA, "random").runner.name == "local"
 

@@ -386,6 +386,11 @@ class TestWhatEndsItEarly:
         assert len(found.trials) == 9
 
 
+def test_a_strategy_without_a_trial_is_refused() -> None:
+    with pytest.raises(SpecError, match="there is nothing to call: 'manual'"):
+        hpsearch.minimize(bowl, CUBE, "manual")
+
+
 class TestWorkers:
     def test_several_processes_call_it_and_none_of_them_is_this_one(self) -> None:
         found = hpsearch.minimize(process_of, CUBE, "random", budget=8, workers=2, wave=8)
@@ -393,13 +398,19 @@ class TestWorkers:
         assert len(processes) == 2
         assert float(os.getpid()) not in processes
 
-    @pytest.mark.parametrize("keys", [{}, {"wave": 4}, {"lag": 2}], ids=str)
+    @pytest.mark.parametrize("keys", [{"wave": 1}, {"wave": 4}, {"wave": 1, "lag": 2}], ids=str)
     def test_the_calls_are_the_same_for_any_number_of_them(self, keys: dict[str, Any]) -> None:
         here = hpsearch.minimize(bowl, CUBE, budget=12, **keys)
         for workers in (1, 3):
             there = hpsearch.minimize(bowl, CUBE, budget=12, workers=workers, **keys)
             assert asked(there) == asked(here)
             assert there.best == here.best
+
+    @pytest.mark.parametrize(("strategy", "wave"), [("bayes", 4), ("random", 64)])
+    def test_their_wave_is_that_of_the_command_line(self, strategy: str, wave: int) -> None:
+        there = hpsearch.minimize(bowl, CUBE, strategy, budget=10, workers=2)
+        here = hpsearch.minimize(bowl, CUBE, strategy, budget=10, wave=wave)
+        assert asked(there) == asked(here)
 
     def test_a_process_that_dies_is_a_failed_call(self) -> None:
         found = hpsearch.minimize(
@@ -476,7 +487,10 @@ class TestStudy:
     def test_it_goes_on_with_another_number_of_workers(self, tmp_path: Path) -> None:
         study, whole = tmp_path / "study", hpsearch.minimize(bowl, CUBE, budget=12, lag=1)
         hpsearch.minimize(bowl, CUBE, budget=5, lag=1, study=study)
-        hpsearch.minimize(bowl, CUBE, budget=9, lag=1, study=study, workers=2, memory="4GB")
+        with pytest.raises(ConfigDiffers, match=r"search\.wave: 1 -> 4"):
+            hpsearch.minimize(bowl, CUBE, budget=9, lag=1, study=study, workers=2)
+        more: dict[str, Any] = {"workers": 2, "wave": 1, "memory": "4GB"}
+        hpsearch.minimize(bowl, CUBE, budget=9, lag=1, study=study, **more)
         found = hpsearch.minimize(bowl, CUBE, budget=12, lag=1, study=study, progress=True)
         assert asked(found) == asked(whole)
 
@@ -486,7 +500,7 @@ class TestStudy:
             ({"seed": 1}, "seed: 0 -> 1"),
             ({"strategy": "random"}, "strategy: bayes -> random"),
             ({"constraints": ["x < 0.5"]}, "constraints: [] -> [x < 0.5]"),
-            ({"wave": 2}, "search.wave: not set -> 2"),
+            ({"wave": 2}, "search.wave: 1 -> 2"),
             ({"lag": 1}, "search.lag: not set -> 1"),
             (
                 {"parameters": {"x": {"min": 0.0, "max": 2.0}, "y": {"value": 1}}},
