@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from hpsearch.config.schema import SearchKeys
 from hpsearch.registry import Registry
 from hpsearch.runners import Work
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import DependentValue, Params, Space
-from hpsearch.strategies import CohortRule, CostModel, StrategyOptions
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.trial import Cohort, Done, Trial
+
+if TYPE_CHECKING:  # workers import this module, and do without what reads a YAML
+    from hpsearch.config.schema import SearchKeys
+    from hpsearch.strategies import CohortRule, CostModel, StrategyOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,16 @@ the work, and files travel as artefacts by their digests.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ClassVar, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
-from hpsearch.options import Options
 from hpsearch.registry import Registry
-from hpsearch.study.artefacts import Artefacts
 from hpsearch.study.trial import FailureKind
+
+if TYPE_CHECKING:  # workers import this module, and do without what checks keys
+    from hpsearch.runners.options import RunnerOptions
 
 
 class WorkKey(NamedTuple):
@@ -99,6 +99,7 @@ class Runner(Protocol):
 
     >>> from pathlib import Path
     >>> from hpsearch.runners.inline import Inline
+    >>> from hpsearch.study.artefacts import Artefacts
     >>> with Inline(Artefacts(Path("artefacts"))) as runner:
     ...     runner.submit(Work(WorkKey(cohort=0), "builtins:zip", "ab"))
     ...     [(key, event)] = runner.wait(1.0)
@@ -127,20 +128,6 @@ class Runner(Protocol):
 
     def withdraw(self) -> Sequence[WorkKey]:
         """Take back what is queued and not begun; return the keys of the work that is running."""
-
-
-class RunnerOptions(Options):
-    """The keys of `runner:` that a runner has of its own.
-
-    Attributes:
-        ignored: the keys of `search:` that have no effect on this runner; to give one is a mistake.
-    """
-
-    ignored: ClassVar[frozenset[str]] = frozenset()
-
-    @abstractmethod
-    def build(self, resources: Resources, artefacts: Artefacts) -> Runner:
-        """Return the runner, which has not started anything yet."""
 
 
 RUNNERS: Registry[type[RunnerOptions]] = Registry(

@@ -10,7 +10,6 @@ from typing import ClassVar, Self
 from hpsearch.runners import (
     Resources,
     Runner,
-    RunnerOptions,
     SetUp,
     Work,
     WorkCrashed,
@@ -19,6 +18,7 @@ from hpsearch.runners import (
     WorkStarted,
 )
 from hpsearch.runners.call import events, prepare
+from hpsearch.runners.options import RunnerOptions
 from hpsearch.study.artefacts import Artefacts
 
 

@@ -6,14 +6,11 @@ when the coordinator is gone.
 
 from __future__ import annotations
 
-import fcntl
 import math
 import multiprocessing
 import os
 import resource
-import select
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -24,25 +21,22 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from pickle import PicklingError
 from types import TracebackType
 from typing import Any, Self
 
 from hpsearch.runners import (
     Resources,
     Runner,
-    RunnerOptions,
-    SetUp,
     Work,
     WorkCrashed,
     WorkFinished,
     WorkKey,
     WorkStarted,
 )
-from hpsearch.runners.call import crash, events, prepare
+from hpsearch.runners.options import RunnerOptions
+from hpsearch.runners.worker import ASKED_TO_END, serve
 from hpsearch.study.artefacts import Artefacts
 
-_ASKED_TO_END = {signal.SIGINT, signal.SIGTERM}
 _TO_BEGIN = 60.0  # seconds to start and to read the data, where a trial's time is limited
 _GROWTH = 2**29  # bytes by which a worker may grow after its first work: more is a leak
 
@@ -133,7 +127,7 @@ class Local:
         here, there = multiprocessing.Pipe()
         given = (there, self._watched, self._artefacts, self._resources.memory)
         process: Any = self._context.Process(  # type: ignore[union-attr]
-            target=_work, args=given, daemon=True
+            target=serve, args=given, daemon=True
         )
         process.start()
         there.close()
@@ -238,7 +232,7 @@ def _undisturbed() -> Iterator[None]:
     They do not see them while they import either, nor when a whole group of processes is asked
     (Ctrl-C, timeout, a batch system). In this process the signals arrive afterwards.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ASKED_TO_END)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED_TO_END)
     try:
         yield
     finally:
@@ -252,63 +246,3 @@ def _death(process: BaseProcess) -> WorkCrashed:
         suspicion = " (out of memory?)" if code == -signal.SIGKILL else ""
         return WorkCrashed("killed", signal.Signals(-code).name + suspicion)
     return WorkCrashed("killed", f"its process ended with code {code}")
-
-
-def _work(pipe: Connection, watched: Connection, artefacts: Artefacts, memory: int | None) -> None:
-    """Live a worker's life: work comes in, events go out."""
-    for number in _ASKED_TO_END:  # they are blocked already, unless the process was spawned
-        signal.signal(number, signal.SIG_IGN)
-    os.setpgid(0, 0)
-    _end_with(watched)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    done, unlimited = SetUp(), memory
-
-    def set_up(wanted: SetUp) -> None:
-        nonlocal done, unlimited
-        done = prepare(wanted, done)
-        if unlimited is not None:  # not before all is imported, which would fail mysteriously
-            resource.setrlimit(resource.RLIMIT_DATA, (unlimited, unlimited))
-            unlimited = None
-
-    try:
-        while True:
-            _send(pipe, events(pipe.recv(), artefacts, set_up, memory), memory)
-    except (EOFError, OSError):  # the coordinator is gone, and nobody is left to tell
-        os._exit(1)
-
-
-def _send(pipe: Connection, given: Iterator[object], memory: int | None) -> None:
-    """Send the events of one piece of work; one that cannot be sent is a crash as well."""
-    for event in given:
-        try:
-            pipe.send(event)
-        except (TypeError, ValueError, AttributeError, PicklingError, MemoryError) as error:
-            pipe.send(crash(error, memory, 0.0))
-            return
-
-
-def _end_with(watched: Connection) -> None:
-    """Have this process and all that it starts end when the coordinator is gone.
-
-    The coordinator holds the other end of the pipe, which the system closes when it dies.
-    """
-    if not hasattr(fcntl, "F_SETSIG"):
-        threading.Thread(target=_watch, args=(watched,), daemon=True).start()
-        return
-    # The system itself sends the signal, also while a call into C keeps every thread of Python
-    # waiting. The end is opened once more, since the one that all workers share can name one of
-    # them only.
-    end = os.open(f"/proc/self/fd/{watched.fileno()}", os.O_RDONLY | os.O_NONBLOCK)
-    fcntl.fcntl(end, fcntl.F_SETOWN, -os.getpid())
-    fcntl.fcntl(end, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(end, fcntl.F_SETFL, fcntl.fcntl(end, fcntl.F_GETFL) | os.O_ASYNC)
-    if select.select([end], [], [], 0)[0]:  # it was closed before
-        os._exit(1)
-
-
-def _watch(watched: Connection) -> None:
-    try:
-        watched.recv()
-    except (EOFError, OSError):
-        pass
-    os.killpg(0, signal.SIGKILL)

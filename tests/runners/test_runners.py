@@ -69,6 +69,16 @@ def test_faults(check: Check[Build]) -> None:
     check()
 
 
+def test_a_worker_imports_nothing_that_only_a_coordinator_needs() -> None:
+    """Each worker pays for what it imports, and a search of a few seconds would feel it."""
+    worker = "hpsearch.runners.worker, hpsearch.runners.parent_watch, hpsearch.objectives.training"
+    code = f"import sys, {worker}; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "torch" in loaded.split()
+    assert not {"pydantic", "yaml", "click", "rich", "scipy", "sklearn"} & {*loaded.split()}
+
+
 class TestInline:
     """What only a runner does that works in the process of its coordinator."""
 
