@@ -51,7 +51,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=pytest.mark.slow if path.suffix == ".yaml" else ())
+        for path in EXAMPLES
+    ],
+    ids=lambda path: path.name,
+)
 def test_an_example_runs_by_the_command_at_its_head(path: Path, folder: Path) -> None:
     head = head_of(path)
     assert f"examples/{path.name}" in head.commands[-1]

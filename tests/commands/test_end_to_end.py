@@ -66,9 +66,9 @@ def studied(
 
 
 class TestSearches:
-    @pytest.mark.parametrize(
-        "strategy", ["grid", "bayes"]
-    )  # of all four: with each experiment, below
+    @pytest.mark.parametrize(  # of all four: with each experiment, below
+        "strategy", [pytest.param("grid", marks=pytest.mark.slow), "bayes"]
+    )
     def test_a_smoke_run_trains_at_most_three_trials_of_one_epoch(
         self, strategy: str, tmp_path: Path
     ) -> None:
@@ -193,6 +193,7 @@ class TestDeterminism:
         assert self.rows(tmp_path / "again", *arguments, "--workers", "1") == calm
         assert self.interrupted(tmp_path / "interrupted", signal.SIGINT, *arguments) == calm
 
+    @pytest.mark.slow
     def test_the_runner_changes_nothing(self, studied: tuple[Path, Any], tmp_path: Path) -> None:
         begun = ("random", "--budget", "6", "--epochs", "3", "--study", "study")
         hpsearch(tmp_path, *begun, "--runner", "inline")
@@ -344,6 +345,7 @@ class TestExitCodes:
         done = hpsearch(tmp_path, "random", "space.yaml", code=1)
         assert "no trial has succeeded" in done.stdout
 
+    @pytest.mark.slow
     def test_where_trials_only_crash_it_is_4_and_another_limit_helps(self, tmp_path: Path) -> None:
         (tmp_path / "space.yaml").write_text(
             "data: {source: digits}\ntrain: {epochs: 1}\nparameters:\n"

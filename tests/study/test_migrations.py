@@ -433,6 +433,7 @@ class TestResuming:
         assert "trained again" not in done.stderr
         assert study_lines(folder) == BOARD
 
+    @pytest.mark.slow
     @needs_losses
     def test_without_its_files_it_trains_again_what_had_paused(self, tmp_path: Path) -> None:
         """Alone, and not in a cohort: so losses have other roundings, and all else is the same."""
@@ -445,7 +446,7 @@ class TestResuming:
         losses, expected = ([loss(line) for line in lines] for lines in (found, BOARD))
         assert losses == pytest.approx(expected, rel=1e-4)
 
-    @pytest.mark.parametrize("is_edited", [False, True])
+    @pytest.mark.parametrize("is_edited", [pytest.param(False, marks=pytest.mark.slow), True])
     def test_a_key_of_another_strategy_is_accepted_as_stored(
         self, is_edited: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
