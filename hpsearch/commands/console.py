@@ -13,12 +13,12 @@ _ENDLESS = 100_000  # columns: a table in a file is not cut
 
 
 def result(no_color: bool = False) -> Console:
-    """For results."""
+    """Return the console for results, on stdout."""
     return _console(sys.stdout, no_color)
 
 
 def progress(no_color: bool = False) -> Console:
-    """For progress, warnings and hints."""
+    """Return the console for progress, warnings and hints, on stderr."""
     return _console(sys.stderr, no_color)
 
 
@@ -50,5 +50,5 @@ def rendered(text: Text, console: Console) -> str:
 
 
 def animated(console: Console) -> bool:
-    """Whether to redraw in place: only for a person who looks on."""
+    """Return whether to redraw in place: only for a person who looks on."""
     return console.is_terminal and not console.is_dumb_terminal and not os.environ.get("CI")

@@ -9,7 +9,7 @@ from hpsearch.study.files import unwritable
 
 
 def writable(page: str | None) -> Path | None:
-    """The path of `-o`; refused before anything is done where that is no place for a file.
+    """Return the path of `-o`; refuse it at once where that is no place for a file.
 
     Raises:
         SpecError: it is a folder, or in none.

@@ -40,7 +40,7 @@ _USUAL = 50  # trials of a search without a budget
 
 @dataclass(frozen=True, slots=True)
 class ConfigSource:
-    """Where a search space stands: its text, its name for messages, and its folder."""
+    """The source of a search space: its text, its name for messages, and its folder."""
 
     text: str
     file: str

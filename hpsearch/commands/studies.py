@@ -13,7 +13,7 @@ RUNS = Path("runs")
 
 
 def find_study(study: str | None) -> Path:
-    """The folder of a study: the one named (also by its name under runs/), or the newest one there.
+    """Return the folder of the study that is named, or of the newest one under runs/.
 
     Raises:
         SpecError: there is none.
@@ -37,7 +37,7 @@ def find_study(study: str | None) -> Path:
 
 
 def _written(study: Path) -> int:
-    """When it was last written; while it is, what is new stands in the journal beside it."""
+    """Return when it was last written; what is new stands in the journal beside it at first."""
     times = [0]
     for path in (study / FILE, study / f"{FILE}-wal"):
         with suppress(FileNotFoundError):

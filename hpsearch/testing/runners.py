@@ -340,7 +340,7 @@ _EVERYWHERE: Sequence[Promise] = (
 
 
 def workers_work_at_the_same_time(build: Build, folder: Path) -> None:
-    """As many pieces of work run at the same time as there are workers."""
+    """There is work on each of the workers at the same time."""
     path = folder / "go"
     with runner_of(build, folder, workers=2) as runner:
         for cohort in range(2):
