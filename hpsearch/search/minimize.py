@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -23,6 +24,7 @@ from hpsearch.config.schema import OPERATIONAL, SearchKeys, own_options, search_
 from hpsearch.config.spec import free_space
 from hpsearch.errors import EXIT_OK, ConfigDiffers, Crashing, Problem, SpecError
 from hpsearch.objectives.function import Function, Loss
+from hpsearch.registry import closest
 from hpsearch.runners import RUNNERS, Resources
 from hpsearch.search.loop import CohortFinished, Event, Journal, Memory, Search, Stop, run
 from hpsearch.search.plan import Plan
@@ -197,18 +199,23 @@ def _keys(
         raise SpecError(Problem("E020", f"'workers' is {workers}, and one or more can work"))
     more = {} if max_failures is None else {"max_failures": max_failures}
     retries = {"max_retries": 0 if workers is None else 1}
+    keys_of = search_model(strategy)
     try:
-        keys = search_model(strategy).model_validate(retries | dict(given) | more)
+        keys = keys_of.model_validate(retries | dict(given) | more)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)
-        raise SpecError(
-            *(Problem("E020", _said(one["loc"], one["msg"])) for one in wrong)
-        ) from error
+        raise SpecError(*(_problem(one, keys_of) for one in wrong)) from error
     return keys.model_copy(update={"max_failures": max_failures})
 
 
-def _said(location: tuple[str | int, ...], message: str) -> str:
-    return f"'{'.'.join(map(str, location))}': {message.removeprefix('Value error, ')}"
+def _problem(found: ErrorDetails, keys: type[SearchKeys]) -> Problem:
+    """Return in words what pydantic says of an argument."""
+    name = ".".join(map(str, found["loc"]))
+    if found["type"] == "extra_forbidden":
+        near = closest(name, keys.model_fields)
+        help = f"did you mean '{near}'?" if near else f"there are: {', '.join(keys.model_fields)}"
+        return Problem("E012", f"unknown key '{name}'", help=help)
+    return Problem("E020", f"'{name}': {found['msg'].removeprefix('Value error, ')}")
 
 
 def _check_importable(objective: Callable[[Params], Loss]) -> None:

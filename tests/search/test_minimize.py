@@ -311,6 +311,13 @@ def test_a_wrong_argument_is_a_clear_error(wrong: dict[str, Any]) -> None:
         hpsearch.minimize(bowl, CUBE, **wrong)
 
 
+def test_an_unknown_key_is_told_from_one_that_is_meant() -> None:
+    with pytest.raises(SpecError, match="unknown key 'pointz'") as caught:
+        hpsearch.minimize(bowl, CUBE, "grid", pointz=3)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.help) == ("E012", "did you mean 'points'?")
+
+
 def asked(found: Minimum) -> list[Mapping[str, Any]]:
     """Return the params of all calls."""
     return [trial.params for trial in found.trials]
