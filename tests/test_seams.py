@@ -184,6 +184,7 @@ def test_the_strategy_has_a_command_and_the_source_is_read_in_its_search(house: 
     assert len(rows) == 5
 
 
+@pytest.mark.slow
 def test_the_model_is_trained_on_the_runner(house: House) -> None:
     flags = ("--set", "model=glu", "--runner", "traced", "--set", "runner.file=work.csv")
     assert "winner" in house.hpsearch("random", "--smoke", "--study", "smoke", *flags)
@@ -192,6 +193,7 @@ def test_the_model_is_trained_on_the_runner(house: House) -> None:
     assert len(lines) >= 3  # the device, a cohort at least, and the winner's test
 
 
+@pytest.mark.slow
 def test_the_objective_is_searched_kept_and_shown(house: House) -> None:
     (program,) = _PROGRAM.findall(GUIDE)
     printed = house.run("-c", program + STORED).splitlines()

@@ -120,6 +120,7 @@ class TestSearches:
         # each segment of the others is one cohort
         assert len({trial.cohort for trial in history.trials if trial.run}) == 3
 
+    @pytest.mark.slow
     def test_hand_picked_trials_can_come_from_a_csv(self, tmp_path: Path) -> None:
         (tmp_path / "picks.csv").write_text("lr,width,optimizer\n0.01,32,adam\n0.05,,sgd\n")
         (tmp_path / "space.yaml").write_text("data: {source: digits}\n")
@@ -177,7 +178,7 @@ class TestDeterminism:
     @pytest.mark.parametrize(
         "arguments",
         [
-            ("bayes",),
+            pytest.param(("bayes",), marks=pytest.mark.slow),
             pytest.param(("random",), marks=pytest.mark.slow),
             pytest.param(("random", "--rounds", "3"), marks=pytest.mark.slow),
             pytest.param(("random", "--halving"), marks=pytest.mark.slow),
@@ -199,6 +200,7 @@ class TestDeterminism:
         hpsearch(tmp_path, *begun, "--runner", "inline")
         assert canonical(read(tmp_path / "study")) == canonical(read(studied[0] / "study"))
 
+    @pytest.mark.slow
     def test_a_study_may_be_resumed_with_another_runner(self, tmp_path: Path) -> None:
         begun = ("random", "--budget", "2", "--epochs", "1", "--study", "study")
         hpsearch(tmp_path, *begun, "--runner", "inline")
@@ -365,6 +367,7 @@ class TestExitCodes:
         failed = [number for number in range(6) if isinstance(results[number], Failed)]
         assert failed == [0, 1, 2]
 
+    @pytest.mark.slow
     def test_a_trial_that_takes_too_long_fails_and_the_others_do_not(self, tmp_path: Path) -> None:
         (tmp_path / "space.yaml").write_text(
             "data: {source: digits}\ntrain: {width: 256, patience: 100000, batch_size: 8}\n"

@@ -155,6 +155,7 @@ class TestCommand:
         page = (tmp_path / "page.html").read_text(encoding="utf-8")
         assert all(name in page for name in names)
 
+    @pytest.mark.slow
     def test_the_first_epochs_of_a_file_without_parameters_as_a_table(self, tmp_path: Path) -> None:
         (tmp_path / "one.yaml").write_text("data: {source: wine}\ntrain: {epochs: 3, width: 20}\n")
         done = hpsearch(tmp_path, "diagnose", "one.yaml")

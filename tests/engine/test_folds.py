@@ -375,6 +375,7 @@ def done(loss: float, best_epoch: int, epochs: int) -> Done:
 
 
 class TestCommand:
+    @pytest.mark.slow
     def test_folds_and_seeds_go_from_the_yaml_to_the_board(self, tmp_path: Path) -> None:
         (tmp_path / "c.yaml").write_text(
             "data: {source: wine, split: {folds: 3, test: 0.2}}\n"

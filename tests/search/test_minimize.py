@@ -274,6 +274,7 @@ def test_seconds_are_a_limit_that_calls_do_not_go_beyond() -> None:
     assert sum(trial.seconds for trial in found.trials) <= 60.0
 
 
+@pytest.mark.slow
 def test_what_is_dear_is_asked_for_less() -> None:
     def objective(params: Mapping[str, Any]) -> tuple[float, float]:
         return bowl({"y": params["y"], "z": params["z"]}), math.exp(5 * float(params["x"]))

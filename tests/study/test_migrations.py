@@ -405,6 +405,7 @@ with Store.open(Path(sys.argv[1])):
 
 
 class TestResuming:
+    @pytest.mark.slow
     def test_a_finished_study_stays_as_it_is(self, tmp_path: Path) -> None:
         folder = version6.stored("6-finished", tmp_path / "study")
         before = read(folder)
@@ -417,6 +418,7 @@ class TestResuming:
         assert version(folder) == VERSION
 
     @needs_losses
+    @pytest.mark.slow
     def test_an_interrupted_study_ends_with_the_board_of_one_that_was_not(
         self, tmp_path: Path
     ) -> None:
