@@ -29,7 +29,7 @@ from hpsearch.errors import ConfigDiffers, Problem, SpecError
 from hpsearch.objectives.networks import Networks, spec_of
 from hpsearch.search.loop import spent
 from hpsearch.study.artefacts import FOLDER, Artefacts
-from hpsearch.study.layout import SEMANTICS, StudyMeta
+from hpsearch.study.layout import StudyMeta, check_semantics
 from hpsearch.study.store import CONFIG, Store
 from hpsearch.versions import versions
 
@@ -104,11 +104,7 @@ def _resumed(meta: StudyMeta, folder: Path, budget: int | None) -> StudyMeta:
         message = f"{meta.name} searches a Python function"
         help = f"go on with it:  hpsearch.minimize(..., study={str(folder)!r})"
         raise SpecError(Problem("E063", message, help=help))
-    if meta.semantics != SEMANTICS:
-        begun = json.loads(meta.versions).get("hpsearch", "another version")
-        message = f"{meta.name} was begun by hpsearch {begun}, which asked other questions"
-        help = f"it is finished by hpsearch {begun}; here it can be shown and exported"
-        raise ConfigDiffers(Problem("E178", message, help=help))
+    check_semantics(meta)
     meta = edited(meta, folder / CONFIG)
     return meta if budget is None else replace(meta, budget=budget)
 

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -72,7 +72,7 @@ def search(strategy: str, **given: Any) -> int:
         with Store.create(study, meta) as store:
             _keep(study, source.text, strategy, said)
             data, digest = stored_data(data, artefacts)
-            plan = plan_of(strategy, networks.on(data, digest, device, threads))
+            plan = plan_of(strategy, replace(networks, data=data, artefact=digest))
             return finish(plan, options, runner, store, [digest])
 
 

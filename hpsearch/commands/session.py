@@ -48,6 +48,7 @@ from hpsearch.search.plan import Plan
 from hpsearch.strategies import Limit
 from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.files import sweep, unwritable
+from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import Session, Store, StudyRecord, TestEvaluation
 from hpsearch.study.trial import Done, Notice, Result
@@ -181,8 +182,8 @@ def finish(
     search = plan.search(meta.budget, limit)
     deadline = options.started + keys.time if keys.time else float("inf")
     stop = Stop(deadline=deadline, grace=keys.grace)
-    keeper = _Keeper(store, plan, held)
-    keeper.clean()
+    keeper = _Keeper(store.folder, plan, study.history, held)
+    keeper.clean(study)
     with _signals(stop), options.view(_subject(plan, meta)) as view:
         for event in run(search, store, runner, stop):
             if isinstance(event, CohortFinished):
@@ -193,9 +194,9 @@ def finish(
         if not stop.signals:
             _final_test(plan, options, runner, store, stop)
     sweep(store.folder)  # what killed workers of this run, and killed runs, have left unfinished
-    keeper.held = ()
-    keeper.clean()
-    code = _exit(store.study(), stop, plan.epochs)
+    keeper.held, study = (), store.study()
+    keeper.clean(study)
+    code = _exit(study, stop, plan.epochs)
     store.record_session(Session(time.monotonic() - began, code))
     _print(store.study(), options, store.folder, stop, plan.epochs)
     return code
@@ -204,15 +205,14 @@ def finish(
 class _Keeper:
     """Removes artefacts that are not needed any more."""
 
-    def __init__(self, store: Store, plan: Plan, held: Collection[str]) -> None:
+    def __init__(self, folder: Path, plan: Plan, history: History, held: Collection[str]) -> None:
         self.held = held
-        self._store, self._objective = store, plan.objective
-        self._artefacts = Artefacts(store.folder / FOLDER)
-        self._recorded = _digests(store.history().results.values())
+        self._objective = plan.objective
+        self._artefacts = Artefacts(folder / FOLDER)
+        self._recorded = _digests(history.results.values())
 
-    def clean(self) -> None:
+    def clean(self, study: StudyRecord) -> None:
         """Remove all that is not needed, also what a killed run has left, while nothing runs."""
-        study = self._store.study()
         judged = {one.weights for one in study.evaluations if one.weights}
         kept = {*self._objective.kept(study.history), *judged, *self.held}
         self._artefacts.keep_only(kept)

@@ -240,7 +240,7 @@ def _sections(diagnostics: Diagnostics) -> Mapping[KeyPath, type[Options]]:
 
 
 def _runner_name(diagnostics: Diagnostics) -> str:
-    return str(diagnostics.document.at(("runner", "name")) or "local")
+    return str(diagnostics.document.at(("runner", "name")) or RunnerKeys().name)
 
 
 def validate(diagnostics: Diagnostics) -> ConfigFile:

@@ -32,7 +32,7 @@ from hpsearch.space.space import Params
 from hpsearch.strategies import Limit, ranked
 from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.history import History
-from hpsearch.study.layout import SEMANTICS, StudyMeta
+from hpsearch.study.layout import StudyMeta, check_semantics
 from hpsearch.study.store import FILE, Session, Store
 from hpsearch.study.trial import Done, Result, Trial
 from hpsearch.versions import versions
@@ -241,7 +241,7 @@ def _opened(folder: Path, plan: Plan, budget: int, config: str) -> Store:
     """Return the study in a folder, begun now or earlier.
 
     Raises:
-        ConfigDiffers: it was begun with other arguments.
+        ConfigDiffers: it was begun with other arguments, or by a version that asked otherwise.
     """
     meta = StudyMeta(
         name=folder.name,
@@ -267,18 +267,16 @@ def _opened(folder: Path, plan: Plan, budget: int, config: str) -> Store:
     )
     if not (folder / FILE).exists():
         return Store.create(folder, meta)
-    store = Store.open(folder)
-    begun = store.study().meta
-    problems = [Problem("E178", one) for one in _differences(begun, meta)]
-    if begun.semantics != SEMANTICS:
-        message = f"{folder} was begun by a version that asked other questions"
-        problems.append(Problem("E178", message, help=f"it is finished by {begun.versions}"))
-    if problems:
-        store.close()
-        raise ConfigDiffers(*problems)
-    if begun.budget is not None and budget > begun.budget:
-        store.amend(replace(begun, budget=budget))
-    return store
+    with ExitStack() as stack:
+        store = stack.enter_context(Store.open(folder))
+        begun = store.study().meta
+        check_semantics(begun)
+        if problems := [Problem("E178", one) for one in _differences(begun, meta)]:
+            raise ConfigDiffers(*problems)
+        if begun.budget is not None and budget > begun.budget:
+            store.amend(replace(begun, budget=budget))
+        stack.pop_all()
+        return store
 
 
 def _differences(begun: StudyMeta, meta: StudyMeta) -> Iterator[str]:
@@ -294,7 +292,9 @@ def _differences(begun: StudyMeta, meta: StudyMeta) -> Iterator[str]:
     for section in ("parameters", "search"):
         old, new = before[section], after[section]
         for name in {**old, **new}:
-            if name not in old or name not in new or old[name] != new[name]:
+            # as text: 0 and 0.0 are equal, and ends of two ranges that are not the same
+            texts = [json.dumps(one.get(name), sort_keys=True) for one in (old, new)]
+            if name not in old or name not in new or texts[0] != texts[1]:
                 said = (written(one[name]) if name in one else "not set" for one in (old, new))
                 yield f"{section}.{name}: {' -> '.join(said)}"
     was, now = [*before["parameters"]], [*after["parameters"]]

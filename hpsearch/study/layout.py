@@ -11,6 +11,7 @@ from hashlib import blake2b
 from operator import xor
 from typing import Any
 
+from hpsearch.errors import ConfigDiffers, Problem
 from hpsearch.study.trial import Done, Trial
 
 Execute = Callable[..., sqlite3.Cursor]
@@ -143,6 +144,19 @@ class Layout:
 
     trials: Mapping[str, tuple[str, ...]]
     study: Mapping[str, tuple[str, ...]]
+
+
+def check_semantics(meta: StudyMeta) -> None:
+    """Refuse to go on with a study whose results rest on other questions than are asked now.
+
+    Raises:
+        ConfigDiffers: it was begun by such a version.
+    """
+    if meta.semantics != SEMANTICS:
+        begun = json.loads(meta.versions).get("hpsearch", "another version")
+        message = f"{meta.name} was begun by hpsearch {begun}, which asked other questions"
+        help = f"it is finished by hpsearch {begun}; here it can be shown and exported"
+        raise ConfigDiffers(Problem("E178", message, help=help))
 
 
 LAYOUT = Layout(

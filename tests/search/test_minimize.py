@@ -9,7 +9,7 @@ import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -515,6 +515,10 @@ class TestStudy:
                 "parameters.x: {min: 0.0, max: 1.0} -> {min: 0.0, max: 2.0}",
             ),
             (
+                {"parameters": {**CUBE, "x": {"min": 0, "max": 1}}},
+                "parameters.x: {min: 0.0, max: 1.0} -> {min: 0, max: 1}",
+            ),
+            (
                 {"parameters": {name: CUBE[name] for name in "zyx"}},
                 "parameters: [x, y, z] -> [z, y, x]",
             ),
@@ -531,6 +535,15 @@ class TestStudy:
             hpsearch.minimize(bowl, budget=2, study=study, **given)
         assert said in [problem.message for problem in refused.value.problems]
         hpsearch.minimize(bowl, CUBE, budget=2, study=study)  # its lock was let go
+
+    def test_a_version_that_asks_other_questions_refuses_it(self, tmp_path: Path) -> None:
+        study = tmp_path / "study"
+        hpsearch.minimize(bowl, CUBE, budget=2, study=study)
+        with Store.open(study) as store:
+            store.amend(replace(store.study().meta, semantics=0))
+        with pytest.raises(ConfigDiffers, match=f"finished by hpsearch {hpsearch.__version__}"):
+            hpsearch.minimize(bowl, CUBE, budget=2, study=study)
+        Store.open(study).close()  # its lock was let go
 
     def test_the_order_of_keys_and_how_it_is_run_make_no_difference(self, tmp_path: Path) -> None:
         study = tmp_path / "study"

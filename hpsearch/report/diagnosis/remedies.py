@@ -30,20 +30,6 @@ _HELP: Mapping[str, Sequence[str]] = {
     "stuck": ("more", "activation", "skip"),
 }
 
-_REMEDIES: Mapping[str, Callable[[Params], str]] = {
-    "lr": lambda s: f"a smaller lr (now {word(s['lr'])})",
-    "more": lambda s: f"a larger lr (now {word(s['lr'])}), more epochs",
-    "clip": lambda s: "" if s["clip_norm"] else "clip_norm: 1",
-    "warmup": lambda s: "" if s["warmup"] else "warmup: 1",
-    "init": lambda s: "" if _keeps_scale(s) else "init: fan_normal or orthogonal, at init_scale: 1",
-    "norm": lambda s: _norm(s),
-    "skip": lambda s: "skip: residual or highway" if s.get("skip") == "none" else "",
-    "cell": lambda s: "cell: gru or lstm" if s.get("cell") == "elman" else "",
-    "activation": lambda s: "activation: relu" if s["activation"] in SATURATING else "",
-    "leaky": lambda s: "activation: leaky_relu",
-}
-"""What to try, in words; empty where it is in use already."""
-
 
 def _norm(settings: Params) -> str:
     """Return the norms that go with the settings; nothing where one is in use, or none does."""
@@ -58,3 +44,18 @@ def _keeps_scale(settings: Params) -> bool:
     """Return whether the initial weights keep the size of a signal from layer to layer."""
     inits = ("fan_normal", "fan_uniform", "orthogonal")
     return settings["init"] in inits and settings["init_scale"] == 1
+
+
+_REMEDIES: Mapping[str, Callable[[Params], str]] = {
+    "lr": lambda s: f"a smaller lr (now {word(s['lr'])})",
+    "more": lambda s: f"a larger lr (now {word(s['lr'])}), more epochs",
+    "clip": lambda s: "" if s["clip_norm"] else "clip_norm: 1",
+    "warmup": lambda s: "" if s["warmup"] else "warmup: 1",
+    "init": lambda s: "" if _keeps_scale(s) else "init: fan_normal or orthogonal, at init_scale: 1",
+    "norm": _norm,
+    "skip": lambda s: "skip: residual or highway" if s.get("skip") == "none" else "",
+    "cell": lambda s: "cell: gru or lstm" if s.get("cell") == "elman" else "",
+    "activation": lambda s: "activation: relu" if s["activation"] in SATURATING else "",
+    "leaky": lambda s: "activation: leaky_relu",
+}
+"""What to try, in words; empty where it is in use already."""
