@@ -20,8 +20,8 @@ check: install  ## format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: check  ## lint, types, and all tests but the slow ones
-	$(BIN)/pytest
+test: check  ## lint, types, and all tests but the slow ones, in two processes
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test-slow: install  ## what takes minutes, and real MNIST where HPSEARCH_DATA names it
 	$(BIN)/pytest -m slow

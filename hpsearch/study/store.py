@@ -103,9 +103,11 @@ class Store:
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            _refuse_full(folder)
+        except CannotWrite:
             if (folder / FILE).exists():
                 os.close(_locked(folder))  # if it is in use, that is what there is to say
-            _refuse_full(folder)
+            raise
         except OSError as error:
             raise unwritable(folder, error) from error
         with ExitStack() as stack:

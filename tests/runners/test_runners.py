@@ -40,7 +40,7 @@ def builder(name: str) -> Build:
 @pytest.fixture(autouse=True)
 def light_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep workers from importing pytest, the main module of their coordinator, for a second."""
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
 
 
