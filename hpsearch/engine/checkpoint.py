@@ -28,7 +28,7 @@ class Pause:
 
     Attributes:
         epochs: the epochs that it has behind it.
-        first_loss: its loss before the first step.
+        reference: the loss that it would have without learning, see `train.reference_losses`.
         best: what its best epoch was worth.
         at: that epoch.
         active: whether it goes on; one that has stopped for good has no tensors but its best
@@ -37,7 +37,7 @@ class Pause:
     """
 
     epochs: int
-    first_loss: float
+    reference: float
     best: float
     at: Epoch
     active: bool

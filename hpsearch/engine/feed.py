@@ -203,6 +203,21 @@ class Feed:
             )
         return Scores(loss.tolist(), metric.tolist())
 
+    def spread_losses(self, stacked: StackedCohort, most: int) -> list[float]:
+        """Return each member's mean loss, [K], on at most so many of its training rows.
+
+        They are spread over all of them, since files are often sorted by what is to be predicted.
+        """
+        folds = [member.fold for member in stacked.members]
+        rows, counts = self._split_rows("train", folds)
+        step = -(-rows.shape[-1] // most)
+        rows, counts = rows[..., ::step], counts[..., ::step]
+        with torch.inference_mode():
+            x, y = self.batch(rows, folds)
+            losses = (self.losses(stacked.outputs(x), y).double() * counts).sum(1)
+        found: list[float] = (losses / counts.sum(-1)).tolist()
+        return found
+
     def answers(
         self, stacked: StackedCohort, name: Split, predict: Callable[[Tensor], Tensor]
     ) -> Iterator[Answers]:

@@ -10,22 +10,24 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from hpsearch.data import constant
 from hpsearch.engine.checkpoint import Pause, extract_member, pause_tensors
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.stacked_tensors import StackedTensors
 from hpsearch.engine.structure.cohorts import Metric
 from hpsearch.engine.structure.costs import Cost
+from hpsearch.engine.structure.diagnosis import has_diverged
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import PRETRAINING
 from hpsearch.study.trial import Done, Epoch, Failed, Result
 
-_DIVERGED = 10.0  # times the loss before the first step
+# the rows, at most, on which an untrained network is judged
+_UNTRAINED = 256
 # the share of members that still learn below which it is worth copying them together
 _COMPACT = 3 / 4
 _BEFORE = Epoch(0, 0, math.nan, math.inf, math.nan)  # the best epoch before the first one
@@ -64,7 +66,8 @@ class MemberProgress:
     Attributes:
         cost: what its epochs cost.
         epochs: the epochs behind it, in all segments.
-        first_loss: the training loss before the first step.
+        reference: the loss that others are held against to say whether they have diverged, see
+            `reference_losses`.
         best_value: what the best epoch was worth by the metric; smaller is better.
         best: the best epoch so far.
         active: whether it goes on to learn.
@@ -75,7 +78,7 @@ class MemberProgress:
     member: Member
     cost: Cost
     epochs: int = 0
-    first_loss: float = math.nan
+    reference: float = math.inf
     best_value: float = math.inf
     best: Epoch = _BEFORE
     active: bool = True
@@ -83,32 +86,46 @@ class MemberProgress:
     curve: list[Epoch] = field(default_factory=list)
 
     def record(self, epoch: Epoch, metric: Metric) -> bool:
-        """Take in an epoch, and return whether it is the best so far."""
+        """Take in an epoch, and return whether it is the best so far.
+
+        A training stops where a loss is no finite number, since none will be finite again.
+        """
         self.curve.append(epoch)
         self.epochs = epoch.epoch
         value = epoch.loss if metric == "loss" else 1.0 - epoch.metric
-        is_best = value < self.best_value and not self.diverged
+        is_finite = math.isfinite(epoch.loss) and math.isfinite(epoch.train_loss)
+        is_best = is_finite and value < self.best_value
         if is_best:
             self.best_value, self.best = value, epoch
         patience = int(self.member.settings["patience"])
         is_patient = patience == 0 or epoch.epoch - self.best.epoch < patience
-        self.active = (
-            is_patient and not self.diverged and epoch.epoch < int(self.member.settings["epochs"])
-        )
+        self.active = is_finite and is_patient and epoch.epoch < int(self.member.settings["epochs"])
         return is_best
 
     @property
+    def pauses(self) -> bool:
+        """Whether it goes on after this segment."""
+        return self.active and self.member.pauses
+
+    @property
     def diverged(self) -> bool:
-        """Whether a loss is no finite number, or far above the one before the first step."""
-        last = self.curve[-1] if self.curve else self.best
-        finite = math.isfinite(last.loss) and math.isfinite(last.train_loss)
-        return not finite or last.train_loss > _DIVERGED * self.first_loss
+        """Whether it is over, and has diverged by its best epoch.
+
+        Losses may be huge for some epochs and fall again, and what is delivered is the best epoch.
+        The loss of a few validation rows may be huge where that of the training rows is not, and
+        the mean training loss of an epoch where the loss at its end is not: both have to be.
+        """
+        least = min(self.best.train_loss, self.best.loss)
+        return not self.pauses and has_diverged(least, self.reference)
 
     def result(self) -> Result:
         """Return what the training has come to, with what this segment alone has cost."""
         curve, start = tuple(self.curve), self.member.start_epoch
         if self.diverged:
-            message = f"training loss {curve[-1].train_loss:.3g} after epoch {self.epochs}"
+            message = (
+                f"training loss {curve[-1].train_loss:.3g} after epoch {self.epochs}, "
+                f"where {self.reference:.3g} can be had without learning"
+            )
             return Failed("diverged", message, self.seconds, curve)
         return Done(
             loss=self.best_value,
@@ -119,12 +136,12 @@ class MemberProgress:
             epochs=self.epochs,
             best_epoch=self.best.epoch,
             curve=curve,
-            paused=self.active and self.member.pauses,
+            paused=self.pauses,
         )
 
     def pause(self, tensors: Mapping[str, Tensor]) -> Pause:
         """Return what it takes to go on, with the member's tensors."""
-        return Pause(self.epochs, self.first_loss, self.best_value, self.best, self.active, tensors)
+        return Pause(self.epochs, self.reference, self.best_value, self.best, self.active, tensors)
 
 
 def train(
@@ -179,6 +196,9 @@ def _train(
     for position, one in enumerate(progress):
         if start:
             pauses[one.member.name].restore(stacked, best, position)
+    if not start:
+        for one, reference in zip(progress, reference_losses(stacked, feed), strict=True):
+            one.reference = reference
     # what was done so far is shared by the cost of a first epoch, pre-training included
     share = (time.perf_counter() - began) / sum(
         one.cost.flops_after(start + 1, start) for one in progress
@@ -218,7 +238,7 @@ def _progress(feed: Feed, member: Member, pause: Pause | None) -> MemberProgress
     if pause is None:
         return MemberProgress(member, cost)
     return MemberProgress(
-        member, cost, pause.epochs, pause.first_loss, pause.best, pause.at, pause.active
+        member, cost, pause.epochs, pause.reference, pause.best, pause.at, pause.active
     )
 
 
@@ -261,43 +281,45 @@ def _epoch(
     Returns the epoch of each active member, with the member's position.
     """
     start = time.perf_counter()
-    train_losses, first_losses = learn(stacked, feed, number)
+    train_losses = learn(stacked, feed, number)
     losses, metrics = feed.score(stacked, "validation")
     active = [position for position, one in enumerate(progress) if one.active]
     spent = time.perf_counter() - start
     share = spent / sum(progress[position].cost.flops for position in active)
     for position in active:
         progress[position].seconds += share * progress[position].cost.flops
-        if number == 1:
-            progress[position].first_loss = first_losses[position]
     return [
         (p, Epoch(progress[p].member.number, number, train_losses[p], losses[p], metrics[p]))
         for p in active
     ]
 
 
-class TrainLosses(NamedTuple):
-    """Each member's mean training loss in an epoch, and its loss before the epoch's first step."""
+def reference_losses(stacked: StackedCohort, feed: Feed) -> list[float]:
+    """Return the loss that each member has without learning anything, [K].
 
-    mean: list[float]
-    first: list[float]
-
-
-def learn(stacked: StackedCohort, feed: Feed, epoch: int) -> TrainLosses:
-    """Take the steps of one epoch with all members, in place.
-
-    The loss before the first step is that of the first batch.
+    It is that of the constant predictor, or that of the untrained network on some training rows,
+    whichever is larger: the first batch alone may be a single row. A network whose numbers overflow
+    before the first step has an infinite one.
     """
+    data = feed.data
+    constants = [constant(data, fold.train, fold.train).loss for fold in data.folds]
+    untrained = feed.spread_losses(stacked, _UNTRAINED)
+    return [
+        max(loss, constants[member.fold]) if math.isfinite(loss) else math.inf
+        for member, loss in zip(stacked.members, untrained, strict=True)
+    ]
+
+
+def learn(stacked: StackedCohort, feed: Feed, epoch: int) -> list[float]:
+    """Take the steps of one epoch with all members, in place; return their mean training losses."""
     noise = stacked.noise("noise", epoch)
     streams = [member.stream for member in stacked.members]
     batch_size = int(stacked.settings["batch_size"])
     total = torch.zeros(len(stacked.members), device=feed.like.device, dtype=torch.float64)
-    first: Tensor | None = None
     for x, y in feed.epoch(epoch, batch_size, stacked.task.seed, streams):
         outputs = stacked.outputs(x, noise)
         losses, grad_outputs = feed.objective(outputs, y)
         stacked.step(outputs, grad_outputs)
         total.add_(losses, alpha=y.shape[-1])
-        first = losses if first is None else first
-    assert first is not None  # data without training rows is refused
-    return TrainLosses((total / feed.n_train).tolist(), first.tolist())
+    means: list[float] = (total / feed.n_train).tolist()
+    return means

@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_sco
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from hpsearch.data import DataSpec, Ints
+from hpsearch.data import DataSpec, Ints, constant
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.feed import Feed, Split
 from hpsearch.engine.optimizers import Coefficients, states
@@ -26,7 +26,7 @@ from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.models import param_slots
 from hpsearch.engine.structure.settings import EXCLUDES, OPTIMIZERS, complete
 from hpsearch.engine.structure.slots import STATISTICS, flops_forward, size
-from hpsearch.engine.train import MemberProgress, learn
+from hpsearch.engine.train import MemberProgress, learn, reference_losses
 from hpsearch.study.trial import Done, Epoch, Failed
 from tests.helpers.problems import (
     NETS,
@@ -485,7 +485,7 @@ class TestTraining:
         assert (result.best_epoch, result.epochs) == (1, 4)
 
     def test_patience_is_counted_from_the_best_epoch(self) -> None:
-        progress = MemberProgress(member(epochs=99, patience=3), COST, first_loss=1.0)
+        progress = MemberProgress(member(epochs=99, patience=3), COST)
         losses = [3.0, 2.0, 2.5, 2.4, 1.9, 2.0, 1.9, 1.95]
         actives = []
         for epoch, loss in enumerate(losses, 1):
@@ -532,33 +532,59 @@ class TestTraining:
     @pytest.mark.parametrize(
         ("train_loss", "loss", "diverged"),
         [
-            (20.0, 5.0, False),
-            (20.1, 5.0, True),
+            (20.0, 20.1, False),
+            (20.1, 20.1, True),
+            (1e9, 5.0, False),  # the mean over an epoch that began badly
+            (1.0, 1e9, False),  # a few validation rows far from all others
             (math.nan, 1.0, True),
             (1.0, math.inf, True),
-            (0.0, 1e9, False),
         ],
     )
-    def test_diverged_is_not_a_number_or_ten_times_the_training_loss_at_first(
+    def test_diverged_is_no_number_or_ten_times_what_can_be_had_without_learning(
         self, train_loss: float, loss: float, diverged: bool
     ) -> None:
-        progress = MemberProgress(member(epochs=9), COST, first_loss=2.0)
-        assert progress.record(Epoch(0, 1, train_loss, loss, 0.5), "loss") is not diverged
-        assert progress.active is not diverged
+        progress = MemberProgress(member(epochs=1), COST, reference=2.0)
+        progress.record(Epoch(0, 1, train_loss, loss, 0.5), "loss")
         assert isinstance(progress.result(), Failed if diverged else Done)
 
-    def test_the_first_loss_is_that_before_the_first_step(self) -> None:
-        data = blobs()
-        one = member(optimizer="sgd", lr=0.5, batch_size=60)
+    def test_a_loss_that_is_huge_at_first_may_fall_again(self) -> None:
+        progress = MemberProgress(member(epochs=3), COST, reference=2.0)
+        for epoch, loss in enumerate([1e9, 1e3, 1.0], 1):
+            assert progress.active
+            progress.record(Epoch(0, epoch, loss, loss, 0.5), "loss")
+        result = progress.result()
+        assert isinstance(result, Done)
+        assert (result.loss, result.best_epoch) == (1.0, 3)
+
+    def test_what_was_reached_before_a_loss_was_no_number_stays_its_result(self) -> None:
+        progress = MemberProgress(member(epochs=9), COST, reference=2.0)
+        progress.record(Epoch(0, 1, 1.5, 1.2, 0.5), "loss")
+        progress.record(Epoch(0, 2, math.nan, math.nan, math.nan), "loss")
+        assert not progress.active
+        result = progress.result()
+        assert isinstance(result, Done)
+        assert (result.loss, result.epochs, result.best_epoch) == (1.2, 2, 1)
+
+    def test_what_can_be_had_without_learning_is_judged_on_many_rows_of_all(self) -> None:
+        # sorted by target: the first rows would be 0 alone, and the constant predictor has 1
+        data = dataset(np.zeros((1200, 2)), np.repeat([0.0, 2.0], 600))
         feed = Feed(data, "cpu", F64)
-        stacked = StackedCohort([one], TrainingTask(data.shape, data.outputs, 0), feed.like)
-        outputs, y = (
-            stacked.outputs(feed.batch(feed.rows(data.folds[0].train, 0), [0])[0]),
-            data.targets[:60],
+        stacked = StackedCohort([member()], TrainingTask((2,), 1, 0), feed.like)
+        (found,) = reference_losses(stacked, feed)
+        targets = data.targets[data.folds[0].train]
+        assert found == pytest.approx(float((targets**2).mean()), rel=0.05)
+
+    def test_nor_is_it_less_than_the_constant_predictor_has(self) -> None:
+        data = blobs()
+        feed = Feed(data, "cpu", F64)
+        stacked = StackedCohort(
+            [member(k, batch_size=1, lr=0.1) for k in range(2)], TrainingTask((6,), 3, 0), feed.like
         )
-        expected = log_loss(y, torch.softmax(outputs[0], 1).detach().numpy(), labels=[0, 1, 2])
-        assert learn(stacked, feed, 1).first[0] == pytest.approx(expected)
-        assert learn(stacked, feed, 2).first[0] < 0.9 * expected
+        for _ in range(5):
+            learn(stacked, feed, 1)
+        assert feed.spread_losses(stacked, 256)[0] < 0.5
+        train = data.folds[0].train
+        assert reference_losses(stacked, feed) == [constant(data, train, train).loss] * 2
 
     def test_an_exploding_training_fails_as_diverged(self) -> None:
         ended, _ = run(blobs(), [member(optimizer="sgd", lr=1e6, epochs=10)])
@@ -672,7 +698,7 @@ class TestTraining:
         stacked = StackedCohort(
             [member(optimizer="sgd", lr=1e-30)], TrainingTask((2,), 1, 0), feed.like
         )
-        assert learn(stacked, feed, 1).mean == pytest.approx([float(np.mean(targets[:45] ** 2))])
+        assert learn(stacked, feed, 1) == pytest.approx([float(np.mean(targets[:45] ** 2))])
 
     def test_flops_count_three_passes_of_training_and_one_of_validation(self) -> None:
         data = blobs(rows=80)  # 60 and 20

@@ -650,14 +650,19 @@ FAULTS: tuple[Fault, ...] = (
         f"{_MEMBERS}an_epoch_shows_a_fold_each_of_its_training_rows_once",
     ),
     fault(
-        "divergence", "only what is no number", "engine/train.py",
-        "return not finite or last.train_loss > _DIVERGED * self.first_loss", "return not finite",
-        f"{_TRAINING}diverged_is_not_a_number_or_ten_times_the_training_loss_at_first",
+        "divergence", "only what is no number", "engine/structure/diagnosis.py",
+        "return not isfinite(loss) or loss > _DIVERGED * reference", "return not isfinite(loss)",
+        f"{_TRAINING}diverged_is_no_number_or_ten_times_what_can_be_had_without_learning",
     ),
     fault(
         "divergence", "is trained on", "engine/train.py",
-        "is_patient and not self.diverged and", "is_patient and",
+        "self.active = is_finite and is_patient", "self.active = is_patient",
         f"{_COHORTS}a_diverged_member_gives_one_epoch_and_no_more",
+    ),
+    fault(
+        "divergence", "by the latest epoch", "engine/train.py",
+        "least = min(self.best.train_loss, self.best.loss)", "least = self.curve[-1].train_loss",
+        f"{_TRAINING}what_was_reached_before_a_loss_was_no_number_stays_its_result",
     ),
     fault(
         "compaction", "much later", "engine/train.py",
@@ -728,18 +733,18 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "pauses", "the best epoch is forgotten", "engine/train.py",
-        "pause.first_loss, pause.best, pause.at, pause.active",
-        "pause.first_loss, active=pause.active",
+        "pause.reference, pause.best, pause.at, pause.active",
+        "pause.reference, active=pause.active",
         f"{_RESULTS}the_best_weights_from_before_a_pause_are_kept[loss]",
         f"{_RESULTS}patience_counts_on_across_a_pause",
         f"{_RESULTS}one_that_is_over_comes_to_the_same_again_at_no_cost",
         f"{_PAUSED_TRIALS}a_trial_of_several_members_goes_on_as_one",
     ),
     fault(
-        "pauses", "the first loss is forgotten", "engine/train.py",
-        "pause.epochs, pause.first_loss, pause.best,", "pause.epochs, math.nan, pause.best,",
-        f"{_RESULTS}one_that_diverges_fails_in_whichever_segment",
-        f"{_RESULTS}a_loss_is_compared_with_that_before_the_first_step_not_before_the_segment",
+        "pauses", "the reference is forgotten", "engine/train.py",
+        "pause.epochs, pause.reference, pause.best,", "pause.epochs, math.inf, pause.best,",
+        f"{_RESULTS}one_that_has_diverged_fails_when_it_is_over",
+        f"{_RESULTS}a_loss_is_held_against_that_before_the_first_step_not_before_the_segment",
     ),
     fault(
         "pauses", "those that are over go on", "engine/train.py",

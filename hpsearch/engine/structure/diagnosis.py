@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
+
+_DIVERGED = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +40,11 @@ class Probe:
     epoch: int
     loss: float
     layers: tuple[Layer, ...]
+
+
+def has_diverged(loss: float, reference: float) -> bool:
+    """Return whether a loss is no finite number, or more than ten times a reference.
+
+    The reference is a loss that can be had without learning.
+    """
+    return not isfinite(loss) or loss > _DIVERGED * reference

@@ -13,7 +13,7 @@ from math import isfinite
 from statistics import median
 from typing import Any
 
-from hpsearch.engine.structure.diagnosis import Layer, Probe
+from hpsearch.engine.structure.diagnosis import Layer, Probe, has_diverged
 from hpsearch.report.diagnosis.remedies import SATURATING, remedies
 from hpsearch.report.render.figures import word
 from hpsearch.report.render.records import SCHEMA_VERSION, finite
@@ -27,8 +27,6 @@ _GRADIENT = 1e-3
 _SIGNAL = 1e-6
 # A gradient's norm above this; clipping usually begins at 1 to 10 (Pascanu, Mikolov & Bengio 2013).
 _STEEP = 1e3
-# Times the loss before the first step: there a search gives up on a trial, too.
-_DIVERGED = 10.0
 # Of the loss before the first step: what has fallen by less cannot be told from noise.
 _LEARNT = 0.99
 # Of a layer's units: a too large rate does it to ReLUs (Karpathy's notes for CS231n).
@@ -73,15 +71,17 @@ def verdict(diagnosis: Diagnosis) -> str:
 
 
 def _diverged(diagnosis: Diagnosis) -> str:
+    """Return a sentence where the loss is no finite number in the end, or has always been huge."""
     first, *later = diagnosis.probes
-    for probe in later:
-        if not isfinite(probe.loss) or probe.loss > _DIVERGED * first.loss:
-            return (
-                f"the loss is {word(probe.loss, 3)} {when(probe)}, and was {word(first.loss, 3)} "
-                "before the first step"
-            )
+    if not isfinite(first.loss):
+        return f"the loss is {word(first.loss, 3)} before the first step"
+    least = min((probe.loss for probe in later if isfinite(probe.loss)), default=first.loss)
+    last = diagnosis.probes[-1]
+    if isfinite(last.loss) and not has_diverged(least, first.loss):
+        return ""
     return (
-        "" if isfinite(first.loss) else f"the loss is {word(first.loss, 3)} before the first step"
+        f"the loss is {word(last.loss, 3)} {when(last)}, and was {word(first.loss, 3)} "
+        "before the first step"
     )
 
 
