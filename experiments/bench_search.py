@@ -22,7 +22,8 @@ divided by that of the engine's default settings. `delivered` is the regret of t
 that the search names as its best: for the peers the one with the lowest loss observed. `seen` is
 that of the best configuration evaluated, whether or not the search knew. Differences are to the
 first method on the same task and seed: above 0 the first one is better, and `won tied lost` counts
-from its side. Errors are standard errors over pairs of task and seed.
+from its side. Errors are standard errors over pairs of task and seed. `worst` is the task of a
+method's largest mean regret. `--draw N ...` takes other draws of the objectives of `b`.
 
 All methods have the same noise in the k-th evaluation with a seed, and the same seconds. For a peer
 a list of values is a categorical parameter; in `a`, where all lists are grids of numbers, it is an
@@ -105,8 +106,8 @@ class Task:
     unit: float | None = None
 
 
-def tabled(name: str, variant: int = 0) -> Task:
-    """Return a table of trained networks as a task; it has no variants."""
+def tabled(name: str, draw: int = 0) -> Task:
+    """Return a table of trained networks as a task; there are no draws of it."""
     choices = {
         name: [HPOBench.param_types[name](value) for value in values]
         for name, values in HPOBench.search_space.items()
@@ -144,22 +145,22 @@ def entries(name: str) -> tuple[Numbers, Numbers]:
     return losses, seconds
 
 
-def synthetic(name: str, variant: int) -> Task:
+def synthetic(name: str, draw: int) -> Task:
     """Return an objective of peers/functions.py as a task."""
-    function = make(variant)[name]
+    function = make(draw)[name]
     return Task(function.parameters, function, lambda params: min(1.0, function.regret(params)))
 
 
-def priced(name: str, variant: int) -> Task:
+def priced(name: str, number: int) -> Task:
     """Return a table or an objective as a task with a budget of seconds."""
-    task = tabled(name) if name in TABLES else synthetic(name, variant)
+    task = tabled(name) if name in TABLES else synthetic(name, number)
     rng = np.random.default_rng(0)
     unit = fmean(task.evaluate(draw(task.parameters, rng), rng)[1] for _ in range(50))
     return Task(task.parameters, task.evaluate, task.judge, task.ordered, unit=unit)
 
 
-def trained(name: str, variant: int = 0) -> Task:
-    """Return trainings by the engine as a task; it has no variants."""
+def trained(name: str, draw: int = 0) -> Task:
+    """Return trainings by the engine as a task; there are no draws of it."""
     feed = Feed(prepare(DataSpec(name, test=0.0)), "cpu")
 
     def results(params: Params, replicates: Iterable[int]) -> list[tuple[float, float]]:
@@ -201,7 +202,7 @@ TRAINING: Parameters = {
 
 
 class Group(NamedTuple):
-    """The names of tasks, and a function that makes the task of a name and a variant."""
+    """The names of tasks, and a function that makes the task of a name and a draw."""
 
     tasks: Sequence[str]
     task: Callable[[str, int], Task]
@@ -215,10 +216,13 @@ GROUPS: Mapping[str, Group] = {
 }
 
 
+DRAWN = ("b", "cost")  # the groups whose objectives can be drawn anew
+
+
 @cache
-def task_of(group: str, name: str, variant: int) -> Task:
+def task_of(group: str, name: str, draw: int) -> Task:
     """Return a task, which is made once in a process."""
-    return GROUPS[group].task(name, variant)
+    return GROUPS[group].task(name, draw)
 
 
 # --- searches
@@ -401,7 +405,7 @@ class Job(NamedTuple):
 
     group: str
     task: str
-    variant: int
+    draw: int
     method: str
     seed: int
     budget: int
@@ -451,7 +455,7 @@ def leaders(losses: Sequence[float]) -> list[int]:
 
 def run(job: Job) -> Run:
     """Run a search, and judge it."""
-    task = task_of(job.group, job.task, job.variant)
+    task = task_of(job.group, job.task, job.draw)
     meter = Meter(task, job.task, job.seed, job.budget)
     winner = None
     if job.method in PEERS:
@@ -529,37 +533,55 @@ def one_thread() -> None:
 
 # --- saying
 
-Cell = tuple[str, int]
-"""A task and a seed."""
+Cell = tuple[str, int, int]
+"""A task, a draw of it, and a seed."""
 
 
 def report(kept: Kept, wanted: Sequence[Job]) -> Iterator[str]:
-    """Yield the tables of one group and budget: one of the methods, one of the regrets by task."""
+    """Yield the tables of one group and budget: of the methods, and of each task.
+
+    The worst of a method is the task on which its mean regret is the largest. Of each task there
+    are the mean regrets, and the differences to the first method.
+    """
     methods = list(dict.fromkeys(job.method for job in wanted))
     runs: dict[str, dict[Cell, Run]] = {method: {} for method in methods}
     for job in wanted:
         if found := kept.find(job):
-            runs[job.method][job.task, job.seed] = found
+            runs[job.method][job.task, job.draw, job.seed] = found
     budget = wanted[0].budget
     delivered = {m: {cell: one.delivered(budget) for cell, one in runs[m].items()} for m in methods}
     seen = {m: [one.seen(budget) for one in runs[m].values()] for m in methods}
     waits = {m: fmean(one.wait(budget) for one in runs[m].values()) for m in methods}
     rows: list[Row] = [
-        ("", "delivered", "seen", f"- {methods[0]}", "won tied lost", "s/suggestion", "runs")
+        (
+            *("", "delivered", "worst", "seen", f"- {methods[0]}", "won tied lost"),
+            *("s/suggestion", "runs"),
+        )
     ]
+    tasks = dict.fromkeys(job.task for job in wanted)
     for m in methods:
         cells = [
             said(np.array([*delivered[m].values()])),
+            "{:.3f} {}".format(*max((mean_of(delivered[m], task), task) for task in tasks)),
             said(np.array(seen[m])) if np.isfinite(seen[m]).all() else "",
         ]
         cells += compared(delivered[m], delivered[methods[0]]) if m != methods[0] else ("", "")
         rows.append((m, *cells, f"{waits[m]:.4f}", str(len(runs[m]))))
     yield table(rows)
-    tasks = dict.fromkeys(job.task for job in wanted)
     yield table(
         [
-            ("", *methods),
-            *((task, *(by_task(delivered[m], task) for m in methods)) for task in tasks),
+            ("", *methods, *(f"{m} - {methods[0]}" for m in methods[1:])),
+            *(
+                (
+                    task,
+                    *(f"{mean_of(delivered[m], task):.3f}" for m in methods),
+                    *(
+                        compared(part(delivered[m], task), delivered[methods[0]])[0]
+                        for m in methods[1:]
+                    ),
+                )
+                for task in tasks
+            ),
         ]
     )
 
@@ -575,9 +597,14 @@ def compared(its: Mapping[Cell, float], first: Mapping[Cell, float]) -> tuple[st
     return said(gaps), f"{won} {len(gaps) - won - lost} {lost}"
 
 
-def by_task(delivered: Mapping[Cell, float], task: str) -> str:
-    """Return the mean regret of a task over the seeds."""
-    return f"{fmean(value for (name, _), value in delivered.items() if name == task):.3f}"
+def part(delivered: Mapping[Cell, float], task: str) -> Mapping[Cell, float]:
+    """Return the regrets of one task."""
+    return {cell: value for cell, value in delivered.items() if cell[0] == task}
+
+
+def mean_of(delivered: Mapping[Cell, float], task: str) -> float:
+    """Return the mean regret of a task over draws and seeds."""
+    return fmean(part(delivered, task).values())
 
 
 def main() -> None:
@@ -588,9 +615,10 @@ def main() -> None:
     kept.load()
     wanted = {
         (group, budget): [
-            Job(group, task, given.variant, method, seed, budget)
+            Job(group, task, draw, method, seed, budget)
             for method in methods
             for task in GROUPS[group].tasks
+            for draw in (given.draw if group in DRAWN else [0])
             for seed in given.seeds
         ]
         for group in given.group
@@ -605,10 +633,11 @@ def main() -> None:
         kept.save(found)
         if sys.stderr.isatty():
             print(f"\r{number}/{len(missing)} runs ", end="", file=sys.stderr, flush=True)
+    drawn = f", draw {' '.join(map(str, given.draw))}"
     for (group, budget), jobs in wanted.items():
         what = "mean trainings' seconds" if group == "cost" else "trials"
         print(
-            f"\n{group}, {budget} {what}, variant {given.variant}",
+            f"\n{group}, {budget} {what}" + drawn * (group in DRAWN),
             *report(kept, jobs),
             sep="\n\n",
             flush=True,
@@ -630,7 +659,9 @@ def arguments() -> argparse.ArgumentParser:
         help="the first is what the others differ from",
     )
     parser.add_argument("--option", nargs="+", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--variant", type=int, default=0, help="of the objectives of b")
+    parser.add_argument(
+        "--draw", nargs="+", type=int, default=[0], help="which draws of the objectives of b"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--keep", type=Path)
     return parser
