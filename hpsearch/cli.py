@@ -6,7 +6,9 @@ Nothing heavy is imported here, so that the help appears at once.
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -14,9 +16,17 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from hpsearch import __version__
-from hpsearch.errors import EXIT_BUG, EXIT_INTERRUPTED, HpsearchError
+from hpsearch.errors import (
+    EXIT_BUG,
+    EXIT_INTERRUPTED,
+    HpsearchError,
+    Place,
+    Problem,
+    SpecError,
+)
 from hpsearch.registry import resolve
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,7 +50,73 @@ def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-_COUNT = click.IntRange(min=1)
+class _Whole(click.IntRange):
+    """A whole number, written in digits."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the number; refuse what is none, or is out of bounds."""
+        if isinstance(value, str) and not _DIGITS.fullmatch(value.strip()):
+            raise _refused(value, "a whole number", self.min, self.max, param, ctx)
+        number = int(value)
+        if number < (self.min or 0) or number > (_LARGEST if self.max is None else self.max):
+            raise _refused(value, "a whole number", self.min, self.max, param, ctx)
+        return number
+
+
+class _Number(click.FloatRange):
+    """A finite number."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number; refuse what is none, is not finite, or is out of bounds."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or number < (self.min or 0):
+            raise _refused(value, "a finite number", self.min, None, param, ctx)
+        return number
+
+
+_DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
+_LARGEST = 2**63 - 1
+
+
+def _refused(
+    value: object,
+    kind: str,
+    low: float | None,
+    high: float | None,
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> SpecError:
+    """Return what is wrong with a number, and where it came from: an option or the environment."""
+    assert param is not None, "a number is the value of something"
+    name = param.opts[0] if isinstance(param, click.Option) else "N"
+    source = f"{name} {value}"
+    if ctx and param.name and ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT:
+        source = f"{param.envvar}={value}"
+    bounds = f", {low:g} or more" if high is None else f" from {low:g} to {high:g}"
+    message = f"'{name}' is '{value}', which is not {kind}{bounds}"
+    return SpecError(Problem("E020", message, Place(source, 0, 0), help=_digits(value, kind)))
+
+
+def _digits(value: object, kind: str) -> str:
+    """Return how a whole number is written that was given in another way, such as 1e3."""
+    try:
+        number = float(str(value).replace(",", "").replace("_", ""))
+    except ValueError:
+        return ""
+    is_plain = _DIGITS.fullmatch(str(value).strip())
+    if kind != "a whole number" or is_plain or not number.is_integer() or abs(number) > 1e15:
+        return ""
+    return f"write {number:.0f}"
+
+
+_COUNT = _Whole(min=1)
 _SURROGATES = ("gp", "ann")  # the names in hpsearch.strategies.SURROGATES, which loads too much
 
 _output = _all_of(
@@ -69,7 +145,7 @@ _running = _all_of(
 _config = click.argument("config", required=False, metavar="[CONFIG]")
 _threads = _flag(
     "--threads",
-    type=_COUNT,
+    type=_Whole(1, 1024),  # beyond that torch crashes
     default=1,
     show_default=True,
     metavar="N",
@@ -90,7 +166,7 @@ _searching = _all_of(
     ),
     _flag(
         "--seed",
-        type=click.IntRange(min=0),
+        type=_Whole(min=0),
         metavar="N",
         help="The seed; another one makes another search.  [default: 0]",
     ),
@@ -116,7 +192,7 @@ _searching = _all_of(
     _device,
     _flag(
         "--time-weight",
-        type=click.FloatRange(min=0),
+        type=_Number(min=0),
         metavar="W",
         help="The loss you would pay for a training ten times shorter.",
     ),
@@ -241,7 +317,7 @@ def resume(**given: Any) -> int:
 )
 @click.option(
     "--precision",
-    type=click.IntRange(1, 17),
+    type=_Whole(1, 17),
     default=4,
     show_default=True,
     metavar="N",
@@ -249,7 +325,7 @@ def resume(**given: Any) -> int:
 )
 @click.option(
     "--time-weight",
-    type=click.FloatRange(min=0),
+    type=_Number(min=0),
     metavar="W",
     help="Add W log10(cost / median cost) to each loss.",
 )
@@ -268,7 +344,7 @@ def leaderboard(**given: Any) -> int:
 
 @cli.command()
 @click.argument("study", required=False)
-@click.argument("number", required=False, type=click.IntRange(min=0), metavar="[N]")
+@click.argument("number", required=False, type=_Whole(min=0), metavar="[N]")
 @_output
 @click.option("-o", "page", metavar="FILE", help="Write an HTML page as well.")
 def show(**given: Any) -> int:
@@ -297,7 +373,7 @@ def show(**given: Any) -> int:
 )
 @_flag(
     "--seed",
-    type=click.IntRange(min=0),
+    type=_Whole(min=0),
     metavar="N",
     help="The seed; another one begins with other weights.  [default: 0]",
 )
@@ -350,6 +426,9 @@ def main() -> None:
         code = cli.main(prog_name="hpsearch", standalone_mode=False)
     except click.exceptions.Exit as exit:
         code = exit.exit_code
+    except HpsearchError as error:  # the value of an option
+        _complain(error, "--json" in sys.argv)
+        code = error.exit_code
     except click.ClickException as error:
         error.show()
         code = error.exit_code

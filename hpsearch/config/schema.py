@@ -25,6 +25,7 @@ from hpsearch.strategies import STRATEGIES, StrategyOptions
 _SEARCH = "a mapping such as {budget: 50}"
 _RUNNER = "a mapping such as {name: local}"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 10_000_000_000  # seconds: three centuries
 _SIZES = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
 
 
@@ -32,18 +33,18 @@ def seconds(duration: object) -> float:
     """Return the seconds of a duration: `10m`, `1.5h`, `90s`, or a number of seconds.
 
     Raises:
-        ValueError: it is no duration, or not above 0.
+        ValueError: it is no duration, is not above 0, or is longer than anybody waits.
     """
     if isinstance(duration, int | float) and not isinstance(duration, bool):
-        number, unit = float(duration), "s"
+        number, unit = duration, "s"
     else:
         match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd])", str(duration))
         if not match:
             raise ValueError("not a duration")
         number, unit = float(match[1]), match[2]
-    if not 0 < number < float("inf"):
-        raise ValueError("not positive")
-    return number * _UNITS[unit]
+    if not 0 < number <= _LONGEST / _UNITS[unit]:
+        raise ValueError(f"no duration above 0 s and up to {_LONGEST:,} s")
+    return float(number * _UNITS[unit])
 
 
 def size(text: object) -> int:

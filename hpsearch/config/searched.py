@@ -23,6 +23,7 @@ def free_parameters(keys: ConfigFile, diagnostics: Diagnostics) -> ParsedSetting
     for name, entry in keys.parameters.items():
         if entry.value is not None:
             _excludes(entry, "value", ("parameters", name), diagnostics)
+            _fits(name, entry.value, ("parameters", name, "value"), diagnostics, Anything())
     searched = {
         name: listed((entry.value,))
         if entry.value is not None

@@ -195,7 +195,7 @@ def _keys(
     if meaningless := sorted(_OF_TRAININGS & given.keys()):
         message = f"'{meaningless[0]}' is for trainings, and a function is only called"
         raise SpecError(Problem("E020", message, help="leave it out"))
-    if workers is not None and workers < 1:
+    if workers is not None and (not isinstance(workers, int) or workers < 1):
         raise SpecError(Problem("E020", f"'workers' is {workers}, and one or more can work"))
     more = {} if max_failures is None else {"max_failures": max_failures}
     retries = {"max_retries": 0 if workers is None else 1}

@@ -21,6 +21,7 @@ from hpsearch.study.store import FILE, Session, Store
 from hpsearch.study.trial import Failed, Trial
 from tests.helpers.histories import done
 from tests.helpers.studies import create
+from tests.helpers.tally import Tallies
 
 OPTIONS = [
     (name, option) for name, command in sorted(cli.commands.items()) for option in command.params
@@ -298,3 +299,51 @@ class TestColour:
         out = hpsearch("leaderboard", "mine").out
         assert "no room" in out
         assert max(len(line) for line in out.splitlines()) <= 44
+
+
+NO_NUMBERS = [
+    *("nan", "NaN", "-nan", "inf", "-inf", "Infinity", "1e999", "-1", "x", " ", "1,5", "0x10"),
+    *("9" * 400, "1" + "0" * 400 + ".5e999"),
+]
+NO_WHOLE_NUMBERS = [*NO_NUMBERS, "1e3", "2.0", "1.5", "1_000", "\u0663"]
+NUMBERS = [
+    (name, option)
+    for name, option in OPTIONS
+    if isinstance(option, click.Option)
+    and isinstance(option.type, click.IntRange | click.FloatRange)
+]
+
+
+def test_every_option_that_is_a_number_has_a_type_that_checks_it() -> None:
+    unchecked = (click.types.IntParamType, click.types.FloatParamType, click.IntRange)
+    assert not [one for one in OPTIONS if type(one[1].type) in (*unchecked, click.FloatRange)]
+    assert len({option.name for _, option in NUMBERS}) >= 10
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), NUMBERS, ids=lambda value: getattr(value, "name", value)
+)
+def test_an_option_that_is_no_number_is_refused_with_its_place(
+    hpsearch: Run, tally: Tallies, command: str, option: click.Option
+) -> None:
+    for value in NO_NUMBERS if isinstance(option.type, click.FloatRange) else NO_WHOLE_NUMBERS:
+        with tally("options that are no numbers").attempt():
+            ran = hpsearch(command, option.opts[0], value)
+            assert (ran.code, ran.out) == (EXIT_USAGE, "")
+            assert ran.err.startswith("error[E020]: ")
+            assert f"  --> {option.opts[0]} " in ran.err
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e999"])
+def test_a_number_of_the_environment_is_named_by_its_variable(
+    hpsearch: Run, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("HPSEARCH_TIME_WEIGHT", value)
+    ran = hpsearch("random", "--json")
+    (error,) = json.loads(ran.err)["errors"]
+    assert (ran.code, error["file"]) == (EXIT_USAGE, f"HPSEARCH_TIME_WEIGHT={value}")
+
+
+def test_a_whole_number_in_another_notation_is_answered_with_its_digits(hpsearch: Run) -> None:
+    assert "write 1000" in hpsearch("random", "--budget", "1e3").err
+    assert "write 1000" in hpsearch("random", "--budget", "1,000").err

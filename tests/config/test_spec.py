@@ -534,11 +534,34 @@ def test_a_duration_has_a_unit_or_is_in_seconds(text: object, found: float) -> N
         float("inf"),
         float("nan"),
         "9" * 400 + "d",
+        10**400,
+        1e300,
     ],
 )
 def test_what_is_no_duration_is_none(text: object) -> None:
     with pytest.raises(ValueError, match=r"duration|positive"):
         seconds(text)
+
+
+NUMERIC_KEYS = [
+    *("search.budget", "search.time", "search.seed", "search.seeds", "search.wave", "search.lag"),
+    *("search.time_weight", "search.trial_timeout", "search.memory", "search.max_retries"),
+    *("search.max_failures", "search.grace", "search.rounds", "data.split.validation"),
+    *("data.split.test", "data.split.folds", "data.split_seed", "lr", "width", "dropout"),
+    *("parameters.l1.min", "parameters.l1.max", "parameters.l1.prior", "parameters.l1.step"),
+    *("parameters.l2.values", "parameters.l2.value"),
+]
+
+
+@pytest.mark.group("options that are no numbers")
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf", "1e999", "9" * 400])
+@pytest.mark.parametrize("key", NUMERIC_KEYS)
+def test_what_is_no_finite_number_is_refused_wherever_one_belongs(key: str, value: str) -> None:
+    flag = f"{key}=[{value}]" if key.endswith("values") else f"{key}={value}"
+    entry = "" if ".l2." in key else "  l1: {min: 0, max: 0.1}\n"
+    text = f"{DATA}parameters:\n{entry}  lr: {{values: [0.1, 1]}}\n"
+    for problem in problems_of(text, "random", set=(flag,)):
+        assert at(problem) == f"--set {flag}"
 
 
 def test_the_default_point_has_default_settings_or_the_nearest() -> None:

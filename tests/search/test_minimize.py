@@ -175,6 +175,27 @@ def test_a_request_to_end_goes_through_and_the_same_calls_can_be_made_again(
     assert [trial.params for trial in found.trials[:9]] == calls
 
 
+@pytest.mark.group("options that are no numbers")
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    "key", ["time", "time_weight", "seed", "budget", "wave", "lag", "max_failures", "workers"]
+)
+def test_an_argument_that_is_no_finite_number_is_refused(key: str, bad: float) -> None:
+    arguments: dict[str, Any] = {"budget": 3, key: bad}
+    with pytest.raises(SpecError, match=f"'{key}'"):
+        hpsearch.minimize(bowl, CUBE, "random", **arguments)
+
+
+@pytest.mark.group("options that are no numbers")
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("key", ["min", "max", "step", "prior", "value", "values"])
+def test_a_parameter_has_finite_numbers_alone(key: str, bad: float) -> None:
+    entry: dict[str, object] = {} if key.startswith("value") else {"min": 0.0, "max": 1.0}
+    entry[key] = [1.0, bad] if key == "values" else bad
+    with pytest.raises(SpecError, match=f"parameters.x.{key}"):
+        hpsearch.minimize(bowl, {"x": entry}, "random", budget=3)
+
+
 @pytest.mark.slow
 @pytest.mark.group("objective values")
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
