@@ -5,9 +5,9 @@ Nothing heavy is imported here, so that the help appears at once.
 
 from __future__ import annotations
 
+import io
 import json
 import math
-import os
 import re
 import sys
 import tempfile
@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from hpsearch import __version__
+from hpsearch import __version__, output, text
 from hpsearch.errors import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
+    EXIT_OK,
     HpsearchError,
     Place,
     Problem,
@@ -53,9 +54,7 @@ def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 class _Whole(click.IntRange):
     """A whole number, written in digits."""
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number; refuse what is none, or is out of bounds."""
         if isinstance(value, str) and not _DIGITS.fullmatch(value.strip()):
             raise _refused(value, "a whole number", self.min, self.max, param, ctx)
@@ -401,11 +400,16 @@ def _run(target: str, *arguments: Any, **given: Any) -> int:
         return error.exit_code
     except Exception as error:  # a bug of hpsearch, not of the person who uses it
         with tempfile.NamedTemporaryFile(
-            "w", prefix="hpsearch-", suffix=".log", delete=False, encoding="utf-8"
+            "w",
+            prefix="hpsearch-",
+            suffix=".log",
+            delete=False,
+            encoding="utf-8",
+            errors=text.ERRORS,
         ) as log:
             log.write(traceback.format_exc())
         said = f"this is a bug in hpsearch: {type(error).__name__}: {error}"
-        click.echo(f"{said}\nthe traceback is in {log.name}", err=True)
+        output.tell(f"{text.one_line(said)}\nthe traceback is in {log.name}")
         return EXIT_BUG
 
 
@@ -415,26 +419,37 @@ def _complain(error: HpsearchError, as_json: bool) -> None:
             "errors": [problem.record() for problem in error.problems],
             "exit": error.exit_code,
         }
-        click.echo(json.dumps(found, indent=2), err=True)
+        output.tell(json.dumps(found, indent=2))
     else:
-        click.echo(str(error), err=True)
+        output.tell(str(error))
 
 
 def main() -> None:
     """Run the command line, and exit with the code that the command returns."""
+    output.prepare()
     try:
-        code = cli.main(prog_name="hpsearch", standalone_mode=False)
-    except click.exceptions.Exit as exit:
-        code = exit.exit_code
-    except HpsearchError as error:  # the value of an option
+        code = _main()
+    except HpsearchError as error:  # the value of an option, or help that cannot be printed
         _complain(error, "--json" in sys.argv)
         code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        code = EXIT_INTERRUPTED
-    except BrokenPipeError:  # `hpsearch leaderboard | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    output.finish()
     sys.exit(code)
+
+
+def _main() -> int:
+    try:
+        code: int = cli.main(prog_name="hpsearch", standalone_mode=False)
+        return code
+    except click.exceptions.Exit as exit:
+        return exit.exit_code
+    except click.ClickException as error:
+        said = io.StringIO()
+        error.show(said)
+        output.tell(said.getvalue().rstrip())
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return EXIT_INTERRUPTED
+    except SystemExit:  # click's word for a reader of help that has seen enough (`| head`)
+        return EXIT_OK
+    except OSError as error:
+        raise output.lost(error) from error

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from hpsearch.text import one_line
+
 # Codes from 64 on are those of sysexits.h; 128 + n is the shell's code for a process that signal n
 # ended.
 EXIT_OK = 0  # done; after a search there is a winner
@@ -19,7 +21,7 @@ EXIT_BUG = 3  # hpsearch itself is at fault; a file holds the traceback
 EXIT_CRASHING = 4  # the search gave up: `max_failures` trials in a row have crashed
 EXIT_DAMAGED = 65  # EX_DATAERR: the study is damaged, or was written by a newer version
 EXIT_CANNOT_WRITE = 73  # EX_CANTCREAT: a file or folder cannot be written
-EXIT_DISK_FULL = 74  # EX_IOERR: the disk is full; what was reported before is safe
+EXIT_DISK_FULL = 74  # EX_IOERR: the disk is full, or a result cannot be printed
 EXIT_IN_USE = 75  # EX_TEMPFAIL: another process holds the study
 EXIT_CONFIG_DIFFERS = 78  # EX_CONFIG: the study was begun with other settings or other data
 EXIT_INTERRUPTED = 130  # ended by SIGINT (Ctrl-C); `resume` continues the study
@@ -89,7 +91,7 @@ class Problem:
             lines.append(f"   = hint: {self.hint}")
         if self.help:
             lines.append(f"   = help: {self.help}")
-        return "\n".join(_printable(line) for line in lines)
+        return "\n".join(map(one_line, lines))
 
     def record(self) -> dict[str, object]:
         """Return the same facts for `--json`."""
@@ -102,13 +104,6 @@ class Problem:
             "hint": self.hint,
             "help": self.help,
         }
-
-
-def _printable(text: str) -> str:
-    """Return the text with control characters made visible, so that no terminal obeys them."""
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
 
 
 def _excerpt(at: Place) -> tuple[str, int, int]:
@@ -168,6 +163,12 @@ class CannotWrite(HpsearchError):
 
 class DiskFull(HpsearchError):
     """No space is left for a result; all results that were reported before are safe."""
+
+    exit_code = EXIT_DISK_FULL
+
+
+class OutputLost(HpsearchError):
+    """A result cannot be written to standard output; what a study keeps is kept."""
 
     exit_code = EXIT_DISK_FULL
 

@@ -45,8 +45,9 @@ TABLES = [
 
 # Each part may import those of the rows above its own, and itself.
 LAYERS: list[set[str]] = [
+    {"text"},
     {"errors"},
-    {"registry", "options", "versions"},
+    {"registry", "options", "versions", "output"},
     {"space"},
     {"study"},
     {"runners", "data"},
@@ -159,7 +160,10 @@ def test_the_command_line_imports_nothing_but_errors_and_the_registry() -> None:
     tree = ast.parse((PACKAGE / "cli.py").read_text(encoding="utf-8"))
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     own = {name for name in modules if name and name.startswith("hpsearch.")}
-    assert own == {"hpsearch.errors", "hpsearch.registry"}
+    assert own == {
+        "hpsearch.errors",
+        "hpsearch.registry",
+    }  # and text and output, of hpsearch itself
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_of)
@@ -221,7 +225,8 @@ def loaded(*arguments: str) -> set[str]:
     "arguments", [["--help"], ["bayes", "--help"], ["--version"], ["leaderboard", "--help"]]
 )
 def test_help_loads_click_and_nothing_heavy(arguments: list[str]) -> None:
-    mine = {"hpsearch", "hpsearch.cli", "hpsearch.errors", "hpsearch.registry"}
+    names = ("cli", "errors", "output", "registry", "text")
+    mine = {"hpsearch", *(f"hpsearch.{name}" for name in names)}
     assert loaded(*arguments) == {"click", *mine}
 
 

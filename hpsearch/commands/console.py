@@ -2,51 +2,82 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import sys
-from typing import TextIO
+from collections.abc import Iterable
+from typing import TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
+
+from hpsearch import output
+from hpsearch.text import lines, one_line
 
 _ENDLESS = 100_000  # columns: a table in a file is not cut
 
 
+class PlainConsole(Console):
+    """A console on which texts are signs: none of them is markup, and no terminal obeys them."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield what is printed, with every sign visible that is not the console's own."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=lines(segment.text))
+
+
 def result(no_color: bool = False) -> Console:
-    """Return the console for results, on stdout."""
-    return _console(sys.stdout, no_color)
+    """Return the console for results, which `emit` writes to stdout."""
+    return _console(io.StringIO(), sys.stdout, no_color)
 
 
 def progress(no_color: bool = False) -> Console:
     """Return the console for progress, warnings and hints, on stderr."""
-    return _console(sys.stderr, no_color)
+    stream = cast(TextIO, output.Progress(sys.stderr))
+    return _console(stream, stream, no_color)
 
 
-def _console(stream: TextIO, no_color: bool) -> Console:
+def note(*texts: str, no_color: bool = False) -> None:
+    """Print each text on a line of its own, on stderr."""
+    console = progress(no_color)
+    for text in texts:
+        console.print(one_line(text), soft_wrap=True)
+
+
+def _console(file: TextIO, stream: TextIO, no_color: bool) -> Console:
+    """Return a console that writes to a file what is meant for a stream."""
+    width = height = None
+    if not stream.isatty() or {"COLUMNS", "LINES"} & {*os.environ}:
+        # rich would take any COLUMNS, also 0; and a table in a file is not cut
+        width, height = shutil.get_terminal_size((_ENDLESS, 25))
+        width = min(width, _ENDLESS)
     # rich obeys NO_COLOR, FORCE_COLOR and TERM=dumb by itself
-    width = None if stream.isatty() or "COLUMNS" in os.environ else _ENDLESS
-    return Console(
-        file=stream, no_color=no_color or None, width=width, highlight=False, soft_wrap=False
+    return PlainConsole(
+        file=file,
+        force_terminal=stream.isatty() or None,
+        no_color=no_color or None,
+        width=width,
+        height=height,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
     )
 
 
-def emit(text: str) -> None:
-    """Write a result to stdout; whoever reads it may have seen enough (`| head`)."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def emit(text: Text, console: Console) -> None:
+    """Write a result to stdout as the console would print it.
 
-
-def rendered(text: Text, console: Console) -> str:
-    """Return what the console would print; signs that a terminal would obey are made visible."""
-    text = text.copy()
-    text.plain = "".join(
-        s if s.isprintable() or s == "\n" else "\N{REPLACEMENT CHARACTER}" for s in text.plain
-    )
-    with console.capture() as capture:
-        console.print(text, soft_wrap=True, end="")
-    return capture.get()
+    Raises:
+        OutputLost: it cannot be written.
+    """
+    assert isinstance(console.file, io.StringIO), "a console for results"
+    console.print(text, soft_wrap=True, end="")
+    output.emit(console.file.getvalue())
 
 
 def animated(console: Console) -> bool:

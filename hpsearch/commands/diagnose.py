@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, overrides
 from hpsearch.commands.page import writable, write
@@ -63,11 +64,11 @@ def diagnose(*, page: str | None, seed: int | None, **given: Any) -> int:
     results = console.result(options.no_color)
     if options.json:
         found = record(spec.name, spec.search.seed, diagnoses)
-        console.emit(dumps(found, indent=2, allow_nan=False))
+        output.emit(dumps(found, indent=2, allow_nan=False))
     else:
-        console.emit(console.rendered(as_text(title, diagnoses, results.width), results))
+        console.emit(as_text(title, diagnoses, results.width), results)
     if path:
-        options.note(f"\nthe page is in {path}")
+        options.note("", f"the page is in {path}")
     return EXIT_OK
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.commands.studies import find_study
 from hpsearch.errors import EXIT_NO_WINNER, EXIT_OK
@@ -28,7 +29,7 @@ def leaderboard(
     shown = DisplayOptions(top, sort, names, precision)
     if format == "table":
         out = console.result(no_color)
-        console.emit(console.rendered(as_table(now, shown, out.width), out))
+        console.emit(as_table(now, shown, out.width), out)
     else:
-        console.emit(FORMATS[format](now, shown))
+        output.emit(FORMATS[format](now, shown))
     return EXIT_OK if now.winner else EXIT_NO_WINNER

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hpsearch.errors import Problem, SpecError
 from hpsearch.study.files import unwritable
+from hpsearch.text import ERRORS
 
 
 def writable(page: str | None) -> Path | None:
@@ -34,6 +35,6 @@ def write(path: Path, text: str) -> None:
         DiskFull: so it says.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors=ERRORS)
     except OSError as error:
         raise unwritable(path, error) from error

@@ -74,7 +74,7 @@ def resume(
             message = f"the study has {asked} trials already, more than a budget of {meta.budget}"
             raise SpecError(Problem("E061", message, help="a budget is a total"))
         if said := other_versions(meta):
-            console.progress(no_color).print(said, markup=False, soft_wrap=True)
+            console.note(said, no_color=no_color)
         used = resources(workers, meta.threads, spec.search.memory)
         options = RunOptions(used, spec.runner, meta.device, as_json, quiet, no_color, started)
         artefacts = Artefacts(store.folder / FOLDER)

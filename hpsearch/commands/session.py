@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.config.schema import RunnerKeys
 from hpsearch.data import Dataset
@@ -99,10 +100,10 @@ class RunOptions:
         notes = console.progress(self.no_color)
         return LiveView(notes, subject) if console.animated(notes) else Lines(notes, subject)
 
-    def note(self, text: str) -> None:
-        """Print a line on stderr."""
+    def note(self, *texts: str) -> None:
+        """Print each text on a line of its own, on stderr."""
         if not self.quiet:
-            console.progress(self.no_color).print(text, markup=False, soft_wrap=True)
+            console.note(*texts, no_color=self.no_color)
 
 
 def resources(workers: int | None, threads: int, memory: int | None) -> Resources:
@@ -316,12 +317,11 @@ def _print(study: StudyRecord, options: RunOptions, folder: Path, stop: Stop, ep
     results = console.result(options.no_color)
     now = board(study)
     if options.json:
-        console.emit(as_json(now, DisplayOptions()))
+        output.emit(as_json(now, DisplayOptions()))
     else:
-        table = as_table(now, DisplayOptions(top=_SHOWN), results.width)
-        console.emit(console.rendered(table, results))
+        console.emit(as_table(now, DisplayOptions(top=_SHOWN), results.width), results)
     ended, place = len(study.history.ended), shlex.quote(str(folder))
-    options.note(f"\n{counted(ended)} in {duration(now.wall_seconds)}; all is kept in {folder}")
+    options.note("", f"{counted(ended)} in {duration(now.wall_seconds)}; all is kept in {folder}")
     if stop.crashing:
         options.note(f"stopped: {stop.crashing}")
     if stop.soon() and _is_unfinished(study, epochs):

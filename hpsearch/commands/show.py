@@ -6,6 +6,7 @@ import shlex
 from json import dumps
 from pathlib import Path
 
+from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.commands.page import writable, write
 from hpsearch.commands.studies import RUNS, find_study
@@ -49,12 +50,11 @@ def show(
     if path:
         write(path, html)
     if json:
-        console.emit(dumps(record, indent=2, allow_nan=False))
+        output.emit(dumps(record, indent=2, allow_nan=False))
     else:
-        console.emit(console.rendered(text, results))
+        console.emit(text, results)
     if path and not quiet:
-        notes = console.progress(no_color)
-        notes.print(f"\nthe page is in {path}", soft_wrap=True, markup=False)
+        console.note("", f"the page is in {path}", no_color=no_color)
     return EXIT_OK
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,12 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
+from typing import TextIO, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from hpsearch import output
 from hpsearch.config.diagnostics import flow, written
 from hpsearch.config.schema import OPERATIONAL, SearchKeys, own_options, search_model
 from hpsearch.config.spec import free_space
@@ -327,7 +330,8 @@ class _Bar:
 
     def __init__(self, budget: int) -> None:
         columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True))
+        console = Console(file=cast(TextIO, output.Progress(sys.stderr)))
+        self._progress = Progress(*columns, console=console)
         self._task = self._progress.add_task("calls", total=budget)
         self._progress.start()
 

@@ -19,6 +19,7 @@ from hpsearch.report.render.tables import Column, aligned
 from hpsearch.search.loop import CohortFinished, CohortRetried, Event, WaveStarted
 from hpsearch.study.history import History
 from hpsearch.study.trial import Done, Epoch, Failed, Notice, Trial
+from hpsearch.text import one_line
 
 _CURVE = 30  # epochs of a curve
 _BAR = 30  # columns
@@ -71,11 +72,11 @@ class LiveView:
         self._history = History()
         self._running = RunningTrials()
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(_BAR),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("left{task.fields[note]}"),
+            TextColumn("left{task.fields[note]}", markup=False),
             console=console,
         )
         self._trials = self._progress.add_task("trials", total=subject.budget, note="")
@@ -110,7 +111,7 @@ class LiveView:
         self._progress.update(self._epochs, completed=done, total=total or None)
 
     def _print(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, soft_wrap=True)
+        self._progress.console.print(one_line(text), markup=False, soft_wrap=True)
 
     def _end(self, event: CohortFinished) -> None:
         self._history = event.history
@@ -124,7 +125,7 @@ class LiveView:
     def _render(self) -> RenderableType:
         # a thread that redraws calls this while events come in: it works on copies
         best, losses = self._history.done[:_TOP], list(self._running.losses.items())
-        title = Text(self._subject.title, "bold")
+        title = Text(one_line(self._subject.title), "bold")
         lines = [title, Text(), *_best(best, self._subject.metric), Text(), *_curves(losses)]
         for line in lines:
             line.no_wrap, line.overflow = True, "ellipsis"

@@ -16,6 +16,7 @@ from hpsearch.search.loop import CohortFinished, CohortRetried, Event
 from hpsearch.space.space import Params
 from hpsearch.study.history import History
 from hpsearch.study.trial import Done, Failed, Notice, Trial
+from hpsearch.text import one_line
 
 DIGITS = 4
 """The significant digits of losses and metrics."""
@@ -100,7 +101,7 @@ class Lines:
                     self._print(line)
 
     def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.print(one_line(text), markup=False, soft_wrap=True)
 
     def _ended(self, event: CohortFinished) -> Iterable[str]:
         subject, trials = self._subject, event.history.trials

@@ -17,13 +17,13 @@ from hpsearch.report.board.view import Board, Row, record
 from hpsearch.report.render import figures
 from hpsearch.report.render.tables import GAP, Column, aligned, folded
 from hpsearch.space.parameters import Value
+from hpsearch.text import markdown, spreadsheet_cell
 
 _FACTS = ("loss", "loss_se", "metric", "score", "seconds", "cost", "flops", "epochs", "best_epoch")
 _WORDS = ("state", "cohort", "reason", "failure")
 _COSTS = ("cost", "flops")  # which a study has only where FLOPs are counted
 _TAKEN = ("number", *_FACTS, *_WORDS)
 _PREFIX = "params."  # of a parameter's column where a fact has that name, such as epochs
-_FORMULA = ("=", "+", "-", "@", "\t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,7 @@ def as_csv(board: Board, shown: DisplayOptions) -> str:
 
 
 def _cell(v: Value | None) -> Value | None:
-    if not isinstance(v, str):
-        return v
-    v = v.replace("\r", "\\r")  # not every version of Python quotes it in CSV
-    return "'" + v if v.startswith(_FORMULA) else v
+    return spreadsheet_cell(v) if isinstance(v, str) else v
 
 
 def as_markdown(board: Board, shown: DisplayOptions) -> str:
@@ -151,14 +148,14 @@ def as_markdown(board: Board, shown: DisplayOptions) -> str:
     ]
     lines += [_piped(cells) for cells in zip(*(column.cells for column in table), strict=True)]
     words = [
-        f"- **{title.replace('*', chr(92) + '*')}** {text}"
+        f"- **{markdown(title)}** {markdown(text)}"
         for title, text in verdict(board, shown.precision)
     ]
     return "\n".join([*lines, "", *words])
 
 
 def _piped(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(map(markdown, cells)) + " |"
 
 
 def as_table(board: Board, shown: DisplayOptions, width: int) -> Text:

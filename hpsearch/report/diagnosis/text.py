@@ -15,6 +15,7 @@ from hpsearch.report.render import figures
 from hpsearch.report.render.heat import ColourScale, style
 from hpsearch.report.render.tables import GAP, Column, aligned, folded
 from hpsearch.space.space import Params
+from hpsearch.text import one_line
 
 T = TypeVar("T")
 
@@ -30,9 +31,14 @@ def as_text(title: str, diagnoses: Sequence[Diagnosis], width: int) -> Text:
     scale = ColourScale.over(
         layer.gradient for one in diagnoses for probe in one.probes for layer in probe.layers
     )
-    parts = [Text(title, "bold"), *([_overview(diagnoses)] if len(diagnoses) > 1 else [])]
+    parts = [Text(one_line(title), "bold"), *([_overview(diagnoses)] if len(diagnoses) > 1 else [])]
     for one in diagnoses:
-        lines = [Text(one.name, "bold"), _words(one, width), Text(), _map(one, scale, width)]
+        lines = [
+            Text(one_line(one.name), "bold"),
+            _words(one, width),
+            Text(),
+            _map(one, scale, width),
+        ]
         parts.append(Text("\n").join(lines))
     return Text("\n\n").join([*parts, Text(folded("", _LEGEND, width, indent=0), "dim")])
 

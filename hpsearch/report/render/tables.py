@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from hpsearch.text import one_line
+
 GAP = "  "
 """What stands between two columns."""
 
@@ -25,14 +27,16 @@ class Column:
     @property
     def width(self) -> int:
         """The width of its widest cell on a terminal."""
-        return max(cell_len(text) for text in (self.title, *self.cells))
+        return max(map(cell_len, self._lines()))
 
     def texts(self) -> list[str]:
         """Return the title and the cells, padded to one width."""
-        width = self.width
-        texts = (self.title, *self.cells)
+        width, texts = self.width, self._lines()
         pads = [" " * (width - cell_len(text)) for text in texts]
         return [t + p if self.left else p + t for t, p in zip(texts, pads, strict=True)]
+
+    def _lines(self) -> list[str]:
+        return [one_line(text) for text in (self.title, *self.cells)]
 
 
 def aligned(columns: Sequence[Column]) -> list[str]:
@@ -51,5 +55,5 @@ def folded(title: str, text: str, width: int, indent: int = 10) -> str:
         indent: the columns that the title has.
     """
     room = max(_NARROWEST, width - indent)
-    wrapped = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
-    return f"{title:<{indent}}" + ("\n" + " " * indent).join(wrapped)
+    wrapped = textwrap.wrap(one_line(text), room, break_long_words=False, break_on_hyphens=False)
+    return f"{one_line(title):<{indent}}" + ("\n" + " " * indent).join(wrapped)

@@ -14,6 +14,7 @@ from hpsearch.report.render.tables import folded
 from hpsearch.report.surrogate.view import SAFE, SurrogateView, judged, lowest, notes, within
 from hpsearch.space.parameters import Value
 from hpsearch.strategies.surrogate_report import Slice
+from hpsearch.text import one_line
 
 _DIGITS = 3
 _NARROW, _WIDE = 12, 61  # columns of a slice
@@ -75,7 +76,7 @@ def as_text(view: SurrogateView, width: int) -> Text:
     """Return the notes, the slices and the checks, in lines of at most `width`."""
     found = view.report
     layout = SliceLayout.of(found.slices, width)
-    head = [Text(view.title, "bold")]
+    head = [Text(one_line(view.title), "bold")]
     head += [Text(folded("", note, width, indent=0), "dim") for note in notes(view)]
     parts = [Text("\n").join(head)]
     for one in found.slices:
@@ -101,7 +102,7 @@ _LEGEND = (
 def _head(one: Slice) -> Text:
     ends = f"{_word(one.values[0])} to {_word(one.values[-1])}; " if one.ordered else ""
     said = f"  {ends}swing {_word(one.swing, 2)}; trial {one.trial} has {_word(one.value, 3)}"
-    return Text().append(one.name, "bold").append(said, "dim")
+    return Text().append(one_line(one.name), "bold").append(said, "dim")
 
 
 def _number(one: Slice, target: str, layout: SliceLayout) -> Iterator[Text]:
@@ -163,4 +164,4 @@ def _share(chance: float) -> str:
 
 
 def _word(value: Value, digits: int = _DIGITS) -> str:
-    return figures.word(value, digits)
+    return one_line(figures.word(value, digits))

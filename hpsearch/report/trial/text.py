@@ -11,6 +11,7 @@ from hpsearch.report.render.blocks import plot
 from hpsearch.report.render.tables import Column, folded
 from hpsearch.report.trial.facts import facts
 from hpsearch.report.trial.view import SearchedSetting, TrialReport
+from hpsearch.text import one_line
 
 _DIGITS = 4
 _INDENT = 12
@@ -22,7 +23,7 @@ def as_text(report: TrialReport, width: int) -> Text:
     """Return the facts, the settings and the learning curve, in lines of at most `width`."""
     style = "bold green" if report.row is report.board.winner else "bold"
     words = [Text(folded(title, text, width, _INDENT)) for title, text in facts(report)]
-    parts = [Text(report.title, style), Text("\n").join(words)]
+    parts = [Text(one_line(report.title), style), Text("\n").join(words)]
     settings = [*_gauges(report.searched, width)]
     for title, some, dim in (("fixed", report.fixed, ""), ("defaults", report.defaults, "dim")):
         if some:

@@ -169,7 +169,7 @@ class TestOtherFormats:
         assert float(rows[0]["loss"]) == 0.0924
         assert rows[4]["loss"] == ""
 
-    @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+    @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "  =1", "\uff1d1"])
     def test_a_text_that_a_spreadsheet_would_compute_is_neutralised(self, text: str) -> None:
         odd = board(study([{text: text}], {0: done(0.5)}))
         written = as_csv(odd, DisplayOptions(columns=("loss", text)))
@@ -189,12 +189,13 @@ class TestOtherFormats:
         lines = as_markdown(BOARD, DisplayOptions(columns=("loss", "optimizer"))).splitlines()
         assert lines[0] == "|  | # | loss | optimizer |"
         assert lines[1] == "| :--- | ---: | ---: | :--- |"
-        assert lines[2] == "| winner | * 2 | 0.09240 | momentum |"
+        assert lines[2] == "| winner | \\* 2 | 0.09240 | momentum |"
         assert "- **winner** trial 2: loss 0.09240, accuracy 97.50 %" in lines
 
     def test_markdown_is_not_broken_by_what_a_person_wrote(self) -> None:
-        odd = board(study([{"a": "x|y"}], {0: done(0.5)}))
-        assert "x\\|y" in as_markdown(odd, DisplayOptions(columns=("a",)))
+        odd = board(study([{"a": "x|y\\|z\n<img>[a](b)"}], {0: done(0.5)}))
+        written = as_markdown(odd, DisplayOptions(columns=("a",)))
+        assert r"x\|y\\\|z\\n\<img>\[a\](b)" in written
 
     def test_json_is_the_record_whatever_is_shown(self) -> None:
         shown = DisplayOptions(top=1, columns=("lr",), precision=1)
