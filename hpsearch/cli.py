@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import re
 import sys
 import tempfile
@@ -28,15 +29,17 @@ from hpsearch.errors import (
     Problem,
     SpecError,
 )
-from hpsearch.registry import resolve
+from hpsearch.registry import closest, resolve
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_ENVIRONMENT = "HPSEARCH_"
 
 
 def _flag(*names: str, **settings: Any) -> Callable[[F], F]:
     """Return an option that may also come from the environment, as HPSEARCH_<NAME>."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
-    variable = "HPSEARCH_" + long.strip("-").replace("-", "_").upper()
+    variable = _ENVIRONMENT + long.strip("-").replace("-", "_").upper()
     return click.option(*names, envvar=variable, **settings)
 
 
@@ -141,6 +144,10 @@ _running = _all_of(
     _flag("--memory", metavar="SIZE", help="The most that each worker may hold: 800MB, 4GB."),
     _flag("--grace", metavar="T", help="The time that trials have after Ctrl-C.  [default: 10s]"),
 )
+_page = _all_of(
+    click.option("-o", "page", metavar="FILE", help="Write an HTML page as well."),
+    click.option("--force", is_flag=True, help="Let -o write over what is no page of hpsearch."),
+)
 _config = click.argument("config", required=False, metavar="[CONFIG]")
 _threads = _flag(
     "--threads",
@@ -216,7 +223,7 @@ def cli() -> None:
     hpsearch show                         see what it has learned of each parameter
     hpsearch resume                       go on with it
 
-    CONFIG is a YAML file; without one it is ./hpsearch.yaml, or else the built-in example
+    CONFIG is a YAML file; without one it is ./hpsearch.yaml (or .yml), or else the built-in example
     (scikit-learn's digits). Results go to stdout, progress to stderr.
     """
 
@@ -304,7 +311,7 @@ def resume(**given: Any) -> int:
     "--sort",
     default="score",
     metavar="COLUMN",
-    help="The column to sort by: loss, seconds, score or a parameter.",
+    help="The column to sort by: loss, seconds, score or a setting; -COLUMN turns the order round.",
 )
 @click.option("--columns", metavar="A,B,...", help="The columns to show.")
 @click.option(
@@ -345,7 +352,7 @@ def leaderboard(**given: Any) -> int:
 @click.argument("study", required=False)
 @click.argument("number", required=False, type=_Whole(min=0), metavar="[N]")
 @_output
-@click.option("-o", "page", metavar="FILE", help="Write an HTML page as well.")
+@_page
 def show(**given: Any) -> int:
     """Show what a search has learned, or its trial N.
 
@@ -380,7 +387,7 @@ def show(**given: Any) -> int:
 @_device
 @_flag("--smoke", is_flag=True, help="Check quickly that all works: 1 epoch, 256 rows.")
 @_output
-@click.option("-o", "page", metavar="FILE", help="Write an HTML page as well.")
+@_page
 def diagnose(**given: Any) -> int:
     """Train for a few epochs and say what is wrong with signals and gradients in each layer."""
     return _run("hpsearch.commands.diagnose:diagnose", **given)
@@ -393,6 +400,7 @@ def _run(target: str, *arguments: Any, **given: Any) -> int:
     """
     as_json = bool(given.get("json"))
     try:
+        _check_environment()
         code: int = resolve(target)(*arguments, **given)
         return code
     except HpsearchError as error:
@@ -411,6 +419,31 @@ def _run(target: str, *arguments: Any, **given: Any) -> int:
         said = f"this is a bug in hpsearch: {type(error).__name__}: {error}"
         output.tell(f"{text.one_line(said)}\nthe traceback is in {log.name}")
         return EXIT_BUG
+
+
+def _check_environment() -> None:
+    """Refuse variables that are a slip of one of ours, or of an option that has none.
+
+    Others that begin like ours may be somebody else's.
+    """
+    options = [option for command in cli.commands.values() for option in command.params]
+    ours = {_ENVIRONMENT + "DATA", *(str(one.envvar) for one in options if one.envvar)}
+    names = {name.removeprefix(_ENVIRONMENT) for name in ours}
+    problems = []
+    for variable in sorted(name for name in os.environ if name.startswith(_ENVIRONMENT)):
+        name = variable.removeprefix(_ENVIRONMENT)
+        flag = "--" + name.lower().replace("_", "-")
+        near = closest(name.upper(), names)
+        if name.upper() not in names and any(flag in option.opts for option in options):
+            message, help = f"{flag} does not come from the environment", "give it as an option"
+        elif variable not in ours and near:
+            message, help = f"no option is called {variable}", f"did you mean {_ENVIRONMENT}{near}?"
+        else:
+            continue
+        place = Place(f"{variable}={os.environ[variable]}", 0, 0)
+        problems.append(Problem("E012", message, place, help=help))
+    if problems:
+        raise SpecError(*problems)
 
 
 def _complain(error: HpsearchError, as_json: bool) -> None:

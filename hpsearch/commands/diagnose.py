@@ -16,7 +16,7 @@ from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, overrides
 from hpsearch.commands.page import writable, write
-from hpsearch.commands.search import find_config, run_options
+from hpsearch.commands.search import ConfigSource, find_config, run_options
 from hpsearch.commands.session import (
     RunOptions,
     ask_for_device,
@@ -44,16 +44,19 @@ _EPOCHS = 5  # where nobody says how many: what is wrong shows in the first ones
 _MOST = 12  # configurations side by side that a person can still compare
 
 
-def diagnose(*, page: str | None, seed: int | None, **given: Any) -> int:
+def diagnose(*, page: str | None, force: bool, seed: int | None, **given: Any) -> int:
     """Train, look and tell; return the exit code.
 
     `given` are the flags that it has in common with a search.
     """
-    started, path = time.monotonic(), writable(page)
+    started, path = time.monotonic(), writable(page, force)
     flags = replace(SearchFlags.of(given), own={"seed": seed}, workers=1)
-    named = _configurations(flags)
+    source = find_config(flags.config)
+    named = _configurations(flags, source)
     (_, spec), *_ = named
     options = run_options(flags, spec, started)
+    if source.note:
+        options.note(source.note)
     with TemporaryDirectory(prefix="hpsearch-") as folder:
         artefacts = Artefacts(Path(folder))
         with options.build(artefacts) as runner:
@@ -72,13 +75,12 @@ def diagnose(*, page: str | None, seed: int | None, **given: Any) -> int:
     return EXIT_OK
 
 
-def _configurations(flags: SearchFlags) -> list[tuple[str, Spec]]:
+def _configurations(flags: SearchFlags, source: ConfigSource) -> list[tuple[str, Spec]]:
     """Return each configuration by its name, which says what tells it from the others.
 
     Raises:
         SpecError: it has the mistakes in all of them; or they are too many.
     """
-    source = find_config(flags.config)
     rows = SMOKE_ROWS if flags.smoke else None
     named: list[tuple[str, Spec]] = []
     problems: dict[Problem, None] = {}

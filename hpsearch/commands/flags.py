@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from hpsearch.config.document import Document, read, scalar
+from hpsearch.commands.picks import read_picks, without_problems
+from hpsearch.config.document import read, scalar
 from hpsearch.config.schema import ConfigFile, search_model
 from hpsearch.config.spec import Override
 from hpsearch.errors import Place, Problem, SpecError
@@ -53,8 +52,15 @@ class SearchFlags:
         return cls(**known, own=own)
 
 
-def overrides(flags: SearchFlags, strategy: str | None) -> Iterator[Override]:
+def overrides(
+    flags: SearchFlags, strategy: str | None, note: Callable[[str], None] = lambda text: None
+) -> Iterator[Override]:
     """Give the flags of a search as overrides, in the order in which they stand over one another.
+
+    Args:
+        flags: what the command line says.
+        strategy: the one that searches; None allows the keys of all.
+        note: is told what was passed over.
 
     Raises:
         SpecError: some cannot be read; it has all that cannot.
@@ -67,7 +73,10 @@ def overrides(flags: SearchFlags, strategy: str | None) -> Iterator[Override]:
             problems += error.problems
     if flags.trials:
         try:
-            yield ("trials",), _trials(Path(flags.trials)), f"--trials {flags.trials}"
+            picks = read_picks(Path(flags.trials))
+            if picks.figures:
+                note(f"{flags.trials}: passed over, as no settings: {', '.join(picks.figures)}")
+            yield ("trials",), picks.trials, f"--trials {flags.trials}"
         except SpecError as error:
             problems += error.problems
     if problems:
@@ -125,74 +134,8 @@ def _value(text: str, source: str) -> object:
     if text[:1] not in ("[", "{", "'", '"'):
         return scalar(text)
     try:
-        return _without_problems(read(f"value: {text}", source)).value["value"]
+        return without_problems(read(f"value: {text}", source)).value["value"]
     except SpecError as error:  # its line and column are of a text that nobody has written
         place = Place(source, 0, 0)
         problems = [Problem("E010", one.message, place, help=one.help) for one in error.problems]
         raise SpecError(*problems) from error
-
-
-def _without_problems(document: Document) -> Document:
-    if document.problems:
-        raise SpecError(*document.problems)
-    return document
-
-
-def _trials(path: Path) -> list[object]:
-    """Return hand-picked trials from a CSV, JSON or YAML file.
-
-    A CSV has a column for each setting, and an empty cell for none.
-    """
-    place = Place(f"--trials {path}", 0, 0)
-    try:
-        found = _READERS.get(path.suffix, _yaml)(path)
-    except (OSError, ValueError, RecursionError, csv.Error) as error:
-        message = f"{path} cannot be read: {_why(error)}"
-        raise SpecError(Problem("E011", message, place)) from error
-    if isinstance(found, dict):
-        found = found.get("trials")
-    if not isinstance(found, list) or not found:
-        help = "a list of mappings, such as [{lr: 0.01}], by itself or under 'trials:'"
-        raise SpecError(Problem("E011", f"{path} holds no trials", place, help=help))
-    return found
-
-
-def _why(error: Exception) -> object:
-    match error:
-        case OSError():
-            return error.strerror or error
-        case UnicodeDecodeError():
-            return "it is not UTF-8 text"
-        case RecursionError():
-            return "it is nested too deep"
-    return error
-
-
-def _yaml(path: Path) -> Any:
-    return _without_problems(read(path.read_bytes(), str(path))).value
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_bytes())
-
-
-def _csv(path: Path) -> list[object]:
-    rows = csv.reader(path.read_text(encoding="utf-8-sig").splitlines(), strict=True)
-    names = [name.strip() for name in next(rows, [])]
-    if not all(names) or len(set(names)) < len(names):
-        message = "the first row must name each column, none twice"
-        help = "such as  lr,width,optimizer"
-        raise SpecError(Problem("E011", message, Place(str(path), 1, 1), help=help))
-    trials: list[object] = []
-    for row in rows:
-        if not row:
-            continue
-        if len(row) != len(names):
-            message = f"this row has {len(row)} cells, and there are {len(names)} columns"
-            raise SpecError(Problem("E011", message, Place(str(path), rows.line_num, 1)))
-        cells = {name: cell.strip() for name, cell in zip(names, row, strict=True)}
-        trials.append({name: scalar(cell) for name, cell in cells.items() if cell})
-    return trials
-
-
-_READERS: Mapping[str, Callable[[Path], Any]] = {".csv": _csv, ".json": _json}

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
 from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.commands.studies import find_study
 from hpsearch.errors import EXIT_NO_WINNER, EXIT_OK
 from hpsearch.report.board.text import FORMATS, DisplayOptions, as_table
 from hpsearch.report.board.view import board
+from hpsearch.search.plan import Plan
+from hpsearch.space.space import Params
+from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import read
 
 
@@ -24,7 +31,8 @@ def leaderboard(
     no_color: bool,
 ) -> int:
     """Print a study's board; return the exit code."""
-    now = board(read(find_study(study)), time_weight, by)
+    kept = read(find_study(study))
+    now = replace(board(kept, time_weight, by), settings=_settings_of(kept.meta))
     names = tuple(name.strip() for name in (columns or "").split(",") if name.strip())
     shown = DisplayOptions(top, sort, names, precision)
     if format == "table":
@@ -33,3 +41,9 @@ def leaderboard(
     else:
         output.emit(FORMATS[format](now, shown))
     return EXIT_OK if now.winner else EXIT_NO_WINNER
+
+
+def _settings_of(meta: StudyMeta) -> Callable[[Params], Params]:
+    """Return what gives all settings of a trial; the study's config is read where one is asked."""
+    plan = cache(Plan.of_study)
+    return lambda params: plan(meta).objective.settings(params)

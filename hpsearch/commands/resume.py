@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from hpsearch.commands import console
 from hpsearch.commands.flags import runner_override, search_overrides
+from hpsearch.commands.inputs import read_input
 from hpsearch.commands.session import (
     RunOptions,
     ask_for_device,
@@ -22,7 +23,7 @@ from hpsearch.commands.session import (
 )
 from hpsearch.commands.studies import find_study
 from hpsearch.config.diagnostics import Diagnostics, written
-from hpsearch.config.document import Document, KeyPath, dotted, read
+from hpsearch.config.document import LARGEST, Document, KeyPath, dotted, read
 from hpsearch.config.schema import OPERATIONAL, validate
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
@@ -126,7 +127,7 @@ def edited(meta: StudyMeta, path: Path) -> StudyMeta:
     if not path.is_file():
         return meta  # the study has its own copy
     try:
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        text = read_input(path, LARGEST).decode("utf-8", "surrogateescape")
     except OSError as error:
         raise SpecError(Problem("E001", f"cannot read {path}: {error.strerror}")) from error
     old, new = read(meta.config, meta.file), read(text, str(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, overrides
+from hpsearch.commands.inputs import read_input, read_stdin
 from hpsearch.commands.session import (
     RunOptions,
     ask_for_device,
@@ -22,6 +23,7 @@ from hpsearch.commands.session import (
     resources,
     stored_data,
 )
+from hpsearch.config.document import LARGEST
 from hpsearch.config.spec import Override, Spec, parse
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import Problem, SpecError
@@ -31,30 +33,41 @@ from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.files import write
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import CONFIG, Store
+from hpsearch.text import one_line
 from hpsearch.versions import versions
 
-_PROJECT_FILE = Path("hpsearch.yaml")
+_PROJECT_FILES = (Path("hpsearch.yaml"), Path("hpsearch.yml"))
 _MANY = 1_000  # grid points that nobody runs without meaning to
 _USUAL = 50  # trials of a search without a budget
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigSource:
-    """The source of a search space: its text, its name for messages, and its folder."""
+    """The source of a search space.
+
+    Attributes:
+        text: what it holds.
+        file: its name, for messages.
+        folder: what paths in it are relative to.
+        note: what a person is told of it; empty where it was named.
+    """
 
     text: str
     file: str
     folder: Path
+    note: str = ""
 
 
 def search(strategy: str, **given: Any) -> int:
     """Run a new search; `given` are the flags of the command line. Return the exit code."""
     started, flags = time.monotonic(), SearchFlags.of(given)
     source = find_config(flags.config)
-    said = list(overrides(flags, strategy))
+    notes = [source.note] if source.note else []
+    said = list(overrides(flags, strategy, notes.append))
     rows = SMOKE_ROWS if flags.smoke else None
     spec = parse(source.text, source.file, source.folder, said, rows, strategy)
     options = run_options(flags, spec, started)
+    options.note(*notes)
     networks = Networks(spec)
     budget = _budget(plan_of(strategy, networks), flags, options)
     name = f"{spec.name}-{strategy}"
@@ -90,24 +103,38 @@ def run_options(flags: SearchFlags, spec: Spec, started: float) -> RunOptions:
 
 
 def find_config(config: str | None) -> ConfigSource:
-    """Return the YAML that is named, ./hpsearch.yaml, or the built-in example.
+    """Return the YAML that is named, ./hpsearch.yaml or .yml, or the built-in example.
 
     Raises:
-        SpecError: it cannot be read.
+        SpecError: it cannot be read; or both files are there.
     """
-    if config == "-":
-        return ConfigSource(sys.stdin.read(), "<stdin>", Path.cwd())
-    path = Path(config) if config else _PROJECT_FILE
-    if config is None and not path.exists():
+    path = _project_file() if config is None else Path(config)
+    if path is None:
         text = files("hpsearch").joinpath("default.yaml").read_text(encoding="utf-8")
-        return ConfigSource(text, "default.yaml", Path.cwd())
+        note = "no hpsearch.yaml is here: this searches the built-in example, scikit-learn's digits"
+        return ConfigSource(text, "default.yaml", Path.cwd(), note)
+    name = "<stdin>" if config == "-" else str(path)
     try:
+        data = read_stdin(LARGEST) if config == "-" else read_input(path, LARGEST)
         # what is not UTF-8 is answered by the parser, with its place
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
-        return ConfigSource(text, str(path), path.resolve().parent)
+        text = data.decode("utf-8", "surrogateescape")
+        return ConfigSource(text, name, path.resolve().parent if path.is_file() else Path.cwd())
     except OSError as error:
-        message = f"cannot read {path}: {error.strerror}"
+        message = f"cannot read {name}: {error.strerror}"
         raise SpecError(Problem("E001", message, help="hpsearch bayes CONFIG.yaml")) from error
+
+
+def _project_file() -> Path | None:
+    """Return the file that is searched where none is named; None where there is none.
+
+    Raises:
+        SpecError: there are two.
+    """
+    found = [path for path in _PROJECT_FILES if os.path.lexists(path)]  # a broken link is there
+    if len(found) > 1:
+        message = f"there are both {found[0]} and {found[1]}"
+        raise SpecError(Problem("E001", message, help=f"name one:  hpsearch bayes {found[0]}"))
+    return found[0] if found else None
 
 
 def _budget(plan: Plan, flags: SearchFlags, options: RunOptions) -> int | None:
@@ -178,4 +205,10 @@ def _meta(
 def _keep(study: Path, text: str, strategy: str, flags: Sequence[Override]) -> None:
     """Keep the config as it was run, for people; the study's own copy is in its file."""
     command = " ".join(["hpsearch", strategy, "CONFIG", *(source for _, _, source in flags)])
-    write(study / CONFIG, f"# run as: {command}\n{text}".encode("utf-8", "surrogateescape"))
+    text = text.removeprefix(
+        "\N{ZERO WIDTH NO-BREAK SPACE}"
+    )  # which may stand at the beginning only
+    kept = f"# run as: {one_line(command)}\n{text}".encode("utf-8", "surrogateescape")
+    if len(kept) > LARGEST:  # it is read again
+        kept = text.encode("utf-8", "surrogateescape")
+    write(study / CONFIG, kept)

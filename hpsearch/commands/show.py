@@ -28,12 +28,13 @@ def show(
     study: str | None,
     number: int | None,
     page: str | None,
+    force: bool,
     json: bool,
     quiet: bool,
     no_color: bool,
 ) -> int:
     """Print one trial, or what is expected along each parameter; return the exit code."""
-    path = writable(page)
+    path = writable(page, force)
     name, number = _meant(study, number)
     folder = find_study(name)
     kept = read(folder)

@@ -12,6 +12,7 @@ from hpsearch.registry import closest
 
 _MOST = 50  # mistakes that are told: whoever makes more begins with these
 _SHOWN = 60  # characters of a value that are shown
+_UNITS = {"a duration": ("s", "m"), "a size": ("MB", "GB")}
 _TRUTHS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
@@ -156,6 +157,13 @@ def repair(value: object, expected: str, among: Collection[object] = ()) -> str:
     if isinstance(value, str) and expected == "true or false" and value.lower() in _TRUTHS:
         return f"write {_TRUTHS[value.lower()]}"
     number = _meant(value)
+    for quantity, units in _UNITS.items():
+        if number is not None and quantity in expected:
+            amount = str(value).strip()
+            written = f"write {amount}{units[0]} or {amount}{units[1]}"
+            return written if number > 0 else f"{quantity} is above 0"
+    if isinstance(value, str) and "a duration" in expected and value.strip().startswith("-"):
+        return "a duration is above 0"
     if number is not None and ("number" in expected or "share" in expected):
         if isinstance(number, float) and number.is_integer() and "whole number" in expected:
             return f"write {int(number)}"

@@ -17,7 +17,9 @@ from hpsearch.errors import Place, Problem, SpecError
 
 KeyPath = tuple[str | int, ...]
 
-_LARGEST = 256 * 1024  # bytes of a text: a search space is written by hand
+LARGEST = 256 * 1024
+"""The bytes that a text may have: a search space is written by hand."""
+
 _MOST = 20_000  # keys and values
 _DEEPEST = 20  # levels of nesting
 _MOST_TOLD = 50  # mistakes that are told
@@ -170,8 +172,8 @@ def _decoded(text: str | bytes, file: str) -> str:
     """Return a text that is not too large, and has nothing in it that is no text."""
     if isinstance(text, str):
         text = text.encode("utf-8", "surrogatepass")  # what was not UTF-8 in a file still is not
-    if len(text) > _LARGEST:
-        message = f"this file is larger than {_LARGEST // 1024} kB"
+    if len(text) > LARGEST:
+        message = f"this file is larger than {LARGEST // 1024} kB"
         raise SpecError(
             Problem("E004", message, Place(file, 1, 1), help="a search space is a page or two")
         )

@@ -194,10 +194,9 @@ class Plan:
             for one, count in found.items()
         ]
         trials = sum(count * one[0][0] for one, count in found.items()) + len(self.opening)
-        return (
-            f"halving: a budget of {budget} whole trainings is {trials:,} trials: "
-            f"{', '.join(texts)}"
-        )
+        whole = "1 whole training" if budget == 1 else f"{budget:,} whole trainings"
+        count = "1 trial" if trials == 1 else f"{trials:,} trials"
+        return f"halving: a budget of {whole} is {count}: {', '.join(texts)}"
 
     def comparable(self, history: History) -> tuple[History, int | None]:
         """Return the trials whose losses are of equally many epochs, and how many, if not all.

@@ -6,9 +6,12 @@ import json
 import os
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -17,7 +20,7 @@ from hpsearch.cli import cli, main
 from hpsearch.errors import EXIT_DAMAGED, EXIT_IN_USE, EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
 from hpsearch.runners import RUNNERS
 from hpsearch.strategies import SURROGATES
-from hpsearch.study.store import FILE, Session, Store
+from hpsearch.study.store import CONFIG, FILE, Session, Store, read
 from hpsearch.study.trial import Failed, Trial
 from tests.helpers.histories import done
 from tests.helpers.studies import create
@@ -127,6 +130,28 @@ class TestEnvironment:
         ran = hpsearch("random")
         assert ran.code == EXIT_USAGE
         assert "--budget" in ran.err
+
+    @pytest.mark.parametrize(
+        ("variable", "said"),
+        [
+            ("HPSEARCH_BUGDET", "did you mean HPSEARCH_BUDGET?"),
+            ("HPSEARCH_TIME_WIEGHT", "did you mean HPSEARCH_TIME_WEIGHT?"),
+            ("HPSEARCH_budget", "did you mean HPSEARCH_BUDGET?"),
+            ("HPSEARCH_DATE", "did you mean HPSEARCH_DATA?"),
+            ("HPSEARCH_TRIALS", "--trials does not come from the environment"),
+        ],
+    )
+    def test_a_slip_in_the_name_of_a_variable_is_no_option_left_out(
+        self, hpsearch: Run, monkeypatch: pytest.MonkeyPatch, variable: str, said: str
+    ) -> None:
+        monkeypatch.setenv("HPSEARCH_REPOSITORY", "somebody else's")
+        assert hpsearch("leaderboard", "nothing").err.startswith("error[E062]")
+        monkeypatch.setenv(variable, "7")
+        ran = hpsearch("leaderboard", "nothing")
+        assert ran.code == EXIT_USAGE
+        assert ran.err.startswith("error[E012]: ")
+        assert f"--> {variable}=7" in ran.err
+        assert said in ran.err
 
     def test_a_flag_stands_over_it(
         self, hpsearch: Run, study: Path, monkeypatch: pytest.MonkeyPatch
@@ -247,6 +272,26 @@ class TestLeaderboard:
             "2,failed,,0.01",
         ]
 
+    def test_a_minus_turns_the_order_round(self, hpsearch: Run, study: Path) -> None:
+        arguments = ("--format", "csv", "--columns", "lr", "--sort", "-lr")
+        out = hpsearch("leaderboard", "mine", *arguments).out
+        assert out.splitlines()[1:] == [
+            f"{n},{s}"
+            for n, s in enumerate(["done,1.0", "done,0.1", "failed,0.01", "pending,0.001"])
+        ]
+
+    def test_fixed_and_default_settings_can_be_columns(self, hpsearch: Run, tmp_path: Path) -> None:
+        config = "data: {source: digits}\ntrain: {epochs: 7, width: 9}\n"
+        with create(tmp_path / "fixed", config=config) as store:
+            store.record_wave([Trial(0, {"lr": 0.1}, "", 0, 0)])
+        arguments = ("--format", "csv", "--columns", "width,batch_size,params.epochs,lr,momentum")
+        ran = hpsearch("leaderboard", "fixed", *arguments[:-1], arguments[-1][:-9])
+        assert ran.out.splitlines() == [
+            "number,state,width,batch_size,params.epochs,lr",
+            "0,pending,9,64,7,0.1",
+        ]
+        assert "no column is called 'momentum'" in hpsearch("leaderboard", "fixed", *arguments).err
+
     def test_the_precision_is_that_of_the_smallest_number(self, hpsearch: Run, study: Path) -> None:
         out = hpsearch("leaderboard", "mine", "--columns", "loss", "--precision", "2").out
         assert "0.25" in out
@@ -347,3 +392,169 @@ def test_a_number_of_the_environment_is_named_by_its_variable(
 def test_a_whole_number_in_another_notation_is_answered_with_its_digits(hpsearch: Run) -> None:
     assert "write 1000" in hpsearch("random", "--budget", "1e3").err
     assert "write 1000" in hpsearch("random", "--budget", "1,000").err
+
+
+PARAMETERS = "parameters: {lr: {min: 1e-4, max: 0.1, log: true}, epochs: {min: 1, max: 3}}\n"
+SPACE = "data: {source: digits}\n" + PARAMETERS
+
+
+class TestConfigs:
+    @pytest.mark.parametrize("name", ["hpsearch.yaml", "hpsearch.yml"])
+    def test_a_project_file_is_found_under_both_names(
+        self, hpsearch: Run, tmp_path: Path, name: str
+    ) -> None:
+        (tmp_path / name).write_text("nonsense: 3\n")
+        for command in ("random", "diagnose"):
+            assert f"--> {name}:1:1" in hpsearch(command).err
+
+    def test_two_project_files_are_refused(self, hpsearch: Run, tmp_path: Path) -> None:
+        for name in ("hpsearch.yaml", "hpsearch.yml"):
+            (tmp_path / name).write_text(SPACE)
+        ran = hpsearch("random")
+        assert ran.code == EXIT_USAGE
+        assert "there are both hpsearch.yaml and hpsearch.yml" in ran.err
+
+    @pytest.mark.parametrize("name", ["hpsearch.yaml", "hpsearch.yml"])
+    @pytest.mark.parametrize("kind", ["broken link", "loop", "folder"])
+    def test_a_project_file_that_cannot_be_read_is_not_passed_over(
+        self, hpsearch: Run, tmp_path: Path, name: str, kind: str
+    ) -> None:
+        if kind == "folder":
+            (tmp_path / name).mkdir()
+        else:
+            (tmp_path / name).symlink_to("nowhere" if kind == "broken link" else name)
+        ran = hpsearch("random")
+        assert (ran.code, ran.out) == (EXIT_USAGE, "")
+        assert f"error[E001]: cannot read {name}: " in ran.err
+
+    def test_the_built_in_example_is_said_to_be_it(self, hpsearch: Run, tmp_path: Path) -> None:
+        flags = ("--smoke", "--budget", "1", "--runner", "inline")
+        ran = hpsearch("random", *flags)
+        assert ran.code == EXIT_OK
+        assert "this searches the built-in example" in ran.err
+        assert "built-in" not in hpsearch("random", *flags, "--quiet").err
+        (tmp_path / "hpsearch.yml").write_text("data: {source: digits}\n")
+        assert "built-in" not in hpsearch("random", *flags).err
+
+    @pytest.mark.parametrize("arguments", [(), ("--trials",)], ids=["CONFIG", "--trials"])
+    @pytest.mark.parametrize("kind", ["/dev/zero", "/dev/null", "folder", "pipe", "left pipe"])
+    def test_what_is_no_file_is_read_as_far_as_it_can_be_one(
+        self,
+        hpsearch: Run,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        arguments: tuple[str, ...],
+        kind: str,
+    ) -> None:
+        monkeypatch.setattr("hpsearch.commands.inputs._PATIENCE", 100)
+        name = kind
+        if kind == "folder":
+            (tmp_path / name).mkdir()
+        elif "pipe" in kind:
+            os.mkfifo(tmp_path / name)
+        with ExitStack() as stack:
+            if kind == "left pipe":
+                reader = os.open(tmp_path / name, os.O_RDONLY | os.O_NONBLOCK)
+                stack.callback(os.close, reader)
+            ran = hpsearch("manual", *arguments, name)
+        assert (ran.code, ran.out) == (EXIT_USAGE, "")
+        assert "error[E0" in ran.err
+
+    @pytest.mark.parametrize("name", ["picks.csv", "picks.json", "picks.yaml"])
+    def test_a_link_to_what_has_no_end_is_larger_than_a_file_may_be(
+        self, hpsearch: Run, tmp_path: Path, name: str
+    ) -> None:
+        (tmp_path / name).symlink_to("/dev/zero")
+        assert "larger than" in hpsearch("manual", "--trials", name).err
+
+    def test_a_pipe_is_read_like_a_file(self, hpsearch: Run, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "space.yaml")
+        writer = threading.Thread(
+            target=(tmp_path / "space.yaml").write_text, args=["nonsense: 3\n"], daemon=True
+        )
+        writer.start()
+        assert "--> space.yaml:1:1" in hpsearch("random", "space.yaml").err
+        writer.join(10)
+
+    @pytest.mark.parametrize(
+        ("flag", "hint"),
+        [
+            (("--time", "5"), "write 5s or 5m"),
+            (("--time", "-3s"), "a duration is above 0"),
+            (("--time", "0"), "a duration is above 0"),
+            (("--set", "search.time=-3"), "a duration is above 0"),
+            (("--memory", "5"), "write 5MB or 5GB"),
+            (("--memory", "-5"), "a size is above 0"),
+        ],
+    )
+    def test_a_quantity_without_its_unit_is_answered_with_one(
+        self, hpsearch: Run, flag: tuple[str, ...], hint: str
+    ) -> None:
+        assert hint in hpsearch("random", *flag).err
+
+
+class TestPicks:
+    @pytest.fixture
+    def picked(self, hpsearch: Run, tmp_path: Path) -> Callable[..., tuple[list[object], str]]:
+        """Return a function that gives the trials of a file as they are run, and what is said."""
+        (tmp_path / "space.yaml").write_text(SPACE)
+
+        def run(name: str, *more: str) -> tuple[list[object], str]:
+            flags = ("--runner", "inline", "--study", f"again {name}", "--set", "batch_size=512")
+            ran = hpsearch("manual", "space.yaml", "--trials", name, *flags, *more)
+            assert ran.code == EXIT_OK, ran.err
+            trials = read(tmp_path / f"again {name}").history.trials
+            return [dict(trial.params) for trial in trials], ran.err
+
+        return run
+
+    @pytest.mark.parametrize("format", ["csv", "json"])
+    def test_what_a_leaderboard_exports_is_run_again(
+        self, hpsearch: Run, tmp_path: Path, picked: Any, format: str
+    ) -> None:
+        params = [{"lr": 0.1, "epochs": 3}, {"lr": 1e-4, "epochs": 1}, {"lr": 1 / 30, "epochs": 2}]
+        with create(tmp_path / "study", config=SPACE) as store:
+            store.record_wave([Trial(n, one, "random", 0, n) for n, one in enumerate(params)])
+            store.record_results({n: done(0.5 - n / 10) for n in range(2)})
+            store.record_results({2: Failed("diverged", "at once")})
+        exported = hpsearch("leaderboard", "study", "--format", format).out
+        (tmp_path / f"picks.{format}").write_text(exported)
+        trials, said = picked(f"picks.{format}")
+        assert trials == [params[1], params[0], params[2]]
+        assert "passed over, as no settings: number, state" in said
+        assert "built-in" not in said
+
+    def test_figures_beside_settings_are_passed_over(self, tmp_path: Path, picked: Any) -> None:
+        (tmp_path / "picks.csv").write_text("lr,loss,epochs\n0.01,0.3,2\n")
+        trials, said = picked("picks.csv")
+        assert trials == [{"lr": 0.01, "epochs": 2}]
+        assert "passed over, as no settings: loss" in said
+
+    def test_epochs_beside_a_number_are_those_that_a_trial_has_had(
+        self, tmp_path: Path, picked: Any
+    ) -> None:
+        (tmp_path / "picks.csv").write_text("number,lr,epochs,params.epochs\n7,0.01,1,3\n")
+        trials, said = picked("picks.csv")
+        assert trials == [{"lr": 0.01, "epochs": 3}]
+        assert "number, epochs" in said
+
+    def test_a_column_that_is_neither_figure_nor_setting_is_a_mistake(
+        self, hpsearch: Run, tmp_path: Path
+    ) -> None:
+        (tmp_path / "picks.csv").write_text("number,lr,widht\n7,0.01,1\n")
+        assert "unknown setting 'widht'" in hpsearch("manual", "--trials", "picks.csv").err
+
+
+@pytest.mark.parametrize(
+    "flag", ["search.seed=\n7", "search.seed=7\u2028", "lr=\t0.1", "data.task=\r\nclassification"]
+)
+def test_the_kept_config_can_be_read_whatever_the_flags_are(
+    hpsearch: Run, tmp_path: Path, flag: str
+) -> None:
+    (tmp_path / "space.yaml").write_text("\ufeff" + SPACE, encoding="utf-8")
+    flags = ("--runner", "inline", "--study", "study", "--set", "batch_size=512", "--set", flag)
+    ran = hpsearch("random", "space.yaml", "--budget", "1", *flags)
+    assert ran.code == EXIT_OK
+    config = (tmp_path / "study" / CONFIG).read_text(encoding="utf-8")
+    assert config.count("\n") == SPACE.count("\n") + 1
+    assert hpsearch("resume", "study", "--budget", "2", "--runner", "inline").code == EXIT_OK

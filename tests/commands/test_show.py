@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.cli import main
-from hpsearch.errors import EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
+from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
 from hpsearch.report.board.view import board
 from hpsearch.study.trial import Trial
 from tests.helpers.histories import done
@@ -139,3 +139,55 @@ def test_bad_usage_is_2(show: Show, tmp_path: Path, arguments: tuple[str, ...], 
 def test_without_any_study_the_way_to_one_is_said(show: Show, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "runs", ignore_errors=True)
     assert "begin one" in show()[2]
+
+
+def test_a_page_is_written_over_by_the_next_one(show: Show, tmp_path: Path) -> None:
+    keep(tmp_path / "runs" / "mine")
+    for number in ("1", "2"):
+        assert show("mine", number, "-o", "page.html")[0] == EXIT_OK
+    assert "trial 2" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.group("what is not ours")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("runs/mine/study.db", "runs/mine/config.yaml", "runs/mine/study.db-wal", "notes.txt"),
+        *("empty.html", "other.html", "link.html", "runs/mine/study.lock"),
+    ],
+)
+def test_what_is_no_page_of_ours_is_left_alone(show: Show, tmp_path: Path, name: str) -> None:
+    keep(tmp_path / "runs" / "mine")
+    for file, text in {
+        "runs/mine/config.yaml": "data: {source: digits}",
+        "notes.txt": "mine",
+        "empty.html": "",
+        "other.html": "<!doctype html>\n<p>hpsearch</p>",
+    }.items():
+        (tmp_path / file).write_text(text)
+    (tmp_path / "link.html").symlink_to("runs/mine/study.db")
+    kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    code, out, err = show("mine", "1", "-o", name)
+    assert (code, out) == (EXIT_CANNOT_WRITE, "")
+    assert err.startswith("error[E173]: ")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == kept
+
+
+def test_force_writes_over_anything(show: Show, tmp_path: Path) -> None:
+    keep(tmp_path / "runs" / "mine")
+    (tmp_path / "notes.txt").write_text("mine")
+    assert "--force writes over it" in show("mine", "1", "-o", "notes.txt")[2]
+    assert show("mine", "1", "-o", "notes.txt", "--force")[0] == EXIT_OK
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".html", "", ".", "loop", "notes/page.html"])
+def test_what_is_no_name_of_a_file_is_no_place_for_a_page(
+    show: Show, tmp_path: Path, name: str
+) -> None:
+    keep(tmp_path / "runs" / "mine")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "notes").write_text("mine")
+    code, out, err = show("mine", "1", "-o", name)
+    assert (code, out) == (EXIT_USAGE, "")
+    assert err.startswith("error[E093]: ")

@@ -390,7 +390,18 @@ def test_the_mistakes_of_all_flags_are_told_at_once_and_before_those_of_the_file
         ("t.csv", "lr\nfast\n", "--trials t.csv", "'trials[0].lr' is the text 'fast'"),
         ("t.json", "[{]", "--trials t.json", "cannot be read: Expecting property name"),
         ("t.json", "[" * 100_000, "--trials t.json", "nested too deep"),
-        ("t.json", "9" * 5000, "--trials t.json", "cannot be read"),
+        ("t.json", "9" * 5000, "--trials t.json", "holds no trials"),
+        ("t.json", f'[{{"lr": {10**400}}}]', "--trials t.json", "(401 characters)', which is not"),
+        ("t.json", f'[{{"width": {10**400}}}]', "--trials t.json", "(401 characters)', which is"),
+        ("t.json", '[{"lr": NaN}]', "--trials t.json", "is .nan, which is not a finite number"),
+        ("t.json", '[{"lr": -Infinity}]', "--trials t.json", "is -.inf, which is not"),
+        ("t.json", '[{"lr": 1e400}]', "--trials t.json", "is .inf, which is not"),
+        ("t.csv", f"lr\n{10**400}\n", "--trials t.csv", "(401 characters)', which is not"),
+        ("t.csv", "lr;width\n0,1;32\n", "t.csv:1:1", "by commas, and here by ';'"),
+        ("t.csv", "lr\twidth\n0.1\t32\n", "t.csv:1:1", "by commas, and here by tabs"),
+        ("t.csv", "lr\n" + "0.1\n" * 100_001, "--trials t.csv", "more than 100,000 trials"),
+        ("t.csv", "lr\n" + " " * 2**24, "--trials t.csv", "larger than 16 MiB"),
+        ("t.json", " " * 2**24 + "[]", "--trials t.json", "larger than 16 MiB"),
         ("t.json", "3", "--trials t.json", "holds no trials"),
         ("t.json", '{"trial": []}', "--trials t.json", "holds no trials"),
         ("t.json", b"\xe9", "--trials t.json", "it is not UTF-8 text"),
@@ -860,7 +871,7 @@ FLAGS: dict[str, dict[str, Any]] = {
 OWNERS = (
     *("config/document", "config/schema", "config/diagnostics", "config/other_tools"),
     *("config/spec", "config/searched", "config/conditions"),
-    *("space/space", "space/expression", "commands/flags"),
+    *("space/space", "space/expression", "commands/flags", "commands/picks"),
 )
 
 

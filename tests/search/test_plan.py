@@ -204,6 +204,10 @@ class TestStrategy:
             "2 x (24 to epoch 1, 12 to epoch 3, 6 to epoch 9, 3 to epoch 27)"
         )
 
+    def test_one_training_is_not_several(self) -> None:
+        plan = plan_of("random", WITH_EPOCHS, halving=True, confirm=False)
+        assert plan.describe_brackets(1).startswith("halving: a budget of 1 whole training is ")
+
 
 class TestWave:
     @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -22,8 +22,11 @@ from hpsearch.text import markdown, spreadsheet_cell
 _FACTS = ("loss", "loss_se", "metric", "score", "seconds", "cost", "flops", "epochs", "best_epoch")
 _WORDS = ("state", "cohort", "reason", "failure")
 _COSTS = ("cost", "flops")  # which a study has only where FLOPs are counted
-_TAKEN = ("number", *_FACTS, *_WORDS)
-_PREFIX = "params."  # of a parameter's column where a fact has that name, such as epochs
+
+FIGURES = ("number", *_FACTS, *_WORDS)
+"""The names of all columns that are no parameters."""
+PARAMS = "params."
+"""What stands before the name of a parameter's column where a figure has that name, as epochs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +69,35 @@ def columns(board: Board, shown: DisplayOptions) -> list[str]:
 def ordered(board: Board, shown: DisplayOptions) -> list[Row]:
     """Return the rows to show: the best or smallest first, those without a value last.
 
+    With a "-" before the column the best or smallest comes last.
+
     Raises:
         SpecError: the column to sort by does not exist.
     """
-    name = _name(shown.sort, board)
-    rows = list(board.rows)
+    falls = shown.sort.startswith("-") and shown.sort not in _parameters(board)
+    name = _name(shown.sort.removeprefix("-") if falls else shown.sort, board)
+    values = [value(row, name, board) for row in board.rows]
+    known = [(one, row) for one, row in zip(values, board.rows, strict=True) if one is not None]
     if name != "score":  # the board is in that order already
-        rows.sort(key=lambda row: _order(value(row, name), name))
-    return rows[: shown.top]
+        known.sort(key=lambda pair: _order(pair[0], name))
+    rows = [row for _, row in (reversed(known) if falls else known)]
+    rest = [row for one, row in zip(values, board.rows, strict=True) if one is None]
+    return [*rows, *rest][: shown.top]
 
 
 def _parameters(board: Board) -> list[str]:
-    names = dict.fromkeys(name for row in board.rows for name in row.params)
-    return [f"{_PREFIX}{name}" if name in _TAKEN else name for name in names]
+    """Return the columns of what was searched."""
+    return _columns_of(board.parameters)
+
+
+def _settings(board: Board) -> list[str]:
+    """Return the columns of all settings, also of fixed and default ones."""
+    return _columns_of(name for row in board.rows for name in board.settings(row.params))
+
+
+def _columns_of(settings: Iterable[str]) -> list[str]:
+    names = dict.fromkeys(settings)
+    return [f"{PARAMS}{name}" if name in FIGURES else name for name in names]
 
 
 def _name(asked: str, board: Board) -> str:
@@ -91,6 +110,8 @@ def _name(asked: str, board: Board) -> str:
     facts = [name for name in (*_FACTS, *_WORDS) if name not in absent]
     known = ["number", *facts, *_parameters(board)]
     if name not in known:
+        known += [one for one in _settings(board) if one not in known]
+    if name not in known:
         near = closest(name, (*known, *([board.metric] if board.metric else [])))
         hint = f"did you mean '{near}'?" if near else ""
         message, help = f"no column is called '{asked}'", f"there are: {', '.join(known)}"
@@ -98,22 +119,22 @@ def _name(asked: str, board: Board) -> str:
     return name
 
 
-def _order(v: Value | None, name: str) -> tuple[int, float, str]:
-    """Return what a value sorts by: numbers come before texts, and both before nothing."""
-    if v is None:
-        return 2, 0.0, ""
+def _order(v: Value, name: str) -> tuple[int, float, str]:
+    """Return what a value sorts by: numbers come before texts."""
     if isinstance(v, str):
         return 1, 0.0, v
     return 0, -float(v) if name == "metric" else float(v), ""
 
 
-def value(row: Row, column: str) -> Value | None:
-    """Return what a row has in a column."""
-    if column in _TAKEN:
-        found: Value | None = getattr(row, column)
-        return found
-    name = column.removeprefix(_PREFIX)
-    return row.params.get(name if name in _TAKEN else column)
+def value(row: Row, column: str, board: Board) -> Value | None:
+    """Return what a row of a board has in a column."""
+    if column in FIGURES:
+        figure: Value | None = getattr(row, column)
+        return figure
+    name = column.removeprefix(PARAMS)
+    name = name if name in FIGURES else column
+    settings = row.params if name in board.parameters else board.settings(row.params)
+    return settings.get(name)
 
 
 def as_json(board: Board, shown: DisplayOptions) -> str:
@@ -131,7 +152,9 @@ def as_csv(board: Board, shown: DisplayOptions) -> str:
     names = columns(board, shown)
     writer.writerow([_cell(title) for title in ("number", "state", *names)])
     for row in ordered(board, shown):
-        writer.writerow([row.number, row.state, *(_cell(value(row, name)) for name in names)])
+        writer.writerow(
+            [row.number, row.state, *(_cell(value(row, name, board)) for name in names)]
+        )
     return out.getvalue().rstrip("\n")
 
 
@@ -219,7 +242,7 @@ def _column(name: str, board: Board, rows: Sequence[Row], rest: int, precision: 
         "metric": meta.baseline_metric,
     }
     baseline = by_name.get(name)
-    values = [value(row, name) for row in rows]
+    values = [value(row, name, board) for row in rows]
     *cells, last = _cells(name, [*values, baseline], board, precision)
     if name == "loss":  # a trial without a loss has its fate there
         cells = [

@@ -6,7 +6,7 @@ All figures that are shown anywhere are computed here.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,12 +69,14 @@ class Board:
         time_weight: the loss that one would pay for a training that is ten times shorter.
         price: what trials are paid in: `cost`, or `seconds`.
         rows: in the order of their scores; those without one come last.
+        parameters: the names of all that was searched.
         best: the trial with the lowest loss, of those that were run most often.
         winner: the cheapest that cannot be told from the best by score.
         default: the trial of the default settings.
         evaluations: all that were made at the test split.
         wall_seconds: how long all sessions took together.
         exit: the exit code of the last session; None where none has ended.
+        settings: gives all settings of a trial from its params, also fixed and default ones.
     """
 
     meta: StudyMeta
@@ -82,12 +84,14 @@ class Board:
     time_weight: float
     price: str
     rows: tuple[Row, ...]
+    parameters: tuple[str, ...]
     best: Row | None
     winner: Row | None
     default: Row | None
     evaluations: tuple[TestEvaluation, ...]
     wall_seconds: float
     exit: int | None
+    settings: Callable[[Params], Params] = dict
 
     @property
     def metric(self) -> str | None:
@@ -139,6 +143,7 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
         time_weight=weight,
         price=price,
         rows=(*ranked, *(row for row in rows if row.score is None)),
+        parameters=tuple(dict.fromkeys(name for row in rows for name in row.params)),
         best=min(compared, key=lambda row: (row.loss, row.number), default=None),
         winner=_winner(compared, price),
         default=next((row for row in rows if row.number == default), None),

@@ -56,6 +56,11 @@ class TestOrder:
             ("lr", [2, 0, 4, 1, 3]),
             ("momentum", [2, 0, 1, 3, 4]),  # those without one stay in the order of the board
             ("optimizer", [0, 3, 4, 2, 1]),
+            ("-score", [1, 0, 2, 3, 4]),
+            ("-seconds", [2, 0, 1, 3, 4]),
+            ("-metric", [1, 0, 2, 3, 4]),
+            ("-lr", [3, 1, 4, 0, 2]),
+            ("-optimizer", [1, 2, 4, 3, 0]),
         ],
     )
     def test_rows_are_sorted_by_any_column(self, column: str, numbers: list[int]) -> None:
