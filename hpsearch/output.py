@@ -74,10 +74,13 @@ def tell(words: str) -> None:
 
 
 class Progress(io.TextIOBase):
-    """A stream that gives up where what it writes to fails, as with a full disk or `| head`."""
+    """A stream that gives up where what it writes to fails, as with a full disk or `| head`.
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    None stands for a stream that a program does not have.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = io.StringIO() if stream is None else stream
 
     @property
     def encoding(self) -> str:  # type: ignore[override]

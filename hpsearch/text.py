@@ -7,6 +7,7 @@ may come from a file or a study that somebody else has made.
 from __future__ import annotations
 
 import codecs
+import shlex
 import unicodedata
 
 ERRORS = "hpsearch"
@@ -24,10 +25,10 @@ _UPPER_DOTS = 0x01 | 0x02 | 0x08 | 0x10  # of a sign of braille: the upper two o
 
 
 def one_line(text: str) -> str:
-    """Return a text with every sign visible, so that it is one line and no terminal obeys it.
+    r"""Return a text with every sign visible, so that it is one line and no terminal obeys it.
 
-    >>> print(one_line("a\\nb\\x1b[31m"))
-    a\\nb\\x1b[31m
+    >>> print(one_line("a\nb\x1b[31m"))
+    a\nb\x1b[31m
     """
     return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
 
@@ -52,6 +53,27 @@ def spreadsheet_cell(text: str) -> str:
 def markdown(text: str) -> str:
     """Return a text as one line of Markdown in which no sign has a meaning."""
     return "".join("\\" + sign if sign in "\\`*[]<&|" else sign for sign in one_line(text))
+
+
+def shell_word(text: str) -> str:
+    r"""Return a text as a word that a shell reads back; where signs are escaped, as Bash writes it.
+
+    >>> print(shell_word("runs/mine"), shell_word("a b"), shell_word("a\nb"))
+    runs/mine 'a b' $'a\nb'
+    """
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(map(_in_bash, text)) + "'"
+
+
+def _in_bash(sign: str) -> str:
+    if sign in "\\'":
+        return "\\" + sign
+    if "\udc80" <= sign <= "\udcff":  # a byte of a name that is no UTF-8
+        return f"\\x{ord(sign) - 0xDC00:02x}"
+    if "\x80" <= sign <= "\xff" and not sign.isprintable():  # \x9b would be a byte there
+        return f"\\u{ord(sign):04x}"
+    return one_line(sign)
 
 
 def _escaped(sign: str) -> str:

@@ -643,6 +643,11 @@ def test_no_text_becomes_part_of_a_page(evil: str) -> None:
         assert evil in found.text
 
 
+def test_no_sign_of_a_page_is_one_that_a_terminal_obeys() -> None:
+    for page in pages("a\x1b[31m\u202e\x00").values():
+        assert not [sign for sign in page if not sign.isprintable() and sign != "\n"]
+
+
 @pytest.mark.parametrize("name", ["search", "trial", "failed trial", "diagnosis"])
 def test_a_page_runs_nothing_and_asks_nobody(name: str) -> None:
     found = Elements(pages("harmless")[name]).found

@@ -71,7 +71,7 @@ def overrides(
             yield _set(text)
         except SpecError as error:
             problems += error.problems
-    if flags.trials:
+    if flags.trials is not None:
         try:
             picks = read_picks(Path(flags.trials))
             if picks.figures:

@@ -40,8 +40,8 @@ def writable(page: str | None, force: bool) -> Path | None:
     if not is_ours and not force:
         message = f"{path} is there already, and is no page of hpsearch"
         raise CannotWrite(Problem("E173", message, help="--force writes over it"))
-    folder = path.resolve().parent
-    if path.suffix not in _SUFFIXES and os.path.lexists(folder / FILE) and not force:
+    studies = (one for one in path.resolve().parents if os.path.lexists(one / FILE))
+    if path.suffix not in _SUFFIXES and any(studies) and not force:
         message = f"{path} would lie among the files of a study"
         raise CannotWrite(Problem("E173", message, help="-o FILE.html, or another folder"))
     return path

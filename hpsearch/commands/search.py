@@ -71,7 +71,7 @@ def search(strategy: str, **given: Any) -> int:
     networks = Networks(spec)
     budget = _budget(plan_of(strategy, networks), flags, options)
     name = f"{spec.name}-{strategy}"
-    study = Path(flags.study) if flags.study else _free(Path("runs"), name)
+    study = Path(flags.study) if flags.study is not None else _free(Path("runs"), name)
     artefacts = Artefacts(study / FOLDER)
     with options.build(artefacts) as runner:
         work = ask_for_device(runner, options)

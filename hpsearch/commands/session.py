@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -33,7 +32,7 @@ from hpsearch.objectives.networks import Networks, set_up
 from hpsearch.report.board.live import LiveView
 from hpsearch.report.board.progress import Lines, Quiet, Subject, View
 from hpsearch.report.board.text import DisplayOptions, as_json, as_table
-from hpsearch.report.board.view import board
+from hpsearch.report.board.view import Board, board
 from hpsearch.report.render.figures import duration
 from hpsearch.runners import (
     RUNNERS,
@@ -53,6 +52,7 @@ from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import Session, Store, StudyRecord, TestEvaluation
 from hpsearch.study.trial import Done, Notice, Result
+from hpsearch.text import ERRORS, lines, shell_word
 
 _SHOWN = 10  # rows of the board after a search
 _POLL = 0.2  # seconds between looks at the signals
@@ -199,7 +199,12 @@ def finish(
     keeper.clean(study)
     code = _exit(study, stop, plan.epochs)
     store.record_session(Session(time.monotonic() - began, code))
-    _print(store.study(), options, store.folder, stop, plan.epochs)
+    study = store.study()
+    now = board(study)
+    try:
+        _print(now, options)
+    finally:  # also where the result cannot be printed
+        _say_what_is_next(study, now, options, store.folder, stop, plan.epochs)
     return code
 
 
@@ -283,8 +288,8 @@ def _signals(stop: Stop) -> Iterator[None]:
 
 def _log(path: Path, text: str) -> None:
     try:
-        with path.open("a", encoding="utf-8") as log:
-            log.write(text + "\n")
+        with path.open("a", encoding="utf-8", errors=ERRORS) as log:
+            log.write(lines(text) + "\n")
     except OSError as error:
         raise unwritable(path, error) from error
 
@@ -313,14 +318,18 @@ def _final_test(plan: Plan, options: RunOptions, runner: Runner, store: Store, s
         options.note(f"the winner could not be scored on the test split: {error}")
 
 
-def _print(study: StudyRecord, options: RunOptions, folder: Path, stop: Stop, epochs: int) -> None:
+def _print(now: Board, options: RunOptions) -> None:
     results = console.result(options.no_color)
-    now = board(study)
     if options.json:
         output.emit(as_json(now, DisplayOptions()))
     else:
         console.emit(as_table(now, DisplayOptions(top=_SHOWN), results.width), results)
-    ended, place = len(study.history.ended), shlex.quote(str(folder))
+
+
+def _say_what_is_next(
+    study: StudyRecord, now: Board, options: RunOptions, folder: Path, stop: Stop, epochs: int
+) -> None:
+    ended, place = len(study.history.ended), shell_word(str(folder))
     options.note("", f"{counted(ended)} in {duration(now.wall_seconds)}; all is kept in {folder}")
     if stop.crashing:
         options.note(f"stopped: {stop.crashing}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from json import dumps
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from hpsearch.report.trial import view as trial_view
 from hpsearch.search.plan import Plan
 from hpsearch.strategies.surrogate_report import NEEDED, surrogate_report, usable
 from hpsearch.study.store import FILE, StudyRecord, read
+from hpsearch.text import shell_word
 
 
 def show(
@@ -78,7 +78,7 @@ def _searched(study: StudyRecord, plan: Plan, folder: Path) -> surrogate_view.Su
         SpecError: nothing is searched.
         TooFewTrials: there is nothing to fit it to.
     """
-    meta, place, space = study.meta, shlex.quote(str(folder)), plan.objective.space
+    meta, place, space = study.meta, shell_word(str(folder)), plan.objective.space
     if not space.parameters:
         message = f"{meta.name} searches no parameter, so there is nothing to model"
         help = f"one of its trials:  hpsearch show {place} 0"

@@ -13,7 +13,6 @@ import json
 import math
 import os
 import platform
-import shlex
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -47,6 +46,7 @@ from hpsearch.study.layout import (
 )
 from hpsearch.study.migrations import LAYOUTS, adopt_files, migrate, remove_adopted
 from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Result, Trial
+from hpsearch.text import shell_word
 
 FILE = "study.db"
 CONFIG = "config.yaml"
@@ -290,7 +290,7 @@ def _columns(table: str) -> tuple[str, ...]:
 def _refuse_full(folder: Path) -> None:
     """See that no study, and nothing of somebody else's, is in the folder."""
     if (folder / FILE).exists():
-        help = f"go on with it:  hpsearch resume {shlex.quote(str(folder))}"
+        help = f"go on with it:  hpsearch resume {shell_word(str(folder))}"
         raise CannotWrite(Problem("E173", f"the study {folder} is there already", help=help))
     mine = (_LOCK, _HALF, f"{_HALF}-journal")
     if any(path.name not in mine for path in folder.iterdir()):
@@ -492,7 +492,7 @@ def _locked(folder: Path) -> int:
 def _unwritable(error: sqlite3.DatabaseError, folder: Path) -> HpsearchError:
     kind = error.sqlite_errorcode & 0xFF  # the rest says more of the same
     if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        help = f"make room, then go on with:  hpsearch resume {shlex.quote(str(folder))}"
+        help = f"make room, then go on with:  hpsearch resume {shell_word(str(folder))}"
         return DiskFull(Problem("E174", f"cannot write to {folder}: {error}", help=help))
     if kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return DamagedStudy(Problem("E165", f"{folder / FILE} is damaged: {error}"))

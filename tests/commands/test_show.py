@@ -153,7 +153,13 @@ def test_a_page_is_written_over_by_the_next_one(show: Show, tmp_path: Path) -> N
     "name",
     [
         *("runs/mine/study.db", "runs/mine/config.yaml", "runs/mine/study.db-wal", "notes.txt"),
-        *("empty.html", "other.html", "link.html", "runs/mine/study.lock"),
+        *(
+            "runs/mine/artefacts/page",
+            "empty.html",
+            "other.html",
+            "link.html",
+            "runs/mine/study.lock",
+        ),
     ],
 )
 def test_what_is_no_page_of_ours_is_left_alone(show: Show, tmp_path: Path, name: str) -> None:
@@ -165,6 +171,7 @@ def test_what_is_no_page_of_ours_is_left_alone(show: Show, tmp_path: Path, name:
         "other.html": "<!doctype html>\n<p>hpsearch</p>",
     }.items():
         (tmp_path / file).write_text(text)
+    (tmp_path / "runs" / "mine" / "artefacts").mkdir()
     (tmp_path / "link.html").symlink_to("runs/mine/study.db")
     kept = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     code, out, err = show("mine", "1", "-o", name)

@@ -23,6 +23,7 @@ from hpsearch.cli import main
 from hpsearch.errors import EXIT_DISK_FULL, EXIT_OK, EXIT_USAGE
 from hpsearch.study.store import read
 from hpsearch.study.trial import Failed, Trial
+from hpsearch.text import shell_word
 from tests.helpers.histories import done
 from tests.helpers.studies import create
 from tests.helpers.tally import Tallies
@@ -152,6 +153,15 @@ def test_every_output_can_be_read_in_every_encoding(
         assert "caf\\xe9" in printed("leaderboard", "study", encoding=encoding).out
 
 
+def test_a_shell_reads_back_the_word_that_is_printed_for_a_name(tmp_path: Path) -> None:
+    names = [*(text for text in EVIL if "\x00" not in text), os.fsdecode(b"caf\xe9 \\ '")]
+    words = [shell_word(name) for name in names]
+    assert all(map(str.isprintable, words))
+    line = f"export LC_ALL=C.UTF-8\nprintf '%s\\0' {' '.join(words)}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=True)
+    assert [*map(os.fsdecode, done.stdout.split(b"\0"))] == [*names, ""]
+
+
 def test_names_that_are_no_unicode_are_printed(printed: Print) -> None:
     ran = printed("leaderboard", os.fsdecode(b"caf\xe9"))
     assert (ran.code, ran.err.splitlines()[0]) == (
@@ -265,3 +275,20 @@ def test_a_search_ends_whatever_becomes_of_what_it_prints(
     assert ran.returncode == code
     assert "Traceback" not in ran.stderr + ran.stdout
     assert len(read(tmp_path / "study").history.done) == 6
+    if code and "2>" not in redirections:
+        assert "all is kept in study" in ran.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2>&1 | head -1"])
+def test_a_bar_that_cannot_be_drawn_costs_no_call(tmp_path: Path, redirection: str) -> None:
+    (tmp_path / "script.py").write_text(
+        "import hpsearch\n"
+        "found = hpsearch.minimize(\n"
+        "    lambda p: print('line') or p['x'], {'x': {'min': 0.0, 'max': 1.0}}, 'random', 5,\n"
+        "    progress=True,\n"
+        ")\n"
+        "open('calls', 'w').write(str(len(found.trials)))\n"
+    )
+    assert shell(f"{sys.executable} script.py >/dev/null {redirection}", tmp_path).returncode == 0
+    assert (tmp_path / "calls").read_text() == "5"

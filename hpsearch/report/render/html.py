@@ -6,10 +6,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from hpsearch.text import lines
+
 _TEMPLATES = Environment(
     loader=PackageLoader("hpsearch.report", "."),
     autoescape=True,
     undefined=StrictUndefined,
+    finalize=lambda value: lines(value) if type(value) is str else value,
     trim_blocks=True,
     lstrip_blocks=True,
 )
