@@ -48,7 +48,14 @@ def finish() -> None:
 
 
 def emit(result: str) -> None:
-    """Write a result to standard output; whoever reads it may have seen enough (`| head`).
+    """Write lines of a result to standard output; see `write`."""
+    write(text.lines(result))
+
+
+def write(result: str) -> None:
+    """Write to standard output what a console has drawn, or `emit` has made harmless.
+
+    Whoever reads it may have seen enough (`| head`).
 
     Raises:
         OutputLost: it cannot be written.

@@ -77,7 +77,7 @@ def emit(text: Text, console: Console) -> None:
     """
     assert isinstance(console.file, io.StringIO), "a console for results"
     console.print(text, soft_wrap=True, end="")
-    output.emit(console.file.getvalue())
+    output.write(console.file.getvalue())
 
 
 def animated(console: Console) -> bool:
