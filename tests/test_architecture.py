@@ -185,6 +185,22 @@ def test_everything_is_caught_in_three_places_only() -> None:
     assert sorted(broad) == ["hpsearch.cli", "hpsearch.runners.call", "hpsearch.search.minimize"]
 
 
+def test_all_that_is_printed_goes_through_one_place() -> None:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
+            if name in ("print", "sys.stdout", "sys.stderr", "click.echo", "click.secho"):
+                found[module_of(path)].add(name)
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Console"):
+                found[module_of(path)].add("Console")
+    assert found == {
+        "hpsearch.output": {"print", "sys.stdout", "sys.stderr"},
+        "hpsearch.commands.console": {"sys.stdout", "sys.stderr", "Console"},
+        "hpsearch.search.minimize": {"sys.stderr", "Console"},
+    }
+
+
 def definitions() -> Iterator[tuple[str, str]]:
     """Give each public class of the package and its module."""
     for path in MODULES:
