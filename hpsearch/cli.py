@@ -313,7 +313,7 @@ def resume(**given: Any) -> int:
     metavar="COLUMN",
     help="The column to sort by: loss, seconds, score or a setting; -COLUMN turns the order round.",
 )
-@click.option("--columns", metavar="A,B,...", help="The columns to show.")
+@click.option("--columns", metavar="A,B,...", help="The columns to show: figures, and any setting.")
 @click.option(
     "--format",
     type=click.Choice(["table", "csv", "json", "md"]),

@@ -111,7 +111,7 @@ def find_config(config: str | None) -> ConfigSource:
     path = _project_file() if config is None else Path(config)
     if path is None:
         text = files("hpsearch").joinpath("default.yaml").read_text(encoding="utf-8")
-        note = "no hpsearch.yaml is here: this searches the built-in example, scikit-learn's digits"
+        note = "no hpsearch.yaml is here: this is the built-in example, scikit-learn's digits"
         return ConfigSource(text, "default.yaml", Path.cwd(), note)
     name = "<stdin>" if config == "-" else str(path)
     try:

@@ -431,7 +431,7 @@ class TestConfigs:
         flags = ("--smoke", "--budget", "1", "--runner", "inline")
         ran = hpsearch("random", *flags)
         assert ran.code == EXIT_OK
-        assert "this searches the built-in example" in ran.err
+        assert "this is the built-in example" in ran.err
         assert "built-in" not in hpsearch("random", *flags, "--quiet").err
         (tmp_path / "hpsearch.yml").write_text("data: {source: digits}\n")
         assert "built-in" not in hpsearch("random", *flags).err
