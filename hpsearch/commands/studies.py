@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hpsearch.errors import Problem, SpecError
-from hpsearch.study.store import FILE
+from hpsearch.study.folder import FILE
 
 RUNS = Path("runs")
 
@@ -40,8 +40,8 @@ def _written(study: Path) -> int:
     """Return when it was last written; what is new stands in the journal beside it at first."""
     times = [0]
     for path in (study / FILE, study / f"{FILE}-wal"):
-        with suppress(FileNotFoundError):
-            times.append(path.stat().st_mtime_ns)
+        with suppress(OSError):
+            times.append(path.lstat().st_mtime_ns)
     return max(times)
 
 
