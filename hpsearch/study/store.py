@@ -99,6 +99,8 @@ class Store:
         self._lock = lock
         self._known = _stamp(folder / FILE)
         self._seal = connection.execute("SELECT digest FROM seal").fetchone()
+        beside = (folder / f"{FILE}-wal", folder / f"{FILE}-shm")
+        self._beside = {path: _stamp(path) for path in beside}
 
     @classmethod
     def create(cls, folder: Path, meta: StudyMeta) -> Store:
@@ -151,10 +153,21 @@ class Store:
             # where this cannot be done, as somebody reads or the disk is full, the journal keeps it
             with closing(self._connection) as connection, suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA busy_timeout = 1000")
-                if self._is_in_place():  # else the journal there is that of another file
+                with suppress(CannotWrite):  # what is there is another file
+                    self._check_in_place()
                     _fold(connection)
+            if not self._is_in_place():
+                self._remove_journal()
         finally:
             self._lock.close()
+
+    def _remove_journal(self) -> None:
+        """Remove the journal of a file that is gone: SQLite would take it for that of another."""
+        for path, known in self._beside.items():
+            now = _stamp(path)
+            if known and now and now[:2] == known[:2]:
+                with suppress(OSError):
+                    path.unlink()
 
     def __enter__(self) -> Store:
         return self
