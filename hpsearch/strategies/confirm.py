@@ -57,10 +57,10 @@ class Confirmed:
     There are so many `rounds`; in each, all have the same new seeds and the same new split, so that
     they can be compared. Where no number is given, what is left of the time goes to a race: up to
     sixteen trials and the default begin, and again and again the better half goes on. The place of
-    a trial whose repetition failed is taken by the next in rank; for that the first round ends
-    before others begin. It takes what is left of the budget, and a round that is not complete is
-    that of the better ones. Where a first repetition gives the very same loss, there is no noise,
-    and the search goes on instead.
+    a trial whose repetition failed is taken by the next in rank. For that the first round ends
+    before others begin, and the default comes last: its part of the budget is what the next in rank
+    can have. A round for which too little is left is that of the better ones. Where a first
+    repetition gives the very same loss, there is no noise, and the search goes on instead.
     """
 
     strategy: Strategy
@@ -112,11 +112,11 @@ class Confirmed:
         best = [trial.number for trial in order if trial.origin != "default"]
         default = [trial.number for trial, _ in first.done if trial.origin == "default"]
         if self.rounds is not None:
-            once = _after(history, 1)
-            yield [*_sound(best, once)[:FINALISTS], *_sound(default, once)], 1
-            known = _after(history, self.rounds)
-            ends = {*_sound(best, known)[:FINALISTS], *_sound(default, known)}
-            yield [trial.number for trial, _ in once.done if trial.number in ends], self.rounds
+            once, known = _after(history, 1), _after(history, self.rounds)
+            yield _sound(best, once)[:FINALISTS], 1
+            last = _sound(best, known)[:FINALISTS]
+            yield [trial.number for trial, _ in once.done if trial.number in last], self.rounds
+            yield _sound(default, known), self.rounds
             return
         least, most = _ENTRIES
         size = least

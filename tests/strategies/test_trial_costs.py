@@ -310,7 +310,8 @@ class TestConfirmed:
         first = History(history.trials[:32], history.results)
         best = [trial.number for trial, _ in first.done if trial.number != 0][:3]
         assert {trial.parent for trial in repeats} == {0, *best}
-        assert [trial.replicate for trial in repeats] == [1] * 4 + [2] * 4
+        assert [trial.replicate for trial in repeats] == [1] * 3 + [2] * 3 + [1, 2]
+        assert [trial.parent for trial in repeats[6:]] == [0, 0], "the default comes last"
 
     def test_the_winner_is_one_of_those_that_were_run_again(self) -> None:
         strategy = Confirmed.within(RandomSearch(), 40, None, has_default=False)
@@ -327,14 +328,21 @@ class TestConfirmed:
             t.number for t, _ in History(history.trials[:32], history.results).done if t.number
         ]
         repeats = [trial for trial in history.trials if trial.parent is not None]
-        assert len(repeats) == 8
-        assert [trial.replicate for trial in repeats] == [1] * 6 + [2] * 2
-        assert {trial.parent for trial in repeats[:6]} == {0, *ranks[:5]}
+        assert [trial.replicate for trial in repeats] == [1] * 5 + [2] * 3
+        assert {trial.parent for trial in repeats[:5]} == {*ranks[:5]}
+        assert {trial.parent for trial in repeats[5:]} == {*ranks[2:5]}
         assert not {*ranks[:2]} & {trial.number for trial, _ in history.done}
-        once = History(history.trials[:38], history.results)
-        better = [t.number for t, _ in once.done if len(once.runs[t.number]) > 1][:2]
-        assert {trial.parent for trial in repeats[6:]} == {*better}
-        assert {trial.number for trial, _ in history.contenders} == {*better}
+        assert {trial.number for trial, _ in history.contenders} == {*ranks[2:5]}
+
+    def test_it_does_so_in_the_last_round_as_well(self) -> None:
+        strategy = Confirmed.within(RandomSearch(), 40, None, has_default=True)
+        history = self.played(strategy, 40, default=True, broken=1, unbroken=5)
+        first = History(history.trials[:32], history.results)
+        ranks = [trial.number for trial, _ in first.done if trial.number]
+        (failed,) = {*ranks[:3]} - {trial.number for trial, _ in history.done}
+        stayed = {*ranks[:4]} - {failed}
+        assert {trial.number for trial, _ in history.contenders} == stayed
+        assert len(history.runs[0]) == 1, "what was left for the default was needed"
 
     def test_in_a_race_it_does_so_too(self) -> None:
         history = self.played(Confirmed(RandomSearch(), 20, None), 250, broken=3)
@@ -459,8 +467,14 @@ class TestConfirmed:
         )
 
     @staticmethod
-    def played(strategy: Confirmed, trials: int, default: bool = False, broken: int = 0) -> History:
-        """One by one, under noise."""
+    def played(
+        strategy: Confirmed,
+        trials: int,
+        default: bool = False,
+        broken: int = 0,
+        unbroken: int = 0,
+    ) -> History:
+        """One by one, under noise; after `unbroken` repetitions so many fail."""
         rng, history = Random(5), History()
         while len(history) < trials:
             answer = strategy.ask(CUBE, history, Random(len(history)))
@@ -477,10 +491,8 @@ class TestConfirmed:
             loss = sum(
                 (float(value) - 0.3) ** 2 for value in trial.params.values()
             ) + 0.1 * rng.gauss(0, 1)
-            fails = (
-                trial.parent is not None
-                and sum(t.parent is not None for t in history.trials) < broken
-            )
+            repeats = sum(t.parent is not None for t in history.trials)
+            fails = trial.parent is not None and unbroken <= repeats < unbroken + broken
             history = history.with_trials([trial]).with_results(
                 {trial.number: Failed("diverged", "") if fails else done(loss)}
             )
