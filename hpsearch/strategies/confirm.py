@@ -59,8 +59,9 @@ class Confirmed:
     sixteen trials and the default begin, and again and again the better half goes on. The place of
     a trial whose repetition failed is taken by the next in rank. For that the first round ends
     before others begin, and the default comes last: its part of the budget is what the next in rank
-    can have. A round for which too little is left is that of the better ones. Where a first
-    repetition gives the very same loss, there is no noise, and the search goes on instead.
+    can have. Where that is too little for all, the better ones have all rounds, since only those
+    that were run most often are compared. Where a first repetition gives the very same loss, there
+    is no noise, and the search goes on instead.
     """
 
     strategy: Strategy
@@ -115,8 +116,11 @@ class Confirmed:
             once, known = _after(history, 1), _after(history, self.rounds)
             yield _sound(best, once)[:FINALISTS], 1
             last = _sound(best, known)[:FINALISTS]
-            yield [trial.number for trial, _ in once.done if trial.number in last], self.rounds
+            by_mean = [trial.number for trial, _ in once.done if trial.number in last]
+            left = self.rounds * (FINALISTS + len(default)) - _repetitions(history)
+            yield _affordable(by_mean, self.rounds, left, history), self.rounds
             yield _sound(default, known), self.rounds
+            yield by_mean, self.rounds  # what is too little for a whole place
             return
         least, most = _ENTRIES
         size = least
@@ -156,6 +160,22 @@ def _sound(numbers: Sequence[int], history: History) -> Sequence[int]:
             isinstance(history.ended.get(run.number), Failed) for run in history.runs[number]
         )
     ]
+
+
+def _affordable(numbers: Sequence[int], rounds: int, left: int, history: History) -> Sequence[int]:
+    """Return those for which so many repetitions that are left are enough for all rounds."""
+    found = []
+    for number in numbers:
+        missing = max(0, rounds + 1 - len(history.runs[number]))
+        if missing <= left:
+            left -= missing
+            found.append(number)
+    return found
+
+
+def _repetitions(history: History) -> int:
+    """Return how many repetitions were asked for."""
+    return sum(trial.replicate > 0 for trial in history.trials)
 
 
 def _after(history: History, rounds: int) -> History:

@@ -344,6 +344,15 @@ class TestConfirmed:
         assert {trial.number for trial, _ in history.contenders} == stayed
         assert len(history.runs[0]) == 1, "what was left for the default was needed"
 
+    def test_where_too_little_is_left_for_all_places_the_better_ones_have_all_rounds(self) -> None:
+        strategy = Confirmed.within(RandomSearch(), 40, None, has_default=True)
+        history = self.played(strategy, 40, default=True, broken=2, unbroken=4)
+        assert len(history) == 40
+        runs = Counter(len(runs) for runs in history.runs.values())
+        assert len(history.contenders) == 2
+        assert {len(history.runs[trial.number]) for trial, _ in history.contenders} == {3}
+        assert runs == {3: 3, 2: 2, 1: 27}  # one has failed in its second round, then the next
+
     def test_in_a_race_it_does_so_too(self) -> None:
         history = self.played(Confirmed(RandomSearch(), 20, None), 250, broken=3)
         runs = [len(runs) for runs in history.runs.values()]
@@ -370,7 +379,7 @@ class TestConfirmed:
             for position in failing:
                 results[asked[position].number] = Failed("diverged", "")
             history = history.with_results(results)
-        assert sizes == [3, 2, 9, 0]
+        assert sizes == [3, 2, 6, 1]
 
     def test_it_waits_for_the_last_trials(self) -> None:
         strategy = Confirmed(RandomSearch(), 5, 1)
