@@ -38,13 +38,14 @@ from torch import Tensor
 from experiments.bench_search import Parameters, suggested
 from experiments.comparison import table
 from experiments.plain_loop import Rows, losses
-from hpsearch.commands.session import collect, plan_of, stored_data
+from hpsearch.commands.session import collect, plan_of
 from hpsearch.config.document import read
 from hpsearch.config.spec import parse
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
+from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.jobs import TrainingJob
 from hpsearch.objectives.networks import Networks
 from hpsearch.runners import RUNNERS, Resources, Work
@@ -121,7 +122,7 @@ search: {{budget: {BUDGET}, confirm: false}}
     ]
     spec = parse(text, "bench", Path(), flags, task.rows, strategy)
     data = prepare(spec.data)
-    return Networks(spec).on(data, "", "cpu", 1), data
+    return Networks(spec).on(data, None, "cpu", 1), data
 
 
 def searched(
@@ -132,9 +133,11 @@ def searched(
     with tempfile.TemporaryDirectory() as folder:
         study = Path(folder) / "study"
         artefacts = Artefacts(study / FOLDER)
-        with Store.create(study, meta_of(networks, strategy)) as store:
-            data, digest = stored_data(data, artefacts)
-            plan = plan_of(strategy, networks.on(data, digest, "cpu", 1))
+        with (
+            Store.create(study, meta_of(networks, strategy)) as store,
+            stored_data(data, artefacts) as (data, held),
+        ):
+            plan = plan_of(strategy, networks.on(data, held, "cpu", 1))
             with RUNNERS.load("local")().build(Resources(), artefacts) as runner:
                 warming = warm(plan)
                 runner.submit(warming)

@@ -297,6 +297,7 @@ def bayes(**given: Any) -> int:
 
 @cli.command()
 @click.argument("study", required=False)
+@click.option("--data", metavar="PATH", help="Read the data from here, where they have moved to.")
 @_running
 @_output
 def resume(**given: Any) -> int:

@@ -20,6 +20,7 @@ EXIT_USAGE = 2  # the YAML file, a flag or the data is wrong; nothing was run
 EXIT_BUG = 3  # hpsearch itself is at fault; a file holds the traceback
 EXIT_CRASHING = 4  # the search gave up: `max_failures` trials in a row have crashed
 EXIT_DAMAGED = 65  # EX_DATAERR: the study is damaged, or was written by a newer version
+EXIT_NO_DATA = 66  # EX_NOINPUT: the data of a study are not there any more
 EXIT_CANNOT_WRITE = 73  # EX_CANTCREAT: a file or folder cannot be written
 EXIT_DISK_FULL = 74  # EX_IOERR: the disk is full, or a result cannot be printed
 EXIT_IN_USE = 75  # EX_TEMPFAIL: another process holds the study
@@ -155,8 +156,14 @@ class DamagedStudy(HpsearchError):
     exit_code = EXIT_DAMAGED
 
 
+class DataGone(HpsearchError):
+    """The data of a study are not there any more; trials without a result stay pending."""
+
+    exit_code = EXIT_NO_DATA
+
+
 class CannotWrite(HpsearchError):
-    """The study's folder cannot be written."""
+    """A file or a folder cannot be written, or cannot be read."""
 
     exit_code = EXIT_CANNOT_WRITE
 

@@ -22,7 +22,6 @@ from hpsearch.commands.session import (
     ask_for_device,
     chosen_device,
     collect,
-    stored_data,
 )
 from hpsearch.config.spec import Spec, parse
 from hpsearch.data.prepare import prepare
@@ -31,6 +30,7 @@ from hpsearch.engine.structure.diagnosis import Probe
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.errors import EXIT_OK, Place, Problem, SpecError
+from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.jobs import DataRef, DiagnosisJob
 from hpsearch.objectives.networks import Networks, set_up
 from hpsearch.report.diagnosis.page import as_page
@@ -167,20 +167,20 @@ def _diagnosed(
     device = chosen_device(runner, work)
     threads = options.resources.threads
     for _, one in named:
-        Networks(one).on(data, "", device, threads)  # refuses data that does not suit the model
-    data, digest = stored_data(data, artefacts)
+        Networks(one).on(data, None, device, threads)  # refuses data that does not suit the model
     settings = [_point(one) for _, one in named]
     probes: dict[int, list[Probe]] = {}
-    for positions in cohorts(settings, data.shape, data.outputs, device):
-        members = tuple(Member(position, settings[position]) for position in positions)
-        whole = int(settings[positions[0]]["epochs"])
-        epochs = whole if asked else min(whole, _EPOCHS)
-        names = ", ".join(named[position][0] for position in positions)
-        options.note(f"{epochs} epoch{'s' * (epochs > 1)} of {names} ...")
-        job = DiagnosisJob(members, DataRef(digest), spec.search.seed, device, epochs)
-        call, environment = "hpsearch.objectives.training:diagnose", set_up(threads)
-        work = Work(WorkKey(-1, positions[0] + 2), call, job, set_up=environment)
-        runner.submit(work)
-        for probe in collect(runner, work):
-            probes.setdefault(probe.number, []).append(probe)
+    with stored_data(data, artefacts) as (data, held):
+        for positions in cohorts(settings, data.shape, data.outputs, device):
+            members = tuple(Member(position, settings[position]) for position in positions)
+            whole = int(settings[positions[0]]["epochs"])
+            epochs = whole if asked else min(whole, _EPOCHS)
+            names = ", ".join(named[position][0] for position in positions)
+            options.note(f"{epochs} epoch{'s' * (epochs > 1)} of {names} ...")
+            job = DiagnosisJob(members, DataRef(held), spec.search.seed, device, epochs)
+            call, environment = "hpsearch.objectives.training:diagnose", set_up(threads)
+            work = Work(WorkKey(-1, positions[0] + 2), call, job, set_up=environment)
+            runner.submit(work)
+            for probe in collect(runner, work):
+                probes.setdefault(probe.number, []).append(probe)
     return [Diagnosis(name, settings[k], tuple(probes[k])) for k, (name, _) in enumerate(named)]

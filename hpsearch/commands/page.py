@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hpsearch.errors import CannotWrite, Problem, SpecError
 from hpsearch.study.files import unwritable
-from hpsearch.study.store import FILE
+from hpsearch.study.folder import FILE
 from hpsearch.text import ERRORS
 
 _OURS = b'<meta name="generator" content="hpsearch">'  # stands in each of our pages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,23 +19,28 @@ from hpsearch.commands.session import (
     finish,
     plan_of,
     resources,
-    stored_data,
 )
 from hpsearch.commands.studies import find_study
 from hpsearch.config.diagnostics import Diagnostics, written
 from hpsearch.config.document import LARGEST, Document, KeyPath, dotted, read
 from hpsearch.config.schema import OPERATIONAL, validate
+from hpsearch.config.spec import Override, Spec
+from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
-from hpsearch.errors import ConfigDiffers, Problem, SpecError
+from hpsearch.errors import ConfigDiffers, DataGone, Problem, SpecError
+from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.networks import Networks, spec_of
 from hpsearch.search.loop import spent
 from hpsearch.study.artefacts import FOLDER, Artefacts
+from hpsearch.study.folder import CONFIG
 from hpsearch.study.layout import StudyMeta, check_semantics
-from hpsearch.study.store import CONFIG, Store
+from hpsearch.study.store import Store
 from hpsearch.versions import versions
 
 Kind = Literal["fixed", "grows", "free"]
 _BUDGET = ("search", "budget")
+_SOURCE = ("data", "source")
+_NOT_THERE = ("E070", "E071")  # there is no such data, or it cannot be opened or fetched
 KINDS: Mapping[KeyPath, Kind] = {
     _BUDGET: "grows",
     ("name",): "free",
@@ -53,6 +58,7 @@ what the search finds rests on them.
 def resume(
     *,
     study: str | None,
+    data: str | None,
     budget: int | None,
     workers: int | None,
     quiet: bool,
@@ -67,31 +73,31 @@ def resume(
     with Store.open(find_study(study)) as store:
         kept = store.study()
         meta = _resumed(kept.meta, store.folder, budget)
-        spec = spec_of(meta, *search_overrides(others), *runner_override(runner_name))
+        moved = _moved(data)
+        said = [*search_overrides(others), *runner_override(runner_name)]
+        spec = spec_of(meta, *moved, *said)
         networks = Networks(spec)
         plan = plan_of(meta.strategy, networks)
         asked = -(-spent(kept.history, plan.epochs) // plan.epochs)
         if meta.budget is not None and meta.budget < asked:
             message = f"the study has {asked} trials already, more than a budget of {meta.budget}"
             raise SpecError(Problem("E061", message, help="a budget is a total"))
-        if said := other_versions(meta):
-            console.note(said, no_color=no_color)
+        if others_then := other_versions(meta):
+            console.note(others_then, no_color=no_color)
         used = resources(workers, meta.threads, spec.search.memory)
         options = RunOptions(used, spec.runner, meta.device, as_json, quiet, no_color, started)
         artefacts = Artefacts(store.folder / FOLDER)
         with options.build(artefacts) as runner:
             work = ask_for_device(runner, options)
-            data = prepare(spec.data)
-            if data.digest != data_digest(meta):
-                message = f"the data ({spec.data.source}) is not what this study was begun with"
-                raise ConfigDiffers(Problem("E178", message, help="begin a new study"))
+            same = _same_data(spec, meta, bool(moved))
+            meta = _with_data(meta, moved)
             device = chosen_device(runner, work)
-            data, digest = stored_data(data, artefacts)
-            networks = networks.on(data, digest, device, meta.threads)
-            plan = plan_of(meta.strategy, networks)
-            if meta != kept.meta:
-                store.amend(meta)
-            return finish(plan, options, runner, store, [digest])
+            with stored_data(same, artefacts) as (same, held):
+                networks = networks.on(same, held, device, meta.threads)
+                plan = plan_of(meta.strategy, networks)
+                if meta != kept.meta:
+                    store.amend(meta)
+                return finish(plan, options, runner, store, [held.digest])
 
 
 def _resumed(meta: StudyMeta, folder: Path, budget: int | None) -> StudyMeta:
@@ -108,6 +114,50 @@ def _resumed(meta: StudyMeta, folder: Path, budget: int | None) -> StudyMeta:
     check_semantics(meta)
     meta = edited(meta, folder / CONFIG)
     return meta if budget is None else replace(meta, budget=budget)
+
+
+def _moved(path: str | None) -> Sequence[Override]:
+    """Return what `--data` says over the config."""
+    if path is None:
+        return ()
+    return [(_SOURCE, str(Path(path).expanduser().absolute()), f"--data {path}")]
+
+
+def _same_data(spec: Spec, meta: StudyMeta, is_moved: bool) -> Dataset:
+    """Return the data that the study was begun with.
+
+    Raises:
+        DataGone: they are not there.
+        ConfigDiffers: they are others.
+        SpecError: they are not where `--data` says.
+    """
+    source = spec.data.source
+    moved = "where they have moved to:  hpsearch resume STUDY --data PATH"
+    differs = f"the data ({source}) is not what this study was begun with"
+    try:
+        data = prepare(spec.data)
+    except SpecError as error:
+        first = error.problems[0]
+        if first.code not in _NOT_THERE:  # they could be read when the study was begun
+            raise ConfigDiffers(
+                Problem("E178", f"{differs}: {first.message}", help=moved)
+            ) from error
+        if is_moved:
+            raise
+        raise DataGone(Problem("E166", first.message, help=moved)) from error
+    if data.digest != data_digest(meta):
+        raise ConfigDiffers(Problem("E178", differs, help=f"begin a new study; or, {moved}"))
+    return data
+
+
+def _with_data(meta: StudyMeta, moved: Sequence[Override]) -> StudyMeta:
+    """Return the study with the place that its data have moved to, from where it goes on later."""
+    if not moved:
+        return meta
+    ((_, source, _),) = moved
+    kept = [one for one in json.loads(meta.overrides) if tuple(one[0]) != _SOURCE]
+    data = json.loads(meta.data) | {"source": source}
+    return replace(meta, overrides=json.dumps([*kept, *moved]), data=json.dumps(data))
 
 
 def data_digest(meta: StudyMeta) -> object:
@@ -182,6 +232,8 @@ def _differs(
         for values in (before, after)
     )
     help = f"put it back, or begin a new study; without {CONFIG} a study goes on as it was begun"
+    if key == _SOURCE:
+        help = "put it back; where the data have moved to:  hpsearch resume STUDY --data PATH"
     return Problem("E178", f"{dotted(key)}: {was} -> {now}", document.value_place(key), help=help)
 
 

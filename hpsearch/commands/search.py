@@ -21,18 +21,19 @@ from hpsearch.commands.session import (
     finish,
     plan_of,
     resources,
-    stored_data,
 )
 from hpsearch.config.document import LARGEST
 from hpsearch.config.spec import Override, Spec, parse
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import Problem, SpecError
+from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.networks import Networks
 from hpsearch.search.plan import Plan
 from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.files import write
+from hpsearch.study.folder import CONFIG
 from hpsearch.study.layout import StudyMeta
-from hpsearch.study.store import CONFIG, Store
+from hpsearch.study.store import Store
 from hpsearch.text import one_line
 from hpsearch.versions import versions
 
@@ -78,15 +79,15 @@ def search(strategy: str, **given: Any) -> int:
         data = prepare(spec.data)
         device = chosen_device(runner, work)
         threads = options.resources.threads
-        networks = networks.on(data, "", device, threads)
+        networks = networks.on(data, None, device, threads)
         plan = plan_of(strategy, networks)
         plan.search(budget)  # what does not go together is refused before anything is kept
         meta = _meta(study.name, plan, spec, source, said, budget, threads, device)
         with Store.create(study, meta) as store:
             _keep(study, source.text, strategy, said)
-            data, digest = stored_data(data, artefacts)
-            plan = plan_of(strategy, replace(networks, data=data, artefact=digest))
-            return finish(plan, options, runner, store, [digest])
+            with stored_data(data, artefacts) as (data, held):
+                plan = plan_of(strategy, replace(networks, data=data, held=held))
+                return finish(plan, options, runner, store, [held.digest])
 
 
 def run_options(flags: SearchFlags, spec: Spec, started: float) -> RunOptions:

@@ -8,15 +8,12 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.config.schema import RunnerKeys
-from hpsearch.data import Dataset
-from hpsearch.data.stored import mapped, write
 from hpsearch.errors import (
     EXIT_CRASHING,
     EXIT_INTERRUPTED,
@@ -47,7 +44,8 @@ from hpsearch.search.loop import CohortFinished, CohortRetried, Stop, run, spent
 from hpsearch.search.plan import Plan
 from hpsearch.strategies import Limit
 from hpsearch.study.artefacts import FOLDER, Artefacts
-from hpsearch.study.files import sweep, unwritable
+from hpsearch.study.files import open_own, unwritable
+from hpsearch.study.folder import LOG, sweep_study
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import Session, Store, StudyRecord, TestEvaluation
@@ -157,12 +155,6 @@ def collect(runner: Runner, work: Work, stop: Stop | None = None) -> list[Any]:
     return []
 
 
-def stored_data(data: Dataset, artefacts: Artefacts) -> tuple[Dataset, str]:
-    """Keep the data for workers to map; return it as it is mapped, and its digest."""
-    digest = artefacts.fill(partial(write, data))
-    return mapped(artefacts.path(digest)), digest
-
-
 def plan_of(strategy: str, networks: Networks) -> Plan:
     """Return the plan of a search over networks."""
     spec = networks.spec
@@ -190,15 +182,17 @@ def finish(
             if isinstance(event, CohortFinished):
                 keeper.take(event)
             if trace := _traceback(event):
-                _log(store.folder / "errors.log", trace)
+                _log(store.folder / LOG, trace)
             view.show(event)
         if not stop.signals:
             _final_test(plan, options, runner, store, stop)
-    sweep(store.folder)  # what killed workers of this run, and killed runs, have left unfinished
-    keeper.held, study = (), store.study()
-    keeper.clean(study)
+    study = store.study()
     code = _exit(study, stop, plan.epochs)
     store.record_session(Session(time.monotonic() - began, code))
+    # after the commit has found the study in its place: it is no other's files that are removed
+    sweep_study(store.folder)  # what killed workers of this run, and killed runs, have left
+    keeper.held = ()
+    keeper.clean(study)
     study = store.study()
     now = board(study)
     try:
@@ -288,7 +282,9 @@ def _signals(stop: Stop) -> Iterator[None]:
 
 def _log(path: Path, text: str) -> None:
     try:
-        with path.open("a", encoding="utf-8", errors=ERRORS) as log:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        file = open_own(path, flags)
+        with os.fdopen(file, "w", encoding="utf-8", errors=ERRORS) as log:
             log.write(lines(text) + "\n")
     except OSError as error:
         raise unwritable(path, error) from error

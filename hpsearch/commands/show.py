@@ -19,7 +19,8 @@ from hpsearch.report.trial import text as trial_text
 from hpsearch.report.trial import view as trial_view
 from hpsearch.search.plan import Plan
 from hpsearch.strategies.surrogate_report import NEEDED, surrogate_report, usable
-from hpsearch.study.store import FILE, StudyRecord, read
+from hpsearch.study.folder import FILE
+from hpsearch.study.store import StudyRecord, read
 from hpsearch.text import shell_word
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from hpsearch.errors import Problem, SpecError
-from hpsearch.study.store import FILE
+from hpsearch.study.folder import FILE
 
 RUNS = Path("runs")
 
@@ -20,7 +19,7 @@ def find_study(study: str | None) -> Path:
     """
     if study is not None:
         paths = [Path(study), RUNS / study]
-        found = [path for path in paths if os.path.lexists(path / FILE)]
+        found = [path for path in paths if _may_be(path / FILE)]
         if not found:
             raise SpecError(Problem("E062", f"there is no study in {study}", help=f"{_known()}"))
         return found[0]
@@ -36,12 +35,26 @@ def find_study(study: str | None) -> Path:
     return max(studies, key=_written)
 
 
+def _may_be(path: Path) -> bool:
+    """Return whether something is there, or in a folder that nobody may look into.
+
+    Who reads it says so.
+    """
+    try:
+        path.lstat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def _written(study: Path) -> int:
     """Return when it was last written; what is new stands in the journal beside it at first."""
     times = [0]
     for path in (study / FILE, study / f"{FILE}-wal"):
-        with suppress(FileNotFoundError):
-            times.append(path.stat().st_mtime_ns)
+        with suppress(OSError):
+            times.append(path.lstat().st_mtime_ns)
     return max(times)
 
 

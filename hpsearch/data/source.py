@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -16,14 +17,32 @@ def read_source(spec: DataSpec) -> RawData:
     """Return what the source's loader returns.
 
     Raises:
-        SpecError: there is no such source (E070), or its loader refuses it.
+        SpecError: there is no such source, or it was written in the meantime (E070); or its loader
+            refuses it.
     """
     try:
-        return LOADERS.load(_kind(spec))(spec)
+        kind = _kind(spec)
+        load = LOADERS.load(kind)
+        before = _stamps(kind, spec.path)
+        try:
+            return load(spec)
+        finally:  # what a half of a file comes to, or why it is refused, says nothing
+            if _stamps(kind, spec.path) != before:
+                fault = f"'{spec.source}' was written while it was read"
+                raise SpecError(Problem("E070", fault, help="try again when it is complete"))
     except OSError as error:
         raise SpecError(
             Problem("E070", f"cannot read '{spec.source}': {error.strerror or error}")
         ) from error
+
+
+def _stamps(kind: str, path: Path) -> Sequence[tuple[str, int, int, int]]:
+    """Return which files are read, how large each is and when it was written; none of a name."""
+    if not kind.startswith("*"):
+        return ()
+    files = sorted(path.glob("*idx*")) if kind == "*/" else [path]
+    found = [(file.name, file.stat()) for file in files if file.is_file()]
+    return [(name, one.st_ino, one.st_size, one.st_mtime_ns) for name, one in found]
 
 
 def _kind(spec: DataSpec) -> str:

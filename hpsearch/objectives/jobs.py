@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hpsearch.engine.structure.cohorts import Metric
 from hpsearch.engine.structure.members import Member
+from hpsearch.study.artefacts import Held
 
 
 def pause_name(member: Member) -> str:
@@ -16,9 +17,9 @@ def pause_name(member: Member) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DataRef:
-    """The data that a worker maps: the digest of the artefact, and which draw of the split."""
+    """The data that a worker maps: their artefact, and which draw of the split."""
 
-    digest: str
+    held: Held
     resplit: int = 0
 
 

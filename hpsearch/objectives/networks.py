@@ -31,6 +31,7 @@ from hpsearch.space.parameters import Value
 from hpsearch.space.space import DependentValue, Params, Space, point_key, resolve_value
 from hpsearch.strategies import CohortRule, CostModel, StagedOptions
 from hpsearch.strategies.halving import promotable, rungs
+from hpsearch.study.artefacts import Held
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.trial import Cohort, Done, Trial
@@ -76,16 +77,16 @@ class Networks:
 
     spec: Spec
     data: Dataset | None = None
-    artefact: str = ""
+    held: Held | None = None
     device: str = "cpu"
     threads: int = 1
 
-    def on(self, data: Dataset, artefact: str, device: str, threads: int) -> Networks:
+    def on(self, data: Dataset, held: Held | None, device: str, threads: int) -> Networks:
         """Return the objective with all that a search needs.
 
         Args:
             data: what is trained on.
-            artefact: the digest of the data, which workers map.
+            held: the artefact of the data, which workers map; None where nothing is trained.
             device: where to train.
             threads: the threads of each worker.
 
@@ -93,7 +94,7 @@ class Networks:
             SpecError: the data does not suit the metric or the models.
         """
         _check(self.spec, data, self._all_picked())
-        return Networks(self.spec, data, artefact, device, threads)
+        return Networks(self.spec, data, held, device, threads)
 
     @property
     def space(self) -> Space:
@@ -152,7 +153,7 @@ class Networks:
         members = tuple(member for trial in cohort.trials for member in self._members(trial))
         job = TrainingJob(
             members=members,
-            data=DataRef(self.artefact, cohort.trials[0].replicate),
+            data=DataRef(self._held, cohort.trials[0].replicate),
             metric=self.spec.search.metric,
             seed=self.spec.search.seed,
             device=self.device,
@@ -262,7 +263,7 @@ class Networks:
             member=Member(
                 winner.number, self.settings(winner.params), seed_group=winner.seed_group
             ),
-            data=DataRef(self.artefact, winner.replicate),
+            data=DataRef(self._held, winner.replicate),
             metric=self.spec.search.metric,
             seed=self.spec.search.seed,
             device=self.device,
@@ -275,6 +276,11 @@ class Networks:
     def _data(self) -> Dataset:
         assert self.data is not None, "a search begins with `on`"
         return self.data
+
+    @property
+    def _held(self) -> Held:
+        assert self.held is not None, "a training has data"
+        return self.held
 
     @property
     def _members_of_a_trial(self) -> int:

@@ -10,8 +10,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from hpsearch.data import Dataset
 from hpsearch.data.resplit import resplit
-from hpsearch.data.stored import mapped
 from hpsearch.engine.checkpoint import (
     Pause,
     extract_member,
@@ -27,12 +27,13 @@ from hpsearch.engine.structure.cohorts import arrays
 from hpsearch.engine.structure.diagnosis import Probe
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.train import MemberEnded, MemberEpoch, build_cohort, learn, train
-from hpsearch.errors import CannotWrite, DiskFull, HpsearchError
+from hpsearch.errors import CannotWrite, DataGone, DiskFull, HpsearchError
 from hpsearch.model.weights import ModelInfo, to_bytes, weights_from_bytes
 from hpsearch.objectives import TestScore
+from hpsearch.objectives.data_artefact import mapped_data
 from hpsearch.objectives.jobs import DataRef, DiagnosisJob, TestJob, TrainingJob, pause_name
 from hpsearch.runners import WorkStarted
-from hpsearch.study.artefacts import Artefacts, Lost
+from hpsearch.study.artefacts import Artefacts, Held, Lost
 from hpsearch.study.trial import WEIGHTS, Done, Epoch, Notice, TrialEnded
 from hpsearch.versions import versions
 
@@ -43,27 +44,31 @@ def train_cohort(
     job: TrainingJob, artefacts: Artefacts
 ) -> Iterator[WorkStarted | Notice | Epoch | TrialEnded | HpsearchError]:
     """Train the members; weights and pauses are kept before a result speaks of them."""
-    return _until_unwritable(_train_cohort(job, artefacts))
+    return _until_unable(_train_cohort(job, artefacts))
 
 
 def score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestScore | HpsearchError]:
     """Judge the winner on the test split, with the weights that its training left."""
-    return _until_unwritable(_score_test(job, artefacts))
+    return _until_unable(_score_test(job, artefacts))
 
 
-def diagnose(job: DiagnosisJob, artefacts: Artefacts) -> Iterator[Probe]:
+def diagnose(job: DiagnosisJob, artefacts: Artefacts) -> Iterator[Probe | HpsearchError]:
     """Train the members for a few epochs, and give how their networks are before and after each."""
+    return _until_unable(_diagnose(job, artefacts))
+
+
+def _diagnose(job: DiagnosisJob, artefacts: Artefacts) -> Iterator[Probe]:
     yield from probes(_feed(artefacts, job.data, job.device), job.members, job.seed, job.epochs)
 
 
-def _until_unwritable(events: Iterator[T]) -> Iterator[T | HpsearchError]:
-    """Give the events; where something cannot be written, that is the last one.
+def _until_unable(events: Iterator[T]) -> Iterator[T | HpsearchError]:
+    """Give the events; where something cannot be written, or the data are gone, that is the last.
 
     No trial is to blame for it, so it is no failure of a trial.
     """
     try:
         yield from events
-    except (CannotWrite, DiskFull) as error:
+    except (CannotWrite, DataGone, DiskFull) as error:
         yield error
 
 
@@ -192,4 +197,9 @@ def _model_bytes(member: Member, weights: Mapping[str, Tensor], feed: Feed, epoc
 
 @lru_cache(maxsize=1)  # a worker trains many cohorts on the same data
 def _feed(artefacts: Artefacts, data: DataRef, device: str) -> Feed:
-    return Feed(resplit(mapped(artefacts.path(data.digest)), data.resplit), device)
+    return Feed(resplit(_data(artefacts, data.held), data.resplit), device)
+
+
+@lru_cache(maxsize=1)  # all of the data are looked at where they are mapped
+def _data(artefacts: Artefacts, held: Held) -> Dataset:
+    return mapped_data(held, artefacts)

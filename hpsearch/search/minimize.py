@@ -34,9 +34,10 @@ from hpsearch.search.plan import Plan
 from hpsearch.space.space import Params
 from hpsearch.strategies import Limit, ranked
 from hpsearch.study.artefacts import FOLDER, Artefacts
+from hpsearch.study.folder import FILE
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta, check_semantics
-from hpsearch.study.store import FILE, Session, Store
+from hpsearch.study.store import Session, Store
 from hpsearch.study.trial import Done, Result, Trial
 from hpsearch.versions import versions
 

@@ -56,9 +56,12 @@ class Confirmed:
 
     There are so many `rounds`; in each, all have the same new seeds and the same new split, so that
     they can be compared. Where no number is given, what is left of the time goes to a race: up to
-    sixteen trials and the default begin, and again and again the better half goes on. A trial whose
-    repetition failed is not run again. Where a first repetition gives the very same loss, there is
-    no noise, and the search goes on instead.
+    sixteen trials and the default begin, and again and again the better half goes on. The place of
+    a trial whose repetition failed is taken by the next in rank. For that the first round ends
+    before others begin, and the default comes last: its part of the budget is what the next in rank
+    can have. Where that is too little for all, the better ones have all rounds, since only those
+    that were run most often are compared. Where a first repetition gives the very same loss, there
+    is no noise, and the search goes on instead.
     """
 
     strategy: Strategy
@@ -86,14 +89,10 @@ class Confirmed:
         if any(not trial.replicate for trial in history.pending):
             return Wait()
         for finalists, rounds in self._stages(space, history):
-            behind = [
-                number
-                for number in finalists
-                if len(history.runs[number]) <= rounds and _succeeds(number, history)
-            ]
+            behind = [number for number in finalists if len(history.runs[number]) <= rounds]
             if behind:
                 number = min(behind, key=lambda number: len(history.runs[number]))
-                reason = f"confirm, round {len(history.runs[number])} of {rounds}"
+                reason = f"confirm, round {len(history.runs[number])} of {self.rounds or rounds}"
                 return RepeatTrial(number, reason) if self._is_timely(number, history) else None
             if any(trial.replicate <= rounds for trial in history.pending):
                 return Wait()
@@ -108,13 +107,20 @@ class Confirmed:
         return timely and (self.trials is None or trials < self.trials)
 
     def _stages(self, space: Space, history: History) -> Iterator[tuple[Sequence[int], int]]:
-        """Give which trials are run again, best first, and up to which round; a race has stages."""
+        """Give which trials are run again, best first, and up to which round."""
         first = _after(history, 0)
         order = ranked(self.strategy, space, first)
         best = [trial.number for trial in order if trial.origin != "default"]
         default = [trial.number for trial, _ in first.done if trial.origin == "default"]
         if self.rounds is not None:
-            yield [*best[:FINALISTS], *default], self.rounds
+            once, known = _after(history, 1), _after(history, self.rounds)
+            yield _sound(best, once)[:FINALISTS], 1
+            last = _sound(best, known)[:FINALISTS]
+            by_mean = [trial.number for trial, _ in once.done if trial.number in last]
+            left = self.rounds * (FINALISTS + len(default)) - _repetitions(history)
+            yield _affordable(by_mean, self.rounds, left, history), self.rounds
+            yield _sound(default, known), self.rounds
+            yield by_mean, self.rounds  # what is too little for a whole place
             return
         least, most = _ENTRIES
         size = least
@@ -122,12 +128,13 @@ class Confirmed:
             seconds = fmean(history.ended[number].seconds for number in best[:most])
             fitting = int(_RACING * self.limit.seconds / (_RUNS * seconds))
             size = min(max(fitting, least), most)
-        finalists = [*best[:size], *default]
+        candidates = best
         for rounds in _RACE:
+            known = _after(history, rounds)
+            finalists = [*_sound(candidates, known)[:size], *_sound(default, known)]
             yield finalists, rounds
-            size = max(size // 2, least)
-            done = _after(history, rounds).done
-            finalists = [trial.number for trial, _ in done if trial.number in finalists][:size]
+            size, default = max(size // 2, least), []
+            candidates = [trial.number for trial, _ in known.done if trial.number in finalists]
 
     def _is_timely(self, number: int, history: History) -> bool:
         """Return whether there is time for another run of a trial, beside the pending ones."""
@@ -144,11 +151,31 @@ class Confirmed:
         return ranked(self.strategy, space, history)
 
 
-def _succeeds(number: int, history: History) -> bool:
-    """Return whether none of a trial's runs has failed."""
-    return not any(
-        isinstance(history.ended.get(run.number), Failed) for run in history.runs[number]
-    )
+def _sound(numbers: Sequence[int], history: History) -> Sequence[int]:
+    """Return those of which no run has failed."""
+    return [
+        number
+        for number in numbers
+        if not any(
+            isinstance(history.ended.get(run.number), Failed) for run in history.runs[number]
+        )
+    ]
+
+
+def _affordable(numbers: Sequence[int], rounds: int, left: int, history: History) -> Sequence[int]:
+    """Return those for which so many repetitions that are left are enough for all rounds."""
+    found = []
+    for number in numbers:
+        missing = max(0, rounds + 1 - len(history.runs[number]))
+        if missing <= left:
+            left -= missing
+            found.append(number)
+    return found
+
+
+def _repetitions(history: History) -> int:
+    """Return how many repetitions were asked for."""
+    return sum(trial.replicate > 0 for trial in history.trials)
 
 
 def _after(history: History, rounds: int) -> History:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.study.artefacts import FOLDER, Artefacts
-from hpsearch.study.files import sweep
+from hpsearch.study.files import is_folder, sweep
+from hpsearch.study.folder import refuse_links
 from hpsearch.study.layout import LAYOUT, VERSION, Contents, Layout, TableRow
 
 _LAYOUT_6 = Layout(
@@ -78,7 +79,9 @@ def adopt_files(folder: Path, found: Contents) -> Contents:
 
     Raises:
         CannotWrite, DiskFull: they cannot be copied.
+        DamagedStudy: one is a link.
     """
+    refuse_links(folder, _FOLDER_6)
     pauses: dict[tuple[int, int], list[tuple[str, str]]] = {}
     adopted: dict[str, str] = {}
     artefacts = Artefacts(folder / FOLDER)
@@ -107,7 +110,7 @@ def adopt_files(folder: Path, found: Contents) -> Contents:
 def remove_adopted(folder: Path) -> None:
     """Remove the files that `adopt_files` has copied."""
     old = folder / _FOLDER_6
-    if old.is_dir():
+    if is_folder(old):
         sweep(old)
         for file in old.glob("*.safetensors"):
             file.unlink()

@@ -8,16 +8,18 @@ Whoever reads a study checks that the seal fits (decision 13).
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
 import math
 import os
-import platform
+import shutil
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from hpsearch.errors import (
@@ -26,9 +28,9 @@ from hpsearch.errors import (
     DiskFull,
     HpsearchError,
     Problem,
-    StudyInUse,
 )
-from hpsearch.study.files import settle, unwritable
+from hpsearch.study.files import settle, unreadable, unwritable
+from hpsearch.study.folder import BEGUN, FILE, HALF, refuse_links, refuse_shared
 from hpsearch.study.history import History
 from hpsearch.study.layout import (
     ASKED,
@@ -44,14 +46,17 @@ from hpsearch.study.layout import (
     digest_of_study,
     digest_of_trials,
 )
+from hpsearch.study.lock import Lock
 from hpsearch.study.migrations import LAYOUTS, adopt_files, migrate, remove_adopted
 from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Result, Trial
 from hpsearch.text import shell_word
 
-FILE = "study.db"
-CONFIG = "config.yaml"
-_LOCK = "study.lock"
-_HALF = "study.db.new"
+_ASIDE = (
+    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
+    *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL),
+)
+"""What SQLite says where it cannot make what it needs beside a file that may be sound."""
+
 _APPLICATION = 0x68707331  # "hps1"
 
 
@@ -88,10 +93,14 @@ class StudyRecord:
 class Store:
     """The one writer of a study; to hold it means to hold the study's lock."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: int) -> None:
+    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: Lock) -> None:
         self.folder = folder
         self._connection = connection
         self._lock = lock
+        self._known = _stamp(folder / FILE)
+        self._seal = connection.execute("SELECT digest FROM seal").fetchone()
+        beside = (folder / f"{FILE}-wal", folder / f"{FILE}-shm")
+        self._beside = {path: _stamp(path) for path in beside}
 
     @classmethod
     def create(cls, folder: Path, meta: StudyMeta) -> Store:
@@ -106,13 +115,12 @@ class Store:
             _refuse_full(folder)
         except CannotWrite:
             if (folder / FILE).exists():
-                os.close(_locked(folder))  # if it is in use, that is what there is to say
+                Lock(folder).close()  # if it is in use, that is what there is to say
             raise
         except OSError as error:
             raise unwritable(folder, error) from error
         with ExitStack() as stack:
-            lock = _locked(folder)
-            stack.callback(os.close, lock)
+            lock = stack.enter_context(Lock(folder))
             _refuse_full(folder)  # another process may have been faster
             row = (1, *astuple(meta))
             none: Contents = Contents({}, {"study": [row], "test_evaluation": [], "session": []})
@@ -130,9 +138,9 @@ class Store:
             DamagedStudy: there is none, or none that can be read.
         """
         version, _ = _rows(folder, thorough=True)
+        refuse_shared(folder)
         with ExitStack() as stack:
-            lock = _locked(folder)
-            stack.callback(os.close, lock)
+            lock = stack.enter_context(Lock(folder))
             if version < VERSION:
                 _replace_older(folder)
             store = cls(folder, _connect(folder), lock)
@@ -145,9 +153,21 @@ class Store:
             # where this cannot be done, as somebody reads or the disk is full, the journal keeps it
             with closing(self._connection) as connection, suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA busy_timeout = 1000")
-                _fold(connection)
+                with suppress(CannotWrite):  # what is there is another file
+                    self._check_in_place()
+                    _fold(connection)
+            if not self._is_in_place():
+                self._remove_journal()
         finally:
-            os.close(self._lock)
+            self._lock.close()
+
+    def _remove_journal(self) -> None:
+        """Remove the journal of a file that is gone: SQLite would take it for that of another."""
+        for path, known in self._beside.items():
+            now = _stamp(path)
+            if known and now and now[:2] == known[:2]:
+                with suppress(OSError):
+                    path.unlink()
 
     def __enter__(self) -> Store:
         return self
@@ -224,12 +244,42 @@ class Store:
                 digest_of_study(execute) if changed is None else digest_of_trials(execute, changed)
             )
 
+        self._check_in_place()
         with _transaction(self._connection, self.folder) as execute:
             before = digest(execute)
             yield execute
             # SQLite has no exclusive or: a ^ b is (a | b) - (a & b)
             change = before ^ digest(execute)
             execute("UPDATE seal SET digest = (digest | ?1) - (digest & ?1)", (change,))
+            seal = execute("SELECT digest FROM seal").fetchone()
+        self._seal = seal
+        self._check_in_place(written=True)
+
+    def _is_in_place(self) -> bool:
+        """Return whether the file that is written still has its name."""
+        now = _stamp(self.folder / FILE)
+        return now is not None and self._known is not None and now[:2] == self._known[:2]
+
+    def _check_in_place(self, written: bool = False) -> None:
+        """See that the file has its name, and that nobody but this has `written` it.
+
+        SQLite would go on with a file that is gone, or has got other contents, and say nothing.
+
+        Raises:
+            CannotWrite: it was removed, replaced or written over.
+        """
+        path = self.folder / FILE
+        if not self._is_in_place():
+            what = "replaced" if os.path.lexists(path) else "removed"
+            message = f"{path} was {what} while it was being written"
+            help = "what was found since then, at least, is lost; put the file back, or begin anew"
+            raise CannotWrite(Problem("E173", message, help=help))
+        now = _stamp(path)
+        if not written and now != self._known and _seal(self.folder) != self._seal:
+            message = f"somebody else has written {path} while it was being written"
+            help = "put back what was there, or begin a new study"
+            raise CannotWrite(Problem("E173", message, help=help))
+        self._known = now
 
 
 @contextmanager
@@ -250,8 +300,8 @@ def _transaction(connection: sqlite3.Connection, folder: Path) -> Iterator[Execu
 def _write_new(folder: Path, found: Contents) -> None:
     """Write a study's file with these rows; it gets its name when it is complete."""
     try:
-        (folder / _HALF).unlink(missing_ok=True)
-        connection = _connect(folder, _HALF, "DELETE")
+        (folder / HALF).unlink(missing_ok=True)
+        connection = _connect(folder, HALF, "DELETE")
         with closing(connection), _transaction(connection, folder) as execute:
             for statement in SCHEMA.split(";\n"):
                 execute(statement)
@@ -268,7 +318,7 @@ def _write_new(folder: Path, found: Contents) -> None:
                     _insert_row(execute, table, row)
             seal = digest_of_study(execute) ^ digest_of_trials(execute, found.trials)
             execute("INSERT INTO seal VALUES (?)", (seal,))
-        (folder / _HALF).replace(folder / FILE)
+        (folder / HALF).replace(folder / FILE)
         settle(folder)
     except OSError as error:
         raise unwritable(folder, error) from error
@@ -292,8 +342,7 @@ def _refuse_full(folder: Path) -> None:
     if (folder / FILE).exists():
         help = f"go on with it:  hpsearch resume {shell_word(str(folder))}"
         raise CannotWrite(Problem("E173", f"the study {folder} is there already", help=help))
-    mine = (_LOCK, _HALF, f"{_HALF}-journal")
-    if any(path.name not in mine for path in folder.iterdir()):
+    if any(path.name not in BEGUN for path in folder.iterdir()):
         help = "a study gets a folder of its own: one that is new or empty"
         raise CannotWrite(Problem("E173", f"the folder {folder} is not empty", help=help))
 
@@ -336,12 +385,22 @@ def read(folder: Path, thorough: bool = False) -> StudyRecord:
 
 def _rows(folder: Path, thorough: bool = False) -> tuple[int, Contents]:
     """Return the version of a study's file, and its rows as those of this version."""
-    path = folder / FILE
-    if not path.is_file():
-        help = "hpsearch studies are folders with a study.db"
-        raise DamagedStudy(Problem("E165", f"there is no study in {folder}", help=help))
-    address = f"{path.resolve().as_uri()}?mode=ro"
-    with _readable(folder), closing(sqlite3.connect(address, uri=True)) as connection:
+    _check_readable(folder)
+    with _readable(folder):
+        try:
+            return _rows_in(folder, folder, thorough)
+        except sqlite3.OperationalError as error:
+            if _kind(error) not in _ASIDE:
+                raise
+        # A file that was not closed needs an index beside it, which cannot be made here.
+        with _copied(folder) as copy:
+            return _rows_in(copy, folder, thorough)
+
+
+def _rows_in(place: Path, folder: Path, thorough: bool) -> tuple[int, Contents]:
+    """Return the rows of the file in a place, which is the study in `folder`, or a copy of it."""
+    address = f"{(place / FILE).resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True)) as connection:
         version = _version(connection, folder)
         connection.execute("BEGIN")  # one moment for all tables, whatever is being written
         if thorough:
@@ -349,6 +408,67 @@ def _rows(folder: Path, thorough: bool = False) -> tuple[int, Contents]:
             if said != "ok":
                 raise ValueError(said)
         return version, migrate(contents(connection.execute, LAYOUTS[version]), version)
+
+
+def _check_readable(folder: Path) -> None:
+    """See that there is a study's file which may be read, and no link.
+
+    Raises:
+        DamagedStudy: there is none, or a link.
+        CannotWrite: it may not be read.
+    """
+    path = folder / FILE
+    try:
+        refuse_links(folder)
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise FileNotFoundError
+        if not os.access(path, os.R_OK):  # to open it and close it would drop this process' locks
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        help = "hpsearch studies are folders with a study.db"
+        raise DamagedStudy(Problem("E165", f"there is no study in {folder}", help=help)) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+@contextmanager
+def _copied(folder: Path) -> Iterator[Path]:
+    """Give a folder with a copy of the study's file and of the journal beside it.
+
+    Raises:
+        CannotWrite, DiskFull: they cannot be read, or not be copied.
+    """
+    with ExitStack() as stack:
+        path = folder / FILE
+        try:
+            copy = Path(stack.enter_context(TemporaryDirectory(prefix="hpsearch-")))
+            for path in (folder / FILE, folder / f"{FILE}-wal", folder / f"{FILE}-journal"):
+                if path == folder / FILE or path.exists():
+                    shutil.copyfile(path, copy / path.name)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        yield copy
+
+
+def _seal(folder: Path) -> TableRow | None:
+    """Return the seal of a study's file as a new reader finds it; None of one that is not sound."""
+    try:
+        _rows(folder)
+        address = f"{(folder / FILE).resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            found: TableRow = connection.execute("SELECT digest FROM seal").fetchone()
+            return found
+    except (HpsearchError, sqlite3.Error):
+        return None
+
+
+def _stamp(path: Path) -> tuple[int, int, int, int] | None:
+    """Return which file lies at a path, how large it is and when it was written; None of none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _version(connection: sqlite3.Connection, folder: Path) -> int:
@@ -470,27 +590,13 @@ def _fold(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = MEMORY")  # see _set_journal
 
 
-def _locked(folder: Path) -> int:
-    """Return the study's lock; the system lets it go when its holder dies."""
-    with ExitStack() as stack:
-        try:
-            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            stack.callback(os.close, lock)
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{os.getpid()} on {platform.node()}".encode(), 0)
-        except BlockingIOError as error:
-            holder = os.pread(lock, 300, 0).decode(errors="replace") or "that begins just now"
-            message = f"the study {folder} is in use by process {holder}"
-            raise StudyInUse(Problem("E175", message)) from error
-        except OSError as error:
-            raise unwritable(folder, error) from error
-        stack.pop_all()
-        return lock
+def _kind(error: sqlite3.DatabaseError) -> int:
+    """Return SQLite's code for an error; 0 where only Python has seen it."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more of the same
 
 
 def _unwritable(error: sqlite3.DatabaseError, folder: Path) -> HpsearchError:
-    kind = error.sqlite_errorcode & 0xFF  # the rest says more of the same
+    kind = _kind(error)
     if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
         help = f"make room, then go on with:  hpsearch resume {shell_word(str(folder))}"
         return DiskFull(Problem("E174", f"cannot write to {folder}: {error}", help=help))

@@ -20,7 +20,8 @@ from hpsearch.cli import cli, main
 from hpsearch.errors import EXIT_DAMAGED, EXIT_IN_USE, EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
 from hpsearch.runners import RUNNERS
 from hpsearch.strategies import SURROGATES
-from hpsearch.study.store import CONFIG, FILE, Session, Store, read
+from hpsearch.study.folder import CONFIG, FILE
+from hpsearch.study.store import Session, Store, read
 from hpsearch.study.trial import Failed, Trial
 from tests.helpers.histories import done
 from tests.helpers.studies import create

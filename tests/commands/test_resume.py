@@ -33,8 +33,9 @@ from hpsearch.config.spec import parse
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.errors import EXIT_CONFIG_DIFFERS, ConfigDiffers, SpecError
 from hpsearch.search.plan import Plan
+from hpsearch.study.folder import CONFIG
 from hpsearch.study.layout import SEMANTICS, StudyMeta
-from hpsearch.study.store import CONFIG, read
+from hpsearch.study.store import read
 from hpsearch.versions import versions
 from tests.helpers.studies import META, create
 

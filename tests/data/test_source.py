@@ -13,6 +13,7 @@ import pytest
 
 from hpsearch.data import LOADERS, DataSpec, RawData, source
 from hpsearch.data.prepare import prepare
+from hpsearch.data.table import load as read_table
 from hpsearch.errors import SpecError
 from hpsearch.registry import Registry
 from tests.helpers.sources import IMAGES, LABELS, X, numbers_csv, refused, write_files
@@ -82,6 +83,24 @@ def _blanks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line that makes that loader known."""
     lines = {**LOADERS, "*.txt": "tests.data.test_source:load_blanks"}
     monkeypatch.setattr(source, "LOADERS", Registry(LOADERS.kind, lines))
+
+
+@pytest.mark.parametrize("reads_first", [True, False])
+def test_a_file_that_is_written_while_it_is_read_is_refused(
+    table: Callable[..., DataSpec], monkeypatch: pytest.MonkeyPatch, reads_first: bool
+) -> None:
+    spec = table("a,y\n1,0\n2,1\n")
+
+    def load(spec: DataSpec) -> RawData:
+        found = read_table(spec) if reads_first else None
+        with spec.path.open("a") as file:
+            file.write("3,0\nhalf a ro" if found is None else "3,0\n")
+        return found or read_table(spec)
+
+    monkeypatch.setattr("hpsearch.data.table.load", load)
+    problem = refused(spec)
+    assert problem.code == "E070"
+    assert "was written while it was read" in problem.message
 
 
 @pytest.mark.usefixtures("_blanks")

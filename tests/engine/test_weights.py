@@ -23,7 +23,7 @@ from hpsearch.objectives.jobs import DataRef, TestJob, TrainingJob
 from hpsearch.objectives.training import score_test, train_cohort
 from hpsearch.runners import Resources, Work, WorkCrashed, WorkFinished, WorkKey
 from hpsearch.runners.local import LocalOptions
-from hpsearch.study.artefacts import Artefacts
+from hpsearch.study.artefacts import Artefacts, Held
 from hpsearch.study.trial import WEIGHTS, Done, Epoch, Notice, TrialEnded
 from tests.helpers.problems import member
 
@@ -47,7 +47,7 @@ LOSSES = [Path.unlink, cut, changed, replaced]
 
 def kept(artefacts: Artefacts, spec: DataSpec) -> DataRef:
     """Return a reference to data that lie among the artefacts."""
-    return DataRef(artefacts.fill(partial(stored.write, prepare(spec))))
+    return DataRef(Held(artefacts.fill(partial(stored.write, prepare(spec)))))
 
 
 def job(

@@ -19,7 +19,8 @@ from typing import Protocol
 
 from hpsearch.report.board.view import canonical
 from hpsearch.study.artefacts import FOLDER as ARTEFACTS
-from hpsearch.study.store import FILE, StudyRecord, read
+from hpsearch.study.folder import FILE
+from hpsearch.study.store import StudyRecord, read
 from hpsearch.testing.runners import is_alive
 from tests.helpers.kill_at import SAID
 from tests.helpers.tally import Tally

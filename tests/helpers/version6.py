@@ -27,8 +27,9 @@ from safetensors.torch import load, save
 from hpsearch.engine.checkpoint import metadata
 from hpsearch.study import layout
 from hpsearch.study.artefacts import FOLDER, Artefacts
+from hpsearch.study.folder import FILE
 from hpsearch.study.migrations import LAYOUTS
-from hpsearch.study.store import FILE, StudyRecord, read
+from hpsearch.study.store import StudyRecord, read
 from hpsearch.study.trial import Done, Failed, Result, Trial
 
 STORED = Path(__file__).parent.parent / "golden" / "studies"

@@ -18,6 +18,7 @@ from hpsearch.objectives.jobs import DataRef, TrainingJob, pause_name
 from hpsearch.objectives.networks import Networks, spec_of
 from hpsearch.runners import WorkKey
 from hpsearch.space.space import DependentValue, Params
+from hpsearch.study.artefacts import Held
 from hpsearch.study.history import History
 from hpsearch.study.trial import Cohort, Done, Trial
 from tests.helpers.problems import blobs
@@ -26,7 +27,7 @@ from tests.helpers.studies import META
 
 def networks(text: str, strategy: str = "random") -> Networks:
     """Return the networks that a YAML describes, on 60 rows: an epoch is one step."""
-    return Networks(spec(text, strategy)).on(blobs(), "the digest", "cpu", 2)
+    return Networks(spec(text, strategy)).on(blobs(), Held("the digest"), "cpu", 2)
 
 
 def spec(text: str, strategy: str = "random") -> Spec:
@@ -120,7 +121,7 @@ class TestWork:
         return work.argument
 
     def test_trials_train_together_each_from_the_seeds_of_its_group(self) -> None:
-        objective = Networks(spec_of(META)).on(prepare(spec_of(META).data), "", "cpu", 1)
+        objective = Networks(spec_of(META)).on(prepare(spec_of(META).data), Held(""), "cpu", 1)
         trials = [Trial(number, {}, "", 0, 0, seed_group=number // 2) for number in range(4)]
         assert objective.cohorts(trials) == [[0, 1, 2, 3]]
         members = self.job(objective, History(), *trials).members
@@ -140,7 +141,7 @@ class TestWork:
         objective = networks(self.SEGMENTS)
         repetition = Trial(1, {}, "", 1, 1, parent=0, replicate=2)
         job = self.job(objective, History(), repetition)
-        assert (job.data, job.seed, job.device) == (DataRef("the digest", 2), 5, "cpu")
+        assert (job.data, job.seed, job.device) == (DataRef(Held("the digest"), 2), 5, "cpu")
         assert job.pauses == {}
 
     def test_a_segment_goes_on_from_the_pause_of_the_one_before(self) -> None:
@@ -197,7 +198,7 @@ parameters:
         self, source: str, epochs: int, steps: int
     ) -> None:
         found = spec(self.SPACE.replace("digits", source) + f"train: {{epochs: {epochs}}}\n")
-        objective = Networks(found).on(prepare(found.data), "", "cpu", 1)
+        objective = Networks(found).on(prepare(found.data), Held(""), "cpu", 1)
         assert objective.typical_values() == typical_values(steps) != typical_values(steps + 1)
 
 
@@ -222,7 +223,7 @@ parameters:
 
     def rule(self, text: str) -> tuple[Params, int]:
         found = spec(text)
-        rule = Networks(found).on(prepare(found.data), "", "cpu", 1).cohort_rule()
+        rule = Networks(found).on(prepare(found.data), Held(""), "cpu", 1).cohort_rule()
         assert rule is not None
         return rule(self.PARAMS)
 

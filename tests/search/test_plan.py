@@ -28,6 +28,7 @@ from hpsearch.strategies.grid import Grid, GridOptions
 from hpsearch.strategies.halving import Halving
 from hpsearch.strategies.manual import Manual
 from hpsearch.strategies.random import RandomSearch
+from hpsearch.study.artefacts import Held
 from hpsearch.study.trial import NewTrial
 from tests.helpers.histories import CUBE
 from tests.helpers.objectives import FakeObjective, plan_of
@@ -256,7 +257,7 @@ search: {halving: true}
             text = text.replace(old, new)
         spec = parse(text, "space.yaml", Path(), strategy=strategy)
         assert spec.options is not None
-        objective = Networks(spec).on(blobs(), "", "cpu", 1)
+        objective = Networks(spec).on(blobs(), Held(""), "cpu", 1)
         return Plan(strategy, spec.options, spec.search, objective)
 
     def priors(

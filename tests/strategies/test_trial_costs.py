@@ -310,7 +310,8 @@ class TestConfirmed:
         first = History(history.trials[:32], history.results)
         best = [trial.number for trial, _ in first.done if trial.number != 0][:3]
         assert {trial.parent for trial in repeats} == {0, *best}
-        assert [trial.replicate for trial in repeats] == [1] * 4 + [2] * 4
+        assert [trial.replicate for trial in repeats] == [1] * 3 + [2] * 3 + [1, 2]
+        assert [trial.parent for trial in repeats[6:]] == [0, 0], "the default comes last"
 
     def test_the_winner_is_one_of_those_that_were_run_again(self) -> None:
         strategy = Confirmed.within(RandomSearch(), 40, None, has_default=False)
@@ -320,12 +321,65 @@ class TestConfirmed:
         assert means == sorted(means)
         assert strategy.ranked(CUBE, history)[0] == history.contenders[0][0]
 
-    def test_a_finalist_that_fails_when_run_again_has_failed(self) -> None:
-        strategy = Confirmed.within(RandomSearch(), 40, None, has_default=False)
-        history = self.played(strategy, 40, broken=True)
-        (first, *_) = [trial.parent for trial in history.trials if trial.parent is not None]
-        assert first not in {trial.number for trial, _ in history.done}
+    def test_the_next_in_rank_takes_the_place_of_a_finalist_that_fails(self) -> None:
+        strategy = Confirmed.within(RandomSearch(), 40, None, has_default=True)
+        history = self.played(strategy, 40, default=True, broken=2)
+        ranks = [
+            t.number for t, _ in History(history.trials[:32], history.results).done if t.number
+        ]
+        repeats = [trial for trial in history.trials if trial.parent is not None]
+        assert [trial.replicate for trial in repeats] == [1] * 5 + [2] * 3
+        assert {trial.parent for trial in repeats[:5]} == {*ranks[:5]}
+        assert {trial.parent for trial in repeats[5:]} == {*ranks[2:5]}
+        assert not {*ranks[:2]} & {trial.number for trial, _ in history.done}
+        assert {trial.number for trial, _ in history.contenders} == {*ranks[2:5]}
+
+    def test_it_does_so_in_the_last_round_as_well(self) -> None:
+        strategy = Confirmed.within(RandomSearch(), 40, None, has_default=True)
+        history = self.played(strategy, 40, default=True, broken=1, unbroken=5)
+        first = History(history.trials[:32], history.results)
+        ranks = [trial.number for trial, _ in first.done if trial.number]
+        (failed,) = {*ranks[:3]} - {trial.number for trial, _ in history.done}
+        stayed = {*ranks[:4]} - {failed}
+        assert {trial.number for trial, _ in history.contenders} == stayed
+        assert len(history.runs[0]) == 1, "what was left for the default was needed"
+
+    def test_where_too_little_is_left_for_all_places_the_better_ones_have_all_rounds(self) -> None:
+        strategy = Confirmed.within(RandomSearch(), 40, None, has_default=True)
+        history = self.played(strategy, 40, default=True, broken=2, unbroken=4)
+        assert len(history) == 40
+        runs = Counter(len(runs) for runs in history.runs.values())
         assert len(history.contenders) == 2
+        assert {len(history.runs[trial.number]) for trial, _ in history.contenders} == {3}
+        assert runs == {3: 3, 2: 2, 1: 27}  # one has failed in its second round, then the next
+
+    def test_in_a_race_it_does_so_too(self) -> None:
+        history = self.played(Confirmed(RandomSearch(), 20, None), 250, broken=3)
+        runs = [len(runs) for runs in history.runs.values()]
+        assert sorted(runs)[-6:] == [1, 2, 2, 2, 31, 31]
+
+    def test_where_all_fail_it_ends(self) -> None:
+        history = self.played(Confirmed(RandomSearch(), 20, 3), 250, broken=99)
+        assert sorted(len(runs) for runs in history.runs.values()) == [2] * 20
+        assert not history.done
+
+    def test_the_second_round_waits_for_the_first(self) -> None:
+        strategy = Confirmed(RandomSearch(), 20, 4)
+        history, sizes = sampled(CUBE, 20), []
+        for failing in ((1, 2), (), (), ()):
+            asked = []
+            while isinstance(answer := strategy.ask(CUBE, history, Random(0)), RepeatTrial):
+                runs = history.runs[answer.number]
+                asked.append(
+                    Trial(len(history), runs[0].params, "", 1, 1, answer.number, len(runs))
+                )
+                history = history.with_trials(asked[-1:])
+            sizes.append(len(asked))
+            results: dict[int, Result] = {t.number: done(0.1) for t in asked}
+            for position in failing:
+                results[asked[position].number] = Failed("diverged", "")
+            history = history.with_results(results)
+        assert sizes == [3, 2, 6, 1]
 
     def test_it_waits_for_the_last_trials(self) -> None:
         strategy = Confirmed(RandomSearch(), 5, 1)
@@ -423,9 +477,13 @@ class TestConfirmed:
 
     @staticmethod
     def played(
-        strategy: Confirmed, trials: int, default: bool = False, broken: bool = False
+        strategy: Confirmed,
+        trials: int,
+        default: bool = False,
+        broken: int = 0,
+        unbroken: int = 0,
     ) -> History:
-        """One by one, under noise."""
+        """One by one, under noise; after `unbroken` repetitions so many fail."""
         rng, history = Random(5), History()
         while len(history) < trials:
             answer = strategy.ask(CUBE, history, Random(len(history)))
@@ -442,11 +500,8 @@ class TestConfirmed:
             loss = sum(
                 (float(value) - 0.3) ** 2 for value in trial.params.values()
             ) + 0.1 * rng.gauss(0, 1)
-            fails = (
-                broken
-                and trial.parent is not None
-                and not any(t.parent is not None for t in history.trials)
-            )
+            repeats = sum(t.parent is not None for t in history.trials)
+            fails = trial.parent is not None and unbroken <= repeats < unbroken + broken
             history = history.with_trials([trial]).with_results(
                 {trial.number: Failed("diverged", "") if fails else done(loss)}
             )

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from hpsearch.errors import DiskFull
 from hpsearch.study.artefacts import Artefacts, Lost
-from hpsearch.study.files import sweep
+from hpsearch.study.folder import sweep_study
 from tests.helpers.disk import largest
 
 ROOT = Path(__file__).parents[2]
@@ -128,11 +128,11 @@ class TestLost:
     def test_one_that_cannot_be_read(
         self, artefacts: Artefacts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fail(path: Path) -> bytes:
+        def fail(path: Path, flags: int) -> int:
             raise OSError(errno.EIO, os.strerror(errno.EIO))  # as of a broken disk
 
         digest = artefacts.write(DATA)
-        monkeypatch.setattr(Path, "read_bytes", fail)
+        monkeypatch.setattr("hpsearch.study.files.open_own", fail)
         with pytest.raises(Lost, match=rf"{digest[:12]} cannot be read \(Input/output error\)"):
             artefacts.read(digest)
 
@@ -200,7 +200,7 @@ class TestHalf:
         (half,) = [path for path in artefacts.folder.iterdir() if path.name != digest]
         assert half.read_bytes() == left
         assert "." in half.name
-        sweep(artefacts.folder.parent)
+        sweep_study(artefacts.folder.parent)
         assert names(artefacts) == [digest]
 
     @WAYS

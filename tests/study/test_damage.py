@@ -14,7 +14,8 @@ import pytest
 
 from hpsearch.cli import cli
 from hpsearch.errors import EXIT_DAMAGED, DamagedStudy
-from hpsearch.study.store import FILE, Session, Store, StudyRecord, TestEvaluation, read
+from hpsearch.study.folder import FILE
+from hpsearch.study.store import Session, Store, StudyRecord, TestEvaluation, read
 from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Trial
 from tests.helpers.studies import create
 from tests.helpers.tally import Tallies

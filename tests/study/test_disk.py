@@ -19,8 +19,10 @@ import pytest
 from hpsearch.commands.session import _log
 from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_DISK_FULL, DiskFull, HpsearchError
 from hpsearch.report.board.view import canonical
-from hpsearch.study.files import sweep, write
-from hpsearch.study.store import FILE, Session, Store, TestEvaluation, read
+from hpsearch.study.artefacts import Artefacts
+from hpsearch.study.files import write
+from hpsearch.study.folder import FILE, sweep_study
+from hpsearch.study.store import Session, Store, TestEvaluation, read
 from hpsearch.study.trial import Done, Epoch, Failed, Result, Trial
 from tests.helpers.disk import largest
 from tests.helpers.studies import create
@@ -99,11 +101,35 @@ def test_a_file_is_old_or_new_and_never_half(tmp_path: Path) -> None:
 
 
 def test_what_a_kill_has_left_half_written_is_removed(tmp_path: Path) -> None:
-    write(tmp_path / "pages" / "7.html", b"whole")
-    (tmp_path / "pages" / "7.html.123.tmp").touch()
-    (tmp_path / "config.yaml.123.tmp").touch()
-    sweep(tmp_path)
-    assert [path.name for path in tmp_path.rglob("*.*")] == ["7.html"]
+    artefacts = tmp_path / "artefacts"
+    write(artefacts / ("ab" * 32), b"whole")
+    for half in (tmp_path / "config.yaml", artefacts / "artefact", artefacts / ("cd" * 32)):
+        half.with_name(f"{half.name}.123.tmp").touch()
+    sweep_study(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["ab" * 32]
+
+
+@pytest.mark.parametrize("place", ["", "artefacts"])
+@pytest.mark.parametrize(
+    "name", ["my_notes.tmp", "notes.123.tmp", "x.tmp", "config.yaml.tmp", "a.pause.safetensors"]
+)
+@pytest.mark.parametrize("put", [Path.touch, Path.mkdir], ids=["a file", "a folder"])
+def test_what_is_somebody_elses_is_let_alone(
+    tmp_path: Path, place: str, name: str, put: Callable[[Path], None]
+) -> None:
+    (tmp_path / "artefacts").mkdir()
+    put(tmp_path / place / name)
+    sweep_study(tmp_path)
+    Artefacts(tmp_path / "artefacts").keep_only(())
+    assert (tmp_path / place / name).exists()
+
+
+def test_a_folder_with_the_name_of_an_artefact_is_let_alone(tmp_path: Path) -> None:
+    for name in ("ab" * 32, f"{'ab' * 32}.1.tmp"):
+        (tmp_path / "artefacts" / name).mkdir(parents=True)
+    sweep_study(tmp_path)
+    Artefacts(tmp_path / "artefacts").keep_only(())
+    assert len([*(tmp_path / "artefacts").iterdir()]) == 2
 
 
 def test_a_log_that_has_no_room_is_said_to_have_none() -> None:

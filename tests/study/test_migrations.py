@@ -21,11 +21,11 @@ from safetensors.torch import load, save
 
 from hpsearch.cli import cli
 from hpsearch.errors import EXIT_CONFIG_DIFFERS, EXIT_DAMAGED, EXIT_OK, DamagedStudy, DiskFull
-from hpsearch.study import files
 from hpsearch.study.artefacts import FOLDER, Artefacts
+from hpsearch.study.folder import CONFIG, FILE, sweep_study
 from hpsearch.study.history import History
 from hpsearch.study.layout import VERSION
-from hpsearch.study.store import CONFIG, FILE, Session, Store, StudyRecord, TestEvaluation, read
+from hpsearch.study.store import Session, Store, StudyRecord, TestEvaluation, read
 from hpsearch.study.trial import Done, Epoch, Failed, FailureKind, Replicate, Result, Trial
 from tests.helpers import version6
 from tests.helpers.boards import BOARDS, GOLDEN, study_lines
@@ -366,7 +366,7 @@ class TestFiles:
             if code:
                 with Store.open(folder) as store:
                     assert said(store.study()) == said(whole)
-                    files.sweep(folder)
+                    sweep_study(folder)
                 if (folder / "weights").exists():  # it was killed after its last step but one
                     shutil.rmtree(folder / "weights")
             complete(folder)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from hpsearch.errors import EXIT_IN_USE
-from hpsearch.study.store import FILE, read
+from hpsearch.study.folder import FILE
+from hpsearch.study.store import read
 from tests.helpers.studies import create
 from tests.helpers.tally import Tallies
 
@@ -23,7 +24,8 @@ STARTER = """
 import sys
 from pathlib import Path
 from hpsearch.errors import HpsearchError
-from hpsearch.study.store import FILE, Store
+from hpsearch.study.folder import FILE
+from hpsearch.study.store import Store
 from tests.helpers.studies import create
 print("ready", flush=True)
 for line in sys.stdin:

@@ -29,9 +29,10 @@ from hpsearch.errors import (
     DiskFull,
     StudyInUse,
 )
+from hpsearch.study.folder import FILE
 from hpsearch.study.history import History
 from hpsearch.study.layout import contents
-from hpsearch.study.store import FILE, Session, Store, TestEvaluation, read
+from hpsearch.study.store import Session, Store, TestEvaluation, read
 from hpsearch.study.trial import Done, Epoch, Failed, FailureKind, Origin, Result, Trial
 from tests.helpers.histories import done
 from tests.helpers.studies import META, create

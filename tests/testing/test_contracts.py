@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pytest
 from hpsearch.config.spec import parse
 from hpsearch.data import LOADERS, DataSpec
 from hpsearch.data.prepare import prepare
-from hpsearch.data.stored import write
 from hpsearch.engine.structure.models import MODELS
+from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.function import Function
 from hpsearch.objectives.networks import Networks
 from hpsearch.runners import Resources
@@ -102,10 +101,10 @@ def test_a_function_keeps_what_every_objective_promises() -> None:
 def test_networks_keep_what_every_objective_promises(tmp_path: Path) -> None:
     spec, artefacts = parse(YAML, "space.yaml", tmp_path, strategy="random"), Artefacts(tmp_path)
     data = prepare(spec.data)
-    digest = artefacts.fill(partial(write, data))
-    networks = Networks(spec).on(data, digest, "cpu", 1)
-    for check in objectives.checks(networks, lambda: Local(Resources(), artefacts)):
-        check()
+    with stored_data(data, artefacts) as (data, held):
+        networks = Networks(spec).on(data, held, "cpu", 1)
+        for check in objectives.checks(networks, lambda: Local(Resources(), artefacts)):
+            check()
 
 
 def test_a_check_names_its_promise_and_fails_where_it_is_broken() -> None:

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from hpsearch.report.board.progress import DIGITS, Subject, retried
+from hpsearch.report.board.progress import DIGITS, Subject, repetition, retried
 from hpsearch.report.render import figures
 from hpsearch.report.render.blocks import sparkline
 from hpsearch.report.render.tables import Column, aligned
@@ -33,11 +33,13 @@ class RunningTrials:
     Attributes:
         losses: those of each trial that runs, by epoch.
         expected: how many epochs each trial may take.
+        repeats: whose repetition a trial is, in brackets; "" of one that is none.
         done: how many each has taken.
     """
 
     losses: dict[int, list[float]] = field(default_factory=dict)
     expected: dict[int, int] = field(default_factory=dict)
+    repeats: dict[int, str] = field(default_factory=dict)
     done: Counter[int] = field(default_factory=Counter)
 
     def start(self, expected: Mapping[int, int]) -> None:
@@ -97,6 +99,7 @@ class LiveView:
         match event:
             case WaveStarted(trials):
                 self._running.start({t.run: self._subject.most_epochs(t) for t in trials})
+                self._running.repeats = {t.run: repetition(t) for t in trials}
                 self._progress.reset(self._epochs)
             case Epoch():
                 self._running.add(event)
@@ -126,7 +129,8 @@ class LiveView:
         # a thread that redraws calls this while events come in: it works on copies
         best, losses = self._history.done[:_TOP], list(self._running.losses.items())
         title = Text(one_line(self._subject.title), "bold")
-        lines = [title, Text(), *_best(best, self._subject.metric), Text(), *_curves(losses)]
+        shown = _best(best, self._subject.metric)
+        lines = [title, Text(), *shown, Text(), *_curves(losses, self._running.repeats)]
         for line in lines:
             line.no_wrap, line.overflow = True, "ellipsis"
         return Group(*lines, self._progress)
@@ -153,13 +157,14 @@ def _best(best: Sequence[tuple[Trial, Done]], metric: str | None) -> list[Text]:
     return [Text(line, style) for line, style in zip(aligned(columns), styles, strict=False)]
 
 
-def _curves(losses: Sequence[tuple[int, list[float]]]) -> list[Text]:
+def _curves(losses: Sequence[tuple[int, list[float]]], repeats: Mapping[int, str]) -> list[Text]:
     """Return the last losses of the trials that run, with a sparkline for each."""
     if not losses:
         return []
     lines = ["training"]
     for number, curve in sorted(losses)[:_TOP]:
-        lines += [f"{number:>4}  {curve[-1]:<9.4g} {sparkline(curve[-_CURVE:])}"]
+        whose = repeats.get(number, "")
+        lines += [f"{number:>4}  {curve[-1]:<9.4g} {sparkline(curve[-_CURVE:])}{whose}"]
     more = len(losses) - _TOP
     rest = [f"      and {more} more"] if more > 0 else []
     return [*(Text(line, "cyan") for line in [*lines, *rest]), Text()]

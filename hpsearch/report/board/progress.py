@@ -114,14 +114,20 @@ class Lines:
             ended += subject.whole_trainings([trials[number]])
             count = f"{ended:>{digits + 2 * decimals}.{decimals}f}{total}"
             text = outcome(result, event.history, subject.metric)
-            yield f"[{count}] trial {trials[number].run:>{digits}}: {text}"
+            trial = trials[number]
+            yield f"[{count}] trial {trial.run:>{digits}}{repetition(trial)}: {text}"
 
 
 def retried(event: CohortRetried) -> str:
     """Return which trials are tried again, and why."""
-    numbers = [str(trial.run) for trial in event.trials]
+    numbers = [f"{trial.run}{repetition(trial)}" for trial in event.trials]
     who = f"trial {numbers[0]}" if len(numbers) == 1 else f"trials {', '.join(numbers)}"
     return f"{who}: {event.failure.reason}; tried again"
+
+
+def repetition(trial: Trial) -> str:
+    """Return, in brackets, whose repetition a trial is; nothing of one that is none."""
+    return f" (run {trial.replicate + 1} of trial {trial.parent})" if trial.replicate else ""
 
 
 def outcome(result: Done | Failed, history: History, metric: str | None) -> str:

@@ -63,6 +63,16 @@ def test_it_shows_the_best_what_runs_and_how_far_it_is() -> None:
     assert "3/30" in text  # three trials of ten epochs at most; two have ended without any
 
 
+def test_of_a_repetition_it_is_said_whose_it_is() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=80, color_system=None)
+    view = LiveView(console, SUBJECT)
+    view.show(WaveStarted((Trial(7, {}, "", 1, 1, parent=3, replicate=1),)))
+    view.show(Epoch(7, 1, 1.0, 0.5, 0.5))
+    console.print(view._render())
+    assert "7  0.5       ▁ (run 2 of trial 3)" in out.getvalue()
+
+
 def test_a_column_of_metrics_is_shown_only_where_there_is_one() -> None:
     out = io.StringIO()
     console = Console(file=out, width=80, color_system=None)

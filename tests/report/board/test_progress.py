@@ -43,6 +43,16 @@ def test_a_line_is_printed_for_each_trial_that_ends() -> None:
     ]
 
 
+def test_of_a_repetition_it_is_said_whose_it_is() -> None:
+    trials = (Trial(0, {}, "", 0, 0), Trial(1, {}, "", 1, 1, parent=0, replicate=2))
+    event = finished(History(trials, {0: done(0.5)}), {1: done(0.4)})
+    retried = CohortRetried(trials[1:], WorkCrashed("killed", "the process died"))
+    assert printed(SUBJECT, event, retried) == [
+        "[ 2/12] trial  1 (run 3 of trial 0): loss 0.4, accuracy 60.00 %, best epoch 7 of 10, 1 s",
+        "trial 1 (run 3 of trial 0): killed: the process died; tried again",
+    ]
+
+
 def test_where_trials_are_dropped_on_their_way_whole_trainings_are_counted() -> None:
     trials = (
         Trial(0, {}, "", 0, 0, until_epoch=3),
