@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from hpsearch.errors import CannotWrite, DiskFull, HpsearchError, Problem
@@ -66,6 +67,22 @@ def sweep(folder: Path) -> None:
     """Remove what killed processes have left half written, in a folder and below."""
     for half in folder.rglob(f"*{_HALF}"):
         half.unlink(missing_ok=True)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder that is gone afterwards.
+
+    Raises:
+        CannotWrite: there is no place for it.
+    """
+    try:
+        folder = TemporaryDirectory(prefix="hpsearch-", ignore_cleanup_errors=True)
+    except OSError as error:
+        message = f"no folder for temporary files can be written: {error.strerror}"
+        raise CannotWrite(Problem("E173", message, help="TMPDIR names one")) from error
+    with folder as name:
+        yield Path(name)
 
 
 def settle(folder: Path) -> None:
