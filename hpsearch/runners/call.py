@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from multiprocessing import spawn
+from typing import Any, TypeVar
 
+from hpsearch.errors import HpsearchError, Problem, SpecError
 from hpsearch.registry import resolve
 from hpsearch.runners import SetUp, Work, WorkCrashed, WorkFinished
 from hpsearch.study.artefacts import Artefacts
@@ -17,6 +21,34 @@ _NO_MEMORY = (
     "out of memory",
     "failed to map segment",
 )
+
+T = TypeVar("T")
+
+
+def attempt(call: Callable[[], T]) -> T | HpsearchError:
+    """Return what a call gives that imports what a person has written, or what is wrong with it."""
+    try:
+        return call()
+    except HpsearchError as error:
+        return error
+    except Exception as error:
+        message = f"a worker cannot import what it is to call: {_last_line(error)}"
+        help = 'workers import the script again, but not what is under  if __name__ == "__main__":'
+        return SpecError(Problem("E020", message, help=help))
+
+
+def import_main(main: Mapping[str, object]) -> None:
+    """Import the main module of the coordinator, under another name, for what it defines.
+
+    Args:
+        main: keys of `multiprocessing.spawn.prepare`.
+    """
+    process: Any = multiprocessing.current_process()
+    process._inheriting = True  # by which multiprocessing knows that nothing may be started
+    try:
+        spawn.prepare(dict(main))
+    finally:
+        del process._inheriting
 
 
 def prepare(wanted: SetUp, done: SetUp) -> SetUp:
@@ -56,5 +88,8 @@ def crash(error: Exception, memory: int | None, seconds: float) -> WorkCrashed:
     if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
         most = "there is" if memory is None else f"the {memory / 1e9:g} GB that a worker may hold"
         return WorkCrashed("memory", f"it takes more than {most}", trace, seconds)
-    last = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
-    return WorkCrashed("error", last, trace, seconds)
+    return WorkCrashed("error", _last_line(error), trace, seconds)
+
+
+def _last_line(error: Exception) -> str:
+    return traceback.format_exception_only(error)[-1].strip().splitlines()[0]
