@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -109,10 +109,10 @@ class TestWorkingDirectory:
         assert done.stderr.startswith("error[E014]: the working directory cannot be used")
 
 
-def survives(working: Path, option: str, most: int) -> None:
-    """See that a search under a limit of the shell ends well, or with a word on what it lacks."""
+def survives(working: Path, limit: str) -> None:
+    """See that a search ends well under a limit of the shell, or with a word on what it lacks."""
     command = " ".join((*AS_MODULE, *_SMALL, "--workers", "4", "--set", "search.wave=4"))
-    done = ended(working, "sh", "-c", f"ulimit {option} {most} && exec {command}")
+    done = ended(working, "sh", "-c", f"{limit} && exec {command}")
     assert done.returncode in (EXIT_OK, EXIT_NO_RESOURCES), done.stderr
     assert "Traceback" not in done.stderr
     if done.returncode == EXIT_NO_RESOURCES:
@@ -129,7 +129,37 @@ def survives(working: Path, option: str, most: int) -> None:
     ],
 )
 def test_few_open_files_are_enough_or_are_said_to_be_too_few(most: int, tmp_path: Path) -> None:
-    survives(tmp_path, "-n", most)
+    survives(tmp_path, f"ulimit -n {most}")
+
+
+@pytest.mark.faults
+@pytest.mark.group("limits of the system")
+@pytest.mark.parametrize("megabytes", [300, 400, 500, 600, 800, 1500])  # below, scipy hangs
+def test_little_memory_is_enough_or_is_said_to_be_too_little(
+    megabytes: int, tmp_path: Path
+) -> None:
+    survives(tmp_path, f"ulimit -v {megabytes}000")
+
+
+@pytest.fixture
+def processes() -> Iterator[Path]:
+    """Return a group of processes that may have a limit."""
+    group = Path(f"/sys/fs/cgroup/pids/hpsearch-{os.getpid()}")
+    try:
+        group.mkdir()
+    except OSError:
+        pytest.skip("only who may make a group of processes can limit it")
+    yield group
+    group.rmdir()
+
+
+@pytest.mark.faults
+@pytest.mark.group("limits of the system")
+@pytest.mark.parametrize("most", [5, 6, 7, 8, 10])  # with fewer OpenBLAS interrupts its process
+def test_few_processes_are_enough_or_are_said_to_be_too_few(
+    most: int, processes: Path, tmp_path: Path
+) -> None:
+    survives(tmp_path, f"echo {most} > {processes}/pids.max && echo $$ > {processes}/cgroup.procs")
 
 
 def after_two_results(act: Callable[[int], None]) -> Callable[[int, Path], None]:

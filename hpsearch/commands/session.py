@@ -164,7 +164,9 @@ def collect(runner: Runner, work: Work, stop: Stop | None = None) -> list[Any]:
                 message = f"a worker was killed {killed} times in a row: {event.message}"
                 raise NoResources(Problem("E171", message, help=MAKE_DO))
             if event.kind == "memory":
-                raise NoResources(Problem("E171", f"a worker lacks memory: {event.message}"))
+                message = f"a worker lacks memory: {event.message}"
+                help = "a machine with more of it, or a larger --memory where that is the limit"
+                raise NoResources(Problem("E171", message, help=help))
             if event.kind != "killed":
                 raise SpecError(Problem("E080", event.message))
             given.clear()

@@ -6,6 +6,7 @@ import multiprocessing
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing import spawn
 from typing import Any, TypeVar
 
@@ -25,16 +26,26 @@ _NO_MEMORY = (
 T = TypeVar("T")
 
 
+@contextmanager
+def _caught() -> Iterator[list[Exception]]:
+    """Catch what is raised in here, and give it in a list."""
+    raised: list[Exception] = []
+    try:
+        yield raised
+    except Exception as error:
+        raised.append(error)
+
+
 def attempt(call: Callable[[], T]) -> T | HpsearchError:
     """Return what a call gives that imports what a person has written, or what is wrong with it."""
-    try:
+    with _caught() as raised:
         return call()
-    except HpsearchError as error:
+    (error,) = raised
+    if isinstance(error, HpsearchError):
         return error
-    except Exception as error:
-        message = f"a worker cannot import what it is to call: {_last_line(error)}"
-        help = 'workers import the script again, but not what is under  if __name__ == "__main__":'
-        return SpecError(Problem("E020", message, help=help))
+    message = f"a worker cannot import what it is to call: {_last_line(error)}"
+    help = 'workers import the script again, but not what is under  if __name__ == "__main__":'
+    return SpecError(Problem("E020", message, help=help))
 
 
 def import_main(main: Mapping[str, object]) -> None:
@@ -73,13 +84,11 @@ def events(
         memory: how many bytes this process may hold, for the message where they are too few.
     """
     start = time.perf_counter()
-    try:
+    with _caught() as raised:  # whatever a trial raises is its result
         set_up(work.set_up)
         yield from resolve(work.call)(work.argument, artefacts)
-    except Exception as error:  # whatever a trial raises is its result
-        yield crash(error, memory, time.perf_counter() - start)
-    else:
-        yield WorkFinished()
+    seconds = time.perf_counter() - start
+    yield crash(raised[0], memory, seconds) if raised else WorkFinished()
 
 
 def crash(error: Exception, memory: int | None, seconds: float) -> WorkCrashed:
