@@ -1,12 +1,15 @@
 """hpsearch: hyperparameter search for deep networks, with the training engine on board."""
 
+# Nothing is imported here that `python -m hpsearch` would look for in the working directory before
+# `__main__` has taken that off the path.
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
 
-from hpsearch.registry import resolve
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from hpsearch.search.minimize import minimize as minimize
 
 __version__ = "0.1.0"
@@ -15,5 +18,5 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Return `hpsearch.minimize`, which is loaded when it is first used: help stays quick."""
     if name == "minimize":
-        return resolve("hpsearch.search.minimize:minimize")
+        return import_module("hpsearch.search.minimize").minimize
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that the help appears at once.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import math
@@ -13,7 +14,7 @@ import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -24,7 +25,9 @@ from hpsearch.errors import (
     EXIT_BUG,
     EXIT_INTERRUPTED,
     EXIT_OK,
+    MAKE_DO,
     HpsearchError,
+    NoResources,
     Place,
     Problem,
     SpecError,
@@ -34,6 +37,9 @@ from hpsearch.registry import closest, resolve
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ENVIRONMENT = "HPSEARCH_"
+_LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+_UNLOADED = (os.strerror(errno.EMFILE), "failed to map segment", "cannot allocate memory")
+"""How the system's loader says that a limit is in its way."""
 
 
 def _flag(*names: str, **settings: Any) -> Callable[[F], F]:
@@ -401,13 +407,58 @@ def _run(target: str, *arguments: Any, **given: Any) -> int:
     """
     as_json = bool(given.get("json"))
     try:
+        _check_names(given)
         _check_environment()
         code: int = resolve(target)(*arguments, **given)
         return code
     except HpsearchError as error:
         _complain(error, as_json)
         return error.exit_code
-    except Exception as error:  # a bug of hpsearch, not of the person who uses it
+    except Exception as error:
+        if limit := _limit(error):
+            _complain(limit, as_json)
+            return limit.exit_code
+        said = f"this is a bug in hpsearch: {type(error).__name__}: {error}"
+        output.tell(f"{text.one_line(said)}\n{_kept(traceback.format_exc())}")
+        return EXIT_BUG
+
+
+def _check_names(given: Mapping[str, Any]) -> None:
+    """Refuse what a study could not say of itself, which is a text of UTF-8.
+
+    Raises:
+        SpecError: an option or the working directory is not UTF-8, or the latter is gone.
+    """
+    try:
+        here = os.getcwd()  # noqa: PTH109 (pathlib is not loaded for it)
+    except OSError as error:
+        message = f"the working directory cannot be used: {error.strerror}"
+        raise SpecError(
+            Problem("E014", message, help="change to a folder that is there")
+        ) from error
+    values = [here, *given.values()]
+    parts = [part for value in values for part in (value if isinstance(value, tuple) else [value])]
+    for part in parts:
+        shown = str(part).encode("utf-8", "backslashreplace").decode()
+        if shown != str(part):
+            what = "the working directory" if part is here else "what was given"
+            message = f"the name of {what} is not UTF-8: {shown}"
+            raise SpecError(Problem("E014", message, help="rename it, or use another one"))
+
+
+def _limit(error: Exception) -> NoResources | None:
+    """Return an error as one of the system's limits, if it is one."""
+    short = isinstance(error, OSError) and error.errno in _LIMITS
+    unloaded = isinstance(error, ImportError) and any(said in str(error) for said in _UNLOADED)
+    if not (short or unloaded or isinstance(error, MemoryError)):
+        return None
+    said = (error.strerror if isinstance(error, OSError) else str(error)) or "out of memory"
+    return NoResources(Problem("E171", f"the system gives no more: {said}", help=MAKE_DO))
+
+
+def _kept(trace: str) -> str:
+    """Keep a traceback in a file, and return where it is; itself where none can be written."""
+    try:
         with tempfile.NamedTemporaryFile(
             "w",
             prefix="hpsearch-",
@@ -416,10 +467,10 @@ def _run(target: str, *arguments: Any, **given: Any) -> int:
             encoding="utf-8",
             errors=text.ERRORS,
         ) as log:
-            log.write(traceback.format_exc())
-        said = f"this is a bug in hpsearch: {type(error).__name__}: {error}"
-        output.tell(f"{text.one_line(said)}\nthe traceback is in {log.name}")
-        return EXIT_BUG
+            log.write(trace)
+    except OSError:
+        return trace
+    return f"the traceback is in {log.name}"
 
 
 def _check_environment() -> None:

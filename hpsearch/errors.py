@@ -21,12 +21,16 @@ EXIT_BUG = 3  # hpsearch itself is at fault; a file holds the traceback
 EXIT_CRASHING = 4  # the search gave up: `max_failures` trials in a row have crashed
 EXIT_DAMAGED = 65  # EX_DATAERR: the study is damaged, or was written by a newer version
 EXIT_NO_DATA = 66  # EX_NOINPUT: the data of a study are not there any more
+EXIT_NO_RESOURCES = 71  # EX_OSERR: the system gives no more processes, files or memory
 EXIT_CANNOT_WRITE = 73  # EX_CANTCREAT: a file or folder cannot be written
 EXIT_DISK_FULL = 74  # EX_IOERR: the disk is full, or a result cannot be printed
 EXIT_IN_USE = 75  # EX_TEMPFAIL: another process holds the study
 EXIT_CONFIG_DIFFERS = 78  # EX_CONFIG: the study was begun with other settings or other data
 EXIT_INTERRUPTED = 130  # ended by SIGINT (Ctrl-C); `resume` continues the study
 EXIT_TERMINATED = 143  # ended by SIGTERM (kill); `resume` continues the study
+
+MAKE_DO = "`ulimit -a` shows the limits; --workers 1 needs the least, and resume goes on"
+"""The help where a limit of the system is in the way."""
 
 _WIDEST = 120  # how many columns of a long source line are shown
 _BEFORE = 40  # how many of these stand before the mistake
@@ -160,6 +164,12 @@ class DataGone(HpsearchError):
     """The data of a study are not there any more; trials without a result stay pending."""
 
     exit_code = EXIT_NO_DATA
+
+
+class NoResources(HpsearchError):
+    """The system gives no more processes, files or memory; what was reported before is safe."""
+
+    exit_code = EXIT_NO_RESOURCES
 
 
 class CannotWrite(HpsearchError):

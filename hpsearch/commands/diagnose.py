@@ -8,8 +8,6 @@ from dataclasses import replace
 from itertools import combinations, compress, product
 from json import dumps
 from math import prod
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from hpsearch import output
@@ -39,6 +37,7 @@ from hpsearch.report.diagnosis.view import Diagnosis, record
 from hpsearch.runners import Runner, Work, WorkKey
 from hpsearch.space.space import Params
 from hpsearch.study.artefacts import Artefacts
+from hpsearch.study.files import temporary_folder
 
 _EPOCHS = 5  # where nobody says how many: what is wrong shows in the first ones
 _MOST = 12  # configurations side by side that a person can still compare
@@ -57,8 +56,8 @@ def diagnose(*, page: str | None, force: bool, seed: int | None, **given: Any) -
     options = run_options(flags, spec, started)
     if source.note:
         options.note(source.note)
-    with TemporaryDirectory(prefix="hpsearch-") as folder:
-        artefacts = Artefacts(Path(folder))
+    with temporary_folder() as folder:
+        artefacts = Artefacts(folder)
         with options.build(artefacts) as runner:
             diagnoses = _diagnosed(named, flags.epochs, options, runner, artefacts)
     title = f"{spec.name}: diagnosis, seed {spec.search.seed}"

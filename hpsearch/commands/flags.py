@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,6 +18,7 @@ SMOKE_ROWS = 256
 """The rows of a smoke run."""
 
 _SMOKE_TRIALS = 3
+_DEVICE = re.compile("auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +47,22 @@ class SearchFlags:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """Return the flags as click gives them."""
+        """Return the flags as click gives them.
+
+        Raises:
+            SpecError: the device is none.
+        """
         mine = {field.name for field in fields(cls)} - {"own"}
         known = {name: value for name, value in given.items() if name in mine}
+        _check_device(known.get("device", "auto"))
         own = {name: value for name, value in given.items() if name not in mine}
         return cls(**known, own=own)
+
+
+def _check_device(text: str) -> None:
+    if not _DEVICE.fullmatch(text):
+        place, help = Place(f"--device {text}", 0, 0), "auto, cpu, cuda or cuda:i, such as cuda:1"
+        raise SpecError(Problem("E020", f"'{text}' is no device", place, help=help))
 
 
 def overrides(

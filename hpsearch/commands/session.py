@@ -20,7 +20,9 @@ from hpsearch.errors import (
     EXIT_NO_WINNER,
     EXIT_OK,
     EXIT_TERMINATED,
+    MAKE_DO,
     HpsearchError,
+    NoResources,
     Problem,
     SpecError,
 )
@@ -54,6 +56,7 @@ from hpsearch.text import ERRORS, lines, shell_word
 
 _SHOWN = 10  # rows of the board after a search
 _POLL = 0.2  # seconds between looks at the signals
+_KILLS = 2  # of a worker, after which a question is not asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +138,15 @@ def chosen_device(runner: Runner, work: Work) -> str:
 def collect(runner: Runner, work: Work, stop: Stop | None = None) -> list[Any]:
     """Return all events of a piece of work that was submitted; none where `stop` says so before.
 
+    It is done again where its worker was killed, which is not its fault.
+
     Raises:
         SpecError: it crashed.
+        NoResources: it lacks memory, or its worker was killed twice.
         HpsearchError: what it says itself.
     """
     given: list[Any] = []
+    killed = 0
     while stop is None or not stop.now():
         for key, event in runner.wait(_POLL):
             if key != work.key:
@@ -148,10 +155,21 @@ def collect(runner: Runner, work: Work, stop: Stop | None = None) -> list[Any]:
                 return given
             if isinstance(event, HpsearchError):
                 raise event
-            if isinstance(event, WorkCrashed):
-                what = event.message if event.kind == "error" else event.reason
-                raise SpecError(Problem("E080", what))
-            given.append(event)
+            if not isinstance(event, WorkCrashed):
+                given.append(event)
+                continue
+            killed += event.kind == "killed"
+            if killed == _KILLS:
+                message = f"a worker was killed {killed} times in a row: {event.message}"
+                raise NoResources(Problem("E171", message, help=MAKE_DO))
+            if event.kind == "memory":
+                message = f"a worker lacks memory: {event.message}"
+                help = "a machine with more of it, or a larger --memory where that is the limit"
+                raise NoResources(Problem("E171", message, help=help))
+            if event.kind != "killed":
+                raise SpecError(Problem("E080", event.message))
+            given.clear()
+            runner.submit(work)
     return []
 
 
@@ -310,7 +328,7 @@ def _final_test(plan: Plan, options: RunOptions, runner: Runner, store: Store, s
                 options.note(event.text)
             elif isinstance(event, TestScore):
                 store.record_test(TestEvaluation(number, event.loss, event.metric, event.weights))
-    except SpecError as error:  # the search is not lost with it
+    except (NoResources, SpecError) as error:  # the search is not lost with it
         options.note(f"the winner could not be scored on the test split: {error}")
 
 

@@ -27,6 +27,7 @@ _RUNNER = "a mapping such as {name: local}"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 10_000_000_000  # seconds: three centuries
 _SIZES = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
+_MOST_BYTES = 10**15  # no machine holds more
 
 
 def seconds(duration: object) -> float:
@@ -35,6 +36,7 @@ def seconds(duration: object) -> float:
     Raises:
         ValueError: it is no duration, is not above 0, or is longer than anybody waits.
     """
+    number: float
     if isinstance(duration, int | float) and not isinstance(duration, bool):
         number, unit = duration, "s"
     else:
@@ -51,12 +53,15 @@ def size(text: object) -> int:
     """Return the bytes of a size such as `4GB`, `1.5GiB` or `800MB`.
 
     Raises:
-        ValueError: it is no size, or 0.
+        ValueError: it is no size, is 0, or more than machines hold.
     """
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([MG]i?B)", str(text))
-    if not match or not float(match[1]):
+    if not match:
         raise ValueError("not a size")
-    return int(float(match[1]) * _SIZES[match[2]])
+    number = float(match[1]) * _SIZES[match[2]]
+    if not 1 <= number <= _MOST_BYTES:
+        raise ValueError("nothing, or more than machines hold")
+    return int(number)
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
@@ -119,7 +124,7 @@ class SearchKeys(Options):
     time_weight: float = Field(0.0, ge=0, lt=float("inf"), description="a number, 0 or more")
     trial_timeout: Duration | None = Field(None, description="a duration such as 10m or 1.5h")
     memory: Annotated[int, BeforeValidator(size)] | None = Field(
-        None, description="a size such as 4GB or 800MB"
+        None, description="a size such as 4GB or 800MB, of at most 1000000GB"
     )
     max_retries: int = Field(1, ge=0, le=100, description="a whole number, 0 or more")
     max_failures: int = Field(

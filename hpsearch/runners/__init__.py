@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from hpsearch.registry import Registry
-from hpsearch.study.trial import FailureKind
 
-if TYPE_CHECKING:  # workers import this module, and do without what checks keys
+if TYPE_CHECKING:  # workers import this module, and do without
     from hpsearch.runners.options import RunnerOptions
+    from hpsearch.study.trial import FailureKind
 
 
 class WorkKey(NamedTuple):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import spawn
+from typing import Any, TypeVar
 
+from hpsearch.errors import HpsearchError, Problem, SpecError
 from hpsearch.registry import resolve
 from hpsearch.runners import SetUp, Work, WorkCrashed, WorkFinished
 from hpsearch.study.artefacts import Artefacts
@@ -17,6 +22,44 @@ _NO_MEMORY = (
     "out of memory",
     "failed to map segment",
 )
+
+T = TypeVar("T")
+
+
+@contextmanager
+def _caught() -> Iterator[list[Exception]]:
+    """Catch what is raised in here, and give it in a list."""
+    raised: list[Exception] = []
+    try:
+        yield raised
+    except Exception as error:
+        raised.append(error)
+
+
+def attempt(call: Callable[[], T]) -> T | HpsearchError:
+    """Return what a call gives that imports what a person has written, or what is wrong with it."""
+    with _caught() as raised:
+        return call()
+    (error,) = raised
+    if isinstance(error, HpsearchError):
+        return error
+    message = f"a worker cannot import what it is to call: {_last_line(error)}"
+    help = 'workers import the script again, but not what is under  if __name__ == "__main__":'
+    return SpecError(Problem("E020", message, help=help))
+
+
+def import_main(main: Mapping[str, object]) -> None:
+    """Import the main module of the coordinator, under another name, for what it defines.
+
+    Args:
+        main: keys of `multiprocessing.spawn.prepare`.
+    """
+    process: Any = multiprocessing.current_process()
+    process._inheriting = True  # by which multiprocessing knows that nothing may be started
+    try:
+        spawn.prepare(dict(main))
+    finally:
+        del process._inheriting
 
 
 def prepare(wanted: SetUp, done: SetUp) -> SetUp:
@@ -41,13 +84,11 @@ def events(
         memory: how many bytes this process may hold, for the message where they are too few.
     """
     start = time.perf_counter()
-    try:
+    with _caught() as raised:  # whatever a trial raises is its result
         set_up(work.set_up)
         yield from resolve(work.call)(work.argument, artefacts)
-    except Exception as error:  # whatever a trial raises is its result
-        yield crash(error, memory, time.perf_counter() - start)
-    else:
-        yield WorkFinished()
+    seconds = time.perf_counter() - start
+    yield crash(raised[0], memory, seconds) if raised else WorkFinished()
 
 
 def crash(error: Exception, memory: int | None, seconds: float) -> WorkCrashed:
@@ -56,5 +97,8 @@ def crash(error: Exception, memory: int | None, seconds: float) -> WorkCrashed:
     if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
         most = "there is" if memory is None else f"the {memory / 1e9:g} GB that a worker may hold"
         return WorkCrashed("memory", f"it takes more than {most}", trace, seconds)
-    last = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
-    return WorkCrashed("error", last, trace, seconds)
+    return WorkCrashed("error", _last_line(error), trace, seconds)
+
+
+def _last_line(error: Exception) -> str:
+    return traceback.format_exception_only(error)[-1].strip().splitlines()[0]

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 import resource
 import signal
+import socket
+import struct
+import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
+from hpsearch.errors import MAKE_DO, NoResources, Problem, SpecError
 from hpsearch.runners import (
     Resources,
     Runner,
@@ -34,11 +33,15 @@ from hpsearch.runners import (
     WorkStarted,
 )
 from hpsearch.runners.options import RunnerOptions
-from hpsearch.runners.worker import ASKED_TO_END, serve
+from hpsearch.runners.processes import ForkServer, Process, undisturbed
+from hpsearch.runners.worker import Beginning
 from hpsearch.study.artefacts import Artefacts
 
 _TO_BEGIN = 60.0  # seconds to start and to read the data, where a trial's time is limited
 _GROWTH = 2**29  # bytes by which a worker may grow after its first work: more is a leak
+_STARTS = 3  # in a row that may fail
+_LAST_WORD = 1.0  # seconds in which the server says with which code a worker has ended
+_SILENCE = 60  # seconds in which a worker must take, or give, the next part of a message
 
 
 class LocalOptions(RunnerOptions):
@@ -56,7 +59,7 @@ class Worker:
     `size` is how many bytes it had in memory after its first work.
     """
 
-    process: BaseProcess
+    process: Process
     pipe: Connection
     busy: Work | None = None
     deadline: float = math.inf
@@ -72,17 +75,14 @@ class Worker:
         self.size = size if self.size is None else self.size
         return size - self.size > _GROWTH
 
-    def kill(self) -> None:
-        """End it, and whatever it has started."""
-        assert self.process.pid
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # it leads no group yet, or all of it is gone
-            self.process.kill()
+    def close(self) -> None:
+        """Forget a worker whose process was killed."""
+        self.pipe.close()
+        self.process.close()
 
 
 class Local:
-    """Long-lived processes that start with the first work.
+    """Long-lived processes, each of which starts when there is work for it.
 
     Each may hold `resources.memory` bytes of data at most; None lets it have as many as there are.
     """
@@ -90,14 +90,17 @@ class Local:
     def __init__(self, resources: Resources, artefacts: Artefacts) -> None:
         self._resources = resources
         self._artefacts = artefacts
-        self._context: BaseContext | None = None
+        self._server: ForkServer | None = None
         self._queue: deque[Work] = deque()
         self._workers: list[Worker] = []
+        self._failed = 0  # starts in a row
+        self._why = ""
 
     def __enter__(self) -> Self:
-        # the write end lives in this process alone: when it closes, for whatever reason, workers
-        # end
-        self._watched, self._alive = multiprocessing.Pipe(duplex=False)
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            message = "the script starts a search again in each worker, which imports it"
+            help = 'what is to run once stands under  if __name__ == "__main__":'
+            raise SpecError(Problem("E020", message, help=help))
         return self
 
     def __exit__(
@@ -108,53 +111,27 @@ class Local:
     ) -> None:
         self._queue.clear()
         for worker in self._workers:
-            worker.kill()
+            worker.process.kill()
+        if self._server:
+            self._server.wake()  # who is stopped tells of no end
+            for worker in self._workers:
+                if worker.process.pid is not None:
+                    worker.process.join()
+            self._server.close()
         for worker in self._workers:
-            worker.process.join()
-            worker.pipe.close()
+            worker.close()
         self._workers.clear()
-        self._alive.close()
-        self._watched.close()
 
     def submit(self, work: Work) -> None:
-        """Queue a piece of work; it begins as soon as a worker is free."""
-        if self._context is None:
-            self._context = _context(work.set_up.preload)
+        """Queue a piece of work; it begins as soon as a worker is free.
+
+        Raises:
+            NoResources: the system lets none be started.
+        """
+        if self._server is None:
+            self._server = ForkServer(work.set_up.preload)
         self._queue.append(work)
         self._dispatch()
-
-    def _start(self) -> Worker:
-        here, there = multiprocessing.Pipe()
-        given = (there, self._watched, self._artefacts, self._resources.memory)
-        process: Any = self._context.Process(  # type: ignore[union-attr]
-            target=serve, args=given, daemon=True
-        )
-        process.start()
-        there.close()
-        return Worker(process, here)
-
-    def _dispatch(self) -> None:
-        while self._queue and len(self._workers) < self._resources.workers:
-            with _undisturbed():  # a process that is in no list would not be ended
-                self._workers.append(self._start())
-        for position, worker in enumerate(self._workers):
-            if self._queue and worker.busy is None:
-                try:
-                    worker.pipe.send(self._queue[0])
-                except OSError:  # it died while it had nothing to do
-                    worker = self._replace(position)
-                    worker.pipe.send(self._queue[0])
-                worker.busy = self._queue.popleft()
-                worker.deadline = time.monotonic() + _TO_BEGIN + worker.busy.seconds
-
-    def _replace(self, position: int) -> Worker:
-        worker = self._workers[position]
-        worker.kill()  # it may be dead already, and what it has started alive
-        worker.process.join()
-        worker.pipe.close()
-        with _undisturbed():
-            self._workers[position] = self._start()
-        return self._workers[position]
 
     def withdraw(self) -> Sequence[WorkKey]:
         """Empty the queue; return the keys of the work that is running."""
@@ -162,44 +139,138 @@ class Local:
         return [worker.busy.key for worker in self._workers if worker.busy]
 
     def wait(self, seconds: float) -> Sequence[tuple[WorkKey, object]]:
-        """Return events of the running work, those of each worker in the order that it gave."""
+        """Return events of the running work, those of each worker in the order that it gave.
+
+        Raises:
+            NoResources: the system lets none be started.
+        """
+        if self._server and any(worker.process.pid is None for worker in self._workers):
+            self._server.wake()  # somebody may have stopped it
         busy = [worker for worker in self._workers if worker.busy]
         first = min((worker.deadline for worker in busy), default=math.inf)
         seconds = max(0.0, min(seconds, first - time.monotonic()))
-        ends = [end for one in self._workers for end in (one.pipe, one.process.sentinel)]
+        ends = [end for one in self._workers for end in (one.pipe, one.process.status)]
         ready = wait(ends, seconds)
         found: list[tuple[WorkKey, object]] = []
-        for position, worker in enumerate(self._workers):
-            alive, given = worker.process.sentinel not in ready, worker.busy
-            found += _received(worker)
-            ended = None
-            if worker.busy and not alive:
-                ended = _death(worker.process)
-            elif worker.busy and worker.is_late():
-                message = f"it took longer than {worker.busy.seconds:g} s"
-                ended = WorkCrashed("timeout", message, seconds=worker.busy.seconds)
-            if worker.busy and ended:
-                found.append((worker.busy.key, ended))
-            if ended or not alive or (given and not worker.busy and worker.has_grown()):
-                self._replace(position)
-        self._dispatch()
+        for worker in [*self._workers]:
+            process, given = worker.process, worker.busy
+            if process.status in ready and process.look():
+                self._failed = 0
+            if worker.pipe in ready or process.ended:
+                found += self._received(worker)
+            if process.ended or worker.is_late():
+                found += self._ended(worker)
+                self._remove(worker)
+            elif given and not worker.busy and worker.has_grown():
+                self._remove(worker)
+        try:
+            self._dispatch()
+        except NoResources:
+            if not found:  # else it is said the next time, after these were written down
+                raise
         return found
 
-
-def _received(worker: Worker) -> list[tuple[WorkKey, object]]:
-    found: list[tuple[WorkKey, object]] = []
-    try:
-        while worker.busy and worker.pipe.poll():
-            event = worker.pipe.recv()
-            if isinstance(event, WorkStarted):
-                worker.deadline = time.monotonic() + worker.busy.seconds
+    def _dispatch(self) -> None:
+        while self._queue and (worker := self._free()):
+            try:
+                worker.pipe.send(self._queue[0])
+            except OSError:  # it died while it had nothing to do
+                self._remove(worker)
                 continue
-            found.append((worker.busy.key, event))
-            if isinstance(event, WorkFinished | WorkCrashed):
-                worker.busy = None
-    except (EOFError, OSError):  # it died between two messages; the sentinel tells
-        pass
-    return found
+            worker.busy = self._queue.popleft()
+            worker.deadline = time.monotonic() + _TO_BEGIN + worker.busy.seconds
+
+    def _free(self) -> Worker | None:
+        """Return a worker that has nothing to do, a new one where there may be more of them."""
+        for worker in self._workers:
+            if worker.busy is None:
+                return worker
+        if len(self._workers) == self._resources.workers:
+            return None
+        with undisturbed():  # a process that is in no list would not be ended
+            worker = self._start()
+            self._workers.append(worker)
+        return worker
+
+    def _start(self) -> Worker:
+        """Begin to start a worker; whether that succeeds, its status will say.
+
+        Raises:
+            NoResources: too many starts have failed, or the system has no more files.
+        """
+        assert self._server
+        if self._failed >= _STARTS:
+            raise _no_worker(self._why)
+        try:
+            here, there = socket.socketpair()
+            with here, there:
+                for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                    here.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", _SILENCE, 0))
+                process = self._server.fork(there.fileno())
+                pipe = Connection(here.detach())
+        except OSError as error:
+            raise _no_worker(error.strerror) from error
+        try:
+            pipe.send(Beginning(_main(), self._artefacts, self._resources.memory))
+        except OSError:  # the server has died with the request, as the status will say
+            pass
+        return Worker(process, pipe)
+
+    def _received(self, worker: Worker) -> Iterator[tuple[WorkKey, object]]:
+        """Give what a worker has said; where that breaks off, the worker is seen to its end."""
+        try:
+            while worker.pipe.poll():
+                event = worker.pipe.recv()
+                if isinstance(event, WorkStarted) and worker.busy:
+                    worker.deadline = time.monotonic() + worker.busy.seconds
+                elif worker.busy:
+                    yield worker.busy.key, event
+                if isinstance(event, WorkFinished | WorkCrashed):
+                    worker.busy = None
+        except (EOFError, OSError):  # it is dead, or hangs in the middle of a message
+            assert self._server
+            self._server.wake()  # who is stopped tells of no end
+            worker.process.join(_LAST_WORD)
+            worker.process.ended = True
+
+    def _ended(self, worker: Worker) -> Iterator[tuple[WorkKey, object]]:
+        """Give what becomes of the work of a worker that has ended, or is late."""
+        if worker.busy is None:
+            return
+        if not worker.process.ended:
+            message = f"it took longer than {worker.busy.seconds:g} s"
+            yield (
+                worker.busy.key,
+                WorkCrashed("timeout", message, seconds=worker.busy.seconds),
+            )
+        elif worker.process.pid is None:
+            self._queue.appendleft(worker.busy)  # it has not begun
+        else:
+            yield worker.busy.key, WorkCrashed("killed", _death(worker.process.code))
+
+    def _remove(self, worker: Worker) -> None:
+        """End a worker, of which nothing is expected any more."""
+        worker.process.kill()  # it may be dead already, and what it has started alive
+        if not worker.process.ended and self._server:
+            self._server.wake()
+            worker.process.join()
+        worker.close()
+        self._workers.remove(worker)
+        if worker.process.pid is None and self._server:
+            self._failed += 1
+            code = self._server.code()
+            self._why = worker.process.refused or "what forks them takes no requests"
+            if code is not None:
+                self._why = f"what forks them has died: {_death(code)}"
+
+
+def _main() -> Mapping[str, object]:
+    """Return what names the main module, by keys of `multiprocessing.spawn.prepare`."""
+    main = sys.modules["__main__"]
+    name = getattr(getattr(main, "__spec__", None), "name", None)
+    path = getattr(main, "__file__", None)
+    named = {"init_main_from_name": name} if name else {"init_main_from_path": path}
+    return {"sys_argv": sys.argv, **(named if name or path else {})}
 
 
 def _resident(pid: int | None) -> int:
@@ -210,39 +281,22 @@ def _resident(pid: int | None) -> int:
         return 0
 
 
-def _context(preload: Sequence[str]) -> BaseContext:
-    """Return how processes are started: each begins with what is preloaded, in 0.1 s.
-
-    A plain fork would not do, since the threads of this process would not be in the new one.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hpsearch.runners.parent_watch", *preload])
-    resource_tracker.ensure_running()  # its start would let the signals through again
-    with _undisturbed():
-        forkserver.ensure_running()  # the imports go on while this process does something else
-    return context
+def _death(code: int | None) -> str:
+    """Return in words with which code a process has ended."""
+    if code is None:
+        return "its process is gone"
+    if code >= 0:
+        return f"its process ended with code {code}"
+    suspicion = " (out of memory?)" if code == -signal.SIGKILL else ""
+    return _signal_name(-code) + suspicion
 
 
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Start processes that never see the signals which ask the coordinator to end.
-
-    They do not see them while they import either, nor when a whole group of processes is asked
-    (Ctrl-C, timeout, a batch system). In this process the signals arrive afterwards.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKED_TO_END)
+def _signal_name(number: int) -> str:
     try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return signal.Signals(number).name
+    except ValueError:  # one of those that have no names
+        return f"signal {number}"
 
 
-def _death(process: BaseProcess) -> WorkCrashed:
-    process.join()
-    code = process.exitcode or 0
-    if code < 0:
-        suspicion = " (out of memory?)" if code == -signal.SIGKILL else ""
-        return WorkCrashed("killed", signal.Signals(-code).name + suspicion)
-    return WorkCrashed("killed", f"its process ended with code {code}")
+def _no_worker(why: str | None) -> NoResources:
+    return NoResources(Problem("E171", f"no worker can be started: {why}", help=MAKE_DO))

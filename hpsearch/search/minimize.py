@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TextIO, cast
 
@@ -34,6 +33,7 @@ from hpsearch.search.plan import Plan
 from hpsearch.space.space import Params
 from hpsearch.strategies import Limit, ranked
 from hpsearch.study.artefacts import FOLDER, Artefacts
+from hpsearch.study.files import temporary_folder
 from hpsearch.study.folder import FILE
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta, check_semantics
@@ -154,7 +154,7 @@ def minimize(
     limit = None if time is None else Limit(time)
     planned = plan.search(budget, limit, by_clock=False)
     with ExitStack() as stack:
-        folder = Path(study) if study else Path(stack.enter_context(TemporaryDirectory()))
+        folder = Path(study) if study else stack.enter_context(temporary_folder())
         journal: Journal = Memory()
         if study:
             config = _config(parameters, constraints, {**search, "wave": planned.wave})

@@ -10,9 +10,10 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from hpsearch.errors import CannotWrite, DiskFull, HpsearchError, Problem
@@ -146,6 +147,22 @@ def _is(path: Path, kind: Callable[[int], bool]) -> bool:
         return kind(path.lstat().st_mode)
     except OSError:
         return False
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder that is gone afterwards.
+
+    Raises:
+        CannotWrite: there is no place for it.
+    """
+    try:
+        folder = TemporaryDirectory(prefix="hpsearch-", ignore_cleanup_errors=True)
+    except OSError as error:
+        message = f"no folder for temporary files can be written: {error.strerror}"
+        raise CannotWrite(Problem("E173", message, help="TMPDIR names one")) from error
+    with folder as name:
+        yield Path(name)
 
 
 def settle(folder: Path) -> None:

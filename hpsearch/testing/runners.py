@@ -499,6 +499,7 @@ _FAULTS: Mapping[str, Promise] = {
     "SystemExit": partial(_death, "quit_politely", 4, "its process ended with code 4", [1]),
     "SIGKILL": partial(_death, "die", signal.SIGKILL, _OUT_OF_MEMORY, [1]),
     "SIGSEGV": partial(_death, "die", signal.SIGSEGV, "SIGSEGV", [1]),
+    "signal 40": partial(_death, "die", 40, "signal 40", [1]),
     "unspeakable": what_cannot_be_sent_is_an_event,
     "death while idle": a_worker_that_died_while_it_had_nothing_to_do_is_replaced,
     **{

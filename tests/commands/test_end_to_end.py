@@ -308,6 +308,12 @@ class TestExitCodes:
             (("random", "--set", "lr"), 2, "KEY=VALUE"),
             (("random", "--set", "lr=fast"), 2, "--set lr=fast"),
             (("random", "--device", "cuda:7", "--smoke"), 2, "cuda:7"),
+            (("random", "--device", "tpu"), 2, "auto, cpu, cuda or cuda:i"),
+            (("diagnose", "--device", "cuda:-1"), 2, "auto, cpu, cuda or cuda:i"),
+            (("bayes", "--memory", "99999999999999999GB"), 2, "at most 1000000GB"),
+            (("bayes", "--memory", f"{10**400}GB"), 2, "at most 1000000GB"),
+            (("bayes", "--memory", "0.0000001MB"), 2, "a size such as 4GB"),
+            (("bayes", "--set", f"search.time={10**400}"), 2, "not a duration"),
             (("random", "--set", "data.source=digitz"), 2, "digits"),
             (("random", "--set", "search.metric=r2", "--smoke"), 2, "r2"),
             (

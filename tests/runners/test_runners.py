@@ -26,6 +26,7 @@ from hpsearch.testing.runners import (
     process_checks,
     runner_of,
 )
+from tests.helpers.processes import descendants
 
 ROOT = Path(__file__).parents[2]
 _IN_PROCESSES = [name for name in RUNNERS if name != "inline"]
@@ -71,7 +72,7 @@ def test_faults(check: Check[Build]) -> None:
 
 def test_a_worker_imports_nothing_that_only_a_coordinator_needs() -> None:
     """Each worker pays for what it imports, and a search of a few seconds would feel it."""
-    worker = "hpsearch.runners.worker, hpsearch.runners.parent_watch, hpsearch.objectives.training"
+    worker = "hpsearch.runners.worker, hpsearch.runners.fork_server, hpsearch.objectives.training"
     code = f"import sys, {worker}; print(*sys.modules)"
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -92,20 +93,6 @@ class TestInline:
     def test_work_is_done_in_this_process_whatever_the_resources_are(self, tmp_path: Path) -> None:
         with runner_of(builder("inline"), tmp_path, workers=4, memory=1) as runner:
             assert events_of(runner, job(0, "process", 0.0))[0] == os.getpid()
-
-
-def descendants(pid: int) -> set[int]:
-    """Return all processes below this one."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
 
 
 @pytest.fixture(params=_IN_PROCESSES)
@@ -167,8 +154,7 @@ def test_nor_does_one_that_is_still_importing(
     coordinate: Callable[..., subprocess.Popen[str]],
 ) -> None:
     process = coordinate("process", 600)
-    # Python's tracker of resources, and the server that workers come from
-    while len(descendants(process.pid)) < 2:
+    while not descendants(process.pid):  # the server that workers come from
         time.sleep(0.01)
     left = descendants(process.pid)
     time.sleep(0.2)  # to import what workers begin with takes the server seconds
@@ -205,7 +191,7 @@ def test_the_signals_do_not_reach_workers_that_are_still_starting(
     (tmp_path / "go").touch()
     for _ in range(10):
         time.sleep(0.15)
-        if len(descendants(process.pid)) >= 2:  # the server of the workers has begun to import
+        if descendants(process.pid):  # the server of the workers has begun to import
             os.killpg(process.pid, signal.SIGINT)
     lines = [line(process) for _ in range(7)]
     assert lines[-1] == "over"
