@@ -18,6 +18,7 @@ from hpsearch.commands.page import writable, write
 from hpsearch.commands.search import find_config, run_options
 from hpsearch.commands.session import (
     RunOptions,
+    announce,
     ask_for_device,
     chosen_device,
     collect,
@@ -165,6 +166,7 @@ def _diagnosed(
     threads = options.resources.threads
     for _, one in named:
         Networks(one).on(data, "", device, threads)  # refuses data that does not suit the model
+    announce(data, options)
     data, digest = stored_data(data, artefacts)
     settings = [_point(one) for _, one in named]
     probes: dict[int, list[Probe]] = {}

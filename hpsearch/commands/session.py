@@ -16,6 +16,7 @@ from typing import Any
 from hpsearch.commands import console
 from hpsearch.config.schema import RunnerKeys
 from hpsearch.data import Dataset
+from hpsearch.data.notes import summary
 from hpsearch.data.stored import mapped, write
 from hpsearch.errors import (
     EXIT_CRASHING,
@@ -160,6 +161,13 @@ def stored_data(data: Dataset, artefacts: Artefacts) -> tuple[Dataset, str]:
     """Keep the data for workers to map; return it as it is mapped, and its digest."""
     digest = artefacts.fill(partial(write, data))
     return mapped(artefacts.path(digest)), digest
+
+
+def announce(data: Dataset, options: RunOptions) -> None:
+    """Say what the data are, and what is doubtful about them, before anything is trained."""
+    options.note(summary(data))
+    for note in data.notes:
+        options.note(f"note: {note}")
 
 
 def plan_of(strategy: str, networks: Networks) -> Plan:

@@ -19,6 +19,7 @@ Split = Literal["train", "validation", "test"]
 
 _FIRST = Stream()
 _GATHERED = 2**20  # how many numbers of inputs are brought into an epoch's order at once
+_SCALED = 4096  # rows that are in memory as float64 at the same time
 # how many numbers the widest layer of all members may give at once: 16 MiB of float32
 _EVALUATED = 2**22
 
@@ -46,7 +47,8 @@ class Feed:
     """One split data set on a device.
 
     Images that are kept as bytes stay bytes, and are scaled on their way into a batch. Other inputs
-    are kept scaled, once for each fold: a row of the feed is then `fold * rows + row`.
+    are scaled in float64 and kept, once for each fold: a row of the feed is then
+    `fold * rows + row`.
 
     Attributes:
         like: an empty tensor of the dtype and device of all computations.
@@ -59,21 +61,29 @@ class Feed:
         self.like = torch.empty(0, device=device, dtype=dtype)
         self.classifies = data.task == "classification"
         self.n_train = min(len(fold.train) for fold in data.folds)
-        self._center = torch.stack(
-            [torch.from_numpy(fold.center).to(self.like) for fold in data.folds]
-        )
-        self._factor = 1.0 / torch.stack(
-            [torch.from_numpy(fold.scale).to(self.like) for fold in data.folds]
-        )
         inputs, targets = (torch.from_numpy(a).to(device) for a in (data.inputs, data.targets))
+        center, scale = (
+            torch.from_numpy(np.stack(parts)).to(device)
+            for parts in zip(*((fold.center, fold.scale) for fold in data.folds), strict=True)
+        )
         self._bytes = inputs.dtype == torch.uint8
+        self._center, self._factor = center.to(self.like), 1.0 / scale.to(self.like)
         if not self._bytes:
-            scaled = [self._scaled(inputs, fold) for fold in range(len(data.folds))]
-            inputs = torch.cat(scaled) if len(scaled) > 1 else scaled[0]
-            targets = targets.repeat(len(scaled))
+            targets = targets.repeat(len(data.folds))
+            inputs = self._scaled_exactly(inputs, center, scale)
         self._inputs = inputs
         self._targets = targets if self.classifies else targets.to(self.like)
         self._minus = self.like.new_full((1, 1, 1), -1.0)
+
+    def _scaled_exactly(self, x: Tensor, center: Tensor, scale: Tensor) -> Tensor:
+        """Return inputs scaled in float64 for each fold, one fold after the other."""
+        scaled = self.like.new_empty((len(center) * len(x), *x.shape[1:]))
+        for fold in range(len(center)):
+            for begin in range(0, len(x), _SCALED):
+                part = x[begin : begin + _SCALED].double()
+                at = fold * len(x) + begin
+                scaled[at : at + len(part)] = (part - center[fold]) / scale[fold]
+        return scaled
 
     def _scaled(self, x: Tensor, fold: int | Tensor) -> Tensor:
         return (x.to(self.like) - self._center[fold]) * self._factor[fold]

@@ -251,6 +251,7 @@ class Networks:
                 "inputs": list(data.shape),
                 "outputs": data.outputs,
                 "digest": data.digest,
+                "notes": list(data.notes),
             },
         )
 
