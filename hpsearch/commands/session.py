@@ -251,7 +251,8 @@ def _traceback(event: object) -> str:
 def _subject(plan: Plan, meta: StudyMeta) -> Subject:
     title = f"{meta.name}: {plan.strategy}, seed {meta.seed}"
     total = plan.total(meta.budget)
-    return Subject(title, total, meta.metric, plan.objective.epochs, whole=plan.epochs)
+    epochs, whole = plan.objective.epochs, plan.epochs
+    return Subject(title, total, meta.metric, epochs, whole, meta.minimized)
 
 
 def _exit(study: StudyRecord, stop: Stop, epochs: int) -> int:

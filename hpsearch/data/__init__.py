@@ -231,7 +231,7 @@ class Dataset:
 
 
 class Baseline(NamedTuple):
-    """How good predictions are that ignore the inputs; `metric` is the accuracy, or R2."""
+    """How good predictions are that ignore the inputs; `metric` is the accuracy, or `r2`."""
 
     loss: float
     metric: float
@@ -247,7 +247,7 @@ def constant(dataset: Dataset, fitted: Ints, judged: Ints) -> Baseline:
     """Judge on some rows the constant prediction that was fitted on others.
 
     It predicts the frequencies of the classes, or the mean. The loss is the cross-entropy in nats,
-    or the mean squared error in standardised units. R2 is 0 where all judged targets are equal.
+    or the mean squared error in standardised units.
     """
     known, seen = dataset.targets[fitted], dataset.targets[judged]
     if dataset.task == "classification":
@@ -257,8 +257,20 @@ def constant(dataset: Dataset, fitted: Ints, judged: Ints) -> Baseline:
             float((seen == shares.argmax()).mean()),
         )
     error = ((seen - known.mean(dtype=np.float64)) ** 2).mean()
-    variance = seen.var(dtype=np.float64)
-    return Baseline(float(error), float(1 - error / variance) if variance else 0.0)
+    return Baseline(float(error), r2(float(error), variance(seen)))
+
+
+def r2(error: float, variance: float) -> float:
+    """Return which share of the variance of targets a mean squared error explains.
+
+    It is NaN, not defined, where the targets do not vary, as those of a single row.
+    """
+    return 1.0 - error / variance if variance else math.nan
+
+
+def variance(targets: Ints | Floats) -> float:
+    """Return the variance of some rows' targets, which is exactly 0 where all are equal."""
+    return float(targets.var(dtype=np.float64)) if (targets != targets[0]).any() else 0.0
 
 
 LOADERS: Registry[Loader] = Registry(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hpsearch.data import Dataset
+from hpsearch.data import Dataset, variance
 from hpsearch.data.scale import varies
 
 _FEW_ROWS = 20  # that validate
@@ -71,6 +71,9 @@ def doubts(data: Dataset) -> Iterator[str]:
         ]
         if few:
             yield f"few rows of a class to validate ({_listed(few)}): how it is told is chance"
+    of_one = any(not variance(data.targets[fold.validation]) for fold in data.folds)
+    if data.task == "regression" and of_one:
+        yield "all rows that validate have one target, so that r2 is not defined"
     if len(data.shape) == 1:
         yield from _only_elsewhere(data)
 

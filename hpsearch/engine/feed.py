@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpsearch.data import Dataset, Ints
+from hpsearch.data import Dataset, Ints, r2, variance
 from hpsearch.engine.draws import generator
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.members import Stream
@@ -37,7 +37,7 @@ class Answers(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """The mean loss of each member on a split, and its metric: the accuracy, or R2."""
+    """The mean loss of each member on a split, and its metric: the accuracy, or `r2`."""
 
     losses: list[float]
     metrics: list[float]
@@ -73,6 +73,7 @@ class Feed:
             inputs = self._scaled_exactly(inputs, center, scale)
         self._inputs = inputs
         self._targets = targets if self.classifies else targets.to(self.like)
+        self._variances: dict[tuple[Split, int], float] = {}
         self._minus = self.like.new_full((1, 1, 1), -1.0)
 
     def _scaled_exactly(self, x: Tensor, center: Tensor, scale: Tensor) -> Tensor:
@@ -207,11 +208,11 @@ class Feed:
                     classes = batch.outputs.contiguous().argmax(2)
                     right += ((classes == batch.targets) * batch.counts).sum(1)
                 total += batch.counts.sum(-1)
-            loss /= total
-            metric = (
-                right / total if self.classifies else 1.0 - loss / self._variance(stacked, name)
-            )
-        return Scores(loss.tolist(), metric.tolist())
+            losses = (loss / total).tolist()
+        if self.classifies:
+            return Scores(losses, (right / total).tolist())
+        spread = [self._variance(name, member.fold) for member in stacked.members]
+        return Scores(losses, [r2(*pair) for pair in zip(losses, spread, strict=True)])
 
     def spread_losses(self, stacked: StackedCohort, most: int) -> list[float]:
         """Return each member's mean loss, [K], on at most so many of its training rows.
@@ -262,12 +263,11 @@ class Feed:
         mine = self.data.folds[fold]
         return {"train": mine.train, "validation": mine.validation, "test": self.data.test}[name]
 
-    def _variance(self, stacked: StackedCohort, name: Split) -> Tensor:
-        """Return the variance of the targets of each member's rows, [K] or one for all."""
-        rows, counts = self._split_rows(name, [member.fold for member in stacked.members])
-        y, n = self._targets[rows].double(), counts.sum(-1, keepdim=True)
-        mean = (y * counts).sum(-1, keepdim=True) / n
-        return ((y - mean).square() * counts).sum(-1) / n.squeeze(-1)
+    def _variance(self, name: Split, fold: int) -> float:
+        """Return the variance of the targets of a split's rows."""
+        if (name, fold) not in self._variances:
+            self._variances[name, fold] = variance(self.data.targets[self._split(name, fold)])
+        return self._variances[name, fold]
 
 
 def _indices(targets: Tensor, outputs: Tensor) -> Tensor:

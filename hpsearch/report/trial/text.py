@@ -13,7 +13,7 @@ from hpsearch.report.trial.facts import facts
 from hpsearch.report.trial.view import SearchedSetting, TrialReport
 
 _DIGITS = 4
-_INDENT = 12
+_INDENT = 14
 _WIDEST, _HEIGHT = 100, 9  # of a curve: columns at most, and lines
 _GAUGE = 24  # columns of a range at most
 
