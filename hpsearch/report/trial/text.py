@@ -13,7 +13,7 @@ from hpsearch.report.trial.facts import facts
 from hpsearch.report.trial.view import SearchedSetting, TrialReport
 
 _DIGITS = 4
-_INDENT = 14
+_INDENT = 12
 _WIDEST, _HEIGHT = 100, 9  # of a curve: columns at most, and lines
 _GAUGE = 24  # columns of a range at most
 
@@ -21,7 +21,10 @@ _GAUGE = 24  # columns of a range at most
 def as_text(report: TrialReport, width: int) -> Text:
     """Return the facts, the settings and the learning curve, in lines of at most `width`."""
     style = "bold green" if report.row is report.board.winner else "bold"
-    words = [Text(folded(title, text, width, _INDENT)) for title, text in facts(report)]
+    words = [
+        Text(folded(title, text, width, max(_INDENT, len(title) + 1)))
+        for title, text in facts(report)
+    ]
     parts = [Text(report.title, style), Text("\n").join(words)]
     settings = [*_gauges(report.searched, width)]
     for title, some, dim in (("fixed", report.fixed, ""), ("defaults", report.defaults, "dim")):
