@@ -79,7 +79,9 @@ def is_number(text: str) -> bool:
 
 def numbers(texts: Sequence[str]) -> NDArray[np.float64]:
     """Return the number that each text is; NaN where it is none."""
-    if _PLAIN.fullmatch("".join(texts)):
+    # a long text may stand in many rows: all of them in one would take more than there is
+    short = max(map(len, texts), default=0) <= _LONGEST
+    if short and _PLAIN.fullmatch("".join(texts)):
         try:
             return np.array(texts, dtype=np.float64)
         except ValueError:
