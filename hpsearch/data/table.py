@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import re
 import reprlib
+from array import array
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -184,10 +185,10 @@ def _parse(
     inputs = [InputColumn(name) for name in columns.features]
     blocks: list[NDArray[np.float64]] = [np.empty((0, len(inputs)))]
     labels, parts = Texts(), Texts()
-    lines: list[int] = []
+    lines = array("q")
     while block := list(islice(reader, _BLOCK)):
         done = len(lines)
-        lines += [line for line, _ in block]
+        lines.extend(line for line, _ in block)
         cells = _columns(block, names, done, spec)
         labels.add(cells[columns.target])
         parts.add(cells[spec.column] if spec.column else ())

@@ -100,7 +100,7 @@ def _coded(raw: RawData, spec: DataSpec) -> tuple[list[str], Ints]:
     if len(written) == len(different):
         for text, number in written.items():
             if not values.is_whole(number):
-                raise SpecError(_fraction(raw, texts.index(text), text, spec))
+                raise SpecError(_no_class(raw, texts.index(text), number, spec))
             named[text] = str(int(number))
         different.sort(key=written.__getitem__)
     names = [*dict.fromkeys(named[text] for text in different)]
@@ -114,15 +114,18 @@ def _labels(raw: RawData, spec: DataSpec) -> NDArray[Any]:
     whole = values.whole(targets)
     if not whole.all():
         at = int(whole.argmin())
-        raise SpecError(_fraction(raw, at, f"{targets[at]:g}", spec))
+        raise SpecError(_no_class(raw, at, float(targets[at]), spec))
     return targets.astype(np.int64) if targets.dtype.kind == "f" else targets
 
 
-def _fraction(raw: RawData, row: int, label: str, spec: DataSpec) -> Problem:
-    """Return the problem with a class that is a fraction."""
-    at = values.row_at(row, raw.lines)
-    fault = f"classes are text or whole numbers, and target '{raw.target}', {at}, is {label}"
+def _no_class(raw: RawData, row: int, label: float, spec: DataSpec) -> Problem:
+    """Return the problem with a number that is no class: a fraction, or one that is not exact."""
+    target = f"target '{raw.target}', {values.row_at(row, raw.lines)}, is"
     place = spec.places.get("task")
+    if label.is_integer():
+        fault = f"{target} {label:.0f}, which float64 does not tell from its neighbours"
+        return Problem("E075", f"{raw.name}: {fault}", place, help="store it as an integer or text")
+    fault = f"classes are text or whole numbers, and {target} {label:g}"
     return Problem("E075", f"{raw.name}: {fault}", place, help="task: regression")
 
 

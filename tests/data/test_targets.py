@@ -60,6 +60,12 @@ BAD_TARGETS: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = 
         "E075",
         ["row 4, is 2.7", "task: regression"],
     ),
+    "inexact classes": (
+        {"y": 1357924680135792468.0 + 512.0 * Y},
+        {"task": "classification"},
+        "E075",
+        ["row 1, is 1357924680135792", "store it as an integer or text"],
+    ),
     "too many classes": (
         {"X": np.ones((2002, 1)), "y": np.arange(2002) // 2},
         {"task": "classification"},
