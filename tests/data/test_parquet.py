@@ -16,7 +16,7 @@ import pytest
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import SpecError
-from tests.helpers.sources import check_refused, refused
+from tests.helpers.sources import check_refused, lying_parquet, refused
 
 
 @pytest.fixture
@@ -111,34 +111,11 @@ def test_a_file_that_only_ends_in_parquet_is_refused(table: Callable[..., DataSp
     assert refused(table("x,y\n1,2\n", "t.parquet")).code == "E073"
 
 
-def varint(number: int, length: int = 0) -> bytes:
-    """Return a number as Thrift writes it, in so many bytes at least."""
-    left, found = number << 1, bytearray()
-    while left or not found or len(found) < length:
-        found.append(left & 127 | 128)
-        left >>= 7
-    found[-1] &= 127
-    return bytes(found)
-
-
 @pytest.mark.group("false numbers of rows")
 @pytest.mark.parametrize("lies", range(1, 8))
 def test_a_false_number_of_rows_unfolds_to_little(tmp_path: Path, lies: int) -> None:
     """Wherever the footer says how many rows there are, it may say something else."""
-    rows, path = 3_000_000, tmp_path / "t.parquet"
-    zeros = pa.array(np.zeros(rows, np.int8))
-    pq.write_table(
-        pa.table({"x": zeros, "y": zeros}), path, row_group_size=rows, write_statistics=False
-    )
-    data = path.read_bytes()
-    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
-    true, false = varint(rows), varint(10, len(varint(rows)))
-    begin, *parts = data[start:].split(true)
-    assert len(parts) >= 3
-    for place, part in enumerate(parts):
-        begin += (false if lies >> place & 1 else true) + part
-    path.write_bytes(data[:start] + begin)
-    pa.default_memory_pool().release_unused()
+    lying_parquet(tmp_path / "t.parquet", 3_000_000, lies)
     with pytest.raises(SpecError) as caught:
         prepare(DataSpec("t.parquet", "y", folder=tmp_path))
     assert caught.value.problems[0].code in ("E073", "E075")
