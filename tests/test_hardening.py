@@ -46,6 +46,7 @@ from hpsearch.study.history import History
 from hpsearch.study.store import StudyRecord
 from hpsearch.study.trial import Failed, Result, Trial
 from tests.helpers.histories import done, sampled
+from tests.helpers.sources import lying_parquet
 from tests.helpers.studies import META
 from tests.helpers.tally import Tallies, Tally
 
@@ -531,6 +532,7 @@ def bombs(folder: Path) -> dict[str, str | None]:
     pq.write_table(
         pa.table({"a": np.zeros(3_000_000), "y": np.zeros(3_000_000)}), folder / "zeros.parquet"
     )
+    lying_parquet(folder / "rows.parquet", 20_000_000, 1)
     lists = pa.array([[0.0] * 3_000_000])
     pq.write_table(pa.table({"a": lists, "y": [1]}), folder / "lists.parquet", compression="zstd")
     targets = dict.fromkeys((path.name for path in folder.iterdir()), "y")

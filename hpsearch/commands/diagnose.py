@@ -17,6 +17,7 @@ from hpsearch.commands.page import writable, write
 from hpsearch.commands.search import ConfigSource, find_config, run_options
 from hpsearch.commands.session import (
     RunOptions,
+    announce,
     ask_for_device,
     chosen_device,
     collect,
@@ -167,6 +168,7 @@ def _diagnosed(
     threads = options.resources.threads
     for _, one in named:
         Networks(one).on(data, None, device, threads)  # refuses data that does not suit the model
+    announce(data, options)
     settings = [_point(one) for _, one in named]
     probes: dict[int, list[Probe]] = {}
     with stored_data(data, artefacts) as (data, held):

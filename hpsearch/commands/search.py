@@ -16,6 +16,7 @@ from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, overrides
 from hpsearch.commands.inputs import read_input, read_stdin
 from hpsearch.commands.session import (
     RunOptions,
+    announce,
     ask_for_device,
     chosen_device,
     finish,
@@ -83,6 +84,7 @@ def search(strategy: str, **given: Any) -> int:
         plan = plan_of(strategy, networks)
         plan.search(budget)  # what does not go together is refused before anything is kept
         meta = _meta(study.name, plan, spec, source, said, budget, threads, device)
+        announce(data, options)
         with Store.create(study, meta) as store:
             _keep(study, source.text, strategy, said)
             with stored_data(data, artefacts) as (data, held):

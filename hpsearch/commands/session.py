@@ -14,6 +14,8 @@ from typing import Any
 from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.config.schema import RunnerKeys
+from hpsearch.data import Dataset
+from hpsearch.data.notes import summary
 from hpsearch.errors import (
     EXIT_CRASHING,
     EXIT_INTERRUPTED,
@@ -173,6 +175,13 @@ def collect(runner: Runner, work: Work, stop: Stop | None = None) -> list[Any]:
     return []
 
 
+def announce(data: Dataset, options: RunOptions) -> None:
+    """Say what the data are, and what is doubtful about them, before anything is trained."""
+    options.note(summary(data))
+    for note in data.notes:
+        options.note(f"note: {note}")
+
+
 def plan_of(strategy: str, networks: Networks) -> Plan:
     """Return the plan of a search over networks."""
     spec = networks.spec
@@ -261,7 +270,8 @@ def _traceback(event: object) -> str:
 def _subject(plan: Plan, meta: StudyMeta) -> Subject:
     title = f"{meta.name}: {plan.strategy}, seed {meta.seed}"
     total = plan.total(meta.budget)
-    return Subject(title, total, meta.metric, plan.objective.epochs, whole=plan.epochs)
+    epochs, whole = plan.objective.epochs, plan.epochs
+    return Subject(title, total, meta.metric, epochs, whole, meta.minimized)
 
 
 def _exit(study: StudyRecord, stop: Stop, epochs: int) -> int:

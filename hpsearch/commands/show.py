@@ -103,7 +103,7 @@ def _searched(study: StudyRecord, plan: Plan, folder: Path) -> surrogate_view.Su
     return surrogate_view.SurrogateView(
         study=meta.name,
         strategy=meta.strategy,
-        target="score" if meta.time_weight else "loss",
+        target="score" if meta.time_weight else meta.minimized,
         report=found,
         dropped=sum(result.paused for _, result in study.history.done),
         epoch=epoch,

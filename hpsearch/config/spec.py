@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,7 +204,16 @@ def _data(keys: DataKeys, folder: Path, rows: int | None, diagnostics: Diagnosti
         scale=keys.scale,
         folder=folder,
         rows=rows,
+        places=dict(_places(keys, diagnostics.document)),
     )
+
+
+def _places(keys: DataKeys, document: Document) -> Iterator[tuple[str, Place]]:
+    """Give the place of each key of `data:` that is written, those of `split:` among them."""
+    for name in keys.model_fields_set:
+        yield name, document.value_place(("data", name))
+    for name in keys.split.model_fields_set:
+        yield name, document.value_place(("data", "split", name))
 
 
 def _check_options(options: StrategyOptions, keys: ConfigFile, diagnostics: Diagnostics) -> None:

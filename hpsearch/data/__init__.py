@@ -34,18 +34,22 @@ is what it returns for a file of two rows:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.errors import Place
 from hpsearch.registry import Registry
 
 Task = Literal["classification", "regression"]
 InputScale = Literal["standard", "unit", "none"]
 Floats = NDArray[np.float32]
+Exact = NDArray[np.float64]
+Inputs = NDArray[np.uint8] | Floats | Exact
 Ints = NDArray[np.int64]
 
 SMALLEST_SHARE = 1e-6
@@ -72,6 +76,8 @@ class DataSpec:
         folder: the folder from which a relative path counts: the YAML file's own.
         rows: keep only so many rows of training and validation together, and at most so many of
             the test split (for smoke runs).
+        places: where in the YAML file the keys of this section stand, by their names; those that
+            are not written there are missing.
     """
 
     source: str
@@ -85,6 +91,7 @@ class DataSpec:
     scale: InputScale = "standard"
     folder: Path = Path()
     rows: int | None = None
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def path(self) -> Path:
@@ -101,12 +108,16 @@ class RawData:
     Attributes:
         name: what the data is called; `prepare` makes it fit for file names.
         inputs: numbers, (rows, features) or (rows, channels, height, width).
-        targets: numbers, booleans or text (dtype U), (rows,).
+        targets: numbers, booleans or text, (rows,). Text has the dtype U, or object, where a long
+            text among short ones takes no room in the others.
         columns: the names of the features; () where they have none.
         target: the name of the target, for messages.
         task: what the source itself knows of the task; None lets it be inferred.
         test: the source's own test file, if it has one.
         parts: (rows,) the text of `DataSpec.column`, if one was asked for.
+        lines: the line of the file on which each row ends, where it has lines.
+        notes: what the loader has decided by itself, such as which column it has left out, in words
+            that a person reads before the first trial.
     """
 
     name: str
@@ -116,7 +127,9 @@ class RawData:
     target: str = "target"
     task: Task | None = None
     test: RawData | None = None
-    parts: NDArray[np.str_] | None = None
+    parts: NDArray[Any] | None = None
+    lines: Sequence[int] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Loader(Protocol):
@@ -146,8 +159,8 @@ class Fold:
 
     train: Ints
     validation: Ints
-    center: Floats
-    scale: Floats
+    center: Exact
+    scale: Exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +182,8 @@ class Dataset:
     Attributes:
         name: at most 64 letters, digits, dots, dashes and underscores.
         task: classification or regression.
-        inputs: unscaled, (rows, features) in float32, or (rows, channels, height, width) in uint8
-            or float32.
+        inputs: unscaled and exact, (rows, features) or (rows, channels, height, width); float64,
+            float32 where the source's numbers are no wider, or uint8 for images of bytes.
         targets: (rows,) positions in `classes` (int64), or standardised numbers (float32).
         classes: the names of the classes in order; () for a regression.
         target_center: of a regression, `y * target_scale + target_center` is in the source's unit.
@@ -183,11 +196,12 @@ class Dataset:
         columns: the names of the features; () where they have none.
         digest: the sha256 of inputs, targets, their classes or unit, and the split.
         rule: how the rows were split.
+        notes: what makes results worth less than they look, in words.
     """
 
     name: str
     task: Task
-    inputs: NDArray[np.uint8] | Floats
+    inputs: Inputs
     targets: Ints | Floats
     classes: tuple[str, ...]
     target_center: float
@@ -198,6 +212,7 @@ class Dataset:
     columns: tuple[str, ...]
     digest: str
     rule: SplitRule = SplitRule()
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -216,7 +231,7 @@ class Dataset:
 
 
 class Baseline(NamedTuple):
-    """How good predictions are that ignore the inputs; `metric` is the accuracy, or R2."""
+    """How good predictions are that ignore the inputs; `metric` is the accuracy, or `r2`."""
 
     loss: float
     metric: float
@@ -232,7 +247,7 @@ def constant(dataset: Dataset, fitted: Ints, judged: Ints) -> Baseline:
     """Judge on some rows the constant prediction that was fitted on others.
 
     It predicts the frequencies of the classes, or the mean. The loss is the cross-entropy in nats,
-    or the mean squared error in standardised units. R2 is 0 where all judged targets are equal.
+    or the mean squared error in standardised units.
     """
     known, seen = dataset.targets[fitted], dataset.targets[judged]
     if dataset.task == "classification":
@@ -242,8 +257,20 @@ def constant(dataset: Dataset, fitted: Ints, judged: Ints) -> Baseline:
             float((seen == shares.argmax()).mean()),
         )
     error = ((seen - known.mean(dtype=np.float64)) ** 2).mean()
-    variance = seen.var(dtype=np.float64)
-    return Baseline(float(error), float(1 - error / variance) if variance else 0.0)
+    return Baseline(float(error), r2(float(error), variance(seen)))
+
+
+def r2(error: float, variance: float) -> float:
+    """Return which share of the variance of targets a mean squared error explains.
+
+    It is NaN, not defined, where the targets do not vary, as those of a single row.
+    """
+    return 1.0 - error / variance if variance else math.nan
+
+
+def variance(targets: Ints | Floats) -> float:
+    """Return the variance of some rows' targets, which is exactly 0 where all are equal."""
+    return float(targets.var(dtype=np.float64)) if (targets != targets[0]).any() else 0.0
 
 
 LOADERS: Registry[Loader] = Registry(

@@ -15,7 +15,7 @@ def load(spec: DataSpec) -> RawData:
     name = spec.source
     if name == "digits":
         digits = load_digits()
-        images = digits.images[:, None]
+        images = digits.images[:, None].astype(np.float32)  # whole numbers up to 16
         return RawData(name, images, digits.target, target="digit", task="classification")
     if name == "diabetes":
         # By default scikit-learn scales it by the mean and the standard deviation of all rows,

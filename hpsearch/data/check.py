@@ -2,52 +2,80 @@
 
 from __future__ import annotations
 
-from typing import Any
+import reprlib
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hpsearch.data import Floats, RawData
+from hpsearch.data import Exact, Floats, Inputs, RawData, values
 from hpsearch.errors import Problem, SpecError
 
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest number that is read, since networks compute in float32."""
+_LONGEST = 256  # characters of the name of a class
 
 
-def checked_inputs(raw: RawData) -> NDArray[np.uint8] | Floats:
-    """Return the inputs as the engine takes them: images of bytes as they are, else float32.
+def checked_inputs(raw: RawData) -> Inputs:
+    """Return the inputs as they are kept: images of bytes as they are, other numbers exactly.
+
+    They are float32 where that holds every number of their type, else float64.
 
     Raises:
-        SpecError: the shape is wrong, there are no rows or columns, or a number is NaN, infinite
-            or too large for float32.
+        SpecError: the shape is wrong, there are no rows or columns, or a number is missing,
+            infinite or too large for float32, in which networks compute.
     """
     inputs = raw.inputs
     _check_shape(raw)
     if inputs.ndim == 4 and inputs.dtype == np.uint8:
         return inputs
-    with np.errstate(over="ignore"):  # what overflows is found below
-        numbers = inputs.astype(np.float32)
-    finite = np.isfinite(numbers)
-    if not finite.all():
-        at = tuple(int(i) for i in np.unravel_index(finite.argmin(), finite.shape))
-        raise SpecError(_not_finite(raw, _column(raw, at), at[0], inputs[at]))
+    numbers: Floats | Exact = (
+        inputs.astype(np.float32, copy=False)
+        if np.can_cast(inputs.dtype, np.float32)
+        else inputs.astype(np.float64, copy=False)
+    )
+    fit = np.abs(numbers) <= LARGEST
+    if not fit.all():
+        at = tuple(int(i) for i in np.unravel_index(fit.argmin(), fit.shape))
+        raise SpecError(not_finite(raw, _column(raw, at), at[0], float(numbers[at])))
     return numbers
 
 
-def check_targets(raw: RawData) -> None:
-    """Refuse targets that no task can learn.
+def target_problem(raw: RawData) -> Problem | None:
+    """Return why no task could learn these targets, if so.
 
-    Raises:
-        SpecError: they are neither numbers nor text, or one is NaN, infinite or an empty text.
+    They are neither numbers nor text, one is missing, infinite or too large, or a text is too long
+    to be the name of a class.
     """
-    targets = raw.targets
-    if targets.dtype.kind not in "biufU":
+    targets, what = raw.targets, f"target '{raw.target}'"
+    if values.is_text(targets):
+        return _label_problem(raw, what)
+    if targets.dtype.kind not in "biuf":
         fault = f"{raw.name}: the targets are {targets.dtype}, neither numbers nor text"
-        raise SpecError(Problem("E075", fault))
-    text = targets.dtype.kind == "U"
-    fit = targets != "" if text else np.abs(targets) <= _LARGEST
-    if not fit.all():
-        at = int(fit.argmin())
-        raise SpecError(_not_finite(raw, f"target '{raw.target}'", at, targets[at]))
+        return Problem("E075", fault)
+    fit = np.abs(targets) <= LARGEST
+    if fit.all():
+        return None
+    at = int(fit.argmin())
+    return not_finite(raw, what, at, float(targets[at]))
+
+
+def _label_problem(raw: RawData, what: str) -> Problem | None:
+    """Return the problem with the first text that is no label, if there is one."""
+    texts = values.texts(raw.targets)
+    different = dict.fromkeys(texts)
+    for text in different:
+        if values.is_missing(text):
+            place = values.row_at(texts.index(text), raw.lines)
+            return values.missing(f"{raw.name}: {what}", place, text, is_target=True)
+        if len(text) > _LONGEST:
+            fault = f"text of {len(text):,} characters is no name of a class"
+            return _at(raw, what, texts.index(text), f"{fault} ({reprlib.repr(text)})", "E075")
+    infinite = [text for text in different if values.is_infinite(text)]
+    numbers = sum(map(values.is_number, different)) if infinite else 0
+    # among words `inf` may be the name of a class; among numbers it is what a computation left
+    if numbers and numbers + len(infinite) == len(different):
+        fault = f"'{infinite[0]}' is not a finite number"
+        return _at(raw, what, texts.index(infinite[0]), fault, help=values.advice(infinite[0]))
+    return None
 
 
 def _check_shape(raw: RawData) -> None:
@@ -75,13 +103,19 @@ def _column(raw: RawData, at: tuple[int, ...]) -> str:
     return f"column '{raw.columns[at[1]]}'" if raw.columns else f"column {at[1] + 1}"
 
 
-def _not_finite(raw: RawData, what: str, row: int, value: Any) -> Problem:
-    """Return the problem with a value that is missing, not finite or too large."""
-    if value == "":
-        fault = "the value is missing"
-    elif np.isfinite(value):
-        fault = f"{value:g} is too large, beyond {_LARGEST:.2g}"
+def not_finite(raw: RawData, what: str, row: int, found: float) -> Problem:
+    """Return the problem with a number that is missing, infinite or too large."""
+    if np.isnan(found):
+        return values.missing(f"{raw.name}: {what}", values.row_at(row, raw.lines))
+    if np.isinf(found):
+        fault = f"{found} is not a finite number"
     else:
-        fault = f"{value} is not a finite number"
-    help_ = "fill it in, or leave the row out"
-    return Problem("E074", f"{raw.name}: {what}, row {row + 1}: {fault}", help=help_)
+        fault = f"{found:g} is too large, beyond {LARGEST:.2g}"
+    return _at(raw, what, row, fault, help="put a smaller number there, or leave the row out")
+
+
+def _at(
+    raw: RawData, what: str, row: int, fault: str, code: str = "E074", help: str = ""
+) -> Problem:
+    place = values.row_at(row, raw.lines)
+    return Problem(code, f"{raw.name}: {what}, {place}: {fault}", help=help)

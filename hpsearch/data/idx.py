@@ -41,7 +41,7 @@ def load(spec: DataSpec) -> RawData:
     if own is None:
         fault = f"the folder '{spec.source}' has no IDX files to train on"
         help_ = "looked for *images*idx3* and *labels*idx1*, gzipped or not"
-        raise SpecError(Problem("E073", fault, help=help_))
+        raise SpecError(Problem("E073", fault, spec.places.get("source"), help=help_))
     return replace(own, name=spec.path.resolve().name, test=test)
 
 

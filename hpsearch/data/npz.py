@@ -18,6 +18,7 @@ from hpsearch.data.size import check_size
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import closest
 
+_KEYS = ("target", "column")  # of the section `data:`, which name arrays
 _INPUTS = ("X", "x", "inputs")
 _TARGETS = ("y", "targets", "target")
 # characters of a header, which is a Python expression: longer ones can nest so deeply that they
@@ -29,7 +30,8 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 def load(spec: DataSpec) -> RawData:
     """Return the arrays `X` and `y` (or `spec.target`), with `X_test` and `y_test` as test file.
 
-    Inputs are (rows, features), (rows, height, width) or (rows, channels, height, width).
+    Inputs are (rows, features), (rows, height, width), or (rows, channels, height, width) with the
+    channels there or last.
 
     Raises:
         SpecError: an array is missing, or the file is damaged or holds anything but numbers and
@@ -79,11 +81,13 @@ def _choose(names: Collection[str], wanted: Sequence[str], what: str, spec: Data
         if name in names:
             return name
     near = closest(wanted[0], names) if len(wanted) == 1 else None
+    place = next((spec.places.get(key) for key in _KEYS if getattr(spec, key) in wanted), None)
     raise SpecError(
         Problem(
             "E072",
             f"'{spec.source}' has no array '{' or '.join(wanted)}' for {what}",
-            hint=f"did you mean '{near}'?" if near else "",
+            place,
+            f"did you mean '{near}'?" if near else "",
             help=f"its arrays: {', '.join(sorted(names)) or 'none'}",
         )
     )

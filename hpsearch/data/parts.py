@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hpsearch.data import DataSpec, Ints, RawData
 from hpsearch.data.split import folded, set_aside, split, thinned
+from hpsearch.data.values import row_at, texts
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import closest
 
@@ -28,35 +31,59 @@ class Parts:
         return np.sort(np.concatenate(self.folds[0]))
 
 
-def divide(raw: RawData, groups: Ints, spec: DataSpec) -> Parts:
+def divide(raw: RawData, groups: Ints, classes: Sequence[str], spec: DataSpec) -> Parts:
     """Return the parts of the source's rows, those of its own test file counted after the others.
 
     Args:
         raw: the source.
         groups: the number of each row's class, from 0; zeros for a regression. They are longer than
             `raw.targets` where the source has a test file.
+        classes: the names of the classes; none for a regression.
         spec: how the rows are to be divided.
 
     Raises:
-        SpecError: the division is impossible or leaves a part too few rows (E076).
+        SpecError: the division is impossible or leaves a part too few rows (E076), or no training
+            row has a class that other rows have (E075).
     """
     own = len(raw.targets)
     has_test = own < len(groups)
     if has_test and spec.test is not None:
         fault = f"'{spec.source}' has a test file of its own, which is used"
-        raise SpecError(Problem("E076", fault, help="leave `test:` out"))
+        place = spec.places.get("test")
+        raise SpecError(Problem("E076", fault, place, help="leave `test:` out"))
+    trained = np.arange(own)  # of folds, some other one trains on each class
     if spec.folds is not None:
         parts = _in_folds(groups[:own], spec.folds, has_test, spec)
-    elif spec.column is not None:
-        parts = _fewer(_by_column(raw, spec), groups, spec)
     else:
-        parts = _fewer(_held_out(groups[:own], has_test, spec), groups, spec)
+        by_column = spec.column is not None
+        parts = _by_column(raw, spec) if by_column else _held_out(groups[:own], has_test, spec)
+        trained = parts.folds[0][0]
+        parts = _fewer(parts, groups, spec)
+    if classes:
+        _check_classes(raw, groups, classes, trained, spec)
     if not has_test:
         return parts
     test = np.arange(own, len(groups))
     if spec.rows is not None:
         test = thinned(test, groups, spec.rows, spec.split_seed)
     return replace(parts, test=test)
+
+
+def _check_classes(
+    raw: RawData, groups: Ints, classes: Sequence[str], trained: Ints, spec: DataSpec
+) -> None:
+    """Refuse a class that no training row has: nothing could be learned of it."""
+    known = np.isin(groups, groups[trained])
+    if known.all():
+        return
+    at = int(known.argmin())
+    label, own = classes[groups[at]], len(raw.targets)
+    part, row = (raw, at) if raw.test is None or at < own else (raw.test, at - own)
+    fault = f"target '{part.target}', {row_at(row, part.lines)}, is '{label}'"
+    fault += ", a class that no row has that trains"
+    help_ = "let some row of each class train, or leave the others of that class out"
+    place = spec.places.get("column")
+    raise SpecError(Problem("E075", f"{part.name}: {fault}", place, help=help_))
 
 
 def _in_folds(groups: Ints, folds: int, has_test: bool, spec: DataSpec) -> Parts:
@@ -66,16 +93,16 @@ def _in_folds(groups: Ints, folds: int, has_test: bool, spec: DataSpec) -> Parts
     if (share and test < 1) or len(groups) - test < 2 * kinds:
         sizes = f"{len(groups)} rows are too few for folds"
         sizes += f" and a test share of {share:g}" if share else ""
-        raise SpecError(Problem("E076", sizes, help="each class needs two rows outside the test"))
+        place, help_ = spec.places.get("split"), "each class needs two rows outside the test"
+        raise SpecError(Problem("E076", sizes, place, help=help_))
     pool, tested = set_aside(groups, test, spec.split_seed)
     if spec.rows is not None:
         pool, tested = (
             thinned(part, groups, spec.rows, spec.split_seed) for part in (pool, tested)
         )
     if len(pool) < folds:
-        raise SpecError(
-            Problem("E076", f"{len(pool)} rows are too few for {folds} folds: each needs one")
-        )
+        fault = f"{len(pool)} rows are too few for {folds} folds: each needs one"
+        raise SpecError(Problem("E076", fault, spec.places.get("folds")))
     return Parts(folded(pool, groups, folds, spec.split_seed), tested)
 
 
@@ -83,22 +110,30 @@ def _by_column(raw: RawData, spec: DataSpec) -> Parts:
     """Give each row the part that its column names."""
     if raw.parts is None:
         fault = f"'{spec.source}' has no columns, and so none that says how it is split"
-        raise SpecError(Problem("E076", fault, help="split: {validation: 0.2}"))
+        place = spec.places.get("column")
+        raise SpecError(Problem("E076", fault, place, help="split: {validation: 0.2}"))
     allowed = _PARTS[:2] if raw.test is not None else _PARTS
-    fit = np.isin(raw.parts, allowed)
-    if not fit.all():
-        at = int(fit.argmin())
-        found = str(raw.parts[at])
-        near = closest(found, allowed)
-        fault = f"column '{spec.column}', row {at + 1}, is '{found}'"
+    given = texts(raw.parts)
+    wrong = set(given) - {*allowed}
+    at = next((row for row, part in enumerate(given) if part in wrong), None)
+    if at is not None:
+        near = closest(given[at], allowed)
+        fault = f"column '{spec.column}', {row_at(at, raw.lines)}, is {reprlib.repr(given[at])}"
         hint = f"did you mean '{near}'?" if near else ""
         raise SpecError(
             Problem("E076", fault, hint=hint, help=f"a row belongs to: {', '.join(allowed)}")
         )
-    train, validation, test = (np.flatnonzero(raw.parts == part) for part in _PARTS)
+    train, validation, test = (
+        np.array([row for row, part in enumerate(given) if part == wanted], dtype=np.int64)
+        for wanted in _PARTS
+    )
     if not len(train) or not len(validation):
         lacking = "validation" if len(train) else "train"
-        raise SpecError(Problem("E076", f"column '{spec.column}' says '{lacking}' of no row"))
+        fault, place = (
+            f"column '{spec.column}' says '{lacking}' of no row",
+            spec.places.get("column"),
+        )
+        raise SpecError(Problem("E076", fault, place))
     return Parts([(train, validation)], test)
 
 
@@ -117,7 +152,7 @@ def _held_out(groups: Ints, has_test: bool, spec: DataSpec) -> Parts:
             f"{rows} rows give {train} for training, {validation} for validation, {test} for test"
         )
         help_ = f"training needs {least}, the others one where they are asked for"
-        raise SpecError(Problem("E076", sizes, help=help_))
+        raise SpecError(Problem("E076", sizes, spec.places.get("split"), help=help_))
     trained, judged, tested = split(groups, validation, test, spec.split_seed)
     return Parts([(trained, judged)], tested)
 

@@ -6,11 +6,12 @@ import re
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hpsearch.data import Dataset, DataSpec, Floats, Ints, RawData, SplitRule
-from hpsearch.data.check import check_targets, checked_inputs
+from hpsearch.data import Dataset, DataSpec, Exact, Floats, Inputs, Ints, RawData, SplitRule
+from hpsearch.data.check import checked_inputs, target_problem
 from hpsearch.data.digest import digest_of
+from hpsearch.data.images import channels_first
+from hpsearch.data.notes import doubts
 from hpsearch.data.parts import Parts, divide
 from hpsearch.data.scale import moments, scaled_fold
 from hpsearch.data.source import read_source
@@ -33,19 +34,19 @@ def prepare(spec: DataSpec) -> Dataset:
     >>> [len(rows) for rows in (wine.folds[0].train, wine.folds[0].validation, wine.test)]
     [106, 36, 36]
     """
-    raw = read_source(spec)
+    raw = channels_first(read_source(spec))
     inputs = _inputs(raw)
     task = task_of(raw, spec.task)
     targets: Ints | Floats
     if task == "classification":
-        targets, classes = class_numbers(raw)
-        parts = divide(raw, targets, spec)
+        targets, classes = class_numbers(raw, spec)
+        parts = divide(raw, targets, classes, spec)
         center, scale = 0.0, 1.0
     else:
-        values, classes = regression_values(raw), ()
-        parts = divide(raw, np.zeros(len(values), dtype=np.int64), spec)
+        values, classes = regression_values(raw, spec), ()
+        parts = divide(raw, np.zeros(len(values), dtype=np.int64), classes, spec)
         targets, center, scale = _standardised(values, _measured(parts))
-    return with_parts(
+    data = with_parts(
         Dataset(
             name=_file_name(raw.name),
             task=task,
@@ -63,6 +64,7 @@ def prepare(spec: DataSpec) -> Dataset:
         ),
         parts,
     )
+    return replace(data, notes=(*raw.notes, *doubts(data)))
 
 
 def with_parts(dataset: Dataset, parts: Parts) -> Dataset:
@@ -79,18 +81,23 @@ def with_parts(dataset: Dataset, parts: Parts) -> Dataset:
     return replace(divided, digest=digest_of(divided))
 
 
-def _inputs(raw: RawData) -> NDArray[np.uint8] | Floats:
-    """Return the checked inputs, those of the test file after the others."""
+def _inputs(raw: RawData) -> Inputs:
+    """Return the checked inputs, those of the test file after the others; check the targets, too.
+
+    Raises:
+        SpecError: one or the other cannot be used.
+    """
     inputs = checked_inputs(raw)
-    check_targets(raw)
+    if problem := target_problem(raw):
+        raise SpecError(problem)
     if raw.test is None:
         return inputs
-    more = checked_inputs(raw.test)
-    check_targets(raw.test)
+    more = _inputs(raw.test)
     if more.shape[1:] != inputs.shape[1:]:
         fault = f"a test input has shape {more.shape[1:]}, the others {inputs.shape[1:]}"
         raise SpecError(Problem("E073", f"{raw.name}: {fault}"))
-    return np.concatenate([inputs, more])
+    both: Inputs = np.concatenate([inputs, more])
+    return both
 
 
 def _measured(parts: Parts) -> Ints:
@@ -102,7 +109,7 @@ def _measured(parts: Parts) -> Ints:
     return parts.folds[0][0] if len(parts.folds) == 1 else parts.pool
 
 
-def _standardised(values: NDArray[np.float64], rows: Ints) -> tuple[Floats, float, float]:
+def _standardised(values: Exact, rows: Ints) -> tuple[Floats, float, float]:
     """Return the values less the mean of these rows, by their standard deviation; and both."""
     center, scale = (float(moment[0]) for moment in moments(values[:, None], rows))
     scale = scale or 1.0

@@ -1,4 +1,8 @@
-"""Scale inputs by the training rows alone: per column of a table, per channel of images."""
+"""Scale inputs by the training rows alone: per column of a table, per channel of images.
+
+All of it is in float64: a column of dates in seconds differs by little from row to row, and float32
+would hold none of that before it is centred.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.data import Floats, Fold, InputScale, Ints
+from hpsearch.data import Exact, Fold, InputScale, Ints
 
 _BLOCK = 4096  # rows that are in memory as float64 at the same time
 
@@ -18,7 +22,7 @@ def scaled_fold(inputs: NDArray[Any], train: Ints, validation: Ints, kind: Input
     return Fold(train, validation, *scaling(inputs, train, kind))
 
 
-def scaling(inputs: NDArray[Any], rows: Ints, kind: InputScale) -> tuple[Floats, Floats]:
+def scaling(inputs: NDArray[Any], rows: Ints, kind: InputScale) -> tuple[Exact, Exact]:
     """Return center and scale such that `(x - center) / scale` is a scaled input.
 
     Both have the shape (features,) or (channels, 1, 1). The kind `standard` takes the mean and the
@@ -40,8 +44,7 @@ def scaling(inputs: NDArray[Any], rows: Ints, kind: InputScale) -> tuple[Floats,
             for block in _blocks(inputs, rows)
         )
         scale = np.maximum.reduce(list(largest))
-    narrow = scale.astype(np.float32)
-    return center.astype(np.float32), np.where(narrow > 0, narrow, np.float32(1))
+    return center, np.where(scale > 0, scale, 1.0)
 
 
 def moments(inputs: NDArray[Any], rows: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -53,6 +56,14 @@ def moments(inputs: NDArray[Any], rows: Ints) -> tuple[NDArray[np.float64], NDAr
     mean = sum(_sum(block - first) for block in _blocks(inputs, rows)) / count
     variance = sum(_sum((block - first - mean) ** 2) for block in _blocks(inputs, rows)) / count
     return first + mean, np.sqrt(variance)
+
+
+def varies(inputs: NDArray[Any], rows: Ints, first: int) -> NDArray[np.bool_]:
+    """Return which columns of a table are other in some of these rows than in row `first`."""
+    found = np.zeros(inputs.shape[1], dtype=np.bool_)
+    for block in _blocks(inputs, rows):
+        found |= (block != inputs[first]).any(axis=0)
+    return found
 
 
 def _first(inputs: NDArray[Any], rows: Ints) -> NDArray[np.float64]:

@@ -32,7 +32,11 @@ def read_source(spec: DataSpec) -> RawData:
                 raise SpecError(Problem("E070", fault, help="try again when it is complete"))
     except OSError as error:
         raise SpecError(
-            Problem("E070", f"cannot read '{spec.source}': {error.strerror or error}")
+            Problem(
+                "E070",
+                f"cannot read '{spec.source}': {error.strerror or error}",
+                spec.places.get("source"),
+            )
         ) from error
 
 
@@ -54,11 +58,11 @@ def _kind(spec: DataSpec) -> str:
         raise _not_there(spec)
     if not path.is_dir() and not path.is_file():  # a device need not have an end
         fault = f"'{spec.source}' is neither a file nor a folder"
-        raise SpecError(Problem("E070", fault, help=_known()))
+        raise SpecError(Problem("E070", fault, spec.places.get("source"), help=_known()))
     kind = "*/" if path.is_dir() else f"*{path.suffix.lower()}"
     if kind not in LOADERS:
         fault = f"'{spec.source}' is no kind of data that can be read"
-        raise SpecError(Problem("E070", fault, help=_known()))
+        raise SpecError(Problem("E070", fault, spec.places.get("source"), help=_known()))
     return kind
 
 
@@ -72,7 +76,7 @@ def _not_there(spec: DataSpec) -> SpecError:
     near = closest(path.name, names)
     hint = f"did you mean '{names[near]}'?" if near else ""
     fault = f"there is no '{spec.source}' (looked for {path.absolute()})"
-    return SpecError(Problem("E070", fault, hint=hint, help=_known()))
+    return SpecError(Problem("E070", fault, spec.places.get("source"), hint, _known()))
 
 
 def _known() -> str:

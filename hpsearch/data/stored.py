@@ -36,9 +36,10 @@ from numpy.typing import NDArray
 
 from hpsearch.data import Dataset, Fold, SplitRule
 
-_FORMAT = "hpsearch.dataset.1"
+_FORMAT = "hpsearch.dataset.2"
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     "I64": np.dtype("<i8"),
+    "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "U8": np.dtype("u1"),
 }
@@ -174,6 +175,7 @@ def _dataset(header: Mapping[str, Any], content: NDArray[np.uint8]) -> Dataset:
             **{name: view(name) for name in _ARRAYS},
             "classes": tuple(facts["classes"]),
             "columns": tuple(facts["columns"]),
+            "notes": tuple(facts["notes"]),
             "folds": tuple(fold(f"folds.{k}") for k in range(facts["folds"])),
             "whole": fold("whole") if facts["whole"] else None,
             "rule": SplitRule(**facts["rule"]),

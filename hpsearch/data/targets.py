@@ -7,50 +7,56 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.data import Ints, RawData, Task
+from hpsearch.data import DataSpec, Exact, Ints, RawData, Task, values
+from hpsearch.data.check import LARGEST, not_finite
 from hpsearch.errors import Problem, SpecError
 
 FEW = 20
 """Whole numbers of at most so many different values are classes, unless told otherwise."""
 MOST_CLASSES = 1000
-_EXACT = 2.0**53  # float64 holds every whole number below it
 
 
 def task_of(raw: RawData, asked: Task | None) -> Task:
     """Return the task asked for, else the one that the source knows, else a guess by the targets.
 
-    Text and booleans are classes, and so are whole numbers of at most 20 different values.
+    Words and booleans are classes, and so are whole numbers of at most 20 different values.
     """
     if asked is not None:
         return asked
     if raw.task is not None:
         return raw.task
-    if raw.targets.dtype.kind in "bU":
+    if raw.targets.dtype.kind == "b":
         return "classification"
-    few = _whole(raw.targets).all() and len(np.unique(raw.targets)) <= FEW
+    if not values.is_text(raw.targets):
+        few = values.whole(raw.targets).all() and len(np.unique(raw.targets)) <= FEW
+        return "classification" if few else "regression"
+    known = [values.exact_number(text) for text in set(values.texts(raw.targets))]
+    if None in known:
+        return "classification"
+    few = len(known) <= FEW and all(values.is_whole(one) for one in known if one is not None)
     return "classification" if few else "regression"
 
 
-def class_numbers(raw: RawData) -> tuple[Ints, tuple[str, ...]]:
+def class_numbers(raw: RawData, spec: DataSpec) -> tuple[Ints, tuple[str, ...]]:
     """Return the class of each row as a position in the names of the classes, and these names.
 
     Text is ordered by its letters, numbers by their size. The rows of the source's test file come
-    after the others.
+    after the others, and classes that only it has come last.
 
     Raises:
-        SpecError: a target is a fraction, there is one class only or more than 1,000 of them, a
-            class has a single row, or the test file has a class of its own.
+        SpecError: a target is a fraction, there is one class only or more than 1,000 of them, or a
+            class has a single row.
     """
-    labels = _labels(raw)
-    found, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    classes = tuple(str(label) for label in found)
-    if len(classes) == 1:
-        raise SpecError(Problem("E075", f"{raw.name}: there is one class only, '{classes[0]}'"))
-    if len(classes) > MOST_CLASSES:
-        fault = f"target '{raw.target}' has {len(classes):,} different values, too many for classes"
-        raise SpecError(Problem("E075", f"{raw.name}: {fault}", help=_if_numbers(raw)))
+    names, numbers = _coded(raw, spec)
+    counts = np.bincount(numbers)
+    if len(names) == 1:
+        raise SpecError(Problem("E075", f"{raw.name}: there is one class only, '{names[0]}'"))
+    if len(names) > MOST_CLASSES:
+        fault = f"target '{raw.target}' has {len(names):,} different values, too many for classes"
+        place = spec.places.get("task")
+        raise SpecError(Problem("E075", f"{raw.name}: {fault}", place, help=_if_numbers(raw)))
     if counts.min() < 2:
-        lone = [name for name, count in zip(classes, counts, strict=True) if count < 2]
+        lone = [name for name, count in zip(names, counts, strict=True) if count < 2]
         named = ", ".join(f"'{name}'" for name in lone[:5]) + (", ..." if len(lone) > 5 else "")
         fault = (
             "each class needs 2 rows, to train and to validate; "
@@ -58,84 +64,99 @@ def class_numbers(raw: RawData) -> tuple[Ints, tuple[str, ...]]:
         )
         raise SpecError(Problem("E076", f"{raw.name}: {fault}", help=_if_numbers(raw)))
     if raw.test is not None:
-        numbers = np.concatenate([numbers, _known(raw.test, classes)])
-    return numbers.astype(np.int64), classes
+        others, more = _coded(raw.test, spec)
+        names = [*dict.fromkeys([*names, *others])]
+        position = {name: k for k, name in enumerate(names)}
+        known = np.array([position[name] for name in others], dtype=np.int64)
+        numbers = np.concatenate([numbers, known[more]])
+    return numbers, tuple(names)
 
 
-def regression_values(raw: RawData) -> NDArray[np.float64]:
+def regression_values(raw: RawData, spec: DataSpec) -> Exact:
     """Return the number of each row, those of the source's test file after the others.
 
     Raises:
-        SpecError: the targets are text, or all the same.
+        SpecError: the targets are words, too large, or all the same.
     """
     parts = (raw,) if raw.test is None else (raw, raw.test)
-    for part in parts:
-        if part.targets.dtype.kind == "U":
-            row, text = (_words(part.targets) or [(1, part.targets[0])])[0]
-            fault = f"regression needs numbers, and target '{part.target}', row {row}, is '{text}'"
-            raise SpecError(Problem("E075", f"{part.name}: {fault}"))
-    if (raw.targets == raw.targets[0]).all():
-        value = float(raw.targets[0])
-        fault = f"target '{raw.target}' is {value:g} in every row: there is nothing to learn"
+    found = [_quantities(part, spec) for part in parts]
+    if (found[0] == found[0][0]).all():
+        fault = f"target '{raw.target}' is {found[0][0]:g} in every row: there is nothing to learn"
         raise SpecError(Problem("E075", f"{raw.name}: {fault}"))
-    return np.concatenate([part.targets.astype(np.float64) for part in parts])
+    return np.concatenate(found)
 
 
-def _labels(raw: RawData) -> NDArray[Any]:
-    """Return text and booleans as they are, numbers as integers."""
+def _coded(raw: RawData, spec: DataSpec) -> tuple[list[str], Ints]:
+    """Return the names of the classes in their order, and the position of each row's."""
+    if not values.is_text(raw.targets):
+        found, numbers = np.unique(_labels(raw, spec), return_inverse=True)
+        return [str(label) for label in found], numbers.astype(np.int64)
+    texts = values.texts(raw.targets)
+    different = sorted(set(texts))
+    written = {
+        text: number for text in different if (number := values.written_number(text)) is not None
+    }
+    named = {text: text for text in different}
+    if len(written) == len(different):
+        for text, number in written.items():
+            if not values.is_whole(number):
+                raise SpecError(_no_class(raw, texts.index(text), number, spec))
+            named[text] = str(int(number))
+        different.sort(key=written.__getitem__)
+    names = [*dict.fromkeys(named[text] for text in different)]
+    position = {name: k for k, name in enumerate(names)}
+    return names, np.array([position[named[text]] for text in texts], dtype=np.int64)
+
+
+def _labels(raw: RawData, spec: DataSpec) -> NDArray[Any]:
+    """Return booleans and integers as they are, and other whole numbers as integers."""
     targets = raw.targets
-    if targets.dtype.kind in "bU":
-        return targets
-    whole = _whole(targets)
+    whole = values.whole(targets)
     if not whole.all():
         at = int(whole.argmin())
-        fault = (
-            "classes are text or whole numbers, "
-            f"and target '{raw.target}', row {at + 1}, is {targets[at]:g}"
-        )
-        raise SpecError(Problem("E075", f"{raw.name}: {fault}", help="task: regression"))
-    return targets.astype(np.int64)
+        raise SpecError(_no_class(raw, at, float(targets[at]), spec))
+    return targets.astype(np.int64) if targets.dtype.kind == "f" else targets
 
 
-def _whole(targets: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which targets are whole numbers that float64 and int64 hold alike."""
-    numbers = targets.astype(np.float64)
-    whole: NDArray[np.bool_] = (numbers == np.floor(numbers)) & (np.abs(numbers) < _EXACT)
-    return whole
+def _no_class(raw: RawData, row: int, label: float, spec: DataSpec) -> Problem:
+    """Return the problem with a number that is no class: a fraction, or one that is not exact."""
+    target = f"target '{raw.target}', {values.row_at(row, raw.lines)}, is"
+    place = spec.places.get("task")
+    if label.is_integer():
+        fault = f"{target} {label:.0f}, which float64 does not tell from its neighbours"
+        return Problem("E075", f"{raw.name}: {fault}", place, help="store it as an integer or text")
+    fault = f"classes are text or whole numbers, and {target} {label:g}"
+    return Problem("E075", f"{raw.name}: {fault}", place, help="task: regression")
 
 
-def _known(test: RawData, classes: tuple[str, ...]) -> Ints:
-    """Return the class numbers of the test file, whose classes must all be among these."""
-    number = {name: k for k, name in enumerate(classes)}
-    labels = [str(label) for label in _labels(test)]
-    for row, label in enumerate(labels, 1):
-        if label not in number:
-            fault = (
-                f"target '{test.target}', row {row}, is '{label}', a class that no other row has"
-            )
-            raise SpecError(Problem("E075", f"{test.name}: {fault}"))
-    return np.array([number[label] for label in labels], dtype=np.int64)
+def _quantities(raw: RawData, spec: DataSpec) -> Exact:
+    """Return the number of each row."""
+    if not values.is_text(raw.targets):
+        return raw.targets.astype(np.float64)
+    texts = values.texts(raw.targets)
+    found = values.truths(texts) if values.is_truth(texts[0]) else values.numbers(texts)
+    fit = np.abs(found) <= LARGEST
+    if not fit.all():
+        at = int(fit.argmin())
+        text = texts[at]
+        if values.is_number(text):
+            raise SpecError(not_finite(raw, f"target '{raw.target}'", at, float(found[at])))
+        fault = f"regression needs numbers, and target '{raw.target}', "
+        fault += f"{values.row_at(at, raw.lines)}, is '{text}'"
+        place, help_ = spec.places.get("task"), values.advice(text)
+        raise SpecError(Problem("E075", f"{raw.name}: {fault}", place, help=help_))
+    return found
 
 
 def _if_numbers(raw: RawData) -> str:
     """Return the advice for a person who meant a regression; '' where the targets are words."""
-    if raw.targets.dtype.kind != "U":
+    if not values.is_text(raw.targets):
         return "task: regression, if the target is a quantity"
-    words = _words(raw.targets)
-    if not 0 < len(words) < len(raw.targets):
+    texts = values.texts(raw.targets)
+    words = [row for row, text in enumerate(texts) if not values.is_number(text)]
+    if not words:
+        return "task: regression, if the target is a quantity"
+    if len(words) == len(texts):
         return ""
-    row, text = words[0]
-    return f"if the target is a quantity, mend row {row}: '{text}' is not a number"
-
-
-def _words(targets: NDArray[Any]) -> list[tuple[int, str]]:
-    """Return the targets that are not numbers, each after its row, counted from 1."""
-    return [(row, str(text)) for row, text in enumerate(targets, 1) if not _is_number(text)]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    at, text = values.row_at(words[0], raw.lines), texts[words[0]]
+    return f"if the target is a quantity, mend {at}: '{text}' is not a number"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpsearch.data import Dataset, Ints
+from hpsearch.data import Dataset, Ints, r2, variance
 from hpsearch.engine.draws import generator
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.members import Stream
@@ -19,6 +19,7 @@ Split = Literal["train", "validation", "test"]
 
 _FIRST = Stream()
 _GATHERED = 2**20  # how many numbers of inputs are brought into an epoch's order at once
+_SCALED = 4096  # rows that are in memory as float64 at the same time
 # how many numbers the widest layer of all members may give at once: 16 MiB of float32
 _EVALUATED = 2**22
 
@@ -36,7 +37,7 @@ class Answers(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """The mean loss of each member on a split, and its metric: the accuracy, or R2."""
+    """The mean loss of each member on a split, and its metric: the accuracy, or `r2`."""
 
     losses: list[float]
     metrics: list[float]
@@ -46,7 +47,8 @@ class Feed:
     """One split data set on a device.
 
     Images that are kept as bytes stay bytes, and are scaled on their way into a batch. Other inputs
-    are kept scaled, once for each fold: a row of the feed is then `fold * rows + row`.
+    are scaled in float64 and kept, once for each fold: a row of the feed is then
+    `fold * rows + row`.
 
     Attributes:
         like: an empty tensor of the dtype and device of all computations.
@@ -59,21 +61,30 @@ class Feed:
         self.like = torch.empty(0, device=device, dtype=dtype)
         self.classifies = data.task == "classification"
         self.n_train = min(len(fold.train) for fold in data.folds)
-        self._center = torch.stack(
-            [torch.from_numpy(fold.center).to(self.like) for fold in data.folds]
-        )
-        self._factor = 1.0 / torch.stack(
-            [torch.from_numpy(fold.scale).to(self.like) for fold in data.folds]
-        )
         inputs, targets = (torch.from_numpy(a).to(device) for a in (data.inputs, data.targets))
+        center, scale = (
+            torch.from_numpy(np.stack(parts)).to(device)
+            for parts in zip(*((fold.center, fold.scale) for fold in data.folds), strict=True)
+        )
         self._bytes = inputs.dtype == torch.uint8
+        self._center, self._factor = center.to(self.like), 1.0 / scale.to(self.like)
         if not self._bytes:
-            scaled = [self._scaled(inputs, fold) for fold in range(len(data.folds))]
-            inputs = torch.cat(scaled) if len(scaled) > 1 else scaled[0]
-            targets = targets.repeat(len(scaled))
+            targets = targets.repeat(len(data.folds))
+            inputs = self._scaled_exactly(inputs, center, scale)
         self._inputs = inputs
         self._targets = targets if self.classifies else targets.to(self.like)
+        self._variances: dict[tuple[Split, int], float] = {}
         self._minus = self.like.new_full((1, 1, 1), -1.0)
+
+    def _scaled_exactly(self, x: Tensor, center: Tensor, scale: Tensor) -> Tensor:
+        """Return inputs scaled in float64 for each fold, one fold after the other."""
+        scaled = self.like.new_empty((len(center) * len(x), *x.shape[1:]))
+        for fold in range(len(center)):
+            for begin in range(0, len(x), _SCALED):
+                part = x[begin : begin + _SCALED].double()
+                at = fold * len(x) + begin
+                scaled[at : at + len(part)] = (part - center[fold]) / scale[fold]
+        return scaled
 
     def _scaled(self, x: Tensor, fold: int | Tensor) -> Tensor:
         return (x.to(self.like) - self._center[fold]) * self._factor[fold]
@@ -197,11 +208,11 @@ class Feed:
                     classes = batch.outputs.contiguous().argmax(2)
                     right += ((classes == batch.targets) * batch.counts).sum(1)
                 total += batch.counts.sum(-1)
-            loss /= total
-            metric = (
-                right / total if self.classifies else 1.0 - loss / self._variance(stacked, name)
-            )
-        return Scores(loss.tolist(), metric.tolist())
+            losses = (loss / total).tolist()
+        if self.classifies:
+            return Scores(losses, (right / total).tolist())
+        spread = [self._variance(name, member.fold) for member in stacked.members]
+        return Scores(losses, [r2(*pair) for pair in zip(losses, spread, strict=True)])
 
     def spread_losses(self, stacked: StackedCohort, most: int) -> list[float]:
         """Return each member's mean loss, [K], on at most so many of its training rows.
@@ -252,12 +263,11 @@ class Feed:
         mine = self.data.folds[fold]
         return {"train": mine.train, "validation": mine.validation, "test": self.data.test}[name]
 
-    def _variance(self, stacked: StackedCohort, name: Split) -> Tensor:
-        """Return the variance of the targets of each member's rows, [K] or one for all."""
-        rows, counts = self._split_rows(name, [member.fold for member in stacked.members])
-        y, n = self._targets[rows].double(), counts.sum(-1, keepdim=True)
-        mean = (y * counts).sum(-1, keepdim=True) / n
-        return ((y - mean).square() * counts).sum(-1) / n.squeeze(-1)
+    def _variance(self, name: Split, fold: int) -> float:
+        """Return the variance of the targets of a split's rows."""
+        if (name, fold) not in self._variances:
+            self._variances[name, fold] = variance(self.data.targets[self._split(name, fold)])
+        return self._variances[name, fold]
 
 
 def _indices(targets: Tensor, outputs: Tensor) -> Tensor:

@@ -237,13 +237,13 @@ class Networks:
         """Return metric, baseline and data."""
         data = self._data
         floor, fold = baseline(data), data.folds[0]
-        of_loss = self.spec.search.metric == "loss"
+        of_loss, metric = self.spec.search.metric == "loss", _METRICS[data.task]
         parts = {"train": len(fold.train), "validation": len(fold.validation)}
         return ObjectiveInfo(
-            metric=_METRICS[data.task],
+            metric=metric,
             has_cost=True,
             baseline_loss=floor.loss if of_loss else 1.0 - floor.metric,
-            baseline_metric=floor.metric,
+            baseline_metric=floor.metric if math.isfinite(floor.metric) else None,
             data={
                 "source": self.spec.data.source,
                 "task": data.task,
@@ -252,6 +252,8 @@ class Networks:
                 "inputs": list(data.shape),
                 "outputs": data.outputs,
                 "digest": data.digest,
+                "minimized": "loss" if of_loss else f"1 - {metric}",
+                "notes": list(data.notes),
             },
         )
 
@@ -319,6 +321,9 @@ def _check(spec: Spec, data: Dataset, picked: Sequence[Params]) -> None:
     if wanted != data.task:
         message = f"the metric {spec.search.metric} is for {wanted}, and this is {data.task}"
         raise SpecError(Problem("E077", message, help="leave search: metric out, or take loss"))
+    if spec.search.metric == "r2" and not math.isfinite(baseline(data).metric):
+        message = "the metric r2 is not defined where all rows that validate have one target"
+        raise SpecError(Problem("E077", message, help="validate more rows, or leave metric out"))
     for name in _possible("model", spec, picked):
         ranks = MODELS.load(str(name)).input_ranks
         if len(data.shape) not in ranks:

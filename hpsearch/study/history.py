@@ -130,14 +130,15 @@ class History:
 
     @cached_property
     def done(self) -> tuple[tuple[Trial, Done], ...]:
-        """The trials that have a loss, best first; of equals the earlier one comes first.
+        """The trials that have a loss, best first; of equals the cheaper, then the earlier one.
 
         A trial that was repeated stands here once, with its number and the mean over all its runs;
         it has failed if one of them has.
         """
         pairs = [(runs[0], merge_repeats(runs, self.ended)) for runs in self.runs.values()]
         found = [(trial, result) for trial, result in pairs if isinstance(result, Done)]
-        return tuple(sorted(found, key=lambda pair: (pair[1].loss, pair[0].number)))
+        # where no cost is counted, all costs are 0
+        return tuple(sorted(found, key=lambda pair: (pair[1].loss, pair[1].cost, pair[0].number)))
 
     @cached_property
     def runs(self) -> Mapping[int, Sequence[Trial]]:

@@ -44,7 +44,8 @@ class StudyMeta:
         has_cost: whether FLOPs and steps are counted; else only seconds say what a trial took.
         baseline_loss: the loss of the constant predictor; None where there is none.
         baseline_metric: its metric.
-        data: JSON of what is trained on, with its digest.
+        data: JSON of what is trained on, with its digest; with `minimized` where what is minimised
+            is no loss, and with `notes` on what makes results worth less.
         versions: JSON of what computes.
         semantics: see `SEMANTICS`.
     """
@@ -70,6 +71,12 @@ class StudyMeta:
     created: str
     versions: str
     semantics: int = SEMANTICS
+
+    @property
+    def minimized(self) -> str:
+        """The name of what trials are compared by: `loss`, or such as `1 - accuracy`."""
+        name: str = (json.loads(self.data) or {}).get("minimized", "loss")
+        return name
 
 
 SCHEMA = """

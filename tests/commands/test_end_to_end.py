@@ -241,7 +241,8 @@ class TestOutput:
         assert board["schema_version"] == 2
         assert set(board) == {
             *("schema_version", "study", "strategy", "seed", "data", "best", "winner", "default"),
-            *("baseline", "test", "trials", "replicates", "wall_seconds", "exit"),
+            *("baseline", "test", "trials", "replicates", "wall_seconds", "exit", "minimized"),
+            "notes",
         }
         figures = {"number", "params", "loss", "metric", "seconds", "flops"}
         assert set(board["best"]) >= figures | {"loss_se"}

@@ -82,7 +82,7 @@ def test_the_model_is_that_of_the_study_with_its_weight_of_time(show: Show, tmp_
     keep(tmp_path / "runs" / "mine", strategy="bayes", time_weight=0.5, overrides=flags)
     found = json.loads(show("--json")[1])
     assert (found["surrogate"], found["target"]) == ("ann", "score")
-    best = min(point["loss"] for point in found["slices"][0]["points"])
+    best = min(point["score"] for point in found["slices"][0]["points"])
     weighed = board(replace(STUDY, meta=replace(STUDY.meta, time_weight=0.5)))
     assert best == pytest.approx(min(row.score for row in weighed.rows if row.score is not None))
 

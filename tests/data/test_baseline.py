@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -56,8 +57,12 @@ def test_the_baseline_of_numbers_is_the_training_mean() -> None:
     assert baseline(data) == (8, -1)
 
 
-def test_the_baseline_of_rows_that_are_all_alike_has_r2_of_0() -> None:
-    assert baseline(dataset([1.0, 3, 5, 5], [0, 1], [2, 3])).metric == 0
+@pytest.mark.group("worthless results")
+@pytest.mark.parametrize("judged", [[2], [2, 3], [2, 3, 4]])
+def test_r2_of_rows_that_are_all_alike_is_not_defined(judged: list[int]) -> None:
+    found = baseline(dataset([1.0, 3, 0.1, 0.1, 0.1], [0, 1], judged))
+    assert found.loss == pytest.approx(1.9**2)
+    assert math.isnan(found.metric)
 
 
 def test_the_baseline_of_folds_is_the_mean_of_theirs() -> None:

@@ -21,11 +21,11 @@ from tests.helpers.sources import X, Y, check_refused, refused, same
 @pytest.mark.parametrize(
     ("shape", "dtype", "read_shape", "read_dtype"),
     [
-        ((20, 3), np.float64, (3,), np.float32),
+        ((20, 3), np.float64, (3,), np.float64),
         ((20, 3), np.uint8, (3,), np.float32),
         ((20, 4, 5), np.uint8, (1, 4, 5), np.uint8),
         ((20, 3, 4, 5), np.uint8, (3, 4, 5), np.uint8),
-        ((20, 3, 4, 5), ">f8", (3, 4, 5), np.float32),
+        ((20, 3, 4, 5), ">f8", (3, 4, 5), np.float64),
         ((20, 2), bool, (2,), np.float32),
     ],
 )

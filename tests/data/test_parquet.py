@@ -15,7 +15,8 @@ import pytest
 
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
-from tests.helpers.sources import check_refused, refused
+from hpsearch.errors import SpecError
+from tests.helpers.sources import check_refused, lying_parquet, refused
 
 
 @pytest.fixture
@@ -66,15 +67,24 @@ BAD_PARQUET: dict[str, tuple[dict[str, Any], str, list[str]]] = {
         "E074",
         ["column 'x', row 3: the value is missing"],
     ),
-    "NaN": ({"x": [1, float("nan")], "y": [1, 2]}, "E074", ["column 'x', row 2", "nan"]),
-    "null target": ({"x": [1, 2], "y": ["a", None]}, "E074", ["column 'y', row 2", "missing"]),
+    "NaN": ({"x": [1, float("nan")], "y": [1, 2]}, "E074", ["column 'x', row 2", "missing"]),
+    "null target": ({"x": [1, 2], "y": ["a", None]}, "E074", ["target 'y', row 2", "missing"]),
     "empty target": ({"x": [1, 2], "y": ["a", ""]}, "E074", ["target 'y', row 2", "missing"]),
-    "date column": ({"x": [date(2020, 1, 31)], "y": [1]}, "E074", ["column 'x', row 1", "date"]),
-    "date target": ({"x": [1], "y": [date(2020, 1, 31)]}, "E074", ["column 'y', row 1", "date"]),
+    "date column": (
+        {"x": [date(2020, 1, 31)], "y": [1]},
+        "E074",
+        ["column 'x' holds date", "year"],
+    ),
+    "date target": ({"x": [1], "y": [date(2020, 1, 31)]}, "E074", ["column 'y' holds date"]),
+    "timestamps": (
+        {"x": pa.array([0], pa.timestamp("us")), "y": [1]},
+        "E074",
+        ["column 'x' holds timestamp[us]", "seconds since a day"],
+    ),
     "text column, no rows": (
         {"x": pa.array([], pa.string()), "y": EMPTY},
-        "E074",
-        ["column 'x'", "string"],
+        "E076",
+        ["no rows"],
     ),
     "no rows": ({"x": EMPTY, "y": EMPTY}, "E076", ["no rows"]),
     "few bytes, many rows": (
@@ -99,3 +109,26 @@ def test_a_parquet_table_needs_a_target(parquet: Callable[..., DataSpec]) -> Non
 
 def test_a_file_that_only_ends_in_parquet_is_refused(table: Callable[..., DataSpec]) -> None:
     assert refused(table("x,y\n1,2\n", "t.parquet")).code == "E073"
+
+
+@pytest.mark.group("false numbers of rows")
+@pytest.mark.parametrize("lies", range(1, 8))
+def test_a_false_number_of_rows_unfolds_to_little(tmp_path: Path, lies: int) -> None:
+    """Wherever the footer says how many rows there are, it may say something else."""
+    lying_parquet(tmp_path / "t.parquet", 3_000_000, lies)
+    with pytest.raises(SpecError) as caught:
+        prepare(DataSpec("t.parquet", "y", folder=tmp_path))
+    assert caught.value.problems[0].code in ("E073", "E075")
+
+
+def test_rows_are_counted_as_they_are_read(
+    parquet: Callable[..., DataSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = parquet({"x": np.zeros(3_000_000, np.int8), "y": np.zeros(3_000_000, np.int8)})
+    monkeypatch.setattr("hpsearch.data.parquet._size", lambda metadata: 10)  # what a liar says
+    check_refused(spec, "E073", ["over 100 times"])
+
+
+def test_categories_of_numbers_are_numbers(parquet: Callable[..., DataSpec]) -> None:
+    sizes = pa.array([1, 3] * 20).dictionary_encode()
+    assert prepare(parquet({"x": sizes, "y": [0, 1] * 20})).inputs[:2, 0].tolist() == [1, 3]

@@ -98,3 +98,43 @@ def test_a_split_that_cannot_be_is_refused_with_the_reason(
 ) -> None:
     stored, options, code, said = BAD_SPLITS[name]
     check_refused(arrays(options, **{"X": X, **stored}), code, said)
+
+
+PARTS = np.array(["train"] * 10 + ["validation"] * 5 + ["test"] * 5)
+
+
+@pytest.mark.group("classes that nothing trains")
+@pytest.mark.parametrize("row", [12, 17])
+@pytest.mark.parametrize("labels", [Y * 10, np.array(["a", "b"] * 10)])
+def test_a_class_that_no_training_row_has_is_refused_where_a_column_splits(
+    arrays: Callable[..., DataSpec], row: int, labels: np.ndarray
+) -> None:
+    lone = labels.copy()
+    lone[[row, row + 1]] = "z" if labels.dtype.kind == "U" else 7
+    spec = arrays({"column": "part"}, X=X, y=lone, part=PARTS)
+    check_refused(spec, "E075", [f"row {row + 1}, is '{lone[row]}'", "no row has that trains"])
+
+
+@pytest.mark.group("classes that nothing trains")
+@pytest.mark.parametrize("split", [{}, {"folds": 3}, {"column": "part"}])
+def test_a_class_that_only_the_test_file_has_is_refused_however_rows_are_split(
+    arrays: Callable[..., DataSpec], split: dict[str, Any]
+) -> None:
+    parts = np.array(["train"] * 15 + ["validation"] * 5)
+    spec = arrays(split, X=X, y=Y, X_test=X, y_test=Y * 3, part=parts)
+    check_refused(spec, "E075", ["the test arrays: target 'y', row 2, is '3'"])
+
+
+def test_a_class_that_only_validation_and_test_have_is_refused(
+    arrays: Callable[..., DataSpec],
+) -> None:
+    """It trains in no way that a column could say, though it has rows enough."""
+    labels, parts = np.array(["a", "b"] * 10), np.array(["train"] * 16 + ["validation", "test"] * 2)
+    labels[16:18] = "z"
+    check_refused(arrays({"column": "part"}, X=X, y=labels, part=parts), "E075", ["row 17", "'z'"])
+
+
+def test_blanks_around_a_part_do_not_matter(arrays: Callable[..., DataSpec]) -> None:
+    parts = np.array([f" {part} " for part in PARTS])
+    data = prepare(arrays({"column": "part"}, X=X, y=Y, part=parts))
+    assert (len(data.folds[0].validation), len(data.test)) == (5, 5)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 
-from hpsearch.data import DataSpec
+from hpsearch.data import Dataset, DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.data.scale import moments, scaling
+from hpsearch.data.stored import mapped, write
+from hpsearch.engine.feed import Feed
 from tests.helpers.sources import Y, numbers_csv
 
 
@@ -38,9 +42,8 @@ def test_standard_inputs_have_mean_0_and_standard_deviation_1(name: str) -> None
     fold = data.folds[0]
     scaled = (data.inputs[fold.train].astype(np.float64) - fold.center) / fold.scale
     axes = (0,) if scaled.ndim == 2 else (0, 2, 3)
-    # center and scale are float32, exact to 6e-8 of values of up to 100 standard deviations
-    assert scaled.mean(axis=axes) == pytest.approx(0, abs=1e-5)
-    assert scaled.std(axis=axes) == pytest.approx(1, abs=1e-5)
+    assert scaled.mean(axis=axes) == pytest.approx(0, abs=1e-12)
+    assert scaled.std(axis=axes) == pytest.approx(1, abs=1e-12)
 
 
 def test_images_are_scaled_by_one_number_per_channel(arrays: Callable[..., DataSpec]) -> None:
@@ -74,14 +77,46 @@ def test_a_column_that_does_not_vary_has_scale_1() -> None:
     ]
 
 
-def test_a_scale_too_small_for_float32_is_1() -> None:
-    assert scaling(np.array([[1e-60], [2e-60]]), np.arange(2), "standard")[1].tolist() == [1]
+def test_a_scale_may_be_smaller_than_float32_holds() -> None:
+    assert scaling(np.array([[1e-60], [3e-60]]), np.arange(2), "standard")[1] == pytest.approx(
+        1e-60
+    )
 
 
 def test_moments_are_exact_far_from_zero() -> None:
     center, std = moments(1e9 + np.array([[0.0], [1], [2], [3]]), np.arange(4))
     assert center.item() == 1e9 + 1.5
     assert std.item() == pytest.approx(1.25**0.5)
+
+
+@pytest.mark.group("inputs far from zero")
+@pytest.mark.parametrize("offset", [0.0, 1767225600.0, -1e12, 1e9])
+@pytest.mark.parametrize("kind", ["csv", "npz", "images"])
+def test_what_little_varies_far_from_zero_is_not_lost(
+    table: Callable[..., DataSpec], arrays: Callable[..., DataSpec], offset: float, kind: str
+) -> None:
+    column, labels = offset + 0.5 * np.arange(200), np.arange(200) // 100
+    if kind == "csv":
+        rows = [f"{x!r},{y}" for x, y in zip(column.tolist(), labels, strict=True)]
+        data = prepare(table("\n".join(["x,y", *rows]) + "\n"))
+    else:
+        x = column[:, None, None] if kind == "images" else column[:, None]
+        data = prepare(arrays(X=x, y=labels))
+    feed = Feed(mapped_again(data), "cpu")
+    inputs, targets = feed.batch(feed.rows(np.arange(200), 0), [0])
+    found, right = inputs.flatten().numpy(), (0.5 * np.arange(200))
+    trained = right[data.folds[0].train]
+    assert found == pytest.approx((right - trained.mean()) / trained.std(), abs=1e-6)
+    assert targets.tolist() == labels.tolist()
+
+
+def mapped_again(data: Dataset) -> Dataset:
+    """Return the data as a worker reads it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "data")
+        with path.open("wb") as file:
+            write(data, file)
+        return mapped(path)
 
 
 def test_moments_of_more_rows_than_a_block_are_those_of_all() -> None:

@@ -115,7 +115,10 @@ def test_a_new_kind_of_source_costs_a_function_and_a_line(tmp_path: Path) -> Non
 def test_what_a_new_loader_returns_is_checked_like_all_else(tmp_path: Path) -> None:
     (tmp_path / "sizes.txt").write_text("1 2 0\n3 nan 1\n" * 5)
     problem = refused(DataSpec("sizes.txt", folder=tmp_path))
-    assert (problem.code, "column 2, row 2: nan" in problem.message) == ("E074", True)
+    assert (problem.code, "column 2, row 2: the value is missing" in problem.message) == (
+        "E074",
+        True,
+    )
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:

@@ -31,7 +31,7 @@ def fold(rng: np.random.Generator, rows: int, shape: tuple[int, ...]) -> Fold:
     """Return a fold of random rows, perhaps of none, with a random scale."""
     order, cut = rng.permutation(rows), rng.integers(rows + 1)
     size = (shape[0], *(1 for _ in shape[1:]))
-    center, scale = rng.normal(size=(2, *size)).astype(np.float32)
+    center, scale = rng.normal(size=(2, *size))
     return Fold(np.sort(order[:cut]), np.sort(order[cut:]), center, scale)
 
 
@@ -43,7 +43,8 @@ def datasets(draw: st.DrawFn) -> Dataset:
     size = st.integers(1, 3)
     shape = draw(st.tuples(size) | st.tuples(size, size, size))
     inputs: Any = rng.integers(0, 256, (rows, *shape))
-    kind = np.uint8 if len(shape) == 3 and draw(st.booleans()) else np.float32
+    kinds = [np.float64, np.float32, *([np.uint8] if len(shape) == 3 else [])]
+    kind = draw(st.sampled_from(kinds))
     classes = draw(NAMES)
     targets: Any = rng.integers(len(classes), size=rows) if classes else rng.normal(size=rows)
     return Dataset(
@@ -255,11 +256,11 @@ def test_a_header_of_an_absurd_length_is_refused_without_room_for_it(
 def test_a_newer_format_is_refused_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpsearch.data.stored._FORMAT", "hpsearch.dataset.2")
+    monkeypatch.setattr("hpsearch.data.stored._FORMAT", "hpsearch.dataset.3")
     later = written(prepare(DataSpec("wine")))
     monkeypatch.undo()
     said = refused(tmp_path, later)
-    assert "hpsearch.dataset.2, and hpsearch.dataset.1 is needed" in said
+    assert "hpsearch.dataset.3, and hpsearch.dataset.2 is needed" in said
 
 
 def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
@@ -272,6 +273,6 @@ def test_what_is_no_array_stands_in_the_metadata(sound: bytes) -> None:
     facts = json.loads(json.loads(sound[8 : 8 + length])["__metadata__"]["dataset"])
     assert set(facts) == {
         *("name", "task", "classes", "target_center", "target_scale", "columns", "digest"),
-        *("folds", "whole", "rule"),
+        *("folds", "whole", "rule", "notes"),
     }
     assert facts["rule"] == {"split_seed": 0, "by_column": False, "input_scale": "standard"}

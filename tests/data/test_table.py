@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -56,9 +57,28 @@ BAD_TABLES: dict[str, tuple[str | bytes, str | None, str, list[str]]] = {
     "no target given": (numbers_csv(), None, "E072", ["target", "its columns: x, z, y"]),
     "unknown target": (numbers_csv(), "yy", "E072", ["no column 'yy'", "did you mean 'y'?"]),
     "duplicate header": ("x,x,y\n1,2,3\n", "y", "E072", ["more than one column 'x'"]),
-    "unnamed column": (",x,y\n0,1,2\n", "y", "E072", ["column 1", "index"]),
+    "unnamed column": ("x,,y\n0,1,2\n", "y", "E072", ["no name for column 2"]),
+    "only an index": (",y\n0,1\n1,2\n", "y", "E072", ["no column but the target and an index"]),
     "only the target": ("y\n1\n2\n", "y", "E072", ["no column but the target"]),
     "semicolons": ("x;y\n1;2\n", "y", "E072", ["separated by commas"]),
+    "quoted semicolons": ('"x";"y"\n1;2\n', "y", "E072", ["separated by commas", '"x";"y"']),
+    "semicolons and commas": ('"x, cm";"y"\n1,5;2\n', "y", "E072", ["commas between the col"]),
+    "tabs": ("x\ty\n1\t2\n", "y", "E072", ["separated by commas"]),
+    "bars": ('"x"|"y"\n1|2\n', "y", "E072", ["separated by commas"]),
+    "open quote of long ago": (
+        numbers_csv(x3='"3').replace("\n4,", "\n4,", 1),
+        "y",
+        "E073",
+        ["line 4: a quote is opened there and never closed"],
+    ),
+    "quote in a cell": (numbers_csv(x3='"3"4'), "y", "E073", ["line 4: text follows a closing"]),
+    "long cell": (numbers_csv(x3="a" * 200_000), "y", "E073", ["more than 131,072 characters"]),
+    "thousands": (
+        numbers_csv(x3="1,234"),
+        "y",
+        "E073",
+        ["row 3 (line 4)", "a number has no comma"],
+    ),
     "empty file": ("", "y", "E072", ["empty"]),
     "header alone": ("x,y\n", "y", "E076", ["no rows"]),
     "short row": (
@@ -108,20 +128,25 @@ BAD_TABLES: dict[str, tuple[str | bytes, str | None, str, list[str]]] = {
         "E074",
         ["column 'x', row 6 (line 7)"],
     ),
-    "target missing": (numbers_csv(y4=""), "y", "E074", ["column 'y', row 4 (line 5)", "missing"]),
-    "target NaN": (numbers_csv(y4="nan"), "y", "E074", ["column 'y', row 4 (line 5)", "missing"]),
+    "target missing": (numbers_csv(y4=""), "y", "E074", ["target 'y', row 4 (line 5)", "missing"]),
+    "target NaN": (numbers_csv(y4="nan"), "y", "E074", ["target 'y', row 4 (line 5)", "missing"]),
     "target infinite": (
         numbers_csv(y4="inf"),
         "y",
         "E074",
-        ["column 'y', row 4 (line 5)", "'inf'"],
+        ["target 'y', row 4 (line 5)", "'inf'"],
     ),
-    "target too large": (numbers_csv(y4="1e39"), "y", "E074", ["target 'y', row 4", "too large"]),
+    "target too large": (
+        numbers_csv(y4="1e39"),
+        "y",
+        "E074",
+        ["target 'y', row 4 (line 5)", "too large"],
+    ),
     "long text": (
         numbers_csv(y4="a" * 1000),
         "y",
         "E075",
-        ["column 'y', row 4", "1,000 characters"],
+        ["target 'y', row 4 (line 5)", "1,000 characters"],
     ),
 }
 
@@ -153,5 +178,16 @@ def test_all_bad_columns_are_told_at_once(table: Callable[..., DataSpec]) -> Non
     assert [problem.message.split(":")[0] for problem in caught.value.problems] == [
         "column 'x', row 2 (line 3)",
         "column 'z', row 7 (line 8)",
-        "column 'y', row 9 (line 10)",
+        "t",
     ]
+
+
+def test_a_long_label_takes_no_room_in_other_rows(table: Callable[..., DataSpec]) -> None:
+    rows = [f"{k % 9},{'ab'[k % 2]}" for k in range(20_000)]
+    spec = table("\n".join(["x,y", *rows, *[f"1,{'c' * 256}"] * 2]) + "\n")
+    tracemalloc.start()
+    data = prepare(spec)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(data.classes) == 3
+    assert peak < 60 * spec.path.stat().st_size

@@ -17,7 +17,8 @@ from tests.helpers.sources import X, Y, check_refused, numbers_csv, refused, wit
     ("labels", "task", "classes"),
     [
         (["b", "a"], "classification", ("a", "b")),
-        (["NA", "None"], "classification", ("NA", "None")),
+        (["1.5", "2.25"], "regression", ()),
+        (["12.50", "3.00"], "regression", ()),
         (["True", "False"], "classification", ("False", "True")),
         (["10", "2"], "classification", ("2", "10")),
         (["1.0", "2.0"], "classification", ("1", "2")),
@@ -43,7 +44,7 @@ BAD_TARGETS: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = 
         {"y": Y, "X_test": X, "y_test": Y * 3},
         {},
         "E075",
-        ["row 2, is '3'", "no other row"],
+        ["row 2, is '3'", "a class that no row has that trains"],
     ),
     "one class": ({"y": Y * 0}, {}, "E075", ["one class only, '0'"]),
     "constant target": ({"y": Y * 0 + 0.5}, {}, "E075", ["'y' is 0.5 in every row"]),
@@ -58,6 +59,12 @@ BAD_TARGETS: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = 
         {"task": "classification"},
         "E075",
         ["row 4, is 2.7", "task: regression"],
+    ),
+    "inexact classes": (
+        {"y": 1357924680135792468.0 + 512.0 * Y},
+        {"task": "classification"},
+        "E075",
+        ["row 1, is 1357924680135792", "store it as an integer or text"],
     ),
     "too many classes": (
         {"X": np.ones((2002, 1)), "y": np.arange(2002) // 2},
@@ -78,10 +85,10 @@ BAD_TARGETS: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = 
         ["are 'a', 'b'", "'e', ..."],
     ),
     "word among numbers": (
-        {"y": np.array([*map(str, range(19)), "N/A"])},
+        {"y": np.array([*map(str, range(19)), "l9"])},
         {},
         "E076",
-        ["mend row 20: 'N/A' is not a number"],
+        ["mend row 20: 'l9' is not a number"],
     ),
 }
 

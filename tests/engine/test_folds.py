@@ -113,7 +113,10 @@ class TestSplit:
     @pytest.mark.parametrize(
         ("parts", "found"),
         [
-            (["train"] * 8 + ["valdation"] * 2, "row 9, is 'valdation'.*did you mean 'validation'"),
+            (
+                ["train"] * 8 + ["valdation"] * 2,
+                "row 9 .line 10., is 'valdation'.*did you mean 'validation'",
+            ),
             (["train"] * 8 + ["test"] * 2, "says 'validation' of no row"),
             (["validation"] * 10, "says 'train' of no row"),
         ],

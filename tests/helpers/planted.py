@@ -508,7 +508,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "task regression", "R2 without the targets' variance", "engine/feed.py",
-        "1.0 - loss / self._variance(stacked, name)", "1.0 - loss",
+        "r2(*pair) for pair", "1.0 - pair[0] for pair",
         f"{_TRAINING}scores_agree_with_scikit_learn_on_numbers",
         f"{_TRAINING}scores_of_a_split_agree_with_scikit_learns_from_the_raw_data_on[diabetes]",
     ),

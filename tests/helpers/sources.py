@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from hpsearch.data import Dataset, DataSpec, Fold
@@ -107,3 +109,31 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 IMAGES = tiny_mnist()["train-images-idx3-ubyte.gz"]
 LABELS = tiny_mnist()["train-labels-idx1-ubyte.gz"]
 PLAIN_IMAGES = gzip.decompress(IMAGES)
+
+
+def lying_parquet(path: Path, rows: int, lies: int) -> None:
+    """Write a table of so many zeros, whose footer says in some places that there are ten rows.
+
+    The bits of `lies` say in which of the places, the number of all rows being the first.
+    """
+    zeros = pa.array(np.zeros(rows, np.int8))
+    table = pa.table({"x": zeros, "y": zeros})
+    pq.write_table(table, path, compression="zstd", row_group_size=rows, write_statistics=False)
+    data = path.read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    true = _varint(rows)
+    footer, *parts = data[start:].split(true)
+    assert len(parts) >= 3
+    for place, part in enumerate(parts):
+        footer += (_varint(10, len(true)) if lies >> place & 1 else true) + part
+    path.write_bytes(data[:start] + footer)
+
+
+def _varint(number: int, length: int = 1) -> bytes:
+    """Return a number as Thrift writes it, in so many bytes at least."""
+    left, found = number << 1, bytearray()
+    while left or len(found) < length:
+        found.append(left & 127 | 128)
+        left >>= 7
+    found[-1] &= 127
+    return bytes(found)

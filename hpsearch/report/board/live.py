@@ -129,21 +129,21 @@ class LiveView:
         # a thread that redraws calls this while events come in: it works on copies
         best, losses = self._history.done[:_TOP], list(self._running.losses.items())
         title = Text(one_line(self._subject.title), "bold")
-        shown = _best(best, self._subject.metric)
+        shown = _best(best, self._subject)
         lines = [title, Text(), *shown, Text(), *_curves(losses, self._running.repeats)]
         for line in lines:
             line.no_wrap, line.overflow = True, "ellipsis"
         return Group(*lines, self._progress)
 
 
-def _best(best: Sequence[tuple[Trial, Done]], metric: str | None) -> list[Text]:
+def _best(best: Sequence[tuple[Trial, Done]], subject: Subject) -> list[Text]:
     """Return a table of the best trials."""
     if not best:
         return [Text("no trial has ended yet", "dim")]
-    measured = [] if metric is None else [metric]
+    measured = [] if subject.metric is None else [subject.metric]
     columns = [
         Column("best", [str(trial.number) for trial, _ in best]),
-        Column("loss", figures.decimals([done.loss for _, done in best], DIGITS)),
+        Column(subject.minimized, figures.decimals([done.loss for _, done in best], DIGITS)),
         *(
             Column(name, figures.metrics(name, [done.metric for _, done in best], DIGITS))
             for name in measured

@@ -33,6 +33,7 @@ class Subject:
         metric: the name of what is measured beside the loss; None where there is nothing.
         epochs: says how many epochs a trial with these params has at most.
         whole: the epochs of a whole training, where trials may be dropped on their way; else 1.
+        minimized: the name of what trials are compared by.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Subject:
     metric: str | None
     epochs: Callable[[Params], int]
     whole: int = 1
+    minimized: str = "loss"
 
     def whole_trainings(self, trials: Iterable[Trial]) -> float:
         """Return what trials take of the budget."""
@@ -113,7 +115,7 @@ class Lines:
         for number, result in sorted(event.results.items()):
             ended += subject.whole_trainings([trials[number]])
             count = f"{ended:>{digits + 2 * decimals}.{decimals}f}{total}"
-            text = outcome(result, event.history, subject.metric)
+            text = outcome(result, event.history, subject.metric, subject.minimized)
             trial = trials[number]
             yield f"[{count}] trial {trial.run:>{digits}}{repetition(trial)}: {text}"
 
@@ -130,19 +132,22 @@ def repetition(trial: Trial) -> str:
     return f" (run {trial.replicate + 1} of trial {trial.parent})" if trial.replicate else ""
 
 
-def outcome(result: Done | Failed, history: History, metric: str | None) -> str:
+def outcome(
+    result: Done | Failed, history: History, metric: str | None, minimized: str = "loss"
+) -> str:
     """Return what became of a trial, in a few words.
 
     Args:
         result: the trial's own.
         history: has this result, too.
         metric: the name of what is measured beside the loss; None where there is nothing.
+        minimized: the name of what trials are compared by.
     """
     if isinstance(result, Failed):
         return result.reason
-    parts = [f"loss {result.loss:.{DIGITS}g}"]
+    parts = [f"{minimized} {result.loss:.{DIGITS}g}"]
     if metric is not None:
-        parts += [f"{metric} {figures.metrics(metric, [result.metric], DIGITS)[0]}"]
+        parts += [figures.measured(metric, result.metric, DIGITS)]
     if result.epochs > 1 or result.paused:
         so_far = " so far" if result.paused else ""
         parts += [f"best epoch {result.best_epoch} of {result.epochs}{so_far}"]

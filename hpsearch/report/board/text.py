@@ -13,7 +13,7 @@ from rich.text import Text
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import closest
 from hpsearch.report.board.verdict import fate, verdict
-from hpsearch.report.board.view import Board, Row, record
+from hpsearch.report.board.view import Board, Row, named, record
 from hpsearch.report.render import figures
 from hpsearch.report.render.tables import GAP, Column, aligned, folded
 from hpsearch.space.parameters import Value
@@ -101,8 +101,12 @@ def _columns_of(settings: Iterable[str]) -> list[str]:
 
 
 def _name(asked: str, board: Board) -> str:
-    """Return the column that a person means: the metric also goes by its own name."""
-    name = "metric" if asked == board.metric else asked
+    """Return the column that a person means: the metric also goes by its own name.
+
+    So do the loss and its standard error where what is minimised is no loss.
+    """
+    own = {named(name, board.minimized): name for name in _FACTS}
+    name = "metric" if asked == board.metric else own.get(asked, asked)
     absent = {
         *(_COSTS if not board.meta.has_cost else ()),
         *(("metric",) if board.metric is None else ()),
@@ -112,6 +116,7 @@ def _name(asked: str, board: Board) -> str:
     if name not in known:
         known += [one for one in _settings(board) if one not in known]
     if name not in known:
+        known = [named(name, board.minimized) for name in known]
         near = closest(name, (*known, *([board.metric] if board.metric else [])))
         hint = f"did you mean '{near}'?" if near else ""
         message, help = f"no column is called '{asked}'", f"there are: {', '.join(known)}"
@@ -150,7 +155,8 @@ def as_csv(board: Board, shown: DisplayOptions) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = columns(board, shown)
-    writer.writerow([_cell(title) for title in ("number", "state", *names)])
+    titles = [named(name, board.minimized) for name in names]
+    writer.writerow([_cell(title) for title in ("number", "state", *titles)])
     for row in ordered(board, shown):
         writer.writerow(
             [row.number, row.state, *(_cell(value(row, name, board)) for name in names)]
@@ -250,7 +256,7 @@ def _column(name: str, board: Board, rows: Sequence[Row], rest: int, precision: 
             for row, cell in zip(rows, cells, strict=True)
         ]
     lasts = [last if baseline is not None else ""] if meta.baseline_loss is not None else []
-    titles = {"loss_se": "±", "metric": board.metric or name}
+    titles = {"loss": board.minimized, "loss_se": "±", "metric": board.metric or name}
     is_text = any(isinstance(v, str | bool) for v in values)
     return Column(titles.get(name, name), [*cells, *([""] * rest), *lasts], left=is_text)
 

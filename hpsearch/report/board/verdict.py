@@ -38,7 +38,7 @@ def fate(row: Row) -> str:
 def optimal(board: Board) -> str:
     """Return what it means that a trial of a board is Pareto-optimal."""
     price = "lower cost" if board.price == "cost" else "shorter time"
-    return f"Pareto-optimal: no other trial has both a lower loss and a {price}"
+    return f"Pareto-optimal: no other trial has both a lower {board.minimized} and a {price}"
 
 
 def _worth(
@@ -48,13 +48,12 @@ def _worth(
     metric: float | None,
     error: float | None = None,
 ) -> str:
-    """Return a loss, with its standard error, and the metric in words."""
+    """Return what is minimised, with its standard error, and the metric in words."""
     (text,) = figures.decimals([loss], precision)
     margin = f" ± {figures.decimals([error], 2)[0]}" if error is not None else ""
     if board.metric is None:
-        return f"loss {text}{margin}"
-    (measured,) = figures.metrics(board.metric, [metric], precision)
-    return f"loss {text}{margin}, {board.metric} {measured}"
+        return f"{board.minimized} {text}{margin}"
+    return f"{board.minimized} {text}{margin}, {figures.measured(board.metric, metric, precision)}"
 
 
 def _of(row: Row, board: Board, precision: int) -> str:
@@ -77,7 +76,9 @@ def _test(board: Board, precision: int) -> Iterator[tuple[str, str]]:
     if test := board.test:
         count = len(board.evaluations)
         evaluations = "1 evaluation" if count == 1 else f"{count} evaluations"
-        worth = _worth(board, precision, test.loss, test.metric)
+        worth = _worth(board, precision, board.test_minimized, test.metric)
+        if board.minimized != "loss":
+            worth += f", loss {figures.decimals([test.loss], precision)[0]}"
         yield "test", f"{worth} (on rows that no trial has seen; {evaluations})"
 
 
@@ -99,7 +100,8 @@ def _dropped(board: Board) -> Iterator[tuple[str, str]]:
     if pruned:
         yield (
             "pruned",
-            f"{pruned} of {count} trials at a rung: their loss is that of the epochs that they ran",
+            f"{pruned} of {count} trials at a rung: their {board.minimized} is that of the epochs "
+            "that they ran",
         )
     failed = [row for row in board.rows if row.state == "failed"]
     if failed:
@@ -113,7 +115,9 @@ def _dropped(board: Board) -> Iterator[tuple[str, str]]:
 
 
 def _notes(board: Board, hidden: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Return what the marks and lines of the table mean."""
+    """Return what a reader has to know, and what the marks and lines of the table mean."""
+    for note in board.notes:
+        yield "note", note
     if any(row.pareto_optimal for row in board.rows):
         yield "*", optimal(board)
     if board.meta.baseline_loss is not None:

@@ -17,6 +17,8 @@ from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import StudyRecord, TestEvaluation
 from hpsearch.study.trial import Done, Failed, Replicate, Result, Trial
 
+_NOTHING_LEARNED = "the winner is no better than one constant prediction for every row"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -68,7 +70,8 @@ class Board:
         data: what the study says of its data.
         time_weight: the loss that one would pay for a training that is ten times shorter.
         price: what trials are paid in: `cost`, or `seconds`.
-        rows: in the order of their scores; those without one come last.
+        rows: in the order of their scores, of equals the cheapest first where cost is counted;
+            those without one come last.
         parameters: the names of all that was searched.
         best: the trial with the lowest loss, of those that were run most often.
         winner: the cheapest that cannot be told from the best by score.
@@ -97,6 +100,26 @@ class Board:
     def metric(self) -> str | None:
         """The name of what is measured beside the loss; None where there is nothing."""
         return self.meta.metric
+
+    @property
+    def minimized(self) -> str:
+        """The name of what stands as the `loss` of a row: that, or such as `1 - accuracy`."""
+        return self.meta.minimized
+
+    @property
+    def test_minimized(self) -> float | None:
+        """What the winner has of `minimized` at the test split."""
+        if self.test is None:
+            return None
+        return finite(self.test.loss if self.minimized == "loss" else 1.0 - self.test.metric)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What makes the results worth less than they look."""
+        winner, floor = self.winner, self.meta.baseline_loss
+        beaten = winner is None or winner.loss is None or floor is None or winner.loss < floor
+        learned = () if beaten else (_NOTHING_LEARNED,)
+        return (*learned, *(self.data or {}).get("notes", ()))
 
     @property
     def ended(self) -> int:
@@ -133,7 +156,8 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
         if trial.parent is None
     ]
     ranked = sorted(
-        (row for row in rows if row.score is not None), key=lambda row: (row.score, row.number)
+        (row for row in rows if row.score is not None),
+        key=lambda row: (row.score, _counted(row, meta, price), row.number),
     )
     compared = [row for row in ranked if row.number in contenders]
     default = next((trial.number for trial in history.trials if trial.origin == "default"), None)
@@ -144,13 +168,22 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
         price=price,
         rows=(*ranked, *(row for row in rows if row.score is None)),
         parameters=tuple(dict.fromkeys(name for row in rows for name in row.params)),
-        best=min(compared, key=lambda row: (row.loss, row.number), default=None),
+        best=min(
+            compared,
+            key=lambda row: (row.loss, _counted(row, meta, price), row.number),
+            default=None,
+        ),
         winner=_winner(compared, price),
         default=next((row for row in rows if row.number == default), None),
         evaluations=study.evaluations,
         wall_seconds=sum(session.wall_seconds for session in study.sessions),
         exit=study.sessions[-1].exit if study.sessions else None,
     )
+
+
+def _counted(row: Row, meta: StudyMeta, price: str) -> float:
+    """Return what a row costs, by which equals are told apart; 0 where no cost is counted."""
+    return (getattr(row, price) or 0.0) if meta.has_cost else 0.0
 
 
 def _winner(ranked: Sequence[Row], price: str) -> Row | None:
@@ -249,26 +282,29 @@ def record(board: Board) -> dict[str, Any]:
 
     None stands where there is no number.
     """
-    meta, test = board.meta, board.test
+    meta, test, name = board.meta, board.test, board.minimized
     return {
         "schema_version": SCHEMA_VERSION,
         "study": meta.name,
         "strategy": meta.strategy,
         "seed": meta.seed,
         "data": board.data,
-        "best": _pick(board.best, *_TRAINED),
-        "winner": _pick(board.winner, *_TRAINED),
-        "default": _pick(board.default, "number", "loss"),
-        "baseline": {"loss": meta.baseline_loss, "metric": meta.baseline_metric},
+        "minimized": name,
+        "best": _pick(board.best, name, *_TRAINED),
+        "winner": _pick(board.winner, name, *_TRAINED),
+        "default": _pick(board.default, name, "number", "loss"),
+        "baseline": {name: meta.baseline_loss, "metric": meta.baseline_metric},
         "test": test
         and {
             "loss": finite(test.loss),
+            name: board.test_minimized,
             "metric": finite(test.metric) if meta.metric else None,
             "evaluations": len(board.evaluations),
         },
-        "trials": [_pick(row, *_TRIAL) for row in board.rows if row.state != "pending"],
+        "notes": list(board.notes),
+        "trials": [_pick(row, name, *_TRIAL) for row in board.rows if row.state != "pending"],
         "replicates": [
-            {"number": row.number, "replicate": run.replicate, "fold": run.fold, "loss": run.loss}
+            {"number": row.number, "replicate": run.replicate, "fold": run.fold, name: run.loss}
             for row in board.rows
             for run in row.replicates
         ],
@@ -277,10 +313,25 @@ def record(board: Board) -> dict[str, Any]:
     }
 
 
-def _pick(row: Row | None, *names: str) -> dict[str, Any] | None:
+def named(figure: str, minimized: str) -> str:
+    """Return what a figure of a row is called where this is minimised.
+
+    >>> named("loss_se", "loss"), named("loss_se", "1 - accuracy"), named("epochs", "1 - r2")
+    ('loss_se', '1 - accuracy_se', 'epochs')
+    """
+    return figure.replace("loss", minimized) if figure in _MINIMIZED else figure
+
+
+_MINIMIZED = ("loss", "loss_se", "first_loss")
+
+
+def _pick(row: Row | None, minimized: str, *names: str) -> dict[str, Any] | None:
     if row is None:
         return None
-    return {name: dict(row.params) if name == "params" else getattr(row, name) for name in names}
+    return {
+        named(name, minimized): dict(row.params) if name == "params" else getattr(row, name)
+        for name in names
+    }
 
 
 def canonical(study: StudyRecord) -> str:

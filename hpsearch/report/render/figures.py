@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from hpsearch.report.render.records import finite
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params
 
@@ -52,8 +53,18 @@ def percentages(values: Sequence[float | None], digits: int) -> list[str]:
 
 
 def metrics(name: str | None, values: Sequence[float | None], digits: int) -> list[str]:
-    """Return values of the metric of this name: accuracies in per cent, others as decimals."""
+    """Return values of the metric of this name: accuracies in per cent, others as decimals.
+
+    A metric that is not a finite number is not defined, as `r2` of a single row.
+    """
+    values = [finite(value) for value in values]
     return percentages(values, digits) if name == "accuracy" else decimals(values, digits)
+
+
+def measured(name: str, value: float | None, digits: int) -> str:
+    """Return a metric and its value in words."""
+    (text,) = metrics(name, [value], digits)
+    return f"{name} {'not defined' if text == NOTHING else text}"
 
 
 def seconds(values: Sequence[float | None]) -> list[str]:

@@ -30,7 +30,8 @@ class SurrogateView:
     Attributes:
         study: the name of the study.
         strategy: the one that asked for its trials.
-        target: what the surrogate has learned: loss, or score where time has a weight.
+        target: the name of what the surrogate has learned: what is minimised, or the score where
+            time has a weight.
         dropped: how many trials were pruned, and are left out of the report.
         epoch: the one at which all losses were compared; None for those of whole trainings.
     """
@@ -85,7 +86,7 @@ def _predictive(found: SurrogateReport) -> Iterator[str]:
         trials = max(score.trials for score in scores.values())
         yield (
             f"Each of the last {trials} trials was predicted from those before it. The log "
-            "densities, in units of the standard deviation of all losses, and the root mean square "
+            "densities, in units of the standard deviation of all trials, and the root mean square "
             f"errors are: {named}; a model that knows only mean and standard deviation has -1.42 "
             "(off by 1)."
         )
@@ -161,8 +162,8 @@ def record(view: SurrogateView) -> dict[str, Any]:
         "winner": found.trial,
         "cut": finite(found.cut),
         "noise": finite(found.noise),
-        "slices": [_slice(one) for one in found.slices],
-        "cross_validations": [_check(check) for check in found.cross_validations],
+        "slices": [_slice(one, view.target) for one in found.slices],
+        "cross_validations": [_check(check, view.target) for check in found.cross_validations],
         "predictive_scores": {
             name: {
                 "log_density": finite(score.density),
@@ -177,7 +178,7 @@ def record(view: SurrogateView) -> dict[str, Any]:
 _ALONG = ("positions", "mean", "std", "success", "improvement")
 
 
-def _slice(one: Slice) -> dict[str, Any]:
+def _slice(one: Slice, target: str) -> dict[str, Any]:
     return {
         "parameter": one.name,
         "ordered": one.ordered,
@@ -186,21 +187,21 @@ def _slice(one: Slice) -> dict[str, Any]:
         "swing": finite(one.swing),
         "values": list(one.values),
         **{name: [finite(v) for v in getattr(one, name)] for name in _ALONG},
-        "points": [{"number": p.number, "value": p.value, "loss": p.loss} for p in one.points],
+        "points": [{"number": p.number, "value": p.value, target: p.loss} for p in one.points],
     }
 
 
-def _check(check: CrossValidation) -> dict[str, Any]:
+def _check(check: CrossValidation, target: str) -> dict[str, Any]:
     return {
         "kind": check.kind,
         "rmse": finite(check.rmse),
-        "loss_std": finite(check.loss_std),
+        f"{target}_std": finite(check.loss_std),
         "within_1": check.within(1),
         "within_2": check.within(2),
         "trials": [
             {
                 "number": one.number,
-                "loss": finite(one.loss),
+                target: finite(one.loss),
                 "expected": finite(one.expected),
                 "std": finite(one.std),
             }

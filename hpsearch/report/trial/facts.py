@@ -24,18 +24,24 @@ def facts(report: TrialReport) -> Iterator[tuple[str, str]]:
         run = f"run {report.asked.replicate + 1} of" if repeats else "a later part of"
         yield "", f"trial {report.asked.number} is {run} this one"
     if row.state == "pruned":
-        yield "state", f"pruned at epoch {row.epochs}: its loss is that of the epochs that it ran"
+        yield (
+            "state",
+            f"pruned at epoch {row.epochs}: its {now.minimized} is that of the epochs that it ran",
+        )
     if row.loss is None:
         yield "state", f"{row.state}: {row.failure}" if row.failure else row.state
     else:
         yield "place", _place(report)
-        yield "loss", _loss(row)
+        yield now.minimized, _loss(row)
         if now.time_weight:
             (score,) = figures.decimals([row.score], _DIGITS)
-            formula = f"loss + {now.time_weight:g} log10({now.price} / median {now.price})"
+            formula = (
+                f"{now.minimized} + {now.time_weight:g} log10({now.price} / median {now.price})"
+            )
             yield "score", f"{score} ({formula})"
         if now.metric is not None:
-            yield now.metric, figures.metrics(now.metric, [row.metric], _DIGITS)[0]
+            text = figures.measured(now.metric, row.metric, _DIGITS)
+            yield now.metric, text.removeprefix(f"{now.metric} ")
         yield "price", _price(row)
         if (row.epochs or 0) > 1:
             yield "epochs", f"{row.epochs}, of which {row.best_epoch} was the best"
@@ -46,7 +52,7 @@ def facts(report: TrialReport) -> Iterator[tuple[str, str]]:
 def _place(report: TrialReport) -> str:
     row, now = report.row, report.board
     roles = [name for name in ("winner", "best", "default") if row is getattr(now, name)]
-    by = "score" if now.time_weight else "loss"
+    by = "score" if now.time_weight else now.minimized
     rank = f"{_nth(report.rank or 0)} of {now.ended} by {by}"
     if row is now.best and report.rank != 1:
         rank += " (those before it ran fewer times and were lucky)"

@@ -22,7 +22,10 @@ _GAUGE = 24  # columns of a range at most
 def as_text(report: TrialReport, width: int) -> Text:
     """Return the facts, the settings and the learning curve, in lines of at most `width`."""
     style = "bold green" if report.row is report.board.winner else "bold"
-    words = [Text(folded(title, text, width, _INDENT)) for title, text in facts(report)]
+    words = [
+        Text(folded(title, text, width, max(_INDENT, len(title) + 1)))
+        for title, text in facts(report)
+    ]
     parts = [Text(one_line(report.title), style), Text("\n").join(words)]
     settings = [*_gauges(report.searched, width)]
     for title, some, dim in (("fixed", report.fixed, ""), ("defaults", report.defaults, "dim")):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hpsearch.errors import Problem, SpecError
-from hpsearch.report.board.view import Board, Row, board
+from hpsearch.report.board.view import Board, Row, board, named
 from hpsearch.report.render import figures
 from hpsearch.report.render.records import SCHEMA_VERSION, finite
 from hpsearch.space.parameters import Value
@@ -143,6 +143,7 @@ _FIGURES = (
 def record(report: TrialReport) -> dict[str, Any]:
     """Return what `--json` prints; None stands where there is no number."""
     row, now, trial = report.row, report.board, report.trial
+    name = now.minimized
     return {
         "schema_version": SCHEMA_VERSION,
         "study": now.meta.name,
@@ -150,7 +151,8 @@ def record(report: TrialReport) -> dict[str, Any]:
         "number": row.number,
         "state": row.state,
         "failure": row.failure,
-        **{name: getattr(row, name) for name in _FIGURES},
+        "minimized": name,
+        **{named(figure, name): getattr(row, figure) for figure in _FIGURES},
         "pareto_optimal": row.pareto_optimal,
         "rank": report.rank,
         "ended": now.ended,
@@ -166,8 +168,7 @@ def record(report: TrialReport) -> dict[str, Any]:
         "params": dict(trial.params),
         "settings": report.settings,
         "runs": [
-            {"replicate": run.replicate, "fold": run.fold, "loss": run.loss}
-            for run in row.replicates
+            {"replicate": run.replicate, "fold": run.fold, name: run.loss} for run in row.replicates
         ],
         "curves": [
             {"replicate": number, "epochs": [_epoch(at) for at in curve]}

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.report.board.view import board, canonical, pareto_front, record
+from hpsearch.report.board.text import DisplayOptions, as_csv, as_markdown, columns, ordered
+from hpsearch.report.board.verdict import verdict
+from hpsearch.report.board.view import Board, board, canonical, pareto_front, record
 from hpsearch.study.history import History
 from hpsearch.study.store import TestEvaluation
 from hpsearch.study.trial import Failed, Result, Trial
-from tests.helpers.histories import done
+from tests.helpers.histories import done, of_points
 from tests.helpers.studies import META
 from tests.report.board.boards import BOARD, POINTS, RESULTS, study
 
@@ -126,8 +129,8 @@ class TestRecord:
         found = record(BOARD)
         assert found["schema_version"] == 2
         assert list(found) == [
-            "schema_version", "study", "strategy", "seed", "data", "best", "winner", "default",
-            "baseline", "test", "trials", "replicates", "wall_seconds", "exit",
+            "schema_version", "study", "strategy", "seed", "data", "minimized", "best", "winner",
+            "default", "baseline", "test", "notes", "trials", "replicates", "wall_seconds", "exit",
         ]  # fmt: skip
         assert list(found["best"]) == [
             "number", "params", "loss", "loss_se", "metric", "seconds", "flops",
@@ -162,3 +165,146 @@ class TestRecord:
     def test_a_trial_without_a_loss_has_no_place_among_the_others(self, state: str) -> None:
         rows = [row for row in BOARD.rows if row.state == state]
         assert all((row.loss, row.score, row.pareto_optimal) == (None, None, False) for row in rows)
+
+
+TIED: dict[int, Result] = {
+    0: done(0.25, flops=3e9),
+    1: done(0.25, flops=1e9),
+    2: done(0.25, flops=2e9),
+}
+
+
+class TestEquals:
+    """Trials of one loss, as there are many where accuracies are compared."""
+
+    @pytest.mark.group("equal losses")
+    def test_the_cheapest_of_equals_wins_and_stands_first(self) -> None:
+        one = board(study(POINTS[:3], TIED))
+        assert one.winner is one.best is one.rows[0]
+        assert [row.number for row in one.rows] == [1, 2, 0]
+
+    @pytest.mark.group("equal losses")
+    def test_of_equal_cost_the_lower_number_wins(self) -> None:
+        one = board(study(POINTS[:3], {n: done(0.25) for n in range(3)}))
+        assert [row.number for row in one.rows] == [0, 1, 2]
+        assert one.winner is one.best is one.rows[0]
+
+    @pytest.mark.group("equal losses")
+    def test_where_no_cost_is_counted_the_lower_number_wins(self) -> None:
+        """Seconds are another thing each time, and must not decide."""
+        results: dict[int, Result] = {
+            n: done(0.25, flops=0.0, seconds=seconds) for n, seconds in enumerate((9.0, 1.0, 5.0))
+        }
+        one = board(study(POINTS[:3], results, meta=replace(META, has_cost=False)))
+        assert [row.number for row in one.rows] == [0, 1, 2]
+        assert one.winner is one.best is one.rows[0]
+
+    @pytest.mark.group("equal losses")
+    def test_by_seconds_the_fastest_of_equals_wins(self) -> None:
+        results: dict[int, Result] = {
+            n: done(0.25, seconds=seconds) for n, seconds in enumerate((9.0, 1.0, 5.0))
+        }
+        one = board(study(POINTS[:3], results), by="seconds")
+        assert [row.number for row in one.rows] == [1, 2, 0]
+
+    @pytest.mark.group("equal losses")
+    def test_repeated_trials_of_equal_means_go_by_their_cost(self) -> None:
+        results: dict[int, Result] = {
+            n: replace(done(0.25, flops=4e9 - n * 1e9), loss_se=0.0) for n in range(3)
+        }
+        one = board(study(POINTS[:3], results))
+        assert one.winner is one.best is one.rows[0]
+        assert one.rows[0].number == 2
+
+    @pytest.mark.group("equal losses")
+    def test_the_best_of_a_history_is_the_cheapest_of_equals(self) -> None:
+        """Its weights are kept, and it is repeated."""
+        assert [trial.number for trial, _ in of_points(POINTS[:3], TIED).done] == [1, 2, 0]
+
+
+BY_ACCURACY = replace(
+    META,
+    data=json.dumps({"source": "wine", "minimized": "1 - accuracy"}),
+    baseline_loss=0.6,
+    baseline_metric=0.4,
+)
+
+
+class TestMinimized:
+    """A study that minimises 1 - accuracy: no figure of it is called a loss that is none."""
+
+    ONE = board(study(evaluations=(TestEvaluation(2, 0.1678, 0.96),), meta=BY_ACCURACY))
+
+    @pytest.mark.group("names of figures")
+    def test_in_json_each_figure_has_its_own_name(self) -> None:
+        found = record(self.ONE)
+        assert found["minimized"] == "1 - accuracy"
+        assert found["winner"]["1 - accuracy"] == 0.0924
+        assert found["baseline"] == {"1 - accuracy": 0.6, "metric": 0.4}
+        assert found["test"] == {
+            "loss": 0.1678,
+            "1 - accuracy": pytest.approx(0.04),
+            "metric": 0.96,
+            "evaluations": 1,
+        }
+        for part in (found["winner"], found["best"], found["default"], *found["trials"]):
+            assert "loss" not in part
+            assert "1 - accuracy" in part
+
+    @pytest.mark.group("names of figures")
+    @pytest.mark.parametrize("text", [as_csv, as_markdown])
+    def test_a_table_names_what_is_minimised(
+        self, text: Callable[[Board, DisplayOptions], str]
+    ) -> None:
+        head = text(self.ONE, DisplayOptions()).splitlines()[0]
+        assert "1 - accuracy" in head
+        assert "loss" not in head
+
+    @pytest.mark.group("names of figures")
+    def test_its_column_goes_by_either_name(self) -> None:
+        for name in ("1 - accuracy", "loss"):
+            shown = DisplayOptions(sort=name, columns=(name,))
+            assert columns(self.ONE, shown) == ["loss"]
+            assert ordered(self.ONE, shown)[0].number == 2
+
+    @pytest.mark.group("names of figures")
+    def test_the_verdict_compares_the_test_rows_by_the_same_figure(self) -> None:
+        lines = dict(verdict(self.ONE))
+        assert lines["winner"] == "trial 2: 1 - accuracy 0.09240, accuracy 97.50 %"
+        assert lines["test"].startswith("1 - accuracy 0.04000, accuracy 96.00 %, loss 0.1678 (on")
+        assert "a lower 1 - accuracy and" in lines["*"]
+
+
+class TestNotes:
+    """What makes results worth less than they look."""
+
+    @pytest.mark.group("worthless results")
+    @pytest.mark.parametrize(("floor", "said"), [(0.0924, True), (0.05, True), (0.1, False)])
+    def test_a_winner_that_is_no_better_than_a_constant_is_said_to_be(
+        self, floor: float, said: bool
+    ) -> None:
+        one = board(study(meta=replace(META, baseline_loss=floor)))
+        assert any("no better than one constant" in note for note in one.notes) == said
+        assert record(one)["notes"] == list(one.notes)
+
+    @pytest.mark.group("worthless results")
+    def test_doubts_about_the_data_stand_below_the_table(self) -> None:
+        doubted = replace(META, data=json.dumps({"notes": ["only 1 row to validate"]}))
+        one = board(study(meta=doubted))
+        assert one.notes == ("only 1 row to validate",)
+        assert ("note", "only 1 row to validate") in verdict(one)
+
+    def test_a_study_without_a_baseline_or_a_winner_has_none(self) -> None:
+        bare = replace(META, baseline_loss=None, baseline_metric=None, data="{}")
+        assert board(study(meta=bare)).notes == board(study([], {})).notes == ()
+
+    @pytest.mark.group("worthless results")
+    def test_a_metric_that_is_not_defined_is_said_to_be(self) -> None:
+        results: dict[int, Result] = {0: replace(done(0.5), metric=math.nan)}
+        tested = (TestEvaluation(0, 0.4, math.nan),)
+        one = board(study(POINTS[:1], results, tested, replace(META, metric="r2")))
+        lines = dict(verdict(one))
+        assert lines["winner"] == "trial 0: loss 0.5000, r2 not defined"
+        assert lines["test"].startswith("loss 0.4000, r2 not defined")
+        shown = as_markdown(one, DisplayOptions()) + as_csv(one, DisplayOptions())
+        assert "nan" not in shown.replace("nan)", "")

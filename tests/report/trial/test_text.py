@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,14 @@ def test_this_is_how_it_looks() -> None:
         "            beta1=0.9 beta2=0.999 eps=1e-08 clip_norm=0 schedule=constant warmup=0",
         "            batch_size=64 patience=8",
     ]
+
+
+@pytest.mark.group("names of figures")
+def test_what_is_minimised_bears_its_name() -> None:
+    data = json.dumps({"minimized": "1 - accuracy"})
+    text = shown(2, 1000, replace(STUDY, meta=replace(STUDY.meta, data=data)))
+    assert "1 - accuracy 0.1200 ± 0.020" in text
+    assert "1st of 11 by 1 - accuracy" in text
 
 
 def test_it_says_how_it_compares_and_how_lucky_its_first_run_was() -> None:

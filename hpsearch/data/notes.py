@@ -1,0 +1,101 @@
+"""What a person should know of data before the first trial: what they are, and what is doubtful."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hpsearch.data import Dataset, variance
+from hpsearch.data.scale import varies
+
+_FEW_ROWS = 20  # that validate
+_FEW_OF_A_CLASS = 5
+_LISTED = 3
+
+
+def summary(data: Dataset) -> str:
+    """Return in a line what the data are, and which rows do what.
+
+    >>> from hpsearch.data import DataSpec
+    >>> from hpsearch.data.prepare import prepare
+    >>> summary(prepare(DataSpec("wine")))
+    'wine: 178 rows of 13 inputs, 3 classes; 106 train, 36 validate, 36 test'
+    >>> summary(prepare(DataSpec("digits", folds=5)))
+    'digits: 1,797 images of 8 x 8 pixels, 1 channel, 10 classes; 1,438 in 5 folds, 359 test'
+    """
+    return f"{data.name}: {_inputs(data)}, {_task(data)}; {', '.join(_parts(data))}"
+
+
+def _inputs(data: Dataset) -> str:
+    rows = f"{len(data.targets):,}"
+    if len(data.shape) == 1:
+        return f"{rows} rows of {_counted(data.features, 'input')}"
+    channels, height, width = data.shape
+    return f"{rows} images of {height} x {width} pixels, {_counted(channels, 'channel')}"
+
+
+def _task(data: Dataset) -> str:
+    if data.task == "classification":
+        return f"{len(data.classes)} classes"
+    return "a regression"
+
+
+def _parts(data: Dataset) -> Iterator[str]:
+    fold = data.folds[0]
+    train, judged = len(fold.train), len(fold.validation)
+    if len(data.folds) > 1:
+        yield f"{train + judged:,} in {len(data.folds)} folds"
+    else:
+        yield f"{train:,} train"
+        yield f"{judged:,} validate"
+    if len(data.test):
+        yield f"{len(data.test):,} test"
+
+
+def doubts(data: Dataset) -> Iterator[str]:
+    """Yield what makes the figures of trials worth less than they look.
+
+    Few rows validate, or few of a class; or a column only varies where nothing is learned from it.
+    """
+    judged = np.concatenate([fold.validation for fold in data.folds])
+    if len(judged) < _FEW_ROWS:
+        yield f"only {_counted(len(judged), 'row')} to validate: losses are mostly chance"
+    elif data.task == "classification":
+        counts = np.bincount(data.targets[judged], minlength=len(data.classes))
+        few = [
+            f"{count} of {reprlib.repr(name)}"
+            for name, count in zip(data.classes, counts, strict=True)
+            if count < _FEW_OF_A_CLASS
+        ]
+        if few:
+            yield f"few rows of a class to validate ({_listed(few)}): how it is told is chance"
+    of_one = any(not variance(data.targets[fold.validation]) for fold in data.folds)
+    if data.task == "regression" and of_one:
+        yield "all rows that validate have one target, so that r2 is not defined"
+    if len(data.shape) == 1:
+        yield from _only_elsewhere(data)
+
+
+def _only_elsewhere(data: Dataset) -> Iterator[str]:
+    """Yield which columns are constant in training, and not in other rows."""
+    found = np.zeros(data.features, dtype=np.bool_)
+    for fold in data.folds:
+        first, others = fold.train[0], np.concatenate([fold.validation, data.test])
+        found |= ~varies(data.inputs, fold.train, first) & varies(data.inputs, others, first)
+    if found.any():
+        names = [
+            reprlib.repr(data.columns[k]) if data.columns else str(k + 1)
+            for k in np.flatnonzero(found)
+        ]
+        which = f"column {names[0]} does" if len(names) == 1 else f"columns {_listed(names)} do"
+        yield f"{which} not vary in training, but in other rows: the effect there is chance"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

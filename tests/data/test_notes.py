@@ -1,0 +1,84 @@
+"""What is said of data before the first trial, and what of it makes results worth less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpsearch.data import DataSpec
+from hpsearch.data.notes import summary
+from hpsearch.data.prepare import prepare
+from tests.helpers.sources import BUNDLED
+
+pytestmark = pytest.mark.group("worthless results")
+ROWS = 200
+NOISE = np.random.default_rng(0).normal(size=(ROWS, 2))
+HALF = np.arange(ROWS) % 2
+PARTS = np.array((["train"] * 3 + ["validation", "test"]) * (ROWS // 5))
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_nothing_is_doubtful_about_the_data_that_come_along(name: str) -> None:
+    assert prepare(DataSpec(name)).notes == ()
+
+
+def test_the_summary_of_a_regression_says_that_it_is_one() -> None:
+    line = summary(prepare(DataSpec("diabetes", test=0)))
+    assert line == "diabetes: 442 rows of 10 inputs, a regression; 354 train, 88 validate"
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"validation": 0.005}, "only 1 row to validate"),
+        ({"validation": 0.09}, "only 18 rows to validate"),
+        ({"validation": 0.1}, ""),
+        ({"folds": 5}, ""),
+    ],
+)
+def test_very_few_rows_that_validate_are_doubtful(
+    arrays: Callable[..., DataSpec], spec: dict[str, Any], said: str
+) -> None:
+    notes = " ".join(prepare(arrays(spec, X=NOISE, y=HALF)).notes)
+    assert said in notes
+    assert bool(said) == bool(notes)
+
+
+@pytest.mark.parametrize(("positives", "said"), [(6, "1 of 'b'"), (60, "")])
+def test_very_few_positives_that_validate_are_doubtful(
+    arrays: Callable[..., DataSpec], positives: int, said: str
+) -> None:
+    labels = np.array(["b"] * positives + ["a"] * (ROWS - positives))
+    notes = " ".join(prepare(arrays(X=NOISE, y=labels)).notes)
+    assert said in notes
+    assert bool(said) == bool(notes)
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_a_column_that_varies_only_outside_of_training_is_doubtful(
+    table: Callable[..., DataSpec], part: str
+) -> None:
+    row = np.flatnonzero(part == PARTS)[3]
+    lines = [
+        f"{x:.4f},{1e6 if k == row else 7},{k % 2},{PARTS[k]}" for k, x in enumerate(NOISE[:, 0])
+    ]
+    data = prepare(table("\n".join(["x,odd,y,part", *lines]) + "\n", column="part"))
+    assert len(data.notes) == 1
+    assert data.notes[0].startswith("column 'odd' does not vary in training, but in other rows")
+
+
+def test_a_column_that_is_constant_everywhere_is_not(arrays: Callable[..., DataSpec]) -> None:
+    constant = np.column_stack([NOISE, np.full(ROWS, 0.1)])
+    assert prepare(arrays(X=constant, y=HALF)).notes == ()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_targets_of_validation_that_are_all_alike_are_doubtful(
+    arrays: Callable[..., DataSpec], kind: type
+) -> None:
+    targets: np.ndarray[Any, Any] = np.where(PARTS == "validation", 0.1, NOISE[:, 0]).astype(kind)
+    spec = arrays({"column": "part"}, X=NOISE, y=targets, part=PARTS)
+    assert "r2 is not defined" in " ".join(prepare(spec).notes)
