@@ -55,6 +55,7 @@ from hpsearch.study.trial import Done, Notice, Result
 
 _SHOWN = 10  # rows of the board after a search
 _POLL = 0.2  # seconds between looks at the signals
+_OVERRUN = 1.0  # seconds beyond a limit of which a person is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,10 @@ def finish(
     keeper.clean(study)
     code = _exit(study, stop, plan.epochs)
     store.record_session(Session(time.monotonic() - began, code))
-    _print(store.study(), options, store.folder, stop, plan.epochs)
+    why = "" if stop.signals else plan.ending(study.history, meta.budget, limit)
+    _print(store.study(), options, store.folder, stop, plan.epochs, why)
+    if (over := time.monotonic() - deadline) > _OVERRUN and keys.time:
+        options.note(f"the limit of {duration(keys.time)} was overrun by {duration(over)}")
     return code
 
 
@@ -312,7 +316,10 @@ def _final_test(plan: Plan, options: RunOptions, runner: Runner, store: Store, s
         options.note(f"the winner could not be scored on the test split: {error}")
 
 
-def _print(study: StudyRecord, options: RunOptions, folder: Path, stop: Stop, epochs: int) -> None:
+def _print(
+    study: StudyRecord, options: RunOptions, folder: Path, stop: Stop, epochs: int, why: str
+) -> None:
+    """Print the board, and on stderr why the search has ended and how it goes on."""
     results = console.result(options.no_color)
     now = board(study)
     if options.json:
@@ -324,6 +331,8 @@ def _print(study: StudyRecord, options: RunOptions, folder: Path, stop: Stop, ep
     options.note(f"\n{counted(ended)} in {duration(now.wall_seconds)}; all is kept in {folder}")
     if stop.crashing:
         options.note(f"stopped: {stop.crashing}")
+    elif why:
+        options.note(f"ended: {why}")
     if stop.soon() and _is_unfinished(study, epochs):
         options.note(f"stopped early; go on with:  hpsearch resume {place}")
     else:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BeforeValidator, Field, ValidationError, create_model
 
 from hpsearch.config import other_tools
-from hpsearch.config.diagnostics import Diagnostics, flow, kind, written
+from hpsearch.config.diagnostics import LARGEST, Diagnostics, flow, kind, written
 from hpsearch.config.document import KeyPath, dotted
 from hpsearch.data import InputScale, Task
 from hpsearch.engine.structure.cohorts import Metric
@@ -35,13 +35,13 @@ def seconds(duration: object) -> float:
         ValueError: it is no duration, or not above 0.
     """
     if isinstance(duration, int | float) and not isinstance(duration, bool):
-        number, unit = float(duration), "s"
+        number, unit = float(min(duration, LARGEST)), "s"
     else:
         match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd])", str(duration))
         if not match:
             raise ValueError("not a duration")
         number, unit = float(match[1]), match[2]
-    if not 0 < number < float("inf"):
+    if not 0 < number < LARGEST:
         raise ValueError("not positive")
     return number * _UNITS[unit]
 
@@ -294,7 +294,8 @@ def _note(
         return
     section = keys_at(path[:-1], diagnostics)
     name = str(path[-1])
-    if category == "extra_forbidden" or (path[:-1] == ("parameters",) and name not in section):
+    is_setting = path[:-1] == ("parameters",) and not diagnostics.any_name
+    if category == "extra_forbidden" or (is_setting and name not in section):
         unknown_key(path, diagnostics)
     elif category == "missing" and any(closest(key, [name]) for key in document.at(path[:-1])):
         diagnostics.paths.add(path)  # it stands there misspelt, which is a mistake of its own
@@ -308,7 +309,7 @@ def _note(
         known = model is not None and name in model.model_fields
         among = _among(model.model_fields[name].annotation) if model and known else []
         expected = section.get(name) or _item(path)
-        diagnostics.wrong(path, value, expected, among=among, hint=_entry(path, value))
+        diagnostics.wrong(path, value, expected, among=among, hint=_entry(path, value, diagnostics))
 
 
 def _within(location: tuple[str | int, ...], node: Any) -> KeyPath:
@@ -329,13 +330,14 @@ def _among(annotation: object) -> list[str]:
     return words or [word for part in parts for word in _among(part)]
 
 
-def _entry(path: KeyPath, value: object) -> str:
+def _entry(path: KeyPath, value: object, diagnostics: Diagnostics) -> str:
     """Return how a parameter is written that stands there without its keys."""
     if len(path) != 2 or path[0] != "parameters" or value is None:
         return ""
     if isinstance(value, list):
         return f"write {flow({'values': value})}"
-    return f"write {{value: {written(value)}}}, or put it under 'train:'"
+    or_fixed = "" if diagnostics.any_name else ", or put it under 'train:'"
+    return f"write {{value: {written(value)}}}{or_fixed}"
 
 
 def _item(path: KeyPath) -> str:

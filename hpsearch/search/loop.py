@@ -18,6 +18,7 @@ from typing import Protocol
 from hpsearch.errors import HpsearchError
 from hpsearch.objectives import Objective
 from hpsearch.runners import Runner, WorkCrashed, WorkFinished
+from hpsearch.search.isolation import own_state
 from hpsearch.space.space import Space, point_key
 from hpsearch.strategies import Limit, Strategy
 from hpsearch.study.history import History
@@ -305,7 +306,8 @@ def _ask(search: Search, history: History) -> Suggestion | None:
         if point_key(new.params) not in history.keys:
             return new
     generator = Random(f"{search.seed}/{len(history)}")
-    return search.strategy.ask(search.space, history, generator)
+    with own_state():
+        return search.strategy.ask(search.space, history, generator)
 
 
 def _trial(suggestion: Suggestion | None, history: History, wave: int, cohort: int) -> Trial | None:

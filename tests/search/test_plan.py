@@ -58,10 +58,15 @@ class TestOpening:
         plan = plan_of("bayes")
         assert (plan.opening, plan.default) == ([], None)
 
-    @pytest.mark.parametrize("name", ["manual", "grid"])
-    def test_a_strategy_that_has_all_points_is_not_opened(self, name: str) -> None:
-        plan = replace(plan_of(name, WITH_DEFAULT), picked=PICKED)
+    def test_a_strategy_of_picked_points_alone_is_not_opened(self) -> None:
+        plan = replace(plan_of("manual", WITH_DEFAULT), picked=PICKED)
         assert (plan.opening, plan.default) == ([], None)
+
+    def test_a_grid_opens_with_what_was_picked_and_not_with_the_default(self) -> None:
+        plan = replace(plan_of("grid", WITH_DEFAULT), picked=PICKED)
+        assert [new.params for new in plan.opening] == list(PICKED)
+        assert [new.origin for new in plan.opening] == ["picked"] * 2
+        assert plan.default is None
 
     @pytest.mark.parametrize("name", ["random", "bayes"])
     def test_with_halving_the_default_competes_and_what_is_picked_does_not(self, name: str) -> None:
@@ -81,9 +86,9 @@ class TestTotal:
     @pytest.mark.parametrize(
         ("name", "budget", "total"),
         [
-            ("grid", None, 27),  # three ticks of three parameters
+            ("grid", None, 29),  # three ticks of three parameters, and two picked points
             ("grid", 10, 10),
-            ("grid", 99, 27),
+            ("grid", 99, 29),
             ("manual", None, 2),
             ("manual", 1, 1),
             ("random", None, None),
@@ -114,7 +119,7 @@ class TestSearch:
 
     def test_a_limit_ends_the_loop_unless_a_clock_does(self) -> None:
         limit = Limit(60.0)
-        assert plan_of("bayes").search(20, limit, by_clock=False).limit is limit
+        assert plan_of("bayes").search(20, limit).limit is limit
         assert plan_of("bayes").search(20, limit).limit is None
 
     def test_the_unit_of_the_budget_is_a_whole_training_where_trials_may_be_dropped(self) -> None:
