@@ -69,6 +69,8 @@ def search(strategy: str, **given: Any) -> int:
         device = chosen_device(runner, work)
         threads = options.resources.threads
         networks = networks.on(data, "", device, threads)
+        for remark in networks.remarks():
+            options.note(remark)
         plan = plan_of(strategy, networks)
         plan.search(budget)  # what does not go together is refused before anything is kept
         meta = _meta(study.name, plan, spec, source, said, budget, threads, device)

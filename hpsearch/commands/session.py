@@ -85,8 +85,13 @@ class RunOptions:
 
         Suggestions and waiting take their part of it.
         """
-        workers = self.resources.workers
-        return Limit(seconds * workers, lambda history: (time.monotonic() - self.started) * workers)
+        alone = RUNNERS.load(self.runner.name).works_alone
+        workers = 1 if alone else self.resources.workers
+
+        def spent(history: History) -> float:
+            return (time.monotonic() - self.started) * workers
+
+        return Limit(seconds * workers, spent, workers)
 
     def build(self, artefacts: Artefacts) -> Runner:
         """Return the runner; enter it to start it."""

@@ -11,12 +11,13 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import islice
 
 from hpsearch.space.parameters import Value
 
 Point = Mapping[str, Value]
 
-_LISTED = 20_000  # parts of points that are looked at to list what constraints leave
+_LISTED = 10_000  # parts of points that are looked at to list what constraints leave
 _SKIPPED = 20_000  # points that may break a constraint, one after the other, before nobody goes on
 _GOLDEN = 618_033_988_749_894_848, 10**18  # the golden section, as a fraction
 
@@ -53,13 +54,10 @@ class Lattice:
         """
         if self.is_free:
             return None
-        found: list[int] = []
-        for looked, point in enumerate(self._descend(0, {})):
-            if looked == _LISTED:
-                return None
-            if point is not None:
-                found.append(self.number(point))
-        return found
+        found = list(islice(self._descend(0, {}), _LISTED))
+        if len(found) == _LISTED:
+            return None
+        return [self.number(point) for point in found if point is not None]
 
     @property
     def count(self) -> int:

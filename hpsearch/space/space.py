@@ -24,7 +24,7 @@ Params = Mapping[str, Value]
 
 _DRAWS = 500  # random points, before one that constraints allow is looked for otherwise
 _SOUGHT, _ENOUGH = 20_000, 50  # random points to begin from, at most, and how many are enough
-_MOVES = 30  # of a chain
+_MOVES = 20  # of a chain
 _CLOSE = 1e-12  # a move that is shorter leads nowhere
 _SAME = 1e-9  # coordinates that are closer than this are equal
 
@@ -238,8 +238,7 @@ class Space:
         """Draw a point that the constraints allow, uniformly on each parameter's own scale.
 
         Where there are priors, the share `trusted` of the points is drawn from them instead. Where
-        constraints leave so little that 500 draws break them, it is one of all points, as far as
-        they can be listed, or else one that a chain of moves reaches from a point that was found.
+        constraints leave so little that 500 draws break them, it is a `rare` point.
 
         Raises:
             SpecError: the constraints leave nothing, as far as was looked. That depends on the
@@ -250,6 +249,14 @@ class Space:
             if self.allows(params):
                 return params
         self.check()
+        return self.rare(rng)
+
+    def rare(self, rng: Random) -> Params:
+        """Draw a point of a space in which some `is_reachable`, however little there is.
+
+        It is one of all points, as far as they can be listed, or else one that a chain of moves
+        reaches from a point that was found.
+        """
         return rng.choice(self.points) if self.points else self._chained(rng)
 
     def check(self) -> None:

@@ -28,10 +28,14 @@ def training_seconds(history: History) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The seconds that may be spent in all, and how many are: by trainings alone, or by a clock."""
+    """The seconds that may be spent in all, and how many are: by trainings alone, or by a clock.
+
+    Seconds by the clock count once for each of the `workers`.
+    """
 
     seconds: float
     spent: Callable[[History], float] = training_seconds
+    workers: int = 1
 
     def left(self, history: History) -> float:
         """Return the seconds that may still be spent."""

@@ -19,7 +19,7 @@ from hpsearch.study.history import History
 
 _DRAWN = 700  # places from the whole space
 _DRAWS = 10_000  # draws for them: a constraint may leave few
-_FEW = 30  # places that are drawn one by one, where the constraints leave fewer
+_FEW = 12  # places that are drawn one by one, where the constraints leave fewer
 _NEAR = 300  # places near the parents
 _NEAR_STD = 0.1  # of their coordinates' steps away from the parents
 _ROUNDS = (0.2, 0.07, 0.02)  # the same for places near the best so far, in each round
@@ -121,5 +121,5 @@ def _allowed(space: Space, drawn: int, rng: np.random.Generator) -> Units:
     if len(found) >= _FEW or not space.is_reachable:
         return U[found]
     generator = Random(int(rng.integers(2**63)))
-    more = [space.encode(space.sample(generator)) for _ in range(_FEW - len(found))]
+    more = [space.encode(space.rare(generator)) for _ in range(_FEW - len(found))]
     return np.concatenate([U[found], np.array(more)])
