@@ -34,9 +34,10 @@ def timely(
         return trials
     scale = _seconds_per_nominal(costs, history, epochs)
     left = limit.left(history)
+    by_clock = left / limit.workers
     kept: list[int] = []
     for group in objective.cohorts(trials):
-        cohort, company = left / limit.workers, list[Params]()
+        cohort, company = by_clock, list[Params]()
         for position in group:
             trial = trials[position]
             seconds = scale * _nominal(costs, trial, company, epochs)

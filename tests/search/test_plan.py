@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from random import Random
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,8 +19,9 @@ from hpsearch.errors import SpecError
 from hpsearch.objectives.function import Function
 from hpsearch.objectives.networks import Networks
 from hpsearch.search.plan import Plan, with_default_priors
-from hpsearch.space.parameters import Value
-from hpsearch.space.space import DependentValue, Params
+from hpsearch.space.expression import Expression
+from hpsearch.space.parameters import Choice, Integer, Value
+from hpsearch.space.space import DependentValue, Params, Space
 from hpsearch.strategies import STRATEGIES, Array, Limit, Strategy
 from hpsearch.strategies.bayes import Bayes
 from hpsearch.strategies.confirm import Confirmed, UntilConverged
@@ -29,7 +30,7 @@ from hpsearch.strategies.halving import Halving
 from hpsearch.strategies.manual import Manual
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.study.trial import NewTrial
-from tests.helpers.histories import CUBE
+from tests.helpers.histories import CUBE, done, of_points
 from tests.helpers.objectives import FakeObjective, plan_of
 from tests.helpers.problems import blobs
 from tests.helpers.studies import META
@@ -332,3 +333,33 @@ class TestOfAStudy:
         assert list(plan.objective.space.parameters) == ["x"]
         with pytest.raises(RuntimeError, match="does not keep the function"):
             plan.objective.function({})
+
+
+class TestEnding:
+    FEW = Space({"a": Choice(("p", "q", "r")), "b": Integer(1, 3)})
+
+    def ended(self, name: str, trials: int, budget: int | None, **keys: Any) -> str:
+        plan = plan_of(name, FakeObjective(self.FEW), **keys)
+        points = list(self.FEW.walk(self.FEW.ticks(9)))[:trials]
+        return plan.ending(of_points(points, {n: done(1.0) for n in range(trials)}), budget)
+
+    def test_a_budget_that_is_used_up_needs_no_reason(self) -> None:
+        assert self.ended("random", 5, 5) == ""
+
+    def test_all_points_are_counted(self) -> None:
+        for name in ("random", "grid", "bayes"):
+            assert self.ended(name, 9, 30) == "all 9 points were tried"
+
+    def test_time_is_a_reason(self) -> None:
+        plan = plan_of("random")
+        history = of_points([{"x": 0.1, "y": 0.1, "z": 0.1}], {0: done(1.0, seconds=5.0)})
+        assert plan.ending(history, None, Limit(5.0)) == "the time is over"
+        assert plan.ending(history, None, Limit(6.0)) == "no time is left for another trial"
+
+    def test_there_are_as_many_trials_as_there_are_points(self) -> None:
+        plan = plan_of("random", FakeObjective(self.FEW))
+        assert (plan.total(30), plan.total(4)) == (9, 4)
+        assert plan.total(60) == 9 + 6  # of 60 trials, 2 x 3 are the best three again
+        tight = replace(self.FEW, constraints=(Expression("b == 2"),))
+        for name in ("random", "grid", "bayes"):
+            assert plan_of(name, FakeObjective(tight)).total(30) == 3
