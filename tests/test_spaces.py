@@ -144,7 +144,7 @@ def options(strategy: str, rng: random.Random) -> list[str]:
     own = {
         "random": [["--halving"], ["--rounds", "2"], ["--confirm"]],
         "grid": [["--points", str(rng.choice([1, 2, 3]))], ["--all"]],
-        "bayes": [["--pareto"], ["--confirm"], ["--until-converged"]],
+        "bayes": [["--halving"], ["--pareto"], ["--confirm"], ["--until-converged"]],
         "manual": [],
     }
     for group in rng.sample(more + own[strategy], rng.randint(0, 3)):

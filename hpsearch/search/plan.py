@@ -127,7 +127,7 @@ class Plan:
         Raises:
             SpecError: the constraints leave nothing, as far as was looked.
         """
-        space, count = self.space, self.count
+        space, count = self._given_space, self.count
         if self.options.has_all_points:
             return
         if count is not None and count.trials == 0:
@@ -194,12 +194,18 @@ class Plan:
         Brackets of a model begin before it knows anything: most of their trials are then near
         values that are good for most trainings.
         """
-        space = self.objective.space
-        if space.constraints:
-            space = replace(space, known=tuple(new.params for new in self.opening))
         if self.staged and self.halves and self.staged.has_default_priors:
-            return with_default_priors(space, self.objective.typical_values())
-        return space
+            return with_default_priors(self._given_space, self.objective.typical_values())
+        return self._given_space
+
+    @cached_property
+    def _given_space(self) -> Space:
+        """The objective's space, with points that are known where constraints may leave little."""
+        space = self.objective.space
+        if not space.constraints:
+            return space
+        picked = (*self.picked, *([self.default] if self.default is not None else []))
+        return replace(space, known=picked)
 
     def build(
         self, budget: int | None, limit: Limit | None = None, knows_costs: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -363,3 +364,16 @@ class TestEnding:
         tight = replace(self.FEW, constraints=(Expression("b == 2"),))
         for name in ("random", "grid", "bayes"):
             assert plan_of(name, FakeObjective(tight)).total(30) == 3
+
+
+def test_what_a_space_leaves_is_known_before_the_data() -> None:
+    text = (
+        "data: {source: digits}\ntrain: {epochs: 9}\nsearch: {halving: true}\n"
+        "parameters: {lr: {min: 1e-4, max: 0.1}, dropout: {min: 0.0, max: 0.9}}\n"
+        "constraints: ['lr + dropout < 0.02']\n"
+    )
+    spec = parse(text, "search.yaml", Path(), strategy="bayes")
+    assert spec.options is not None
+    plan = Plan("bayes", spec.options, spec.search, Networks(spec))
+    (remark,) = plan.remarks(9)
+    assert re.fullmatch(r"the constraints leave about 0\.\d+ % of the space", remark)
