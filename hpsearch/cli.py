@@ -247,7 +247,7 @@ def manual(**given: Any) -> int:
 @_flag("--points", type=_COUNT, metavar="N", help="The ticks of each number.  [default: 5]")
 @click.option("--all", is_flag=True, help="Run a grid of more than 1,000 points.")
 def grid(**given: Any) -> int:
-    """Train every combination."""
+    """Train every combination, spread over the grid."""
     return _run("hpsearch.commands.search:search", "grid", **given)
 
 

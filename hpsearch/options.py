@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from numbers import Integral, Real
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
 T = TypeVar("T", bound="Options")
+
+
+def plain(value: Any) -> Any:
+    """Return a value of any library's types in those that a YAML file would give.
+
+    A whole number of any kind is an int, another number a float, and what is listed a list;
+    mappings have their values so. What has no such type stays what it is, and sets do, whose order
+    says nothing.
+
+    >>> from fractions import Fraction
+    >>> import numpy as np
+    >>> plain({"min": np.int64(1), "max": np.float32(0.5), "values": (np.bool_(True), "a")})
+    {'min': 1, 'max': 0.5, 'values': [True, 'a']}
+    >>> plain([np.arange(3), range(2), Fraction(1, 4)])
+    [[0, 1, 2], [0, 1], 0.25]
+    """
+    match value:
+        case bool() | bytes() | bytearray():
+            return value
+        case str():
+            return str.__str__(value)  # of numpy's texts and of enumerations
+        case Integral():
+            return int(value)
+        case Real() | Decimal():
+            return float(value)
+        case Mapping():
+            return {plain(key): plain(one) for key, one in value.items()}
+        case Sequence():
+            return [plain(one) for one in value]
+    listed = getattr(value, "tolist", None)  # arrays, tensors and tables' columns
+    if callable(listed) and not isinstance(value, type):
+        return plain(listed())
+    return value
 
 
 class Options(BaseModel):
@@ -35,4 +71,4 @@ class Options(BaseModel):
     def _stands_there(cls, value: object) -> object:
         if value is None:  # `budget:` with nothing after it is a slip, not a way to leave it out
             raise ValueError("empty")
-        return value
+        return plain(value)

@@ -71,7 +71,10 @@ def search(strategy: str, **given: Any) -> int:
     options = run_options(flags, spec, started)
     options.note(*notes)
     networks = Networks(spec)
-    budget = _budget(plan_of(strategy, networks), flags, options)
+    plan = plan_of(strategy, networks)
+    budget = _budget(plan, flags, options)
+    for remark in plan.remarks(budget):
+        options.note(remark)
     name = f"{spec.name}-{strategy}"
     study = Path(flags.study) if flags.study is not None else _free(Path("runs"), name)
     artefacts = Artefacts(study / FOLDER)
@@ -81,6 +84,8 @@ def search(strategy: str, **given: Any) -> int:
         device = chosen_device(runner, work)
         threads = options.resources.threads
         networks = networks.on(data, None, device, threads)
+        for remark in networks.remarks():
+            options.note(remark)
         plan = plan_of(strategy, networks)
         plan.search(budget)  # what does not go together is refused before anything is kept
         meta = _meta(study.name, plan, spec, source, said, budget, threads, device)
@@ -142,23 +147,24 @@ def _project_file() -> Path | None:
 
 def _budget(plan: Plan, flags: SearchFlags, options: RunOptions) -> int | None:
     """Return the total of trials; None for all that the strategy has."""
-    budget = plan.keys.budget
-    count = plan.options.count(plan.objective.space, plan.trials)
-    if count is not None:
-        points = "1 point" if count == 1 else f"{count:,} points"
-        if budget is None and count > _MANY and not flags.all:
-            message = f"this {plan.strategy} search has {points}"
-            help = "--all runs them all, --budget N the first N, --points N thins a grid out"
+    budget, count = plan.keys.budget, plan.count
+    if not plan.options.has_default and count is not None:
+        if budget is None and count.trials > _MANY and not flags.all:
+            message = f"this {plan.strategy} search has {count}"
+            help = "--all runs them all, --budget N some of them, --points N thins a grid out"
             raise SpecError(Problem("E030", message, help=help))
-        options.note(f"the {plan.strategy} search has {points}")
+        options.note(f"the {plan.strategy} search has {count}")
         return budget
     if budget is None and plan.keys.time and not plan.halves:
         return None  # as many as there is time for
     if budget is None:
         options.note(f"no budget given: {_USUAL} trials (--budget N for another number)")
+    budget = budget or _USUAL
     if plan.halves:
-        options.note(plan.describe_brackets(budget or _USUAL))
-    return budget or _USUAL
+        options.note(plan.describe_brackets(budget))
+    elif count is not None and count.trials < budget:
+        options.note(f"the space has {count}: each is tried once")
+    return budget
 
 
 def _free(folder: Path, name: str) -> Path:

@@ -59,6 +59,7 @@ from hpsearch.text import ERRORS, lines, shell_word
 _SHOWN = 10  # rows of the board after a search
 _POLL = 0.2  # seconds between looks at the signals
 _KILLS = 2  # of a worker, after which a question is not asked again
+_OVERRUN = 1.0  # seconds beyond a limit of which a person is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,13 @@ class RunOptions:
 
         Suggestions and waiting take their part of it.
         """
-        workers = self.resources.workers
-        return Limit(seconds * workers, lambda history: (time.monotonic() - self.started) * workers)
+        alone = RUNNERS.load(self.runner.name).works_alone
+        workers = 1 if alone else self.resources.workers
+
+        def spent(history: History) -> float:
+            return (time.monotonic() - self.started) * workers
+
+        return Limit(seconds * workers, spent, workers)
 
     def build(self, artefacts: Artefacts) -> Runner:
         """Return the runner; enter it to start it."""
@@ -222,10 +228,14 @@ def finish(
     keeper.clean(study)
     study = store.study()
     now = board(study)
+    why = "" if stop.signals else plan.ending(study.history, meta.budget, limit)
+    over = time.monotonic() - deadline
     try:
         _print(now, options)
     finally:  # also where the result cannot be printed
-        _say_what_is_next(study, now, options, store.folder, stop, plan.epochs)
+        _say_what_is_next(study, now, options, store.folder, stop, plan.epochs, why)
+        if keys.time and over > _OVERRUN:
+            options.note(f"the limit of {duration(keys.time)} was overrun by {duration(over)}")
     return code
 
 
@@ -351,12 +361,21 @@ def _print(now: Board, options: RunOptions) -> None:
 
 
 def _say_what_is_next(
-    study: StudyRecord, now: Board, options: RunOptions, folder: Path, stop: Stop, epochs: int
+    study: StudyRecord,
+    now: Board,
+    options: RunOptions,
+    folder: Path,
+    stop: Stop,
+    epochs: int,
+    why: str,
 ) -> None:
+    """Say what was done, why the search has ended, and how it goes on."""
     ended, place = len(study.history.ended), shell_word(str(folder))
     options.note("", f"{counted(ended)} in {duration(now.wall_seconds)}; all is kept in {folder}")
     if stop.crashing:
         options.note(f"stopped: {stop.crashing}")
+    elif why:
+        options.note(f"ended: {why}")
     if stop.soon() and _is_unfinished(study, epochs):
         options.note(f"stopped early; go on with:  hpsearch resume {place}")
     else:

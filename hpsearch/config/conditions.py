@@ -14,9 +14,10 @@ from hpsearch.config.document import KeyPath
 from hpsearch.config.schema import ConfigFile
 from hpsearch.engine.structure.settings import EXCLUDES, NEEDS, SETTINGS, default
 from hpsearch.registry import closest
-from hpsearch.space.expression import Expression, ExpressionError
-from hpsearch.space.parameters import Choice, Parameter, Value
+from hpsearch.space.expression import Expression, ExpressionError, Side
+from hpsearch.space.parameters import Choice, Domain, Parameter, Value
 from hpsearch.space.space import Params, Space
+from hpsearch.strategies import STRATEGIES
 
 Conditions = dict[str, dict[str, tuple[Value, ...]]]
 
@@ -49,6 +50,27 @@ class ParsedSettings:
             for section in ("train", "parameters")
         )
 
+    @property
+    def meets_no_number(self) -> bool:
+        """Whether a continuous parameter has any one value with a probability of 0.
+
+        A grid has the values of its ticks, and whoever picks trials their own.
+        """
+        strategy = self.diagnostics.strategy
+        draws = strategy is not None and STRATEGIES.load(strategy).has_default
+        return draws and not self.diagnostics.is_stored
+
+    def is_continuous(self, name: str) -> bool:
+        """Return whether a setting is searched among numbers that cannot be counted."""
+        return name in self.parameters and self.parameters[name].values() is None
+
+    def possible(self, name: str) -> Domain:
+        """Return what a setting may be: where it is searched, there; else anywhere."""
+        if name in self.parameters:
+            return self.parameters[name]
+        free = self.diagnostics.any_name or name not in SETTINGS
+        return Choice((self.fixed[name],)) if free else SETTINGS[name].domain
+
     def like(self, name: str) -> str:
         """Return a hint that names the known setting of which a name is a slip, or nothing."""
         near = closest(name, [*self.parameters, *self.fixed])
@@ -72,6 +94,8 @@ def build_space(parsed: ParsedSettings) -> Space:
                     parsed,
                 )
     order = _parents_first(parsed, conditions)
+    for name in parsed.parameters if not parsed.diagnostics.problems else ():
+        _reached(name, conditions, parsed)
     needed = {name: needs for name, needs in conditions.items() if needs}
     priors = {
         name: parameter.nearest(prior)
@@ -160,7 +184,32 @@ def _never(parent: str, wanted: list[Value], path: KeyPath, parsed: ParsedSettin
         place = (*path, index) if isinstance(parsed.diagnostics.document.at(path), list) else path
         expected = f"a value that '{parent}' takes: {possible.describe()}"
         parsed.diagnostics.wrong(place, wanted[index], expected, "E042", among=possible.grid(1))
+    if not never and parsed.is_continuous(parent) and parsed.meets_no_number:
+        parsed.diagnostics.add("E042", _unmet(parent, parsed), path, help=_COUNTED)
     return bool(never)
+
+
+_COUNTED = "list its values, give it a step, or name a setting whose values can be counted"
+
+
+def _unmet(name: str, parsed: ParsedSettings) -> str:
+    values = parsed.parameters[name].describe()
+    return f"'{name}' is {values}: it has any one value with a probability of 0"
+
+
+def _reached(name: str, conditions: Conditions, parsed: ParsedSettings) -> None:
+    """Note a setting whose conditions, with those of its parents, can never be met together."""
+    wanted: dict[str, set[Value]] = {}
+    left = [name]
+    for one in left:
+        for parent, allowed in conditions[one].items():
+            wanted[parent] = wanted.get(parent, {*allowed}) & {*allowed}
+            if not wanted[parent] and not parsed.diagnostics.is_stored:
+                message = f"'{name}' is never used: its conditions on '{parent}' exclude each other"
+                path, help = ("parameters", name), f"{name} goes with {' and '.join(left[1:])}"
+                parsed.diagnostics.add("E041", message, path, key=True, help=help)
+                return
+        left += [parent for parent in conditions[one] if parent not in left]
 
 
 def _parents_first(parsed: ParsedSettings, conditions: Conditions) -> dict[str, Parameter]:
@@ -220,7 +269,46 @@ def _constraints(parsed: ParsedSettings) -> Iterator[Expression]:
                 "E050", "this condition names nothing that is searched", path, help="leave it out"
             )
         elif not unknown:
+            if not parsed.diagnostics.is_stored:
+                _check_sides(rule, index, parsed)
             yield rule
+
+
+def _check_sides(rule: Expression, index: int, parsed: ParsedSettings) -> None:
+    """Note the comparisons of a constraint that come out the same whatever is tried."""
+    for is_equality, left, right in rule.comparisons():
+        for one, other in ((left, right), (right, left)):
+            if one.name and other.value is not None:
+                _check_value(one.name, other, is_equality, index, parsed)
+        both = left.names | right.names if left.is_smooth and right.is_smooth else ()
+        met = [name for name in sorted(both) if parsed.is_continuous(name)]
+        path = ("constraints", index)
+        if is_equality and met and parsed.meets_no_number and path not in parsed.diagnostics.paths:
+            place = parsed.diagnostics.document.part_place(path, *rule.span(met[0]))
+            help = f"compare it with < or >, or {_COUNTED}"
+            parsed.diagnostics.add("E050", _unmet(met[0], parsed), path, place=place, help=help)
+
+
+def _check_value(
+    name: str, side: Side, is_equality: bool, index: int, parsed: ParsedSettings
+) -> None:
+    """Note a value that a setting never has, or that has no order beside it."""
+    domain, path, value = parsed.possible(name), ("constraints", index), side.value
+    options = domain.grid(1)
+    is_word = not domain.ordered and all(isinstance(option, str) for option in options)
+    clash = not is_equality and isinstance(value, str) != is_word
+    if path in parsed.diagnostics.paths or not (clash or (is_equality and value not in domain)):
+        return
+    place = parsed.diagnostics.document.part_place(path, side.start, side.length)
+    words = [option for option in options if isinstance(option, str)]
+    near = closest(str(value).lower(), words) if isinstance(value, str) else None
+    message = f"{value!r} is no value of '{name}'"
+    if clash:
+        message = f"'{name}' has no order beside {value!r}"
+    hint = f"did you mean '{near}'?" if near else ""
+    parsed.diagnostics.add(
+        "E050", message, path, place=place, hint=hint, help=f"'{name}' is {domain.describe()}"
+    )
 
 
 def _unknown_name(name: str, rule: Expression, index: int, parsed: ParsedSettings) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hpsearch.config.document import Document, KeyPath, dotted, scalar
 from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.registry import closest
+
+LARGEST = sys.float_info.max
+"""The largest number that a setting may be."""
 
 _MOST = 50  # mistakes that are told: whoever makes more begins with these
 _SHOWN = 60  # characters of a value that are shown
@@ -25,12 +29,16 @@ class Diagnostics:
         strategy: the strategy whose keys are allowed; None allows those of all.
         problems: the mistakes in the order in which they were found.
         paths: where they stand, so that none is told twice.
+        is_stored: whether a study keeps the document. It was accepted once, and still is.
+        any_name: whether parameters may have any names, and are no settings.
     """
 
     document: Document
     strategy: str | None = None
     problems: list[Problem] = field(default_factory=list)
     paths: set[KeyPath] = field(default_factory=set)
+    is_stored: bool = False
+    any_name: bool = False
 
     def add(
         self,
@@ -119,6 +127,10 @@ def kind(value: object) -> str:
         case Mapping() | list():
             noun = "list" if isinstance(value, list) else "mapping"
             return f"a {noun}" if value else f"an empty {noun}"
+    if isinstance(value, int) and abs(value) > LARGEST:  # Python may refuse to write its digits
+        return f"beyond {LARGEST:.3g}"
+    if not isinstance(value, int | float):  # which only Python can give
+        return f"{_short(repr(value))} ({type(value).__name__})"
     return _short(str(value))
 
 
@@ -180,6 +192,6 @@ def _meant(value: object) -> int | float | None:
     """Return the finite number that a value is or was meant as, in quotes or with separators."""
     if isinstance(value, str):
         value = scalar(value.replace("_", "").replace(",", "").strip())
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value
+    return value if -LARGEST <= value <= LARGEST else None

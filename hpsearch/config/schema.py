@@ -300,7 +300,8 @@ def _note(
         return
     section = keys_at(path[:-1], diagnostics)
     name = str(path[-1])
-    if category == "extra_forbidden" or (path[:-1] == ("parameters",) and name not in section):
+    is_setting = path[:-1] == ("parameters",) and not diagnostics.any_name
+    if category == "extra_forbidden" or (is_setting and name not in section):
         unknown_key(path, diagnostics)
     elif category == "missing" and any(closest(key, [name]) for key in document.at(path[:-1])):
         diagnostics.paths.add(path)  # it stands there misspelt, which is a mistake of its own
@@ -314,7 +315,7 @@ def _note(
         known = model is not None and name in model.model_fields
         among = _among(model.model_fields[name].annotation) if model and known else []
         expected = section.get(name) or _item(path)
-        diagnostics.wrong(path, value, expected, among=among, hint=_entry(path, value))
+        diagnostics.wrong(path, value, expected, among=among, hint=_entry(path, value, diagnostics))
 
 
 def _within(location: tuple[str | int, ...], node: Any) -> KeyPath:
@@ -335,13 +336,14 @@ def _among(annotation: object) -> list[str]:
     return words or [word for part in parts for word in _among(part)]
 
 
-def _entry(path: KeyPath, value: object) -> str:
+def _entry(path: KeyPath, value: object, diagnostics: Diagnostics) -> str:
     """Return how a parameter is written that stands there without its keys."""
     if len(path) != 2 or path[0] != "parameters" or value is None:
         return ""
     if isinstance(value, list):
         return f"write {flow({'values': value})}"
-    return f"write {{value: {written(value)}}}, or put it under 'train:'"
+    or_fixed = "" if diagnostics.any_name else ", or put it under 'train:'"
+    return f"write {{value: {written(value)}}}{or_fixed}"
 
 
 def _item(path: KeyPath) -> str:

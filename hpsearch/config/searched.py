@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hpsearch.config.conditions import ParsedSettings
-from hpsearch.config.diagnostics import Diagnostics, flow, written
+from hpsearch.config.diagnostics import LARGEST, Diagnostics, flow, written
 from hpsearch.config.document import KeyPath
 from hpsearch.config.schema import ConfigFile, ParameterKeys, unknown_key
 from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, default
@@ -15,6 +15,7 @@ from hpsearch.space.parameters import Anything, Domain, Parameter, Value, exact,
 from hpsearch.space.space import Params, Space
 
 _MOST_STEPS = 10**9  # of a range
+_WHOLE = 2**53  # whole numbers that a float tells apart
 _LEAST = 1e-6  # the suggested beginning of a log range that would contain 0
 
 
@@ -88,8 +89,23 @@ def _fits(
     if path[0] == "train" and isinstance(value, list | dict):
         entry = flow({name: {"values": value} if isinstance(value, list) else value})
         hint = f"to search it, write  {entry}  under 'parameters:'"
-    diagnostics.wrong(path, value, domain.describe(), "E022", among=domain.grid(1), hint=hint)
+    expected = domain.describe() + _beyond(value, domain)
+    diagnostics.wrong(path, value, expected, "E022", among=domain.grid(1), hint=hint)
     return False
+
+
+def _beyond(value: object, domain: Domain) -> str:
+    """Return the end of a domain that a number lies beyond, where its description has none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not domain.ordered:
+        return ""
+    if isinstance(value, float) and not math.isfinite(value):
+        return ""
+    if not -LARGEST <= value <= LARGEST:
+        return f", at most {LARGEST:.12g}"
+    nearest = float(domain.nearest(value))
+    if nearest == value or f"{nearest:.12g}" in domain.describe():
+        return ""
+    return f", {'at most' if nearest < value else 'at least'} {nearest:.12g}"
 
 
 def _excludes(entry: ParameterKeys, key: str, path: KeyPath, diagnostics: Diagnostics) -> None:
@@ -184,11 +200,17 @@ def _number(
         diagnostics.add("E021", message, (*path, "min"), help=help)
     if not diagnostics.within(path) and entry.step is not None:
         _step(name, entry, domain, diagnostics)
-    return (
-        None
-        if diagnostics.within(path)
-        else domain.narrowed(low, high, entry.log, entry.step, entry.points)
-    )
+    if diagnostics.within(path):
+        return None
+    found = domain.narrowed(low, high, entry.log, entry.step, entry.points)
+    values, help = found.values(), "take ends that are nearer to one another"
+    if isinstance(values, range) and (values[-1] - values[0]) // values.step >= _WHOLE:
+        message = f"'{name}' has more values than can be told apart, which are 2^53"
+        diagnostics.add("E022", message, (*path, "max"), help=f"{help}, or a step")
+    elif not -LARGEST <= high - low <= LARGEST:
+        message = f"'{name}' is wider than the largest number, which is {LARGEST:.12g}"
+        diagnostics.add("E022", message, (*path, "max"), help=help)
+    return found
 
 
 def _step(name: str, entry: ParameterKeys, domain: Domain, diagnostics: Diagnostics) -> None:

@@ -28,6 +28,7 @@ from hpsearch.config.searched import (
 from hpsearch.data import DataSpec
 from hpsearch.engine.structure.settings import NEEDS, complete
 from hpsearch.errors import Place
+from hpsearch.options import plain
 from hpsearch.runners import RUNNERS
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params, Space
@@ -105,7 +106,7 @@ def parse(
         if path[0] == "train" and len(path) == 2:
             _fix(document, path[1], value)
     allowed = None if is_stored else strategy
-    diagnostics = Diagnostics(document, allowed, list(document.problems))
+    diagnostics = Diagnostics(document, allowed, list(document.problems), is_stored=is_stored)
     keys = validate(diagnostics)
     options = own_options(keys.search, strategy) if strategy else None
     data = _data(keys.data, folder, rows, diagnostics)
@@ -129,19 +130,38 @@ def parse(
     )
 
 
-def free_space(parameters: Mapping[str, object], constraints: Sequence[str] = ()) -> Space:
+def free_space(
+    parameters: Mapping[str, object],
+    constraints: Sequence[str] = (),
+    strategy: str | None = None,
+    is_stored: bool = False,
+) -> Space:
     """Return a space of any names, given as `parameters:` and `constraints:` of a file are.
+
+    Args:
+        parameters: the parameters; numbers and lists may be of any library.
+        constraints: the constraints.
+        strategy: the strategy that searches. None stands for any.
+        is_stored: whether a study keeps this space. It was accepted once, and still is.
 
     Raises:
         SpecError: with every mistake that was found.
     """
     place = Place("parameters", 0, 0)
     document = Document("parameters", {}, values={(): place})
-    for path, value in [(("data", "source"), "none"), (("constraints",), list(constraints))]:
-        document.override(path, value, "constraints")
-    for name, entry in parameters.items():
-        document.override(("parameters", str(name)), deepcopy(entry), "parameters")
-    diagnostics = Diagnostics(document)
+    diagnostics = Diagnostics(document, strategy, is_stored=is_stored, any_name=True)
+    document.override(("data", "source"), "none", "data")
+    document.override(("constraints",), plain(constraints), "constraints")
+    document.override(("parameters",), {}, "parameters")
+    named = plain(parameters)
+    if not isinstance(named, dict):
+        document.override(("parameters",), named, "parameters")
+    for name, entry in named.items() if isinstance(named, dict) else ():
+        if isinstance(name, str):
+            document.override(("parameters", name), entry, "parameters")
+        else:
+            message = f"{name!r} is no name of a parameter, which is a text"
+            diagnostics.add("E020", message, ("parameters",), help=f"write {str(name)!r}")
     space = build_space(free_parameters(validate(diagnostics), diagnostics))
     if diagnostics.problems:
         raise diagnostics.error()

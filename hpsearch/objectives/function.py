@@ -121,7 +121,8 @@ def evaluate(
 def of_study(meta: StudyMeta) -> StoredSearch:
     """Return the search of a study, to look at its trials: the function itself is not kept."""
     config = json.loads(meta.config)
-    objective = Function(_gone, free_space(config["parameters"], config["constraints"]))
+    space = free_space(config["parameters"], config["constraints"], is_stored=True)
+    objective = Function(_gone, space)
     keys = search_model(meta.strategy).model_validate(config["search"])
     return StoredSearch(objective, keys, own_options(keys, meta.strategy))
 

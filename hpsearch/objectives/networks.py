@@ -38,6 +38,7 @@ from hpsearch.study.trial import Cohort, Done, Trial
 
 _TRAINING = "hpsearch.objectives.training"
 _BEST_KEPT = 5  # trials whose weights are kept, the best ones
+_MANY = 2**31  # rows in a step, more than anybody has
 _TRIED = 5  # values of a range by which it is seen whether they change the cohort
 _METRICS = {"classification": "accuracy", "regression": "r2"}
 
@@ -95,6 +96,16 @@ class Networks:
         """
         _check(self.spec, data, self._all_picked())
         return Networks(self.spec, data, held, device, threads)
+
+    def remarks(self) -> Iterator[str]:
+        """Give what a person should know of what the data make of the settings."""
+        if self.data is None:
+            return
+        rows = max(len(fold.train) for fold in self.data.folds)
+        searched = self.space.parameters.get("batch_size")
+        most = searched.nearest(_MANY) if searched else self.fixed.get("batch_size", 1)
+        if int(most) > rows:
+            yield f"batch_size: more than the {rows:,} rows that are trained on is as many as these"
 
     @property
     def space(self) -> Space:

@@ -25,6 +25,7 @@ from hpsearch.study.artefacts import Artefacts
 class InlineOptions(RunnerOptions):
     """The inline runner has no keys of its own, and no limits."""
 
+    works_alone: ClassVar[bool] = True
     ignored: ClassVar[frozenset[str]] = frozenset({"trial_timeout", "memory"})
 
     def build(self, resources: Resources, artefacts: Artefacts) -> Runner:

@@ -14,9 +14,11 @@ class RunnerOptions(Options):
     """The keys of `runner:` that a runner has of its own.
 
     Attributes:
+        works_alone: whether it has one worker, whatever the resources say.
         ignored: the keys of `search:` that have no effect on this runner; to give one is a mistake.
     """
 
+    works_alone: ClassVar[bool] = False
     ignored: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod

@@ -18,6 +18,8 @@ from typing import Protocol
 from hpsearch.errors import HpsearchError
 from hpsearch.objectives import Objective
 from hpsearch.runners import Runner, WorkCrashed, WorkFinished
+from hpsearch.search.isolation import own_state
+from hpsearch.search.timely import timely
 from hpsearch.space.space import Space, point_key
 from hpsearch.strategies import Limit, Strategy
 from hpsearch.study.history import History
@@ -293,6 +295,9 @@ def ask_wave(search: Search, history: History, known: int | None = None) -> tupl
             break
         trials.append(trial)
         seen = seen.with_trials([trial])
+    if search.limit is not None:
+        fitting = timely(trials, search.objective, search.limit, history, search.epochs)
+        trials = [replace(trial, number=len(history) + k) for k, trial in enumerate(fitting)]
     groups = search.objective.cohorts(trials)
     cohort_of = {position: cohort + k for k, group in enumerate(groups) for position in group}
     return tuple(
@@ -305,7 +310,8 @@ def _ask(search: Search, history: History) -> Suggestion | None:
         if point_key(new.params) not in history.keys:
             return new
     generator = Random(f"{search.seed}/{len(history)}")
-    return search.strategy.ask(search.space, history, generator)
+    with own_state():
+        return search.strategy.ask(search.space, history, generator)
 
 
 def _trial(suggestion: Suggestion | None, history: History, wave: int, cohort: int) -> Trial | None:

@@ -12,8 +12,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from time import monotonic
 from typing import TextIO, cast
+from warnings import warn
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -21,16 +23,25 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from hpsearch import output
-from hpsearch.config.diagnostics import flow, written
+from hpsearch.config.diagnostics import flow, kind, repair, written
 from hpsearch.config.schema import OPERATIONAL, SearchKeys, own_options, search_model
 from hpsearch.config.spec import free_space
-from hpsearch.errors import EXIT_OK, ConfigDiffers, Crashing, Problem, SpecError
+from hpsearch.errors import (
+    EXIT_OK,
+    ConfigDiffers,
+    Crashing,
+    HpsearchError,
+    Problem,
+    SpecError,
+)
 from hpsearch.objectives.function import Function, Loss
+from hpsearch.options import plain
 from hpsearch.registry import closest
 from hpsearch.runners import RUNNERS, Resources
+from hpsearch.search.isolation import own_state
 from hpsearch.search.loop import CohortFinished, Event, Journal, Memory, Search, Stop, run
 from hpsearch.search.plan import Plan
-from hpsearch.space.space import Params
+from hpsearch.space.space import Params, Space
 from hpsearch.strategies import Limit, ranked
 from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.files import temporary_folder
@@ -74,11 +85,12 @@ class Best:
 class Minimum:
     """What a search came to: the best point, and all calls in their order.
 
-    The best is None where no call succeeded.
+    The best is None where no call succeeded. Where the budget was not used up, `ended` says why.
     """
 
     best: Best | None
     trials: tuple[Evaluation, ...]
+    ended: str = ""
 
 
 def minimize(
@@ -93,7 +105,7 @@ def minimize(
     workers: int | None = None,
     study: str | os.PathLike[str] | None = None,
     progress: bool = False,
-    max_failures: int | None = None,
+    max_failures: int | None = 5,
     **search: object,
 ) -> Minimum:
     """Search for the params of the smallest loss.
@@ -106,7 +118,8 @@ def minimize(
             infinity, has failed there. It may be called again with the same params: that is how
             noise is told from merit.
         parameters: what a YAML has under `parameters:`, such as
-            `{"lr": {"min": 1e-4, "max": 1, "log": True}}`; any names, `when` included.
+            `{"lr": {"min": 1e-4, "max": 1, "log": True}}`; any names, `when` included. Numbers and
+            lists may be numpy's.
         strategy: the name of a strategy, such as bayes, random or grid.
         budget: calls in all; never more.
         seed: the same seed asks the same questions.
@@ -118,8 +131,9 @@ def minimize(
         study: a folder that keeps the calls. Where it has some already, the search goes on with
             them: after a crash as if nothing had happened, and with a larger budget.
         progress: whether to show a progress bar on stderr.
-        max_failures: after so many failures in a row (not counting losses that are no finite
-            number) the search ends with a `Crashing` error; None never ends it.
+        max_failures: after so many failures in a row (losses that are no finite number do not
+            count) the search ends with a `Crashing` error, as on the command line; None never ends
+            it.
         **search: other keys of a YAML's `search:`, such as `wave=4`, `confirm=False`,
             `surrogate="ann"`.
 
@@ -139,22 +153,31 @@ def minimize(
     >>> found.best.params, len(found.trials)
     ({'x': 0.3}, 11)
     """
-    began, space = monotonic(), free_space(parameters, constraints)
+    began = monotonic()
+    _check_callable(objective, study)
+    parameters, constraints, search = plain(parameters), plain(constraints), plain(search)
+    workers, max_failures, strategy = plain(workers), plain(max_failures), plain(strategy)
+    space = free_space(parameters, constraints, strategy)
     given = {**search, "budget": budget, "seed": seed}
     given |= {} if workers is not None else {"wave": given.get("wave", 1)}
     given |= {} if time is None else {"time": time}
     keys = _keys(strategy, given, workers, max_failures)
+    assert keys.budget is not None, "a budget was given"
+    budget = keys.budget
     if workers is not None:
         _check_importable(objective)
     function = Function(objective, space, keys.trial_timeout or math.inf)
     plan = Plan(strategy, own_options(keys, strategy), keys, function)
-    if plan.total(budget) == 0:
+    if plan.total(budget) == 0 and plan.options.has_all_points:
         message = f"there is nothing to call: '{strategy}' takes its trials from elsewhere"
         raise SpecError(Problem("E020", message, help="such as random, grid or bayes"))
-    limit = None if time is None else Limit(time)
-    planned = plan.search(budget, limit, by_clock=False)
+    for remark in plan.remarks(budget):
+        warn(remark, stacklevel=2)
+    limit = None if keys.time is None else Limit(keys.time)
+    planned = plan.search(budget, limit)
     with ExitStack() as stack:
-        folder = Path(study) if study else stack.enter_context(temporary_folder())
+        # absolute, since the function may change the folder that it is called in
+        folder = Path(study).absolute() if study else stack.enter_context(temporary_folder())
         journal: Journal = Memory()
         if study:
             config = _config(parameters, constraints, {**search, "wave": planned.wave})
@@ -173,15 +196,34 @@ def minimize(
                     bar.show(event)
             if stop.crashing:
                 raise Crashing(Problem("E181", stop.crashing, help="the calls so far: .found"))
+            found = _minimum(planned, known, plan.ending(known, budget, limit))
         except BaseException as error:  # whatever ends the search early says what was found
-            error.found = _minimum(planned, known)  # type: ignore[attr-defined]
+            # what has broken may be what ranks the calls
+            known_best = isinstance(error, HpsearchError | KeyboardInterrupt)
+            by = planned if known_best else replace(planned, strategy=_ByLoss())
+            error.found = _minimum(by, known)  # type: ignore[attr-defined]
             raise
         finally:
             if bar:
                 bar.close()
         if isinstance(journal, Store):
             journal.record_session(Session(monotonic() - began, EXIT_OK))
-        return _minimum(planned, known)
+        return found
+
+
+class _ByLoss:
+    """A strategy that asks for nothing, and has no judgement beside the losses."""
+
+    def ask(self, space: Space, history: History, rng: Random) -> None:
+        """Return None."""
+
+
+def _check_callable(objective: object, study: object) -> None:
+    """Refuse what cannot be called, and what is no folder."""
+    if not callable(objective):
+        raise SpecError(Problem("E020", f"'objective' is {kind(objective)}, which is no function"))
+    if not (study is None or isinstance(study, str | os.PathLike)):
+        raise SpecError(Problem("E020", f"'study' is {kind(study)}, which is no folder"))
 
 
 def _keys(
@@ -199,8 +241,10 @@ def _keys(
     if meaningless := sorted(_OF_TRAININGS & given.keys()):
         message = f"'{meaningless[0]}' is for trainings, and a function is only called"
         raise SpecError(Problem("E020", message, help="leave it out"))
-    if workers is not None and (not isinstance(workers, int) or workers < 1):
-        raise SpecError(Problem("E020", f"'workers' is {workers}, and one or more can work"))
+    is_whole = isinstance(workers, int) and not isinstance(workers, bool)
+    if workers is not None and not (is_whole and workers >= 1):
+        message = f"'workers' is {kind(workers)}, which is not a whole number, 1 or more"
+        raise SpecError(Problem("E020", message))
     more = {} if max_failures is None else {"max_failures": max_failures}
     retries = {"max_retries": 0 if workers is None else 1}
     keys_of = search_model(strategy)
@@ -219,7 +263,10 @@ def _problem(found: ErrorDetails, keys: type[SearchKeys]) -> Problem:
         near = closest(name, keys.model_fields)
         help = f"did you mean '{near}'?" if near else f"there are: {', '.join(keys.model_fields)}"
         return Problem("E012", f"unknown key '{name}'", help=help)
-    return Problem("E020", f"'{name}': {found['msg'].removeprefix('Value error, ')}")
+    # a list is wrong as a whole, whichever of its members is
+    expected = keys.model_fields[str(found["loc"][0])].description or "of its kind"
+    message = f"'{name}' is {kind(found['input'])}, which is not {expected}"
+    return Problem("E020", message, hint=repair(found["input"], expected))
 
 
 def _check_importable(objective: Callable[[Params], Loss]) -> None:
@@ -306,13 +353,15 @@ def _differences(begun: StudyMeta, meta: StudyMeta) -> Iterator[str]:
         yield f"parameters: {flow(was)} -> {flow(now)}"
 
 
-def _minimum(search: Search, history: History) -> Minimum:
-    """Return what was found so far."""
+def _minimum(search: Search, history: History, ended: str = "") -> Minimum:
+    """Return what was found so far, and why no more was."""
     scores = history.with_time_weight(search.time_weight, "seconds")
-    order = ranked(search.strategy, search.space, scores)
+    with own_state():
+        order = ranked(search.strategy, search.space, scores)
     best = _best(history, order[0]) if order else None
-    ended = (trial for trial in history.trials if trial.number in history.results)
-    return Minimum(best, tuple(_evaluation(one, history.results[one.number]) for one in ended))
+    called = (trial for trial in history.trials if trial.number in history.results)
+    evaluations = tuple(_evaluation(one, history.results[one.number]) for one in called)
+    return Minimum(best, evaluations, ended)
 
 
 def _best(history: History, chosen: Trial) -> Best:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from hpsearch.config.schema import SearchKeys
 from hpsearch.errors import Problem, SpecError
 from hpsearch.objectives import OBJECTIVES, Objective
-from hpsearch.search.loop import Search
+from hpsearch.search.loop import Search, spent
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import DependentValue, Params, Space
 from hpsearch.strategies import (
     Context,
+    Count,
     Limit,
     StagedOptions,
     Strategy,
     StrategyOptions,
 )
-from hpsearch.strategies.confirm import Confirmed, UntilConverged
+from hpsearch.strategies.confirm import Confirmed, UntilConverged, converged
 from hpsearch.strategies.halving import (
     Halving,
     bracket,
@@ -32,6 +34,7 @@ from hpsearch.study.layout import StudyMeta
 from hpsearch.study.trial import Done, NewTrial
 
 _CONFIRMED = 40  # trials from which on the last of them measure the best again
+_LITTLE = 0.01  # of the space, of which a person is told
 _TRUSTED = 0.75  # how far default priors are: they are right of most trainings
 
 
@@ -81,7 +84,7 @@ class Plan:
         With halving the default competes as any other trial does.
         """
         if self.options.has_all_points:
-            return []
+            return []  # they are the strategy's own
         default = None if self.halves else self.default
         first = [NewTrial(default, "default", origin="default")] if default is not None else []
         picked = (NewTrial(params, "hand-picked", origin="picked") for params in self.picked)
@@ -90,7 +93,7 @@ class Plan:
     @property
     def default(self) -> Params | None:
         """The params of the trial beside which others are seen; None where there is none."""
-        return None if self.options.has_all_points else self.objective.default()
+        return self.objective.default() if self.options.has_default else None
 
     @property
     def epochs(self) -> int:
@@ -102,28 +105,75 @@ class Plan:
         """The epochs after which trials may be dropped, and those of a whole training."""
         return rungs(self.epochs, self.staged.rungs if self.staged else 1)
 
-    def total(self, budget: int | None) -> int | None:
-        """Return how many trials there will be; None where only time tells."""
-        count = self.options.count(self.objective.space, self.trials)
-        if count is None or budget is None:
-            return budget if count is None else count
-        return min(budget, count)
+    @cached_property
+    def count(self) -> Count | None:
+        """How many different trials there are; None where there is no end of them."""
+        return self.options.count(self.objective.space, self.trials)
 
-    def search(
-        self, budget: int | None, limit: Limit | None = None, by_clock: bool = True
-    ) -> Search:
+    def total(self, budget: int | None) -> int | None:
+        """Return how many trials there will be, at most; None where only time tells."""
+        if self.count is None or self.halves:
+            return budget
+        if budget is None:
+            return self.count.trials
+        strategy, _ = self.build(budget, knows_costs=False)
+        if not isinstance(strategy, Confirmed) or strategy.trials is None:
+            return min(budget, self.count.trials)
+        return min(budget, self.count.trials + budget - strategy.trials)
+
+    def remarks(self, budget: int | None) -> Iterator[str]:
+        """Give what a person should know of the space before the first trial.
+
+        Raises:
+            SpecError: the constraints leave nothing, as far as was looked.
+        """
+        space, count = self._given_space, self.count
+        if self.options.has_all_points:
+            return
+        if count is not None and count.trials == 0:
+            rules = ", ".join(f"'{rule.text}'" for rule in space.constraints)
+            message = f"the constraints leave no point to try: {rules}"
+            help = "widen the ranges or relax a constraint"
+            raise SpecError(Problem("E051", message, help=help))
+        if self.options.has_default:
+            space.check()
+            if space.share < _LITTLE:
+                share = f"about {100 * space.share:.2g} %" if space.share else "hardly anything"
+                yield f"the constraints leave {share} of the space"
+        elif count is not None and budget is not None and budget < count.trials:
+            yield f"the grid has {count}, of which {budget:,} are tried, spread over it"
+
+    def ending(self, history: History, budget: int | None, limit: Limit | None = None) -> str:
+        """Return why a search has ended that has not used its budget up; else nothing."""
+        if limit is not None and limit.left(history) <= 0:
+            return "the time is over"
+        if history.pending:
+            return ""
+        if budget is not None and spent(history, self.epochs) >= budget * self.epochs:
+            return ""
+        if self.staged and self.staged.until_converged and converged(history):
+            return "little more can be expected of other trials"
+        if self.count and len(history.keys) >= self.count.trials:
+            what = "trials" if self.options.has_all_points else "points"
+            return f"all {self.count.trials:,} {what} were tried"
+        if limit is not None:
+            return "no time is left for another trial"
+        if self.halves:
+            return "what is left of the budget is too little for another bracket"
+        return "no other point was found that the constraints allow"
+
+    def search(self, budget: int | None, limit: Limit | None = None) -> Search:
         """Return what the loop needs.
 
         Args:
             budget: the total of trials, or of whole trainings; None for all that there are.
             limit: the seconds that may be spent.
-            by_clock: whether a clock ends the search; else the limit's own count of seconds does.
         """
         strategy, wave = self.build(budget, limit)
         return Search(
             objective=self.objective,
             strategy=strategy,
-            space=self._space(),
+            space=self.space,
             opening=self.opening,
             budget=budget,
             wave=wave,
@@ -134,18 +184,28 @@ class Plan:
             epochs=self.epochs,
             retries=self.keys.max_retries,
             max_failures=self.keys.max_failures,
-            limit=None if by_clock else limit,
+            limit=limit,
         )
 
-    def _space(self) -> Space:
-        """Return what the strategy is asked about.
+    @cached_property
+    def space(self) -> Space:
+        """What the strategy is asked about.
 
         Brackets of a model begin before it knows anything: most of their trials are then near
         values that are good for most trainings.
         """
         if self.staged and self.halves and self.staged.has_default_priors:
-            return with_default_priors(self.objective.space, self.objective.typical_values())
-        return self.objective.space
+            return with_default_priors(self._given_space, self.objective.typical_values())
+        return self._given_space
+
+    @cached_property
+    def _given_space(self) -> Space:
+        """The objective's space, with points that are known where constraints may leave little."""
+        space = self.objective.space
+        if not space.constraints:
+            return space
+        picked = (*self.picked, *([self.default] if self.default is not None else []))
+        return replace(space, known=picked)
 
     def build(
         self, budget: int | None, limit: Limit | None = None, knows_costs: bool = True

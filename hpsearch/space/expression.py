@@ -1,17 +1,18 @@
 """A small language for constraints: arithmetic, comparisons, `and`, `or`, `not` and `in`.
 
 Its syntax is a part of Python's, and Python's parser reads it, but nothing is ever evaluated as
-Python: names stand for the values that `Expression.holds` is given, and anything else (calls,
-attributes, indices) is refused.
+Python: names stand for the values that `Expression.holds` is given, there are four functions, and
+anything else (attributes, indices) is refused.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 import operator
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,15 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.In: lambda a, b: a in b,
     ast.NotIn: lambda a, b: a not in b,
 }
+_FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int]] = {
+    "abs": (abs, 1, 1),
+    "log": (math.log, 1, 1),
+    "max": (max, 2, 99),
+    "min": (min, 2, 99),
+}
+"""Each function, and how many numbers it takes, at least and at most."""
+
+_SMOOTH = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 _UNARY = (ast.USub, ast.UAdd, ast.Not)
 _CONSTANTS = (bool, int, float, str)
 _LONGEST = 500  # characters: more than a person writes
@@ -60,6 +70,26 @@ class ExpressionError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison.
+
+    Attributes:
+        name: the name that it consists of; "" where it is more than a name.
+        value: the value that it has whatever names stand for; None where it rests on names.
+        names: all names in it.
+        is_smooth: whether it is made of names and numbers by + - * / alone.
+        start, length: where it stands in the text.
+    """
+
+    name: str
+    value: bool | int | float | str | None
+    names: frozenset[str]
+    is_smooth: bool
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """A condition on named values, such as `width * depth <= 512`.
 
@@ -79,9 +109,8 @@ class Expression:
 
     def __post_init__(self) -> None:
         tree = _parse(self.text)
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         object.__setattr__(self, "tree", tree)
-        object.__setattr__(self, "names", frozenset(names))
+        object.__setattr__(self, "names", frozenset(node.id for node in _names(tree)))
 
     def holds(self, values: Mapping[str, object]) -> bool:
         """Say whether the condition is true; what cannot be computed (1 / 0, 'a' < 1) is not.
@@ -91,18 +120,60 @@ class Expression:
         """
         try:
             return bool(_value(self.tree, values))
-        except (ArithmeticError, TypeError):
+        except (ArithmeticError, TypeError, ValueError):
             return False
 
     def span(self, name: str) -> tuple[int, int]:
         """Return where the text names `name` first: the position, and the length."""
-        uses = (
-            node for node in ast.walk(self.tree) if isinstance(node, ast.Name) and node.id == name
+        return min(_span(node, self.text) for node in _names(self.tree) if node.id == name)
+
+    def comparisons(self) -> Iterator[tuple[bool, Side, Side]]:
+        """Yield the two sides of each comparison, and whether it asks if they are equal.
+
+        A list after `in` gives one comparison for each of its members.
+        """
+        for node in ast.walk(self.tree):
+            if not isinstance(node, ast.Compare):
+                continue
+            terms = [node.left, *node.comparators]
+            for op, left, right in zip(node.ops, terms, terms[1:], strict=False):
+                members = right.elts if isinstance(right, ast.List | ast.Tuple) else [right]
+                orders = isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE)
+                for member in members:
+                    yield not orders, self._side(left), self._side(member)
+
+    def _side(self, node: ast.expr) -> Side:
+        names = frozenset(one.id for one in _names(node))
+        value = None
+        if not names and not isinstance(node, ast.List | ast.Tuple):
+            try:
+                value = _value(node, {})
+            except (ArithmeticError, TypeError, ValueError):
+                pass
+        smooth = all(
+            isinstance(one.op, _SMOOTH) if isinstance(one, ast.BinOp) else _is_term(one)
+            for one in ast.walk(node)
+            if isinstance(one, ast.expr)
         )
-        return min(_span(node, self.text) for node in uses)
+        name = node.id if isinstance(node, ast.Name) else ""
+        return Side(name, value, names, smooth, *_span(node, self.text))
 
     def __reduce__(self) -> tuple[type[Expression], tuple[str]]:
         return Expression, (self.text,)
+
+
+def _names(tree: ast.expr) -> Iterator[ast.Name]:
+    """Yield the names that stand for values, which the name of a function does not."""
+    nodes = list(ast.walk(tree))
+    functions = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    return (node for node in nodes if isinstance(node, ast.Name) and id(node) not in functions)
+
+
+def _is_term(node: ast.expr) -> bool:
+    """Say whether a node is a name, a number or a sign."""
+    if isinstance(node, ast.UnaryOp):
+        return not isinstance(node.op, ast.Not)
+    return isinstance(node, ast.Name | ast.Constant)
 
 
 def _parse(text: str) -> ast.expr:
@@ -147,6 +218,8 @@ def _refused(text: str, node: ast.expr) -> ExpressionError:
     slip = next((hint for slip, hint in _SLIPS.items() if re.search(slip, part)), "")
     if isinstance(node, ast.Compare) and not slip:
         slip = "'in' takes a list: optimizer in ['adam', 'sgd']"
+    if isinstance(node, ast.Call):
+        slip = "the functions are abs(x), log(x), min(x, y) and max(x, y)"
     return ExpressionError(f"'{part}' is not allowed", start, length, slip)
 
 
@@ -158,6 +231,9 @@ def _allowed(node: ast.expr) -> bool:
             return type(node.value) in _CONSTANTS
         case ast.UnaryOp():
             return isinstance(node.op, _UNARY)
+        case ast.Call(func=ast.Name(id=name)) if name in _FUNCTIONS and not node.keywords:
+            _, least, most = _FUNCTIONS[name]
+            return least <= len(node.args) <= most and not any(map(_is_text, node.args))
         case ast.BinOp():
             return type(node.op) in _BINARY and not _is_text(node.left) and not _is_text(node.right)
         case ast.Compare():
@@ -210,6 +286,8 @@ def _value(node: ast.expr, values: Mapping[str, object]) -> Any:
         case ast.UnaryOp():
             number = _number(node.operand, values)
             return -number if isinstance(node.op, ast.USub) else number
+        case ast.Call(func=ast.Name(id=name)):
+            return _FUNCTIONS[name][0](*(_number(part, values) for part in node.args))
         case ast.BoolOp(op=ast.And()):
             return all(_value(part, values) for part in node.values)
         case ast.BoolOp():

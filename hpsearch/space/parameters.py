@@ -8,6 +8,7 @@ are the kinds of it, and do not repeat that.
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ Value = bool | int | float | str
 Units = NDArray[np.float64]
 """Coordinates in the unit cube: (places, width), one row for each place."""
 
+_LARGEST = sys.float_info.max
 _PRIOR_STD = 0.15
 """The standard deviation of draws around a number's prior, on the number's own scale of [0, 1]."""
 _PRIOR_SHARE = 0.5
@@ -469,7 +471,7 @@ class Anything:
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, bool | str) or (
-            isinstance(value, int | float) and math.isfinite(value)
+            isinstance(value, int | float) and -_LARGEST <= value <= _LARGEST
         )
 
     def nearest(self, value: Value) -> Value:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from random import Random
 
 import numpy as np
@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 
 from hpsearch.errors import Problem, SpecError
 from hpsearch.space.expression import Expression
+from hpsearch.space.lattice import Lattice
 from hpsearch.space.parameters import Parameter, Units, Value
 
 Params = Mapping[str, Value]
 """A point of a space: the values of its active parameters, by name."""
 
-_MOST_DRAWS = 10_000
+_DRAWS = 500  # random points, before one that constraints allow is looked for otherwise
+_SOUGHT, _ENOUGH = 20_000, 50  # random points to begin from, at most, and how many are enough
+_MOVES = 20  # of a chain
+_CLOSE = 1e-12  # a move that is shorter leads nowhere
 _SAME = 1e-9  # coordinates that are closer than this are equal
 
 
@@ -51,6 +55,7 @@ class Space:
         priors: values that are believed to be good.
         trusted: the share of random points that are drawn near all priors; the others are uniform.
         pinned: the values that everything drawn or snapped has (to search a part of the space).
+        known: points that are known to be allowed, where constraints leave few others.
 
     A coordinate is a number in [0, 1]; each parameter fills one or more, in the order of the names.
     Here a choice has two, a range one, and `momentum` stands in the middle where it is not active:
@@ -79,6 +84,7 @@ class Space:
     priors: Mapping[str, Value | DependentValue] = field(default_factory=dict)
     trusted: float = 0.5
     pinned: Params = field(default_factory=dict)
+    known: tuple[Params, ...] = ()
 
     def active(self, name: str, params: Params) -> bool:
         """Say whether a parameter has a meaning beside the values of its parents."""
@@ -231,23 +237,133 @@ class Space:
     def sample(self, rng: Random) -> Params:
         """Draw a point that the constraints allow, uniformly on each parameter's own scale.
 
-        Where there are priors, the share `trusted` of the points is drawn from them instead.
+        Where there are priors, the share `trusted` of the points is drawn from them instead. Where
+        constraints leave so little that 500 draws break them, it is a `rare` point.
 
         Raises:
-            SpecError: each of 10,000 draws broke a constraint.
+            SpecError: the constraints leave nothing, as far as was looked. That depends on the
+                space alone, see `check`.
         """
-        for _ in range(_MOST_DRAWS):
+        for _ in range(_DRAWS):
             params = self.decode(self._drawn(rng))
             if self.allows(params):
                 return params
+        self.check()
+        return self.rare(rng)
+
+    def rare(self, rng: Random) -> Params:
+        """Draw a point of a space in which some `is_reachable`, however little there is.
+
+        It is one of all points, as far as they can be listed, or else one that a chain of moves
+        reaches from a point that was found.
+        """
+        return rng.choice(self.points) if self.points else self._chained(rng)
+
+    def check(self) -> None:
+        """Raise an error where the constraints leave nothing, as far as was looked.
+
+        Raises:
+            SpecError: see above.
+        """
+        if self.is_reachable:
+            return
         rules = ", ".join(f"'{rule.text}'" for rule in self.constraints)
-        raise SpecError(
-            Problem(
-                "E051",
-                f"of {_MOST_DRAWS:,} random points none satisfies the constraints {rules}",
-                help="widen the ranges or relax the constraint",
-            )
-        )
+        looked = f"{_SOUGHT:,} random points" if self.points is None else self._all_points()
+        message = f"of {looked} none satisfies the constraints {rules}"
+        help = "widen the ranges or relax a constraint"
+        raise SpecError(Problem("E051", message, help=help))
+
+    def _all_points(self) -> str:
+        return "1 point" if self.size == 1 else f"all {self.size:,} points"
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether some point is known that the constraints allow."""
+        return self.share > 0 or bool(self._begun)
+
+    @cached_property
+    def share(self) -> float:
+        """The share of the points that the constraints allow: exact, or that of random points."""
+        if not self.constraints:
+            return 1.0
+        if self.points is not None:
+            return len(self.points) / max(1, self.size or 1)
+        places, draws = self._found
+        return len(places) / draws
+
+    @cached_property
+    def _begun(self) -> Sequence[Sequence[float]]:
+        """The places from which chains begin."""
+        known = [params for params in self.known if self.pinned.items() <= params.items()]
+        return [*self._found[0], *(self.encode(params) for params in known)]
+
+    @cached_property
+    def points(self) -> Sequence[Params] | None:
+        """All points, in order; None where there are infinitely many, or too many to list."""
+        if self.every is None:
+            return None
+        lattice = self.lattice(self.every)
+        few = lattice.is_counted and lattice.count <= _SOUGHT
+        return list(lattice.walk()) if few else None
+
+    @cached_property
+    def _found(self) -> tuple[Sequence[Sequence[float]], int]:
+        """Places of random points that the constraints allow, and how many were drawn for them.
+
+        They are the same at each time, so that what is drawn rests on the generator alone.
+        """
+        rng, found, draws = Random(0), list[Sequence[float]](), 0
+        while draws < _SOUGHT and len(found) < _ENOUGH:
+            draws += 1
+            place = self._drawn(rng)
+            if self.allows(self.decode(place)):
+                found.append(place)
+        return found, draws
+
+    def _chained(self, rng: Random) -> Params:
+        """Draw a point by moves inside of the constraints, from one that was found.
+
+        A move goes along a line to a uniform place of it, which is drawn anew, nearer to where it
+        began, as long as constraints forbid it. Lines lie along one coordinate, along any number of
+        them, or from one point that was found towards another, since equal values move together.
+        Uniform draws stay uniform so (Neal 2003).
+        """
+        places = self._begun
+        here = list(rng.choice(places))
+        free = [
+            k
+            for name, columns in self.columns.items()
+            if name not in self.pinned
+            for k in range(columns.start, columns.stop)
+        ]
+        for _ in range(_MOVES):
+            line = dict.fromkeys(free, 0.0)
+            kind = rng.randrange(3)
+            if kind == 0:
+                line[rng.choice(free)] = 1.0
+            elif kind == 1:
+                line = {k: rng.gauss(0.0, 1.0) for k in free if rng.random() < 0.5}
+            else:
+                one, other = rng.choice(places), rng.choice(places)
+                line = {k: one[k] - other[k] for k in free}
+            here = self._moved(here, {k: step for k, step in line.items() if step}, rng)
+        return self.decode(here)
+
+    def _moved(self, here: list[float], line: Mapping[int, float], rng: Random) -> list[float]:
+        """Return another place on a line through a place, or the place itself where none is."""
+        if not line:
+            return here
+        ends = [sorted((-here[k] / step, (1.0 - here[k]) / step)) for k, step in line.items()]
+        low, high = max(low for low, _ in ends), min(high for _, high in ends)
+        while high - low > _CLOSE:
+            at = rng.uniform(low, high)
+            there = list(here)
+            for k, step in line.items():
+                there[k] = min(max(here[k] + at * step, 0.0), 1.0)
+            if self.allows(self.decode(there)):
+                return there
+            low, high = (at, high) if at < 0.0 else (low, at)
+        return here
 
     def _drawn(self, rng: Random) -> Sequence[float]:
         """Draw a place: all parameters that have priors are drawn from them, or none is."""
@@ -283,76 +399,30 @@ class Space:
             for name, parameter in self.parameters.items()
         }
 
-    def walk(
-        self, ticks: Mapping[str, Sequence[Value]], after: Params | None = None
-    ) -> Iterator[Params]:
-        """Yield the points of a grid in order; the first parameter varies most slowly.
+    def lattice(self, ticks: Mapping[str, Sequence[Value]]) -> Lattice:
+        """Return the points of a grid, by their numbers; `ticks` has the values of each parameter.
 
-        Points are made when they are asked for: to begin after the 10^18th costs no more than to
-        begin at the start.
-
-        Args:
-            ticks: the values of each parameter, as `ticks` returns them.
-            after: a point of the grid, after which to begin.
+        Points are made when they are asked for: the 10^18th costs no more than the first.
         """
-        yield from self._descend(tuple(self.parameters), ticks, {}, after)
+        return Lattice(ticks, self.conditions, self.allows, not self.constraints)
 
-    def _descend(
-        self,
-        names: tuple[str, ...],
-        ticks: Mapping[str, Sequence[Value]],
-        chosen: Params,
-        after: Params | None,
-    ) -> Iterator[Params]:
-        if not names:
-            if after is None:  # else this is `after` itself
-                yield chosen
-            return
-        name, *rest = names
-        if not self.active(name, chosen):
-            yield from self._descend(tuple(rest), ticks, chosen, after)
-            return
-        values = ticks[name]
-        start = 0 if after is None else values.index(after[name])
-        for i in range(start, len(values)):
-            here = {**chosen, name: values[i]}
-            if self.allows(here):
-                yield from self._descend(tuple(rest), ticks, here, after if i == start else None)
+    def walk(self, ticks: Mapping[str, Sequence[Value]]) -> Iterator[Params]:
+        """Yield the points of a grid in order; the first parameter varies most slowly."""
+        return self.lattice(ticks).walk()
 
-    def count(self, ticks: Mapping[str, Sequence[Value]]) -> int:
-        """Return how many points `walk` yields from the start, were there no constraints.
+    def grid(self, points: int) -> Lattice:
+        """Return the grid of `ticks`, which is looked at once."""
+        if points not in self._grids:
+            self._grids[points] = self.lattice(self.ticks(points))
+        return self._grids[points]
 
-        They are counted, not listed: values that no condition names have equally many points below
-        them.
-        """
-        names = tuple(self.parameters)
-        needs = [self.conditions.get(name, {}) for name in names]
-        later = [{parent for need in needs[i:] for parent in need} for i in range(len(names) + 1)]
-        named = {
-            name: {value for need in needs for value in need.get(name, ()) if value in ticks[name]}
-            for name in names
-        }
-
-        @cache
-        def below(i: int, chosen: frozenset[tuple[str, Value]]) -> int:
-            """Return the number of points of the parameters from the i-th on.
-
-            `chosen` holds the values before it that their conditions name.
-            """
-            if i == len(names):
-                return 1
-            name, chosen = names[i], frozenset(pair for pair in chosen if pair[0] in later[i])
-            if not self.active(name, dict(chosen)):
-                return below(i + 1, chosen)
-            own = named[name]
-            alone = sum(below(i + 1, chosen | {(name, value)}) for value in own)
-            return alone + (len(ticks[name]) - len(own)) * below(i + 1, chosen)
-
-        return below(0, frozenset())
+    @cached_property
+    def _grids(self) -> dict[int, Lattice]:
+        return {}
 
     @cached_property
     def every(self) -> Mapping[str, Sequence[Value]] | None:
-        """All values of all parameters, as ticks for `walk`; None where a number is continuous."""
+        """All values of all parameters, as ticks of a grid; None where a number is continuous."""
         ticks = {name: parameter.values() for name, parameter in self.parameters.items()}
         ticks |= {name: (value,) for name, value in self.pinned.items()}
         return (
@@ -364,7 +434,7 @@ class Space:
     @cached_property
     def size(self) -> int | None:
         """How many points there are, were there no constraints; None for a continuous number."""
-        return None if self.every is None else self.count(self.every)
+        return None if self.every is None else self.lattice(self.every).size
 
 
 def point_key(params: Params) -> tuple[tuple[str, Value], ...]:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from hpsearch.options import Options
 from hpsearch.registry import Registry
-from hpsearch.space.space import Params, Space
+from hpsearch.space.space import Params, Space, point_key
 from hpsearch.study.history import History
 from hpsearch.study.trial import Suggestion, Trial
 
@@ -28,10 +28,14 @@ def training_seconds(history: History) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The seconds that may be spent in all, and how many are: by trainings alone, or by a clock."""
+    """The seconds that may be spent in all, and how many are: by trainings alone, or by a clock.
+
+    Seconds by the clock count once for each of the `workers`.
+    """
 
     seconds: float
     spent: Callable[[History], float] = training_seconds
+    workers: int = 1
 
     def left(self, history: History) -> float:
         """Return the seconds that may still be spent."""
@@ -102,6 +106,18 @@ class Context:
     trials: tuple[Params, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many different trials there are: exactly, or at most."""
+
+    trials: int
+    is_exact: bool = True
+
+    def __str__(self) -> str:
+        points = "1 point" if self.trials == 1 else f"{self.trials:,} points"
+        return points if self.is_exact else f"at most {points}"
+
+
 class StrategyOptions(Options):
     """The keys of `search:` that a strategy has of its own, and what a plan must know of it.
 
@@ -112,7 +128,10 @@ class StrategyOptions(Options):
     """How many trials are asked for together where nobody says how many."""
 
     has_all_points: ClassVar[bool] = False
-    """Whether the strategy alone says what is trained: there is no default, and nothing picked."""
+    """Whether what is trained was picked, all of it."""
+
+    has_default: ClassVar[bool] = True
+    """Whether the default settings are a trial beside which others are seen."""
 
     @abstractmethod
     def build(self, context: Context) -> Strategy:
@@ -126,9 +145,14 @@ class StrategyOptions(Options):
         """Give each key that does not go with another one, why not, and what helps."""
         yield from ()
 
-    def count(self, space: Space, trials: Sequence[Params]) -> int | None:
-        """Return how many trials there are in all, where space and picked `trials` say so."""
-        return None
+    def count(self, space: Space, trials: Sequence[Params]) -> Count | None:
+        """Return how many different trials there are, picked ones included; None for no end."""
+        if space.size is None:
+            return None
+        beside = {point_key(params) for params in trials if params not in space}
+        if not space.constraints or space.points is None:
+            return Count(space.size + len(beside), is_exact=not space.constraints)
+        return Count(len(space.points) + len(beside))
 
     @property
     def explained_by(self) -> str:

@@ -8,6 +8,7 @@ if it is exactly the place of the point that it decodes to.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from random import Random
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from hpsearch.study.history import History
 
 _DRAWN = 700  # places from the whole space
 _DRAWS = 10_000  # draws for them: a constraint may leave few
+_FEW = 12  # places that are drawn one by one, where the constraints leave fewer
 _NEAR = 300  # places near the parents
 _NEAR_STD = 0.1  # of their coordinates' steps away from the parents
 _ROUNDS = (0.2, 0.07, 0.02)  # the same for places near the best so far, in each round
@@ -105,7 +107,7 @@ def unseen(space: Space, history: History, U: Units) -> Iterator[Params]:
 def _allowed(space: Space, drawn: int, rng: np.random.Generator) -> Units:
     """Return uniform draws from the space that satisfy its constraints: snapped places [n, width].
 
-    There are `drawn` of them; where the constraints leave few points, as many as are found.
+    There are `drawn` of them, or few where the constraints leave little.
     """
     if not space.constraints:
         return space.snap(rng.random((drawn, space.width)))
@@ -116,4 +118,8 @@ def _allowed(space: Space, drawn: int, rng: np.random.Generator) -> Units:
             found.append(at)
             if len(found) == drawn:
                 break
-    return U[found]
+    if len(found) >= _FEW or not space.is_reachable:
+        return U[found]
+    generator = Random(int(rng.integers(2**63)))
+    more = [space.encode(space.rare(generator)) for _ in range(_FEW - len(found))]
+    return np.concatenate([U[found], np.array(more)])

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
 
-from hpsearch.errors import SpecError
 from hpsearch.space.space import Params, Space, point_key
 from hpsearch.strategies import CohortRule, Strategy, ranked
 from hpsearch.strategies.random import RandomSearch
@@ -272,10 +271,7 @@ class Halving:
         if sum(pinned.items() <= trial.params.items() for trial in company) % capacity == 0:
             return None
         strategy = RandomSearch() if len(company) % 2 else self.strategy
-        try:
-            new = strategy.ask(replace(space, pinned=pinned), shown, rng)
-        except SpecError:  # a constraint leaves no such point, as far as was looked for
-            return None
+        new = strategy.ask(replace(space, pinned=pinned), shown, rng)
         return replace(new, expected_improvement=None) if isinstance(new, NewTrial) else new
 
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import ClassVar
 
 from hpsearch.space.space import Params, Space
-from hpsearch.strategies import Context, Strategy, StrategyOptions
+from hpsearch.strategies import Context, Count, Strategy, StrategyOptions
 from hpsearch.study.history import History
 from hpsearch.study.trial import NewTrial
 
@@ -17,14 +17,15 @@ class ManualOptions(StrategyOptions):
     """A manual search has no keys of its own."""
 
     has_all_points: ClassVar[bool] = True
+    has_default: ClassVar[bool] = False
 
     def build(self, context: Context) -> Strategy:
         """Return the strategy that asks for the picked trials."""
         return Manual(context.trials)
 
-    def count(self, space: Space, trials: Sequence[Params]) -> int:
+    def count(self, space: Space, trials: Sequence[Params]) -> Count:
         """Return how many trials were picked."""
-        return len(trials)
+        return Count(len(trials))
 
 
 @dataclass(frozen=True, slots=True)

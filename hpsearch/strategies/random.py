@@ -10,12 +10,14 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from random import Random
 from typing import ClassVar
 
 import numpy as np
 from pydantic import Field
 
+from hpsearch.errors import SpecError
 from hpsearch.space.space import Params, Space, point_key
 from hpsearch.strategies import Context, StagedOptions, Strategy
 from hpsearch.study.history import History
@@ -25,6 +27,7 @@ _ROUNDS = 5  # of a guided search that does not say how many
 _FRESH = 0.25  # the share of a guided round that is drawn from the whole space; it is never 0
 _DISTANCE = (0.2, 0.03)  # of a guided draw from its parent, in the unit cube: at first, and at last
 _TRIES = 200  # draws that may repeat an old point before new ones are looked for one by one
+_WALKED = 200_000  # points that are looked at one by one
 
 
 class RandomOptions(StagedOptions):
@@ -115,15 +118,24 @@ class RandomSearch:
 
 
 def draw_unseen(space: Space, seen: Collection[object], rng: Random) -> Params | None:
-    """Return a point drawn uniformly from those not `seen`, by their keys; None for none left."""
+    """Return a point drawn uniformly from those not `seen`, by their keys; None for none left.
+
+    Of a space that is too large to be listed, one that is left may not be found.
+    """
     for _ in range(_TRIES):
-        params = space.sample(rng)
+        try:
+            params = space.sample(rng)
+        except SpecError:  # the constraints leave nothing, as far as was looked for
+            return None
         if point_key(params) not in seen:
             return params
     if space.every is None:
         return None
-    left = [params for params in space.walk(space.every) if point_key(params) not in seen]
-    return rng.choice(left) if left else None
+    if space.points is not None:
+        left = [params for params in space.points if point_key(params) not in seen]
+        return rng.choice(left) if left else None
+    few = islice(space.lattice(space.every).spread(), _WALKED)
+    return next((params for params in few if point_key(params) not in seen), None)
 
 
 def around(

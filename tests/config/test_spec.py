@@ -1126,3 +1126,90 @@ def test_a_valid_file_is_no_mistake_to_the_command_line(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("hpsearch.commands.search.search", lambda *_, **__: EXIT_OK)
     assert run("random").return_value == EXIT_OK
+
+
+_ALL = """
+  optimizer: {values: [sgd, adam]}
+  dropout: {min: 0.0, max: 0.5}
+  lr: {min: 1e-4, max: 0.1, log: true}
+  width: {min: 1, max: 64}
+  norm: {values: [none, batch]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "place", "found", "right"),
+    [
+        ("optimizer != 'SGD' or lr < 0.001", "SGD", "'SGD' is no value of 'optimizer'", "'sgd'?"),
+        ("not optimizer == 'SGD'", "SGD", "'SGD' is no value", "is one of sgd, adam"),
+        ("optimizer in ['sgd', 'rmsprop']", "rmsprop", "'rmsprop' is no value", "is one of"),
+        ("width == 65", "65", "65 is no value of 'width'", "a whole number from 1 to 64"),
+        ("width in [2, 2.5]", "2.5", "2.5 is no value of 'width'", "a whole number"),
+        ("dropout == 0.7", "0.7", "0.7 is no value of 'dropout'", "a number from 0 to 0.5"),
+        ("dropout == 0.25", "dropout", "any one value with a probability of 0", "give it a step"),
+        ("lr * 10 != dropout", "dropout", "any one value with a probability of 0", "< or >"),
+        ("optimizer < 3", "3", "'optimizer' has no order beside 3", "is one of"),
+        ("lr < '0.1'", "0.1", "'lr' has no order beside '0.1'", "a number"),
+        ("norm == 'Batch' and width < 9", "Batch", "'Batch' is no value of 'norm'", "'batch'?"),
+    ],
+)
+def test_a_comparison_that_always_comes_out_the_same_is_refused(
+    rule: str, place: str, found: str, right: str
+) -> None:
+    text = f"{DATA}parameters:{_ALL}constraints:\n- {json.dumps(rule)}\n"
+    (problem,) = problems_of(text, "random")
+    assert (problem.code, found in problem.message) == ("E050", True)
+    assert right in problem.hint + problem.help
+    assert problem.place
+    assert problem.place.text[problem.place.column - 1 :].lstrip("'").startswith(place)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "dropout // 0.1 == 2",
+        "min(dropout, lr) == lr",
+        "optimizer == 'sgd' or width == 64",
+        "width + 1 == 4",
+        "abs(dropout - 0.25) < 0.1",
+        "model == 'rnn' or width < 9",
+        "norm == 'none' or lr != 0.1 * width - width * 0.1 + 1 // width",
+    ],
+)
+def test_a_comparison_that_may_come_out_either_way_is_not(rule: str) -> None:
+    text = f"{DATA}train: {{model: mlp}}\nparameters:{_ALL}constraints: [{json.dumps(rule)}]\n"
+    assert read(text, "random").space.constraints[-1].text == rule
+
+
+def test_a_number_that_a_continuous_parameter_is_to_meet_is_refused_but_for_a_grid() -> None:
+    text = f"{DATA}parameters:{_ALL}  l1: {{min: 0.0, max: 0.1, when: {{dropout: 0.25}}}}\n"
+    for strategy in ("random", "bayes"):
+        (problem,) = problems_of(text, strategy)
+        assert problem.code == "E042"
+        assert "any one value with a probability of 0" in problem.message
+    for strategy in ("grid", "manual"):
+        assert "l1" in read(text, strategy).space.parameters
+    counted = text.replace("max: 0.5}", "max: 0.5, step: 0.25}")
+    assert "l1" in read(counted, "random").space.parameters
+
+
+def test_conditions_that_exclude_each_other_are_refused() -> None:
+    text = (
+        f"{DATA}parameters:{_ALL}  l1: {{min: 0, max: 0.1, when: {{norm: batch}}}}\n"
+        "  l2: {values: [0.0, 0.1], when: {width: 3}}\n"
+        "  init_scale: {min: 1, max: 2, when: {l2: 0.1, width: 4}}\n"
+    )
+    (problem,) = problems_of(text, "random")
+    assert (problem.code, at(problem)) == ("E041", "10:3")
+    assert "its conditions on 'width' exclude each other" in problem.message
+
+
+def test_what_a_study_keeps_was_accepted_once_and_still_is() -> None:
+    text = f"{DATA}parameters:{_ALL}constraints: [\"optimizer != 'SGD' or dropout == 0.1\"]\n"
+    found = parse(text, "config.yaml", Path(), strategy="random", is_stored=True)
+    assert len(found.space.constraints) == 1
+
+
+def test_an_end_beyond_what_a_setting_takes_is_told_the_end() -> None:
+    (problem,) = problems_of(f"{DATA}parameters:\n  lr: {{min: 1e-4, max: 1e308}}\n", "random")
+    assert problem.message.endswith("is 1e+308, which is not a number above 0, at most 1e+30")

@@ -156,10 +156,13 @@ class TestWaves:
     @pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "bayes"])
     def test_a_long_history_does_not_slow_a_wave_down(self, name: str) -> None:
         history = sampled(MIXED, 2000)
-        walk = MIXED.walk(MIXED.ticks(50))
+        points = MIXED.grid(50).spread()
         if name == "grid":
             history = replace(
-                history, trials=tuple(replace(t, params=next(walk)) for t in history.trials)
+                history,
+                trials=tuple(
+                    replace(t, params=next(points), origin="grid") for t in history.trials
+                ),
             )
         picked = [trial.params for trial in history.trials]
         picked += [sampled(MIXED, 1).trials[0].params] * 64
@@ -662,15 +665,15 @@ class TestWhatRandomAndGridPromise:
         assert sum(lowest(True, seed) < lowest(False, seed) for seed in range(40)) >= 30
 
     @pytest.mark.parametrize("budget", [1, 7, 64, 65])
-    def test_a_grid_runs_the_first_points_of_its_walk(self, budget: int) -> None:
+    def test_a_larger_budget_goes_on_with_the_order_of_a_grid(self, budget: int) -> None:
         history = asked_in_waves("grid", MIXED, budget, points=3)
         assert [trial.params for trial in history.trials] == list(
-            islice(MIXED.walk(MIXED.ticks(3)), budget)
+            islice(MIXED.grid(3).spread(), budget)
         )
 
     def test_a_grid_without_a_budget_runs_every_point_once(self) -> None:
         history = asked_in_waves("grid", MIXED, None, points=3)
-        points = list(MIXED.walk(MIXED.ticks(3)))
-        assert [trial.params for trial in history.trials] == points
-        assert len(history.keys) == len(points) > 64
+        points = {point_key(params) for params in MIXED.walk(MIXED.ticks(3))}
+        assert {point_key(trial.params) for trial in history.trials} == points
+        assert len(history) == len(points) > 64
         assert set(waves(history)[:-1]) == {64}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import os
+import random
+import re
 import sys
 import time
 import tracemalloc
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -69,6 +73,7 @@ def test_any_names_are_searched_where_they_are_active() -> None:
     assert all(1e-4 <= params["rate of it"] <= 10 for params in seen)
 
 
+@pytest.mark.filterwarnings("ignore:the grid has")
 @pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "manual"])
 @pytest.mark.parametrize("budget", [1, 2, 7, 45])
 def test_it_calls_no_more_often_than_it_may(strategy: str, budget: int) -> None:
@@ -224,6 +229,7 @@ def test_two_bad_values_in_fifteen_do_not_spoil_the_search(bad: float) -> None:
     assert np.median([regret(seed, 15, bad) for seed in range(9)]) <= max(without)
 
 
+@pytest.mark.filterwarnings("ignore:the grid has")
 @pytest.mark.group("large grids")
 def test_a_grid_of_a_million_million_million_points_begins_at_once() -> None:
     """A hundred calls in a second of CPU time; and it is their history alone that takes room."""
@@ -474,11 +480,14 @@ class TestStudy:
     """A folder that keeps the calls."""
 
     def test_it_holds_all_calls(self, tmp_path: Path) -> None:
-        found = hpsearch.minimize(bowl, SPACE, budget=12, study=tmp_path / "study")
+        found = hpsearch.minimize(
+            bowl, SPACE, budget=12, study=tmp_path / "study", max_failures=None
+        )
         history = read(tmp_path / "study").history
         assert [trial.params for trial in history.trials] == asked(found)
         assert [history.results[n].seconds for n in range(12)] == [t.seconds for t in found.trials]
 
+    @pytest.mark.filterwarnings("ignore:the grid has")
     @pytest.mark.parametrize("strategy", ["random", "grid", "bayes"])
     @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)], ids=repr)
     def test_after_an_exception_it_goes_on_as_if_nothing_had_happened(
@@ -642,3 +651,184 @@ class TestProgress:
         with pytest.raises(KeyboardInterrupt):
             hpsearch.minimize(Interrupted(4, KeyboardInterrupt()), CUBE, budget=7, progress=True)
         assert "3/7" in capsys.readouterr().err
+
+
+class TestWhatIsNoNumberOfPython:
+    """Whole numbers of any kind are whole numbers, and lists of any kind are lists."""
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            {"min": np.int64(1), "max": np.uint8(9)},
+            {"min": np.int32(1), "max": 9, "step": np.int64(4)},
+            {"values": np.arange(1, 5)},
+            {"values": range(1, 5)},
+            {"values": (np.int16(1), np.int16(7))},
+            {"value": np.int64(3)},
+        ],
+        ids=str,
+    )
+    def test_whole_numbers_stay_whole(self, entry: Mapping[str, Any]) -> None:
+        budget: Any = np.int64(3)
+
+        def length(params: Mapping[str, Any]) -> float:
+            return float(len(range(params["n"])))
+
+        found = hpsearch.minimize(length, {"n": entry}, "random", budget)
+        assert len(found.trials) >= 1
+        assert all(type(trial.params["n"]) is int for trial in found.trials)
+
+    def test_other_numbers_texts_and_arguments_are_those_of_python(self, tmp_path: Path) -> None:
+        parameters: Mapping[str, Any] = {
+            np.str_("x"): {"min": np.float32(0.5), "max": Decimal(2)},
+            "y": {"values": [np.str_("a"), np.True_]},
+        }
+        given: dict[str, Any] = {
+            **{"seed": np.uint16(3), "wave": np.int64(1), "study": tmp_path / "s"},
+            **{"constraints": np.array(["x < 1.5"]), "budget": np.int64(4)},
+        }
+        found = hpsearch.minimize(
+            lambda params: float(params["x"]),
+            parameters,
+            "random",
+            **given,
+        )
+        assert {type(value) for trial in found.trials for value in trial.params.values()} <= {
+            float,
+            str,
+            bool,
+        }
+        plain: dict[str, Any] = {"x": {"min": 0.5, "max": 2.0}, "y": {"values": ["a", True]}}
+        again = hpsearch.minimize(
+            lambda params: float(params["x"]),
+            plain,
+            "random",
+            constraints=["x < 1.5"],
+            budget=4,
+            seed=3,
+            wave=1,
+            study=tmp_path / "s",
+        )
+        assert asked(again) == asked(found)
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"budget": 3.0}, "'budget' is 3.0, which is not a whole number of trials, 1 or more"),
+            ({"budget": True}, "'budget' is true, which is not a whole number"),
+            ({"workers": 2.0}, "'workers' is 2.0, which is not a whole number, 1 or more"),
+            ({"time": "ten"}, "'time' is the text 'ten', which is not a duration"),
+            ({"study": 5}, "'study' is 5, which is no folder"),
+            ({"constraints": "x < 1"}, "'constraints' is the text 'x < 1', which is not a list"),
+            ({"parameters": {"x": [1, 2, 3]}}, r"'parameters.x' is a list.*\n.*\n.*values: \[1, 2"),
+            ({"parameters": {1: {"value": 1}}}, "1 is no name of a parameter"),
+            ({"parameters": {"x": {"values": {1, 2}}}}, "(set), which is not a list"),
+            ({"parameters": {"x": {"values": [Path("a")]}}}, "which is not a number, a word"),
+            ({"parameters": {"x": {"min": 0, "max": 2**63}}}, "more values than can be told apart"),
+            ({"parameters": {"x": {"min": -1e308, "max": 1e308}}}, "wider than the largest number"),
+            ({"parameters": {"x": {"values": [1, 10**5000]}}}, "is beyond 1.8e+308"),
+            ({"objective": None}, "'objective' is empty, which is no function"),
+        ],
+    )
+    def test_what_they_are_not_is_refused_in_the_words_of_what_was_given(
+        self, given: Mapping[str, Any], said: str
+    ) -> None:
+        arguments: dict[str, Any] = {"objective": bowl, "parameters": CUBE, "budget": 3, **given}
+        with pytest.raises(SpecError, match=said if "\\" in said else re.escape(said)):
+            hpsearch.minimize(**arguments)
+
+
+class TestHowItEnds:
+    def test_a_space_that_is_used_up_is_said_to_be(self) -> None:
+        found = hpsearch.minimize(bowl, {"x": {"values": [1, 2]}}, budget=9)
+        assert (len(found.trials), found.ended) == (2, "all 2 points were tried")
+        assert hpsearch.minimize(bowl, CUBE, budget=3).ended == ""
+
+    @pytest.mark.parametrize("strategy", ["random", "bayes"])
+    def test_where_constraints_leave_little_it_says_so_and_makes_every_call(
+        self, strategy: str
+    ) -> None:
+        with pytest.warns(UserWarning, match=r"the constraints leave about 0\.0\d+ % of the space"):
+            found = hpsearch.minimize(
+                bowl, CUBE, strategy, budget=14, constraints=["x + y + z < 0.12"]
+            )
+        assert len({key(trial.params) for trial in found.trials}) == 14
+        assert all(sum(trial.params.values()) < 0.12 for trial in found.trials)  # type: ignore[arg-type]
+
+    def test_where_they_leave_nothing_it_makes_no_call(self) -> None:
+        function = Noisy()
+        for space in (CUBE, {name: {"values": [1, 2, 3]} for name in "xyz"}):
+            for strategy in ("random", "grid", "bayes"):
+                with pytest.raises(SpecError, match="E051"):
+                    hpsearch.minimize(function, space, strategy, 9, constraints=["x + y + z < 0"])
+        assert function.calls == []
+
+    def test_a_grid_that_is_cut_is_said_to_be_and_has_values_of_everything(self) -> None:
+        with pytest.warns(UserWarning, match="the grid has 125 points, of which 25 are tried"):
+            found = hpsearch.minimize(bowl, CUBE, "grid", 25)
+        for name in CUBE:
+            assert len({trial.params[name] for trial in found.trials}) == 5
+
+    def test_a_function_that_is_broken_ends_it_as_on_the_command_line(self) -> None:
+        def broken(params: Mapping[str, Any]) -> float:
+            return undefined  # type: ignore[name-defined,no-any-return]  # noqa: F821
+
+        with pytest.raises(Crashing, match="name 'undefined' is not defined") as caught:
+            hpsearch.minimize(broken, CUBE, budget=100)
+        assert len(caught.value.found.trials) == 5  # type: ignore[attr-defined]
+
+    def test_an_error_of_the_strategy_is_raised_with_all_calls(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("hpsearch.strategies.bayes.Bayes._expected", _broken)
+        with pytest.raises(FloatingPointError) as caught:
+            hpsearch.minimize(bowl, CUBE, budget=20)
+        found = caught.value.found  # type: ignore[attr-defined]
+        assert len(found.trials) == 5
+        assert found.best.loss == min(trial.loss for trial in found.trials)
+
+
+def _broken(*arguments: object) -> None:
+    raise FloatingPointError
+
+
+@pytest.mark.parametrize("surrogate", [pytest.param("gp"), pytest.param("ann")])
+def test_the_state_of_the_process_neither_matters_nor_changes(surrogate: str) -> None:
+    torch = pytest.importorskip("torch")
+
+    def state() -> tuple[object, ...]:
+        return (
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+            torch.get_default_device(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.get_num_threads(),
+            np.geterr(),
+            random.getstate(),
+            np.random.get_state()[1].tolist(),  # type: ignore[index]
+            list(warnings.filters),
+        )
+
+    def meddling(params: Mapping[str, Any]) -> float:
+        torch.set_grad_enabled(False)
+        torch.set_default_dtype(torch.float64)
+        torch.set_default_device("meta")
+        torch.use_deterministic_algorithms(True)
+        np.seterr(all="raise")
+        warnings.simplefilter("error")
+        states.append(state())
+        return bowl(params)
+
+    states: list[tuple[object, ...]] = []
+    plain = hpsearch.minimize(bowl, CUBE, budget=9, surrogate=surrogate)
+    with warnings.catch_warnings():
+        try:
+            found = hpsearch.minimize(meddling, CUBE, budget=9, surrogate=surrogate)
+        finally:
+            torch.set_grad_enabled(True)
+            torch.set_default_dtype(torch.float32)
+            torch.set_default_device("cpu")
+            torch.use_deterministic_algorithms(False)
+            np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
+    assert asked(found) == asked(plain)
+    assert all(one == states[0] for one in states)

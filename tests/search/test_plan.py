@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from random import Random
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from hpsearch.errors import SpecError
 from hpsearch.objectives.function import Function
 from hpsearch.objectives.networks import Networks
 from hpsearch.search.plan import Plan, with_default_priors
-from hpsearch.space.parameters import Value
-from hpsearch.space.space import DependentValue, Params
+from hpsearch.space.expression import Expression
+from hpsearch.space.parameters import Choice, Integer, Value
+from hpsearch.space.space import DependentValue, Params, Space
 from hpsearch.strategies import STRATEGIES, Array, Limit, Strategy
 from hpsearch.strategies.bayes import Bayes
 from hpsearch.strategies.confirm import Confirmed, UntilConverged
@@ -30,7 +32,7 @@ from hpsearch.strategies.manual import Manual
 from hpsearch.strategies.random import RandomSearch
 from hpsearch.study.artefacts import Held
 from hpsearch.study.trial import NewTrial
-from tests.helpers.histories import CUBE
+from tests.helpers.histories import CUBE, done, of_points
 from tests.helpers.objectives import FakeObjective, plan_of
 from tests.helpers.problems import blobs
 from tests.helpers.studies import META
@@ -59,10 +61,15 @@ class TestOpening:
         plan = plan_of("bayes")
         assert (plan.opening, plan.default) == ([], None)
 
-    @pytest.mark.parametrize("name", ["manual", "grid"])
-    def test_a_strategy_that_has_all_points_is_not_opened(self, name: str) -> None:
-        plan = replace(plan_of(name, WITH_DEFAULT), picked=PICKED)
+    def test_a_strategy_of_picked_points_alone_is_not_opened(self) -> None:
+        plan = replace(plan_of("manual", WITH_DEFAULT), picked=PICKED)
         assert (plan.opening, plan.default) == ([], None)
+
+    def test_a_grid_opens_with_what_was_picked_and_not_with_the_default(self) -> None:
+        plan = replace(plan_of("grid", WITH_DEFAULT), picked=PICKED)
+        assert [new.params for new in plan.opening] == list(PICKED)
+        assert [new.origin for new in plan.opening] == ["picked"] * 2
+        assert plan.default is None
 
     @pytest.mark.parametrize("name", ["random", "bayes"])
     def test_with_halving_the_default_competes_and_what_is_picked_does_not(self, name: str) -> None:
@@ -82,9 +89,9 @@ class TestTotal:
     @pytest.mark.parametrize(
         ("name", "budget", "total"),
         [
-            ("grid", None, 27),  # three ticks of three parameters
+            ("grid", None, 29),  # three ticks of three parameters, and two picked points
             ("grid", 10, 10),
-            ("grid", 99, 27),
+            ("grid", 99, 29),
             ("manual", None, 2),
             ("manual", 1, 1),
             ("random", None, None),
@@ -113,10 +120,10 @@ class TestSearch:
         known = FakeObjective(cost_model=nothing_costs)
         assert plan_of("random", known).search(20).price == "cost"
 
-    def test_a_limit_ends_the_loop_unless_a_clock_does(self) -> None:
+    def test_a_limit_ends_the_loop(self) -> None:
         limit = Limit(60.0)
-        assert plan_of("bayes").search(20, limit, by_clock=False).limit is limit
-        assert plan_of("bayes").search(20, limit).limit is None
+        assert plan_of("bayes").search(20, limit).limit is limit
+        assert plan_of("bayes").search(20).limit is None
 
     def test_the_unit_of_the_budget_is_a_whole_training_where_trials_may_be_dropped(self) -> None:
         assert plan_of("random", WITH_EPOCHS).search(20).epochs == 1
@@ -332,3 +339,46 @@ class TestOfAStudy:
         assert list(plan.objective.space.parameters) == ["x"]
         with pytest.raises(RuntimeError, match="does not keep the function"):
             plan.objective.function({})
+
+
+class TestEnding:
+    FEW = Space({"a": Choice(("p", "q", "r")), "b": Integer(1, 3)})
+
+    def ended(self, name: str, trials: int, budget: int | None, **keys: Any) -> str:
+        plan = plan_of(name, FakeObjective(self.FEW), **keys)
+        points = list(self.FEW.walk(self.FEW.ticks(9)))[:trials]
+        return plan.ending(of_points(points, {n: done(1.0) for n in range(trials)}), budget)
+
+    def test_a_budget_that_is_used_up_needs_no_reason(self) -> None:
+        assert self.ended("random", 5, 5) == ""
+
+    def test_all_points_are_counted(self) -> None:
+        for name in ("random", "grid", "bayes"):
+            assert self.ended(name, 9, 30) == "all 9 points were tried"
+
+    def test_time_is_a_reason(self) -> None:
+        plan = plan_of("random")
+        history = of_points([{"x": 0.1, "y": 0.1, "z": 0.1}], {0: done(1.0, seconds=5.0)})
+        assert plan.ending(history, None, Limit(5.0)) == "the time is over"
+        assert plan.ending(history, None, Limit(6.0)) == "no time is left for another trial"
+
+    def test_there_are_as_many_trials_as_there_are_points(self) -> None:
+        plan = plan_of("random", FakeObjective(self.FEW))
+        assert (plan.total(30), plan.total(4)) == (9, 4)
+        assert plan.total(60) == 9 + 6  # of 60 trials, 2 x 3 are the best three again
+        tight = replace(self.FEW, constraints=(Expression("b == 2"),))
+        for name in ("random", "grid", "bayes"):
+            assert plan_of(name, FakeObjective(tight)).total(30) == 3
+
+
+def test_what_a_space_leaves_is_known_before_the_data() -> None:
+    text = (
+        "data: {source: digits}\ntrain: {epochs: 9}\nsearch: {halving: true}\n"
+        "parameters: {lr: {min: 1e-4, max: 0.1}, dropout: {min: 0.0, max: 0.9}}\n"
+        "constraints: ['lr + dropout < 0.02']\n"
+    )
+    spec = parse(text, "search.yaml", Path(), strategy="bayes")
+    assert spec.options is not None
+    plan = Plan("bayes", spec.options, spec.search, Networks(spec))
+    (remark,) = plan.remarks(9)
+    assert re.fullmatch(r"the constraints leave about 0\.\d+ % of the space", remark)

@@ -71,10 +71,18 @@ def test_what_cannot_be_computed_does_not_hold(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "part", "hint"),
     [
-        ("abs(width) < 3", "abs(width)", ""),
+        (
+            "sum(width) < 3",
+            "sum(width)",
+            "the functions are abs(x), log(x), min(x, y) and max(x, y)",
+        ),
         ("width < depth.real", "depth.real", ""),
         ("width < depth[0]", "depth[0]", ""),
-        ("(lambda: 1)() < width", "(lambda: 1)()", ""),
+        (
+            "(lambda: 1)() < width",
+            "(lambda: 1)()",
+            "the functions are abs(x), log(x), min(x, y) and max(x, y)",
+        ),
         ("width ** depth < 3", "width ** depth", "write a power as a product: width * width"),
         ("width << 3 < 5", "width << 3", ""),
         ("width & 3 < 5", "width & 3", "write 'and'"),
@@ -104,8 +112,16 @@ def test_what_cannot_be_computed_does_not_hold(text: str) -> None:
         ("'a' * 9999999999 == width", "'a' * 9999999999", ""),
         ("[0] * 9999999999 == width", "[0] * 9999999999", ""),
         ("'%999999999d' % width == 'x'", "'%999999999d' % width", ""),
-        ("'ü' == 'ü' and abs(width) < 3", "abs(width)", ""),
-        ("  abs(width) < 3", "abs(width)", ""),
+        (
+            "'ü' == 'ü' and abs(width, 1) < 3",
+            "abs(width, 1)",
+            "the functions are abs(x), log(x), min(x, y) and max(x, y)",
+        ),
+        (
+            "  max(width) < 3",
+            "max(width)",
+            "the functions are abs(x), log(x), min(x, y) and max(x, y)",
+        ),
     ],
 )
 def test_only_arithmetic_comparisons_and_logic_are_let_through(
@@ -255,3 +271,33 @@ def test_an_expression_takes_no_time_and_no_memory() -> None:
     big = Expression("*".join(["width"] * 80) + " < 0")
     assert big.holds({"width": 2**31}) is False
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("abs(width - 7) <= 4", True),
+        ("log(width) < 1", False),
+        ("min(width, 2, 9) == 2", True),
+        ("max(width, depth * 2) == 4", True),
+        ("log(0 * width) < 1", False),  # which cannot be computed
+        ("max < 3 and max(max, width) == width", True),  # a parameter may have the name
+    ],
+)
+def test_there_are_four_functions(text: str, holds: bool) -> None:
+    rule = Expression(text)
+    assert rule.holds({"width": 3, "depth": 2, "max": 1}) == holds
+    assert rule.names <= {"width", "depth", "max"}
+
+
+def test_the_sides_of_comparisons_are_known() -> None:
+    rule = Expression("width == -2 and lr * 2 < max(lr, 1) or kind in ['a', 'b']")
+    sides = [(same, one.name, other.value) for same, one, other in rule.comparisons()]
+    assert sorted(sides, key=str) == [
+        (False, "", None),
+        (True, "kind", "a"),
+        (True, "kind", "b"),
+        (True, "width", -2),
+    ]
+    (two, most) = next((one, other) for same, one, other in rule.comparisons() if not same)
+    assert (two.is_smooth, most.is_smooth) == (True, False)

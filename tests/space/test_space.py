@@ -20,7 +20,10 @@ from hpsearch.errors import SpecError
 from hpsearch.space.expression import Expression
 from hpsearch.space.parameters import Choice, Integer, Parameter, Real, Value
 from hpsearch.space.space import DependentValue, Params, Space, point_key
-from tests.helpers.histories import MIXED
+from hpsearch.strategies import Strategy
+from hpsearch.strategies.bayes import Bayes
+from hpsearch.strategies.random import RandomSearch
+from tests.helpers.histories import MIXED, play
 from tests.space.test_parameters import UNIT, uniform
 
 
@@ -112,28 +115,49 @@ def test_a_walk_gives_what_brute_force_does_in_the_order_of_the_parameters(space
 
 
 @settings(deadline=None)
-@given(spaces(), st.data())
-def test_a_walk_goes_on_exactly_after_any_of_its_points(space: Space, data: st.DataObject) -> None:
-    walked = list(space.walk(space.ticks(9)))
-    assume(walked)
-    at = data.draw(st.integers(0, len(walked) - 1))
-    assert list(space.walk(space.ticks(9), after=walked[at])) == walked[at + 1 :]
-
-
-def test_a_walk_goes_on_after_every_point_of_a_space_with_conditions_and_constraints() -> None:
-    walked = list(OPTIMIZER.walk(OPTIMIZER.ticks(9)))
-    assert len(walked) == 20
-    for at, point in enumerate(walked):
-        assert list(OPTIMIZER.walk(OPTIMIZER.ticks(9), after=point)) == walked[at + 1 :]
+@given(spaces())
+def test_the_points_of_a_grid_have_the_numbers_of_their_walk(space: Space) -> None:
+    free = Space(space.parameters, space.conditions, (), space.fixed)
+    grid, walked = free.grid(9), list(free.walk(free.ticks(9)))
+    assert grid.size == grid.count == free.size == len(walked)
+    assert [grid.point(number) for number in range(grid.size)] == walked
+    assert [grid.number(point) for point in walked] == [*range(grid.size)]
+    held = space.grid(9)
+    assert held.is_counted
+    assert held.count == len(list(space.walk(space.ticks(9))))
 
 
 @settings(deadline=None)
-@given(spaces())
-def test_the_count_is_that_of_a_walk_without_constraints(space: Space) -> None:
-    free = Space(space.parameters, space.conditions, (), space.fixed)
-    walked = list(free.walk(free.ticks(9)))
-    assert free.count(free.ticks(9)) == len(walked)
-    assert free.size == len(walked)
+@given(spaces(), st.data())
+def test_a_spread_has_each_point_once_and_goes_on_after_any(
+    space: Space, data: st.DataObject
+) -> None:
+    grid, walked = space.grid(9), list(space.walk(space.ticks(9)))
+    spread = list(grid.spread())
+    assert len(spread) == len(walked)
+    assert set(map(point_key, spread)) == set(map(point_key, walked))
+    assume(walked)
+    at = data.draw(st.integers(0, len(walked) - 1))
+    assert list(grid.spread(after=spread[at])) == spread[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("counts", "points"), [((5, 5, 5, 5), 50), ((2, 3, 5, 7, 4), 40), ((10,) * 6, 100)]
+)
+def test_any_first_part_of_a_spread_has_each_value_about_equally_often(
+    counts: tuple[int, ...], points: int
+) -> None:
+    space = Space({f"p{k}": Integer(1, most) for k, most in enumerate(counts)})
+    first = list(itertools.islice(space.grid(10).spread(), points))
+    for name, most in zip(space.parameters, counts, strict=True):
+        often = Counter(point[name] for point in first)
+        assert len(often) == most
+        assert max(often.values()) <= 1.5 * points / most
+    pairs = [
+        len({(point[a], point[b]) for point in first}) / min(points, counts[i] * counts[j])
+        for (i, a), (j, b) in itertools.combinations(enumerate(space.parameters), 2)
+    ]
+    assert sum(pairs) / len(pairs) > 0.7  # of a corner it is below 0.3
 
 
 @settings(deadline=None)
@@ -360,8 +384,60 @@ def test_a_point_is_drawn_where_one_in_a_thousand_satisfies_the_constraints() ->
 
 def test_constraints_that_nothing_satisfies_are_named() -> None:
     space = Space({"width": Integer(1, 8)}, constraints=rules("width > 9"))
-    with pytest.raises(SpecError, match=r"E051.*10,000 random points none satisfies.*'width > 9'"):
+    with pytest.raises(SpecError, match=r"E051.*of all 8 points none satisfies.*'width > 9'"):
+        space.check()
+    space = Space({"x": Real(0.0, 8.0)}, constraints=rules("x > 9"))
+    with pytest.raises(SpecError, match=r"E051.*of 20,000 random points none satisfies.*'x > 9'"):
         space.sample(Random(0))
+
+
+class TestConstraintsThatLeaveLittle:
+    SIMPLEX = Space(
+        {name: Real(0.0, 1.0) for name in "xyz"}, constraints=rules("x + y + z <= 0.12")
+    )
+    EQUAL = Space(
+        {"a": Integer(1, 2000), "b": Integer(1, 2000), "lr": Real(1e-4, 1e-1, log=True)},
+        constraints=rules("a == b"),
+    )
+
+    def test_the_share_of_the_points_is_known(self) -> None:
+        # 0.12^3 / 6 of all; of 20,000 draws 5.8 in the mean, and 5 standard deviations around it
+        assert 0 < self.SIMPLEX.share < 17.8 / 20_000
+        assert Space({"a": Integer(1, 100)}, constraints=rules("a > 95")).share == 0.05
+
+    def test_what_is_drawn_is_spread_uniformly_over_it(self) -> None:
+        draws = 400
+        points = [self.SIMPLEX.sample(Random(seed)) for seed in range(draws)]
+        assert all(point in self.SIMPLEX for point in points)
+        assert len(set(map(point_key, points))) == draws
+        for name in "xyz":  # of a uniform point of a simplex: mean 1/4, standard deviation 0.194
+            mean = sum(float(point[name]) for point in points) / draws / 0.12
+            assert abs(mean - 0.25) < 5 * 0.194 / math.sqrt(draws)  # five standard errors
+
+    def test_values_that_must_be_equal_move_together(self) -> None:
+        points = [self.EQUAL.sample(Random(seed)) for seed in range(100)]
+        assert all(point["a"] == point["b"] for point in points)
+        assert len({point["a"] for point in points}) > 60
+        assert max(int(point["a"]) for point in points) > 1500
+        assert min(int(point["a"]) for point in points) < 500
+
+    def test_it_goes_out_from_points_that_are_known_where_none_is_found(self) -> None:
+        tiny = Space(
+            {name: Real(0.0, 1.0) for name in "xyz"}, constraints=rules("x + y + z < 1e-4")
+        )
+        with pytest.raises(SpecError, match="E051"):
+            tiny.sample(Random(0))
+        known = replace(tiny, known=({"x": 1e-5, "y": 1e-5, "z": 1e-5},))
+        points = [known.sample(Random(seed)) for seed in range(20)]
+        assert all(point in known for point in points)
+        assert len(set(map(point_key, points))) == 20
+
+    @pytest.mark.parametrize("strategy", [RandomSearch(), Bayes()], ids=["random", "bayes"])
+    @pytest.mark.parametrize("space", [SIMPLEX, EQUAL], ids=["simplex", "equal"])
+    def test_a_search_goes_on_to_its_end(self, strategy: Strategy, space: Space) -> None:
+        history = play(strategy, space, 14)
+        assert len(history.keys) == 14
+        assert all(trial.params in space for trial in history.trials)
 
 
 def test_a_grid_of_many_points_is_counted_exactly_and_begins_at_once() -> None:
@@ -376,10 +452,12 @@ def test_a_grid_of_many_points_is_counted_exactly_and_begins_at_once() -> None:
     assert ticks is not None
     # of p0, 2 of 1,000 values let `sub` have its 2^31 values beside y
     assert space.size == 998 * 1000**5 * 2 + 2 * 1000**5 * (1 + 2**31)
-    points = list(itertools.islice(space.walk(ticks), 100))
+    grid = space.lattice(ticks)
+    points = list(itertools.islice(grid.spread(), 100))
     assert len({point_key(point) for point in points}) == 100
-    far: Params = {**dict.fromkeys(names, 500), "only": "x"}
-    assert next(space.walk(ticks, after=far))["only"] == "y"
+    assert next(grid.spread(after=points[50])) == points[51]
+    assert len(list(itertools.islice(space.walk(ticks), 100))) == 100
+    assert not grid.is_counted
     assert time.process_time() - began < 1.0
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()

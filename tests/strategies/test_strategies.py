@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -200,9 +201,9 @@ class TestGrid:
         (Expression("b <= 0.5 or c == 1"),),
     )
 
-    def test_asks_for_every_point_once_in_order(self) -> None:
+    def test_asks_for_every_point_once(self) -> None:
         history = play(Grid(3), self.SPACE, 99)
-        asked = [tuple(trial.params.values()) for trial in history.trials]
+        asked = sorted(tuple(trial.params.values()) for trial in history.trials)
         assert asked == [
             ("p", 0.0, 1), ("p", 0.0, 9), ("p", 0.5, 1), ("p", 0.5, 9), ("p", 1.0, 1),
             ("q", 0.0, 1, 1), ("q", 0.0, 1, 2), ("q", 0.0, 9, 1), ("q", 0.0, 9, 2),
@@ -212,10 +213,37 @@ class TestGrid:
 
     @pytest.mark.parametrize("begun", range(15))
     def test_goes_on_from_anywhere(self, begun: int) -> None:
-        points = list(self.SPACE.walk(self.SPACE.ticks(3)))
-        new = Grid(3).ask(self.SPACE, of_points(points[:begun]), Random(0))
+        points = list(self.SPACE.grid(3).spread())
+        new = Grid(3).ask(self.SPACE, self.of_grid(points[:begun]), Random(0))
         assert new is not None
         assert new.params == points[begun]
+
+    @staticmethod
+    def of_grid(points: list[Params]) -> History:
+        history = of_points(points)
+        return replace(history, trials=tuple(replace(one, origin="grid") for one in history.trials))
+
+    def test_passes_over_what_was_picked(self) -> None:
+        points = list(self.SPACE.grid(3).spread())
+        picked = of_points([points[1], {"a": "p", "b": 0.25, "c": 1}, points[0]])
+        new = Grid(3).ask(self.SPACE, picked, Random(0))
+        assert new is not None
+        assert new.params == points[2]
+
+    def test_comes_back_to_what_was_left_out(self) -> None:
+        points = list(self.SPACE.grid(3).spread())
+        without = self.of_grid([point for k, point in enumerate(points) if k != 4])
+        new = Grid(3).ask(self.SPACE, without, Random(0))
+        assert new is not None
+        assert new.params == points[4]
+
+    def test_a_part_of_a_grid_has_all_values_of_all_parameters(self) -> None:
+        space = Space({f"x{k}": Real(0.0, 1.0) for k in range(4)})
+        trials = play(Grid(5), space, 50).trials
+        for name in space.parameters:
+            often = Counter(trial.params[name] for trial in trials)
+            assert len(often) == 5
+            assert min(often.values()) >= 8  # of 10 in the mean
 
     def test_begins_a_grid_of_ten_to_the_eighteenth_at_once(self) -> None:
         space = Space({f"x{k}": Real(0.0, 1.0) for k in range(18)})
@@ -226,13 +254,12 @@ class TestGrid:
 
     def test_costs_no_more_in_the_middle_of_a_grid_of_ten_to_the_eighteenth(self) -> None:
         space = Space({f"x{k}": Real(0.0, 1.0) for k in range(18)})
-        ticks = space.ticks(10)
-        middle = {name: values[5] for name, values in ticks.items()}
+        middle = {name: values[5] for name, values in space.ticks(10).items()}
         start = time.process_time()
-        new = Grid(10).ask(space, of_points([middle]), Random(0))
+        new = Grid(10).ask(space, self.of_grid([middle]), Random(0))
         assert time.process_time() - start < 1.0
         assert new is not None
-        assert new.params == {**middle, "x17": ticks["x17"][6]}
+        assert new.params == next(space.grid(10).spread(after=middle))
 
 
 class TestRandom:

@@ -1,0 +1,45 @@
+"""What a process has set for its own computations, and what a strategy computes with instead."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+
+
+@contextmanager
+def own_state() -> Iterator[None]:
+    """Compute with the usual state of numpy and torch, and leave the process's own as it was.
+
+    A function that is searched may have set how numpy treats errors, what is warned of, and torch's
+    gradients, data type, device and precision; neither may a strategy change these for it.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(np.errstate(all="ignore"))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        torch: Any = sys.modules.get("torch")  # where it is not loaded, nothing is set
+        if hasattr(torch, "inference_mode"):  # else it is just being loaded by another thread
+            stack.enter_context(_torch_state(torch))
+        yield
+
+
+@contextmanager
+def _torch_state(torch: Any) -> Iterator[None]:
+    dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    strict = torch.are_deterministic_algorithms_enabled()
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.set_default_dtype(torch.float32)
+    torch.set_float32_matmul_precision("highest")
+    torch.use_deterministic_algorithms(False)
+    try:
+        with torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_float32_matmul_precision(precision)
+        torch.use_deterministic_algorithms(strict, warn_only=only_warns)
