@@ -655,7 +655,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--methods",
         nargs="+",
-        default=[OURS, *PEERS],
+        default=[OURS, f"{OURS}:surrogate=forest", *PEERS],
         help="the first is what the others differ from",
     )
     parser.add_argument("--option", nargs="+", default=[], metavar="KEY=VALUE")

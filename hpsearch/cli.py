@@ -284,8 +284,9 @@ def random(**given: Any) -> int:
 @_halving
 @_flag(
     "--surrogate",
-    type=click.Choice(_SURROGATES),
-    help="The model of the loss: a Gaussian process (gp), or neural networks (ann).  [default: gp]",
+    metavar="[gp|ann|forest]",  # the table of surrogates, which loads too much, says what there is
+    help="The model of the loss: a Gaussian process, neural networks or random forests.  "
+    "[default: gp]",
 )
 @_flag(
     "--pareto", is_flag=True, default=None, help="Search for the Pareto front of loss and seconds."

@@ -222,7 +222,12 @@ class LeaveOneOut(SurrogateModel, Protocol):
 
 Surrogate = Callable[[Sequence[slice], Array, Array, Array], SurrogateModel]
 SURROGATES: Registry[Surrogate] = Registry(
-    "surrogate", {"gp": "hpsearch.strategies.gp:fit", "ann": "hpsearch.strategies.ann:fit"}
+    "surrogate",
+    {
+        "gp": "hpsearch.strategies.gp:fit",
+        "ann": "hpsearch.strategies.ann:fit",
+        "forest": "hpsearch.strategies.forest:fit",
+    },
 )
 """Each entry is a function `fit(groups, U, y, m)`.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 from random import Random
 
 import numpy as np
@@ -38,6 +38,8 @@ _OPENING = 0.12  # the share of time and trials for them where time is short: th
 _PARENTS = 5  # trials near which candidates are drawn
 _PRICED = 100  # candidates whose cost is asked for
 _HASTE = 0.25  # of the effort to find a candidate, for all of a filled wave but the first
+_LITTLE = 0.2  # of the standard deviation of a run's noise: not worth a trial every time
+_FAR = 20  # random points, of which the farthest from all trials is tried
 _INSTANT = 1e-9  # seconds: nothing has a logarithm of 0
 
 
@@ -126,7 +128,10 @@ class Bayes:
                 return surrogates.log_improvement(U) + surrogates.log_prior(U)
 
             U = best_candidates(space, parents, plain, rng)
-            return next((surrogates.suggest(params) for params in unseen(space, history, U)), None)
+            best = next((surrogates.suggest(params) for params in unseen(space, history, U)), None)
+            if best is None or not stalls(history, best):
+                return best
+            return elsewhere(space, history, surrogates, best, rng)
         worth = Worth.of(self, space, history, surrogates)
         effort = _HASTE if self.fills and history.pending else 1.0
         U = best_candidates(space, parents, worth, rng, effort)
@@ -153,6 +158,46 @@ class Bayes:
             mu = model_of(space, history, self.surrogate).fitted().mean(axis=0)
         seen = training_subset(history.done)
         return [seen[at][0] for at in np.argsort(mu, kind="stable").tolist()]
+
+
+def stalls(history: History, best: NewTrial) -> bool:
+    """Return whether it is time to look elsewhere.
+
+    That is every second time that the model expects next to nothing even of the best place. It may
+    be wrong: a narrow dip in a plain shows in no trial near the plain's lowest place.
+    """
+    latest = takewhile(
+        lambda trial: trial.expected_improvement is not None and _is_little(trial),
+        reversed(history.trials),
+    )
+    return _is_little(best) and sum(1 for _ in latest) % 2 == 1
+
+
+def _is_little(trial: NewTrial | Trial) -> bool:
+    return (trial.expected_improvement or 0.0) < _LITTLE
+
+
+def elsewhere(
+    space: Space, history: History, surrogates: Surrogates, best: NewTrial, rng: np.random.Generator
+) -> NewTrial:
+    """Return the suggestion of a point far from all trials, in place of `best`.
+
+    It is the farthest of a few random ones, since the farthest of all lie in the corners.
+    """
+    known = encode_trials(space, history.trials)
+    drawn = [
+        draw_unseen(space, history.keys, Random(int(rng.integers(2**62)))) for _ in range(_FAR)
+    ]
+    points = [params for params in drawn if params is not None]
+    if not points:
+        return best
+
+    def distance(params: Params) -> float:
+        return float(np.square(known - np.array(space.encode(params))).sum(axis=1).min())
+
+    far = surrogates.suggest(max(points, key=distance))
+    little = f"{best.expected_improvement:.2g}"
+    return replace(far, reason=f"far from others: only {little} of the noise is expected elsewhere")
 
 
 def first(space: Space) -> int:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 from random import Random
 from statistics import mean
 from typing import Any
@@ -19,7 +19,7 @@ from hpsearch.space.expression import Expression
 from hpsearch.space.parameters import Choice, Integer, Real
 from hpsearch.space.space import Params, Space, point_key
 from hpsearch.strategies import STRATEGIES, SURROGATES, Context, Strategy
-from hpsearch.strategies.bayes import Bayes
+from hpsearch.strategies.bayes import Bayes, elsewhere
 from hpsearch.strategies.grid import Grid
 from hpsearch.strategies.manual import Manual
 from hpsearch.strategies.random import RandomSearch
@@ -382,6 +382,35 @@ class TestBayes:
         history = play(Bayes(), CUBE, 12)
         assert history.trials[-1].reason.startswith("expected improvement ")
         assert history.trials[-1].reason.endswith("(11 trials)")
+
+    def test_where_nothing_is_expected_it_looks_elsewhere_every_second_time(self) -> None:
+        noise = np.random.default_rng(0).standard_normal(40)
+
+        def plain(trial: Trial) -> Result:
+            return done(1.0 + 0.01 * float(noise[trial.number]))
+
+        history = play(Bayes(), CUBE, 40, judge=plain)
+        far = [trial.reason.startswith("far from others") for trial in history.trials]
+        assert not any(far[:10])
+        assert not any(one and other for one, other in pairwise(far))
+        assert sum(far[20:]) >= 5
+
+    def test_elsewhere_is_far_from_all_trials(self) -> None:
+        history = sampled(CUBE, 30)
+        fitted = Surrogates.fit(CUBE, history, "gp")
+        known = encode_trials(CUBE, history.trials)
+
+        def distance(params: Params) -> float:
+            return float(np.linalg.norm(known - np.array(CUBE.encode(params)), axis=1).min())
+
+        best = fitted.suggest({"x": 0.3, "y": 0.3, "z": 0.3})
+        far = [
+            elsewhere(CUBE, history, fitted, best, np.random.default_rng(seed)) for seed in range(9)
+        ]
+        rng = Random(0)
+        random = [distance(CUBE.sample(rng)) for _ in range(200)]
+        # the median of the largest of 20 is their quantile of 0.966
+        assert np.median([distance(one.params) for one in far]) > np.quantile(random, 0.9)
 
     def test_what_rests_on_losses_has_seeds_of_its_own(self) -> None:
         history = play(Bayes(), CUBE, 16, wave=4)
