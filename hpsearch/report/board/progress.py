@@ -151,5 +151,6 @@ def outcome(
     if result.epochs > 1 or result.paused:
         so_far = " so far" if result.paused else ""
         parts += [f"best epoch {result.best_epoch} of {result.epochs}{so_far}"]
-    best = "  best so far" if result.loss == history.done[0][1].loss else ""
+    # a trial whose repetition failed has failed, so that there may be no best one
+    best = "  best so far" if any(result.loss == one.loss for _, one in history.done[:1]) else ""
     return f"{', '.join([*parts, figures.duration(result.seconds)])}{best}"

@@ -12,7 +12,7 @@ from hpsearch.report.board.progress import Lines, Subject, outcome
 from hpsearch.runners import WorkCrashed
 from hpsearch.search.loop import CohortFinished, CohortRetried, Event, WaveStarted
 from hpsearch.study.history import History
-from hpsearch.study.trial import Epoch, Notice, Result, Trial
+from hpsearch.study.trial import Epoch, Failed, Notice, Result, Trial
 from tests.helpers.histories import done
 from tests.report.board.boards import RESULTS, study
 
@@ -87,3 +87,9 @@ def test_without_a_budget_trials_are_only_counted() -> None:
     history = study(results={}).history
     (line,) = printed(replace(SUBJECT, budget=None), finished(history, {0: RESULTS[0]}))
     assert line.startswith("[1] trial 0: loss 0.25")
+
+
+def test_a_result_is_shown_where_all_trials_have_failed_in_a_repetition() -> None:
+    trials = tuple(Trial(n, {}, "", n, n, parent=0 if n else None, replicate=n) for n in range(3))
+    results: dict[int, Result] = {0: done(0.5), 1: Failed("diverged", "it did"), 2: done(0.5)}
+    assert outcome(done(0.5), History(trials, results), None).endswith(", 1 s")
