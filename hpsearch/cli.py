@@ -125,7 +125,6 @@ def _digits(value: object, kind: str) -> str:
 
 
 _COUNT = _Whole(min=1)
-_SURROGATES = ("gp", "ann")  # the names in hpsearch.strategies.SURROGATES, which loads too much
 
 _output = _all_of(
     _flag("--json", is_flag=True, help="Print one JSON object instead of the table."),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -15,6 +16,14 @@ pytest.register_assert_rewrite("hpsearch.testing")  # its checks fail as those i
 def tally() -> Tallies:
     """Return the counts of faults, to be used as in `tally("kill -9").tried += 1`."""
     return TALLIES
+
+
+@pytest.fixture(autouse=True)
+def _whole_floats() -> Iterator[None]:
+    """Undo, for the next test, that a training in this process rounds tiny numbers to 0."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -222,7 +222,7 @@ def _stride(count: int) -> int:
     """Return the number nearest to the golden section of a count that has no divisor with it.
 
     >>> [_stride(count) for count in (1, 2, 5, 625)]
-    [1, 1, 3, 387]
+    [1, 1, 3, 386]
     """
     section, whole = _GOLDEN
     middle = max(1, (2 * count * section + whole) // (2 * whole))

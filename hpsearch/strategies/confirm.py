@@ -145,8 +145,13 @@ class Confirmed:
         return seconds <= self.limit.left(history)
 
     def ranked(self, space: Space, history: History) -> Sequence[Trial]:
-        """Return the strategy's order; once there are repetitions, the order of their means."""
-        if any(trial.replicate for trial in history.trials) and not history.is_noise_free:
+        """Return the strategy's order; once there are repetitions, the order of their means.
+
+        Where a repetition has shown that there is no noise, it is the order of the losses.
+        """
+        if history.is_noise_free:
+            return [trial for trial, _ in history.done]
+        if any(trial.replicate for trial in history.trials):
             return [trial for trial, _ in history.contenders]
         return ranked(self.strategy, space, history)
 

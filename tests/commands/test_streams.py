@@ -162,11 +162,11 @@ def test_a_shell_reads_back_the_word_that_is_printed_for_a_name(tmp_path: Path) 
     assert [*map(os.fsdecode, done.stdout.split(b"\0"))] == [*names, ""]
 
 
-def test_names_that_are_no_unicode_are_printed(printed: Print) -> None:
+def test_names_that_are_no_unicode_are_printed_where_they_are_refused(printed: Print) -> None:
     ran = printed("leaderboard", os.fsdecode(b"caf\xe9"))
     assert (ran.code, ran.err.splitlines()[0]) == (
         EXIT_USAGE,
-        r"error[E062]: there is no study in caf\udce9",
+        r"error[E014]: the name of what was given is not UTF-8: caf\udce9",
     )
 
 

@@ -996,8 +996,7 @@ def files(draw: st.DrawFn) -> tuple[dict[str, object], Params, Space]:
         )
         written["lr"] = {**written["lr"], "when": {"activation": values}}  # type: ignore[dict-item]
         conditions["lr"] = {"activation": tuple(values)}
-    rule = f"{next(iter(parameters))} != 3 or {next(iter(parameters))} == 3" if parameters else ""
-    rules = [rule] if rule else []
+    rules = [f"abs({name}) >= 0" for name in [*parameters][:1]]
     content: dict[str, object] = {
         "data": {"source": "digits"},
         "parameters": written,

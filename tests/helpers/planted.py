@@ -578,7 +578,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "patience", "the last epoch for the best", "engine/train.py",
-        "is_best = value < self.best_value and", "is_best = value < math.inf and",
+        "is_best = is_finite and value < self.best_value", "is_best = is_finite",
         f"{_TRAINING}the_result_is_that_of_the_best_epoch",
     ),
     fault(
@@ -813,7 +813,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "pauses", "whoever has lost patience may go on", "engine/train.py",
-        "paused=self.active and self.member.pauses,", "paused=self.member.pauses,",
+        "return self.active and self.member.pauses", "return self.member.pauses",
         f"{_RESULTS}a_result_says_whether_it_may_go_on[3-2-False]",
         f"{_RESULTS}one_that_stops_before_the_rung_or_at_it_is_over[4-5]",
     ),
