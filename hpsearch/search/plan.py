@@ -74,8 +74,10 @@ class Plan:
 
     @property
     def trials(self) -> tuple[Params, ...]:
-        """What a manual search runs: what a person has picked, or the objective's presets."""
-        return self.picked or tuple(self.objective.presets())
+        """What a person has picked; the objective's presets where else nothing would be run."""
+        if self.picked or not self.options.has_all_points:
+            return self.picked
+        return tuple(self.objective.presets())
 
     @property
     def opening(self) -> Sequence[NewTrial]:

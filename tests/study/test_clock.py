@@ -77,8 +77,8 @@ def test_a_clock_that_jumps_changes_nothing(tmp_path: Path) -> None:
             env={**os.environ, **env},
             timeout=300,
         )
-    # the search, the server of its workers, and these
-    assert len(list((tmp_path / "jumps").iterdir())) > 2
+    # the search, and the server from which its workers are forked as they are
+    assert len(list((tmp_path / "jumps").iterdir())) == 2
     calm, jumped = read(tmp_path / "calm"), read(tmp_path / "jumping")
     assert canonical(jumped) == canonical(calm)
     assert all(result.seconds >= 0 for result in jumped.history.results.values())

@@ -140,6 +140,7 @@ def test_a_lock_that_was_removed_lets_nobody_in(tmp_path: Path, removed: list[st
 @pytest.mark.slow
 def test_on_the_command_line_nothing_claims_that_all_is_kept(tmp_path: Path) -> None:
     text = "data: {source: wine}\ntrain: {epochs: 30, patience: 0}\n"
+    text += "parameters: {l2: {min: 0, max: 1}}\n"
     (tmp_path / "w.yaml").write_text(text)
     flags = ["--budget", "200", "--set", "search.wave=1", "--study", "study"]
     command = [sys.executable, "-m", "hpsearch", "random", "w.yaml", *flags]
