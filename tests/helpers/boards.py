@@ -1,9 +1,9 @@
 """Small studies of every kind, and the lines by which two runs of one are compared.
 
 `python -m tests.helpers.boards CHECKOUT` runs them with the hpsearch in that checkout and writes
-what they come to into `tests/golden/boards`, with the kind of processor that it was made on. Results
-change on purpose alone, and `SEMANTICS` rises with them; the files are of the commit that changed
-them last. On another kind of processor that commit makes them anew:
+what they come to into `tests/golden/boards`, with the kind of processor that it was made on.
+Results change on purpose alone, and `SEMANTICS` rises with them; the files are of the commit that
+changed them last. On another kind of processor that commit makes them anew:
 
     git worktree add ../before $(git log -1 --format=%h -- tests/golden/boards)
     .venv/bin/python -m tests.helpers.boards ../before
