@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator, Iterator
 
@@ -9,6 +10,8 @@ import pytest
 
 from tests.helpers.tally import TALLIES, Tallies
 
+for size in ("COLUMNS", "LINES"):  # readline sets them where tests run in several processes
+    os.environ.pop(size, None)
 pytest.register_assert_rewrite("hpsearch.testing")  # its checks fail as those in here do
 
 

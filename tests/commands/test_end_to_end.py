@@ -359,6 +359,8 @@ class TestExitCodes:
         (tmp_path / "space.yaml").write_text(
             "data: {source: digits}\ntrain: {epochs: 1}\nparameters:\n"
             "  width: {values: [9000, 16]}\n  lr: {values: [0.1, 0.01, 0.001]}\n"
+            "trials:\n"
+            "- {width: 9000, lr: 0.1}\n- {width: 9000, lr: 0.01}\n- {width: 9000, lr: 0.001}\n"
             "search: {max_failures: 3}\n"
         )
         limits = ("--memory", "1GB", "--workers", "1", "--study", "study")
