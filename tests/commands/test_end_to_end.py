@@ -103,6 +103,7 @@ class TestSearches:
             pytest.skip(needs_mnist.kwargs["reason"])
         hpsearch(tmp_path, strategy, str(path), "--smoke", "--quiet")
 
+    @pytest.mark.slow
     def test_halving_promotes_half_of_its_trials_in_one_cohort_and_leaves_no_pause_behind(
         self, tmp_path: Path
     ) -> None:
@@ -213,6 +214,7 @@ class TestDeterminism:
         calm = self.rows(tmp_path / "calm", "bayes")
         assert self.interrupted(tmp_path / "killed", signal.SIGTERM, "bayes") == calm
 
+    @pytest.mark.slow
     def test_another_seed_is_another_search(
         self, studied: tuple[Path, Any], tmp_path: Path
     ) -> None:
@@ -261,6 +263,7 @@ class TestOutput:
         assert "trial" in studied[1].stderr
         assert "\x1b" not in studied[1].stderr
 
+    @pytest.mark.slow
     def test_quiet_says_nothing_on_stderr(self, tmp_path: Path) -> None:
         done = hpsearch(tmp_path, "manual", "--smoke", "--quiet")
         assert done.stderr == ""
@@ -347,6 +350,7 @@ class TestExitCodes:
             assert str(os.getpid()) in done.stderr
             hpsearch(studied[0], "leaderboard", "study")
 
+    @pytest.mark.slow
     def test_a_study_without_a_success_is_1(self, tmp_path: Path) -> None:
         (tmp_path / "space.yaml").write_text(
             "data: {source: digits}\ntrain: {lr: 1e20, optimizer: sgd, epochs: 1}\n"

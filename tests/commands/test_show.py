@@ -46,6 +46,7 @@ def keep(folder: Path, only: Sequence[int] = range(13), **changes: object) -> No
         store.record_results({n: result for n, result in history.results.items() if n in only})
 
 
+@pytest.mark.slow
 def test_a_study_and_a_number_in_any_way(show: Show, tmp_path: Path) -> None:
     keep(tmp_path / "runs" / "mine")
     for arguments in (("mine", "3"), ("runs/mine", "3"), ("3",)):

@@ -653,6 +653,7 @@ class TestWhatRandomAndGridPromise:
             assert [t.params for t in guided.trials[:10]] == [t.params for t in plain.trials[:10]]
             assert nearness(guided, 10) < nearness(plain, 10), seed
 
+    @pytest.mark.slow
     def test_guided_rounds_find_lower_losses(self) -> None:
         # The same argument: to be the better one in 30 of 40 searches has p = 0.0011 by chance
         # (it was in 87 of 100).

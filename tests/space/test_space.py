@@ -405,6 +405,7 @@ class TestConstraintsThatLeaveLittle:
         assert 0 < self.SIMPLEX.share < 17.8 / 20_000
         assert Space({"a": Integer(1, 100)}, constraints=rules("a > 95")).share == 0.05
 
+    @pytest.mark.slow
     def test_what_is_drawn_is_spread_uniformly_over_it(self) -> None:
         draws = 400
         points = [self.SIMPLEX.sample(Random(seed)) for seed in range(draws)]

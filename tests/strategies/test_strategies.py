@@ -363,6 +363,7 @@ class TestBayes:
         losses = [play(Bayes(), space, 8, seed=seed).done[0][1].loss for seed in range(4)]
         assert max(losses) < 0.02
 
+    @pytest.mark.slow
     def test_a_bad_prior_is_forgotten(self) -> None:
         # in each parameter it is four standard deviations from the best
         space = replace(CUBE, priors={"x": 0.9, "y": 0.9, "z": 0.9})

@@ -402,6 +402,7 @@ with Store.open(Path(sys.argv[1])) as store:
 """
 
 
+@pytest.mark.slow
 def test_a_kill_between_or_in_commits_loses_nothing_that_was_acknowledged(folder: Path) -> None:
     create(folder).close()
     rng, said = random.Random(0), -1

@@ -98,6 +98,7 @@ def test_a_function_keeps_what_every_objective_promises() -> None:
         check()
 
 
+@pytest.mark.slow
 def test_networks_keep_what_every_objective_promises(tmp_path: Path) -> None:
     spec, artefacts = parse(YAML, "space.yaml", tmp_path, strategy="random"), Artefacts(tmp_path)
     data = prepare(spec.data)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from hpsearch.report.surrogate.view import judged, notes, record, surprises
 from hpsearch.strategies import SURROGATES
 from hpsearch.strategies.surrogate_report import surrogate_report
@@ -12,6 +14,7 @@ from tests.helpers.histories import CUBE, MIXED, done, sampled
 from tests.report.surrogate.views import view
 
 
+@pytest.mark.slow
 def test_a_search_by_halving_says_of_what_its_losses_are() -> None:
     halved = replace(view(), dropped=5)
     assert any(note.startswith("5 trials were pruned and left out") for note in notes(halved))
@@ -21,6 +24,7 @@ def test_a_search_by_halving_says_of_what_its_losses_are() -> None:
     assert (record(early)["dropped"], record(early)["epoch"]) == (5, 3)
 
 
+@pytest.mark.slow
 def test_notes_are_whole_sentences() -> None:
     outside = replace(view().report, outside=1)
     for note in notes(replace(view(), report=outside, dropped=1)):
@@ -28,6 +32,7 @@ def test_notes_are_whole_sentences() -> None:
         assert note.endswith(".")
 
 
+@pytest.mark.slow
 def test_a_loss_that_nothing_near_it_explains_is_a_surprise() -> None:
     history = sampled(CUBE, 40)
     odd = history.with_results({5: done(history.done[-1][1].loss)})
