@@ -198,7 +198,7 @@ SEARCH: Mapping[str, str] = {
     "confirm": "whether the best trials are run again in the end; by default from 40 trials on",
     "until_converged": "whether the search ends when more trials are not worth it",
     "pareto": "whether the whole front of loss and cost is searched",
-    "surrogate": "the model of the loss: a Gaussian process, a few small networks, or random forests",
+    "surrogate": "the model of the loss: a Gaussian process, a few small networks, or forests",
 }
 RUNNER: Mapping[str, str] = {
     "name": "`local` works in processes of its own, `inline` in that of the command itself",
