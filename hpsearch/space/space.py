@@ -211,6 +211,8 @@ class Space:
         """
         moved = self.snap(units)
         few = rng.random(len(units)) < 0.5
+        if not self.columns:
+            return units
         one = rng.integers(len(self.columns), size=len(units))
         for k, (name, columns) in enumerate(self.columns.items()):
             parameter, here = self.parameters[name], units[:, columns]

@@ -66,6 +66,9 @@ class Bayes:
 
     def ask(self, space: Space, history: History, rng: Random) -> NewTrial | Wait | None:
         """Return a random point while little is known, then the candidate of the largest value."""
+        if not space.parameters:  # there is nothing that a model could tell apart
+            only = draw_unseen(space, history.keys, rng)
+            return None if only is None else NewTrial(only, "random", origin="random")
         opened = self._opened(space, history)
         asked_model = any(trial.expected_improvement is not None for trial in history.trials)
         if opened and self.fills and history.pending and not asked_model:
@@ -152,7 +155,7 @@ class Bayes:
 
         Of a great many trials these are the ones that the model was fitted to.
         """
-        if len(history.done) < MIN_DONE:
+        if len(history.done) < MIN_DONE or not space.parameters:
             return [trial for trial, _ in history.done]
         with repeatable():
             mu = model_of(space, history, self.surrogate).fitted().mean(axis=0)

@@ -18,7 +18,7 @@ import pytest
 from hpsearch.space.expression import Expression
 from hpsearch.space.parameters import Choice, Integer, Real
 from hpsearch.space.space import Params, Space, point_key
-from hpsearch.strategies import STRATEGIES, SURROGATES, Context, Strategy
+from hpsearch.strategies import STRATEGIES, SURROGATES, Context, Limit, Strategy, ranked
 from hpsearch.strategies.bayes import Bayes, elsewhere
 from hpsearch.strategies.grid import Grid
 from hpsearch.strategies.manual import Manual
@@ -339,6 +339,19 @@ class TestRandom:
         # each is the mean of over 200 moves of half-normal size (0.2 and 0.072, half of them 0):
         # 0.08 and 0.029, with errors of at most 0.2 / sqrt(200) = 0.014
         assert mean_move(3) < mean_move(1) - 2 * 0.014
+
+
+@pytest.mark.parametrize(
+    "strategy", [Bayes(), Bayes(limit=Limit(60.0)), RandomSearch(2, guided=True)]
+)
+def test_where_nothing_is_searched_the_one_point_is_tried_once(strategy: Strategy) -> None:
+    known = of_points([{"x": n} for n in range(5)], {n: done(float(n)) for n in range(5)})
+    new = strategy.ask(Space({}), known, Random(0))
+    assert isinstance(new, NewTrial)
+    assert new.params == {}
+    trials = known.with_trials([Trial(5, {}, "", 5, 5)]).with_results({5: done(1.0)})
+    assert strategy.ask(Space({}), trials, Random(0)) is None
+    assert ranked(strategy, Space({}), trials)[0].number == 0
 
 
 class TestBayes:
