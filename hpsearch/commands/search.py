@@ -73,8 +73,7 @@ def search(strategy: str, **given: Any) -> int:
     networks = Networks(spec)
     plan = plan_of(strategy, networks)
     budget = _budget(plan, flags, options)
-    for remark in plan.remarks(budget):
-        options.note(remark)
+    options.note(*plan.remarks(budget))
     name = f"{spec.name}-{strategy}"
     study = Path(flags.study) if flags.study is not None else _free(Path("runs"), name)
     artefacts = Artefacts(study / FOLDER)
@@ -84,8 +83,7 @@ def search(strategy: str, **given: Any) -> int:
         device = chosen_device(runner, work)
         threads = options.resources.threads
         networks = networks.on(data, None, device, threads)
-        for remark in networks.remarks():
-            options.note(remark)
+        options.note(*networks.remarks())
         plan = plan_of(strategy, networks)
         plan.search(budget)  # what does not go together is refused before anything is kept
         meta = _meta(study.name, plan, spec, source, said, budget, threads, device)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hpsearch.data import Dataset, Ints, r2, variance
+from hpsearch.data import Dataset, Ints, constant, r2, variance
 from hpsearch.engine.draws import generator
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.members import Stream
@@ -213,6 +214,12 @@ class Feed:
             return Scores(losses, (right / total).tolist())
         spread = [self._variance(name, member.fold) for member in stacked.members]
         return Scores(losses, [r2(*pair) for pair in zip(losses, spread, strict=True)])
+
+    @cached_property
+    def constant_losses(self) -> list[float]:
+        """The loss of the constant predictor on the training rows of each fold."""
+        data = self.data
+        return [constant(data, fold.train, fold.train).loss for fold in data.folds]
 
     def spread_losses(self, stacked: StackedCohort, most: int) -> list[float]:
         """Return each member's mean loss, [K], on at most so many of its training rows.

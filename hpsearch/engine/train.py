@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from hpsearch.data import constant
 from hpsearch.engine.checkpoint import Pause, extract_member, pause_tensors
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
@@ -301,11 +300,9 @@ def reference_losses(stacked: StackedCohort, feed: Feed) -> list[float]:
     whichever is larger: the first batch alone may be a single row. A network whose numbers overflow
     before the first step has an infinite one.
     """
-    data = feed.data
-    constants = [constant(data, fold.train, fold.train).loss for fold in data.folds]
     untrained = feed.spread_losses(stacked, _UNTRAINED)
     return [
-        max(loss, constants[member.fold]) if math.isfinite(loss) else math.inf
+        max(loss, feed.constant_losses[member.fold]) if math.isfinite(loss) else math.inf
         for member, loss in zip(stacked.members, untrained, strict=True)
     ]
 

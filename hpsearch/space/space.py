@@ -209,10 +209,10 @@ class Space:
                 moves becomes any other of its values.
             rng: the source of the moves.
         """
-        moved = self.snap(units)
-        few = rng.random(len(units)) < 0.5
         if not self.columns:
             return units
+        moved = self.snap(units)
+        few = rng.random(len(units)) < 0.5
         one = rng.integers(len(self.columns), size=len(units))
         for k, (name, columns) in enumerate(self.columns.items()):
             parameter, here = self.parameters[name], units[:, columns]
@@ -302,11 +302,10 @@ class Space:
     @cached_property
     def points(self) -> Sequence[Params] | None:
         """All points, in order; None where there are infinitely many, or too many to list."""
-        if self.every is None:
+        if self.whole is None:
             return None
-        lattice = self.lattice(self.every)
-        few = lattice.is_counted and lattice.count <= _SOUGHT
-        return list(lattice.walk()) if few else None
+        few = self.whole.is_counted and self.whole.count <= _SOUGHT
+        return list(self.whole.walk()) if few else None
 
     @cached_property
     def _found(self) -> tuple[Sequence[Sequence[float]], int]:
@@ -436,7 +435,12 @@ class Space:
     @cached_property
     def size(self) -> int | None:
         """How many points there are, were there no constraints; None for a continuous number."""
-        return None if self.every is None else self.lattice(self.every).size
+        return None if self.whole is None else self.whole.size
+
+    @cached_property
+    def whole(self) -> Lattice | None:
+        """All points, by their numbers; None where a number is continuous."""
+        return None if self.every is None else self.lattice(self.every)
 
 
 def point_key(params: Params) -> tuple[tuple[str, Value], ...]:

@@ -129,12 +129,12 @@ def draw_unseen(space: Space, seen: Collection[object], rng: Random) -> Params |
             return None
         if point_key(params) not in seen:
             return params
-    if space.every is None:
+    if space.whole is None:
         return None
     if space.points is not None:
         left = [params for params in space.points if point_key(params) not in seen]
         return rng.choice(left) if left else None
-    few = islice(space.lattice(space.every).spread(), _WALKED)
+    few = islice(space.whole.spread(), _WALKED)
     return next((params for params in few if point_key(params) not in seen), None)
 
 
