@@ -26,10 +26,9 @@ from safetensors.torch import load, save
 
 from hpsearch.engine.checkpoint import metadata
 from hpsearch.study import layout
-from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.folder import FILE
 from hpsearch.study.migrations import LAYOUTS
-from hpsearch.study.store import StudyRecord, read
+from hpsearch.study.store import StudyRecord
 from hpsearch.study.trial import Done, Failed, Result, Trial
 
 STORED = Path(__file__).parent.parent / "golden" / "studies"
@@ -76,26 +75,6 @@ def change(folder: Path, statement: str, *values: object) -> None:
     with closing(opened(folder)) as connection:
         connection.execute(statement, values)
         _seal(connection)
-
-
-def write_files(folder: Path, beside: Path) -> None:
-    """Write the files that version 6 had beside a study, from those of a study of this version."""
-    artefacts, old = Artefacts(folder / FOLDER), beside / "weights"
-    old.mkdir()
-    history = read(folder).history
-    for trial in history.trials:
-        result = history.results.get(trial.number)
-        files = result.artefacts if isinstance(result, Done) else {}
-        for name, digest in files.items():
-            if not (folder / FOLDER / digest).is_file():
-                continue  # it was not needed any more
-            data = artefacts.read(digest)
-            kind, _, member = name.partition(" ")
-            if kind == "weights":
-                (old / f"{trial.run}.safetensors").write_bytes(data)
-            else:
-                named = f"{trial.run}.{member}.{trial.until_epoch}.pause.safetensors"
-                (old / named).write_bytes(with_digest(data))
 
 
 def with_digest(pause: bytes) -> bytes:
