@@ -30,7 +30,7 @@ docs: install  ## the pages that are written from the code: settings, configurat
 	$(BIN)/python docs/generate.py
 
 faults: .venv/bench  ## kill searches (and Optuna's) again and again, spoil files, plant faults: nothing lost, nobody let in
-	$(BIN)/pytest -m 'faults or group'
+	$(BIN)/pytest -m 'faults or group' --numprocesses 2 --dist loadfile
 
 bench: bench-engine bench-search bench-halving bench-time  ## all that is measured
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,18 @@ def pytest_runtest_makereport(
         TALLIES(*group.args).tried += 1
         TALLIES(*group.args).survived += report.passed
     return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell what this process has counted, where it is one of several that test."""
+    if (said := getattr(session.config, "workeroutput", None)) is not None:
+        said["tallies"] = TALLIES.counts()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what a process of tests has counted."""
+    TALLIES.add(getattr(node, "workeroutput", {}).get("tallies", {}))
 
 
 def pytest_terminal_summary(

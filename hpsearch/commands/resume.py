@@ -33,7 +33,7 @@ from hpsearch.objectives.networks import Networks, spec_of
 from hpsearch.search.loop import spent
 from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.folder import CONFIG
-from hpsearch.study.layout import StudyMeta, check_semantics
+from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import Store
 from hpsearch.versions import versions
 
@@ -105,13 +105,12 @@ def _resumed(meta: StudyMeta, folder: Path, budget: int | None) -> StudyMeta:
 
     Raises:
         SpecError: it is the study of a function, which only Python can call.
-        ConfigDiffers: it was begun by a version that asked other questions, or has other settings.
+        ConfigDiffers: it has other settings.
     """
     if meta.objective != "networks":
         message = f"{meta.name} searches a Python function"
         help = f"go on with it:  hpsearch.minimize(..., study={str(folder)!r})"
         raise SpecError(Problem("E063", message, help=help))
-    check_semantics(meta)
     meta = edited(meta, folder / CONFIG)
     return meta if budget is None else replace(meta, budget=budget)
 

@@ -47,7 +47,7 @@ from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.files import temporary_folder
 from hpsearch.study.folder import FILE
 from hpsearch.study.history import History
-from hpsearch.study.layout import StudyMeta, check_semantics
+from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import Session, Store
 from hpsearch.study.trial import Done, Result, Trial
 from hpsearch.versions import versions
@@ -321,7 +321,6 @@ def _opened(folder: Path, plan: Plan, budget: int, config: str) -> Store:
     with ExitStack() as stack:
         store = stack.enter_context(Store.open(folder))
         begun = store.study().meta
-        check_semantics(begun)
         if problems := [Problem("E178", one) for one in _differences(begun, meta)]:
             raise ConfigDiffers(*problems)
         if begun.budget is not None and budget > begun.budget:

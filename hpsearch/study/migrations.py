@@ -1,23 +1,15 @@
 """Files of earlier versions: every one from version 6 on is read, and becomes one of this version.
 
 A migration is a function from the rows of one version to those of the next. A reader migrates in
-memory and leaves the file as it is; a writer copies the files beside it to where they belong, puts
-a migrated file in its place, and then removes what was copied.
+memory and leaves the file as it is; a writer puts a migrated file in its place.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from hpsearch.study.artefacts import FOLDER, Artefacts
-from hpsearch.study.files import is_folder, sweep
-from hpsearch.study.folder import refuse_links
 from hpsearch.study.layout import LAYOUT, VERSION, Contents, Layout, TableRow
 
 _LAYOUT_6 = Layout(
@@ -42,10 +34,6 @@ _LAYOUT_6 = Layout(
     },
 )
 
-_FOLDER_6 = "weights"
-_PAUSE_6 = re.compile(r"(\d+)\.(\d+)\.(\d+)\.(\d+)\.pause\.safetensors")
-_SCALE_6 = ".spread"  # how the names of a posterior's scales ended, which are log_scale now
-
 LAYOUTS: Mapping[int, Layout] = {6: _LAYOUT_6, VERSION: LAYOUT}
 """The layout of each version that can be read."""
 
@@ -68,93 +56,6 @@ def migrate(found: Contents, version: int) -> Contents:
     for step in range(version, VERSION):
         found = _MIGRATIONS[step](found)
     return found
-
-
-def adopt_files(folder: Path, found: Contents) -> Contents:
-    """Copy the files beside a study of version 6 to its artefacts; return the rows that name them.
-
-    Weights lay in `weights/<run>.safetensors`, where the run is the number of a training's first
-    segment, whichever segment they were of. What a training had paused with lay in
-    `weights/<run>.<replicate>.<fold>.<epoch>.pause.safetensors`, and no row named it.
-
-    Raises:
-        CannotWrite, DiskFull: they cannot be copied.
-        DamagedStudy: one is a link.
-    """
-    refuse_links(folder, _FOLDER_6)
-    pauses: dict[tuple[int, int], list[tuple[str, str]]] = {}
-    adopted: dict[str, str] = {}
-    artefacts = Artefacts(folder / FOLDER)
-    for file in sorted((folder / _FOLDER_6).glob("*.safetensors")):
-        data, pause = file.read_bytes(), _PAUSE_6.fullmatch(file.name)
-        if pause is None:
-            adopted[hashlib.sha256(data).hexdigest()] = artefacts.write(_renamed(data))
-        elif _is_whole(data):
-            run, replicate, fold, epoch = map(int, pause.groups())
-            named = f"pause {replicate}.{fold}", artefacts.write(_renamed(data))
-            pauses.setdefault((run, epoch), []).append(named)
-    trials = {}
-    for number, (row, epochs, replicates, kept) in found.trials.items():
-        trial = _named("trial", row[0], LAYOUT)
-        run = trial["parent"] if trial["start_epoch"] else number
-        mine = pauses.get((run, trial["until_epoch"]), []) if trial["state"] == "done" else []
-        was = [(name, adopted.get(digest, digest)) for _, name, digest in kept]
-        named_by_row = [(number, name, digest) for name, digest in [*was, *mine]]
-        trials[number] = [row, epochs, replicates, named_by_row]
-    evaluations = [
-        (*row[:-1], adopted.get(row[-1], row[-1])) for row in found.study["test_evaluation"]
-    ]
-    return Contents(trials, {**found.study, "test_evaluation": evaluations})
-
-
-def remove_adopted(folder: Path) -> None:
-    """Remove the files that `adopt_files` has copied."""
-    old = folder / _FOLDER_6
-    if is_folder(old):
-        sweep(old)
-        for file in old.glob("*.safetensors"):
-            file.unlink()
-        with suppress(OSError):  # somebody keeps something else there
-            old.rmdir()
-
-
-def _renamed(data: bytes) -> bytes:
-    """Return a file of tensors with the names that they have now; a damaged one as it is."""
-    end = 8 + int.from_bytes(data[:8], "little")
-    if _SCALE_6.encode() not in data[8:end]:
-        return data
-    try:
-        found = json.loads(data[8:end])
-    except ValueError:
-        return data
-    head = {
-        f"{name.removesuffix(_SCALE_6)}.log_scale" if name.endswith(_SCALE_6) else name: place
-        for name, place in found.items()
-    }
-    return _length_and_text(head) + data[end:]
-
-
-def _length_and_text(head: Mapping[str, Any]) -> bytes:
-    """Return the beginning of a safetensors file: where each tensor lies, after its length."""
-    text = json.dumps(head, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text
-
-
-def _is_whole(data: bytes) -> bool:
-    """Return whether what a training had paused with is what was written.
-
-    It has a digest of itself within: of its run, and of the tensors as a file of their own.
-    """
-    try:
-        end = 8 + int.from_bytes(data[:8], "little")
-        head = json.loads(data[8:end])
-        said = head.pop("__metadata__")
-        tensors = _length_and_text(head) + data[end:]
-        found = hashlib.sha256(said["run"].encode() + tensors).hexdigest()
-        return bool(said["sha256"] == found)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
 
 
 def _named(table: str, row: TableRow, layout: Layout) -> dict[str, Any]:

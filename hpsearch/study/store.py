@@ -42,12 +42,13 @@ from hpsearch.study.layout import (
     Execute,
     StudyMeta,
     TableRow,
+    check_semantics,
     contents,
     digest_of_study,
     digest_of_trials,
 )
 from hpsearch.study.lock import Lock
-from hpsearch.study.migrations import LAYOUTS, adopt_files, migrate, remove_adopted
+from hpsearch.study.migrations import LAYOUTS, migrate
 from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Result, Trial
 from hpsearch.text import shell_word
 
@@ -136,8 +137,10 @@ class Store:
         Raises:
             StudyInUse: another process holds it.
             DamagedStudy: there is none, or none that can be read.
+            ConfigDiffers: it was begun by a version that asked other questions, which finishes it.
         """
-        version, _ = _rows(folder, thorough=True)
+        version, found = _rows(folder, thorough=True)
+        check_semantics(_record(found).meta)  # before anything is written
         refuse_shared(folder)
         with ExitStack() as stack:
             lock = stack.enter_context(Lock(folder))
@@ -493,7 +496,7 @@ def _version(connection: sqlite3.Connection, folder: Path) -> int:
 def _replace_older(folder: Path) -> None:
     """Put a file of this version in the place of an older one.
 
-    The files beside it are copied first: a kill leaves an old file, which is migrated again.
+    A kill leaves the old file, which is migrated again, or the new one.
 
     Raises:
         CannotWrite, DiskFull: the new file cannot be written, or somebody reads the old one.
@@ -507,8 +510,7 @@ def _replace_older(folder: Path) -> None:
             _fold(old)  # a journal of the old file would be taken for one of the new file
     except sqlite3.DatabaseError as error:
         raise _unwritable(error, folder) from error
-    _write_new(folder, adopt_files(folder, found))
-    remove_adopted(folder)
+    _write_new(folder, found)
 
 
 @contextmanager

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 
 @dataclass
@@ -40,6 +40,17 @@ class Tallies:
     def __call__(self, group: str) -> Tally:
         """Return the counts of a group, for a test to add to."""
         return self._groups.setdefault(group, Tally())
+
+    def counts(self) -> Mapping[str, Mapping[str, int]]:
+        """Return the counts of all groups, as one process of tests tells them to another."""
+        return {group: asdict(tally) for group, tally in self._groups.items()}
+
+    def add(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Add what another process of tests has counted."""
+        for group, its in counts.items():
+            tally = self(group)
+            for name, count in its.items():
+                setattr(tally, name, getattr(tally, name) + count)
 
     def lines(self) -> Sequence[str]:
         """Return the table; nothing where nothing was counted."""

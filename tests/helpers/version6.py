@@ -17,14 +17,10 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
 from functools import reduce
-from hashlib import sha256
 from operator import xor
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load, save
-
-from hpsearch.engine.checkpoint import metadata
 from hpsearch.study import layout
 from hpsearch.study.folder import FILE
 from hpsearch.study.migrations import LAYOUTS
@@ -75,14 +71,6 @@ def change(folder: Path, statement: str, *values: object) -> None:
     with closing(opened(folder)) as connection:
         connection.execute(statement, values)
         _seal(connection)
-
-
-def with_digest(pause: bytes) -> bytes:
-    """Return what a training has paused with in the form of version 6, with a digest of itself."""
-    run, tensors = metadata(pause)["run"], load(pause)
-    digest = sha256(run.encode() + save(tensors)).hexdigest()
-    data: bytes = save(tensors, {"run": run, "sha256": digest})
-    return data
 
 
 def _write_trial(connection: sqlite3.Connection, trial: Trial, result: Result | None) -> None:

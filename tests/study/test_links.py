@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from hpsearch.errors import (
     EXIT_CANNOT_WRITE,
     EXIT_DAMAGED,
     CannotWrite,
-    DamagedStudy,
     HpsearchError,
 )
 from hpsearch.study.artefacts import Artefacts, Lost
@@ -200,17 +198,3 @@ class TestWhileASearchRuns:
         with pytest.raises(CannotWrite):
             _log(tmp_path / LOG, "a traceback")
         os.close(open_own(tmp_path / LOG, os.O_RDONLY))
-
-
-def test_a_study_of_version_6_is_not_migrated_through_links(tmp_path: Path) -> None:
-    study, golden = tmp_path / "study", Path(__file__).parents[1] / "golden" / "studies"
-    study.mkdir()
-    shutil.copy(golden / "6-interrupted.db", study / FILE)
-    (tmp_path / "v").mkdir()
-    (tmp_path / "v" / "0.safetensors").write_text("of somebody else")
-    (study / "weights").symlink_to(tmp_path / "v")
-    with pytest.raises(DamagedStudy, match="weights is a link"):
-        Store.open(study)
-    assert (tmp_path / "v" / "0.safetensors").read_text() == "of somebody else"
-    assert not (study / "artefacts").exists()
-    assert read(study).history
