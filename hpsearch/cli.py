@@ -8,9 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import json
-import math
 import os
-import re
 import sys
 import tempfile
 import traceback
@@ -18,7 +16,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from hpsearch import __version__, output, text
 from hpsearch.errors import (
@@ -32,6 +29,7 @@ from hpsearch.errors import (
     Problem,
     SpecError,
 )
+from hpsearch.option_types import Number, Whole
 from hpsearch.registry import closest, resolve
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,71 +58,7 @@ def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-class _Whole(click.IntRange):
-    """A whole number, written in digits."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number; refuse what is none, or is out of bounds."""
-        if isinstance(value, str) and not _DIGITS.fullmatch(value.strip()):
-            raise _refused(value, "a whole number", self.min, self.max, param, ctx)
-        number = int(value)
-        if number < (self.min or 0) or number > (_LARGEST if self.max is None else self.max):
-            raise _refused(value, "a whole number", self.min, self.max, param, ctx)
-        return number
-
-
-class _Number(click.FloatRange):
-    """A finite number."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the number; refuse what is none, is not finite, or is out of bounds."""
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number) or number < (self.min or 0):
-            raise _refused(value, "a finite number", self.min, None, param, ctx)
-        return number
-
-
-_DIGITS = re.compile(r"[+-]?[0-9]{1,18}")
-_LARGEST = 2**63 - 1
-
-
-def _refused(
-    value: object,
-    kind: str,
-    low: float | None,
-    high: float | None,
-    param: click.Parameter | None,
-    ctx: click.Context | None,
-) -> SpecError:
-    """Return what is wrong with a number, and where it came from: an option or the environment."""
-    assert param is not None, "a number is the value of something"
-    name = param.opts[0] if isinstance(param, click.Option) else "N"
-    source = f"{name} {value}"
-    if ctx and param.name and ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT:
-        source = f"{param.envvar}={value}"
-    bounds = f", {low:g} or more" if high is None else f" from {low:g} to {high:g}"
-    message = f"'{name}' is '{value}', which is not {kind}{bounds}"
-    return SpecError(Problem("E020", message, Place(source, 0, 0), help=_digits(value, kind)))
-
-
-def _digits(value: object, kind: str) -> str:
-    """Return how a whole number is written that was given in another way, such as 1e3."""
-    try:
-        number = float(str(value).replace(",", "").replace("_", ""))
-    except ValueError:
-        return ""
-    is_plain = _DIGITS.fullmatch(str(value).strip())
-    if kind != "a whole number" or is_plain or not number.is_integer() or abs(number) > 1e15:
-        return ""
-    return f"write {number:.0f}"
-
-
-_COUNT = _Whole(min=1)
+_COUNT = Whole(min=1)
 
 _output = _all_of(
     _flag("--json", is_flag=True, help="Print one JSON object instead of the table."),
@@ -156,7 +90,7 @@ _page = _all_of(
 _config = click.argument("config", required=False, metavar="[CONFIG]")
 _threads = _flag(
     "--threads",
-    type=_Whole(1, 1024),  # beyond that torch crashes
+    type=Whole(1, 1024),  # beyond that torch crashes
     default=1,
     show_default=True,
     metavar="N",
@@ -177,7 +111,7 @@ _searching = _all_of(
     ),
     _flag(
         "--seed",
-        type=_Whole(min=0),
+        type=Whole(min=0),
         metavar="N",
         help="The seed; another one makes another search.  [default: 0]",
     ),
@@ -203,7 +137,7 @@ _searching = _all_of(
     _device,
     _flag(
         "--time-weight",
-        type=_Number(min=0),
+        type=Number(min=0),
         metavar="W",
         help="The loss you would pay for a training ten times shorter.",
     ),
@@ -330,7 +264,7 @@ def resume(**given: Any) -> int:
 )
 @click.option(
     "--precision",
-    type=_Whole(1, 17),
+    type=Whole(1, 17),
     default=4,
     show_default=True,
     metavar="N",
@@ -338,7 +272,7 @@ def resume(**given: Any) -> int:
 )
 @click.option(
     "--time-weight",
-    type=_Number(min=0),
+    type=Number(min=0),
     metavar="W",
     help="Add W log10(cost / median cost) to each loss.",
 )
@@ -357,7 +291,7 @@ def leaderboard(**given: Any) -> int:
 
 @cli.command()
 @click.argument("study", required=False)
-@click.argument("number", required=False, type=_Whole(min=0), metavar="[N]")
+@click.argument("number", required=False, type=Whole(min=0), metavar="[N]")
 @_output
 @_page
 def show(**given: Any) -> int:
@@ -386,7 +320,7 @@ def show(**given: Any) -> int:
 )
 @_flag(
     "--seed",
-    type=_Whole(min=0),
+    type=Whole(min=0),
     metavar="N",
     help="The seed; another one begins with other weights.  [default: 0]",
 )

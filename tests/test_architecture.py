@@ -47,7 +47,7 @@ TABLES = [
 LAYERS: list[set[str]] = [
     {"text"},
     {"errors"},
-    {"registry", "options", "versions", "output"},
+    {"registry", "options", "option_types", "versions", "output"},
     {"space"},
     {"study"},
     {"runners", "data"},
@@ -156,14 +156,12 @@ def test_the_structure_of_networks_is_known_without_the_rest_of_the_engine(path:
     assert all(name.startswith("hpsearch.engine.structure") for name in inside)
 
 
-def test_the_command_line_imports_nothing_but_errors_and_the_registry() -> None:
+def test_the_command_line_imports_errors_types_of_options_and_the_registry_alone() -> None:
     tree = ast.parse((PACKAGE / "cli.py").read_text(encoding="utf-8"))
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     own = {name for name in modules if name and name.startswith("hpsearch.")}
-    assert own == {
-        "hpsearch.errors",
-        "hpsearch.registry",
-    }  # and text and output, of hpsearch itself
+    # and text and output, of hpsearch itself
+    assert own == {"hpsearch.errors", "hpsearch.option_types", "hpsearch.registry"}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_of)
@@ -241,7 +239,7 @@ def loaded(*arguments: str) -> set[str]:
     "arguments", [["--help"], ["bayes", "--help"], ["--version"], ["leaderboard", "--help"]]
 )
 def test_help_loads_click_and_nothing_heavy(arguments: list[str]) -> None:
-    names = ("cli", "errors", "output", "registry", "text")
+    names = ("cli", "errors", "option_types", "output", "registry", "text")
     mine = {"hpsearch", *(f"hpsearch.{name}" for name in names)}
     assert loaded(*arguments) == {"click", *mine}
 
