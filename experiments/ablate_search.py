@@ -48,6 +48,7 @@ WITHOUT: Mapping[str, Changes] = {
     "the model of failure": [(surrogates, "_failure", lambda space, history: None)],
     "cutting the worst losses down": [(surrogates, "_CUT", 1e9)],
     "looking ever nearer to the best places": [(candidates, "_ROUNDS", ())],
+    "looking far from all trials where little is expected": [(bayes, "_LITTLE", 0.0)],
     "the model's mean as judge (the lowest loss wins)": [(Bayes, "ranked", by_loss)],
     "the order of numbers in lists": [(searched, "listed", Choice)],
     "random trials to begin with (3 instead of up to 10)": [(bayes, "_FIRST", 3)],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import islice, takewhile
+from dataclasses import dataclass
+from itertools import islice
 from random import Random
 
 import numpy as np
@@ -13,7 +13,13 @@ import numpy as np
 from hpsearch.space.parameters import Units
 from hpsearch.space.space import Params, Space
 from hpsearch.strategies import Array, CostModel, Limit, training_seconds
-from hpsearch.strategies.candidates import best_candidates, crossover, toward_center, unseen
+from hpsearch.strategies.candidates import (
+    best_candidates,
+    crossover,
+    farthest_first,
+    toward_center,
+    unseen,
+)
 from hpsearch.strategies.random import draw_unseen
 from hpsearch.strategies.surrogates import (
     MIN_DONE,
@@ -38,8 +44,8 @@ _OPENING = 0.12  # the share of time and trials for them where time is short: th
 _PARENTS = 5  # trials near which candidates are drawn
 _PRICED = 100  # candidates whose cost is asked for
 _HASTE = 0.25  # of the effort to find a candidate, for all of a filled wave but the first
-_LITTLE = 0.2  # of the standard deviation of a run's noise: not worth a trial every time
-_FAR = 20  # random points, of which the farthest from all trials is tried
+_LITTLE = 0.2  # of the standard deviation of a run's noise
+_ALIKE = math.log(2)  # values whose logarithms differ by less count as equal where all are little
 _INSTANT = 1e-9  # seconds: nothing has a logarithm of 0
 
 
@@ -130,14 +136,17 @@ class Bayes:
             def plain(U: Units) -> Array:
                 return surrogates.log_improvement(U) + surrogates.log_prior(U)
 
-            U = best_candidates(space, parents, plain, rng)
+            U, values = best_candidates(space, parents, plain, rng)
             best = next((surrogates.suggest(params) for params in unseen(space, history, U)), None)
-            if best is None or not stalls(history, best):
+            if best is None or not _is_little(best):
                 return best
-            return elsewhere(space, history, surrogates, best, rng)
+            alike = farthest_first(
+                U[values >= values[0] - _ALIKE], encode_trials(space, history.trials)
+            )
+            return surrogates.suggest(next(unseen(space, history, alike), best.params))
         worth = Worth.of(self, space, history, surrogates)
         effort = _HASTE if self.fills and history.pending else 1.0
-        U = best_candidates(space, parents, worth, rng, effort)
+        U, _ = best_candidates(space, parents, worth, rng, effort)
         few = list(islice(unseen(space, history, U), _PRICED))
         if self.fills:
             children = crossover(space, encode_trials(space, history.pending), rng)
@@ -163,44 +172,13 @@ class Bayes:
         return [seen[at][0] for at in np.argsort(mu, kind="stable").tolist()]
 
 
-def stalls(history: History, best: NewTrial) -> bool:
-    """Return whether it is time to look elsewhere.
+def _is_little(new: NewTrial) -> bool:
+    """Return whether next to nothing is expected even of the best place.
 
-    That is every second time that the model expects next to nothing even of the best place. It may
-    be wrong: a narrow dip in a plain shows in no trial near the plain's lowest place.
+    The model may be wrong then: a narrow dip in a plain shows in no trial near the plain's lowest
+    place, so that it is better to look where nobody was.
     """
-    latest = takewhile(
-        lambda trial: trial.expected_improvement is not None and _is_little(trial),
-        reversed(history.trials),
-    )
-    return _is_little(best) and sum(1 for _ in latest) % 2 == 1
-
-
-def _is_little(trial: NewTrial | Trial) -> bool:
-    return (trial.expected_improvement or 0.0) < _LITTLE
-
-
-def elsewhere(
-    space: Space, history: History, surrogates: Surrogates, best: NewTrial, rng: np.random.Generator
-) -> NewTrial:
-    """Return the suggestion of a point far from all trials, in place of `best`.
-
-    It is the farthest of a few random ones, since the farthest of all lie in the corners.
-    """
-    known = encode_trials(space, history.trials)
-    drawn = [
-        draw_unseen(space, history.keys, Random(int(rng.integers(2**62)))) for _ in range(_FAR)
-    ]
-    points = [params for params in drawn if params is not None]
-    if not points:
-        return best
-
-    def distance(params: Params) -> float:
-        return float(np.square(known - np.array(space.encode(params))).sum(axis=1).min())
-
-    far = surrogates.suggest(max(points, key=distance))
-    little = f"{best.expected_improvement:.2g}"
-    return replace(far, reason=f"far from others: only {little} of the noise is expected elsewhere")
+    return (new.expected_improvement or 0.0) < _LITTLE
 
 
 def first(space: Space) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from hpsearch.space.parameters import Units
 from hpsearch.space.space import Params, Space, point_key
 from hpsearch.strategies import Array
+from hpsearch.strategies.gp import distance
 from hpsearch.study.history import History
 
 _DRAWN = 700  # places from the whole space
@@ -33,8 +34,8 @@ Acquisition = Callable[[Units], Array]
 
 def best_candidates(
     space: Space, parents: Units, value: Acquisition, rng: np.random.Generator, effort: float = 1.0
-) -> Units:
-    """Return candidates, the most valuable first: snapped places [n, width].
+) -> tuple[Units, Array]:
+    """Return candidates, the most valuable first: snapped places [n, width], and their values [n].
 
     A constraint of the space may forbid some of them, see `unseen`.
 
@@ -54,13 +55,17 @@ def best_candidates(
     )
     values = value(U)
 
-    def best(number: int) -> Units:
-        return U[np.argsort(-values, kind="stable")[:number]]
-
     for std in _ROUNDS:
-        more = space.near(np.repeat(best(_BEST), children, axis=0), std, rng)
+        best = U[np.argsort(-values, kind="stable")[:_BEST]]
+        more = space.near(np.repeat(best, children, axis=0), std, rng)
         U, values = np.concatenate([U, more]), np.concatenate([values, value(more)])
-    return best(len(U))
+    order = np.argsort(-values, kind="stable")
+    return U[order], values[order]
+
+
+def farthest_first(U: Units, known: Units) -> Units:
+    """Return places U [n, width], those farthest from all `known` [m, width] first."""
+    return U[np.argsort(-distance(U, known).min(axis=1), kind="stable")]
 
 
 def toward_center(space: Space, params: Params) -> Units:

@@ -20,7 +20,7 @@ TableRow = tuple[Any, ...]
 VERSION = 7
 """The version of the file's layout."""
 
-SEMANTICS = 2
+SEMANTICS = 3
 """The version of what a study asks and trains: another one would, from the same config, ask other
 questions, draw other random numbers, or train otherwise. A study is resumed by its own version
 only."""

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import islice
 from random import Random
 from statistics import mean
 from typing import Any
@@ -18,8 +18,9 @@ import pytest
 from hpsearch.space.expression import Expression
 from hpsearch.space.parameters import Choice, Integer, Real
 from hpsearch.space.space import Params, Space, point_key
-from hpsearch.strategies import STRATEGIES, SURROGATES, Context, Limit, Strategy, ranked
-from hpsearch.strategies.bayes import Bayes, elsewhere
+from hpsearch.strategies import STRATEGIES, SURROGATES, Context, Limit, Strategy, bayes, ranked
+from hpsearch.strategies.bayes import Bayes
+from hpsearch.strategies.candidates import farthest_first
 from hpsearch.strategies.grid import Grid
 from hpsearch.strategies.manual import Manual
 from hpsearch.strategies.random import RandomSearch
@@ -397,34 +398,44 @@ class TestBayes:
         assert history.trials[-1].reason.startswith("expected improvement ")
         assert history.trials[-1].reason.endswith("(11 trials)")
 
-    def test_where_nothing_is_expected_it_looks_elsewhere_every_second_time(self) -> None:
+    def test_where_little_is_expected_it_looks_far_from_all_trials(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of places that promise alike it asks for the farthest, and elsewhere for the best."""
         noise = np.random.default_rng(0).standard_normal(40)
 
         def plain(trial: Trial) -> Result:
-            return done(1.0 + 0.01 * float(noise[trial.number]))
+            return done(1.0 + abs(float(trial.params["x"]) - 0.4) + 0.01 * noise[trial.number])
 
-        history = play(Bayes(), CUBE, 40, judge=plain)
-        far = [trial.reason.startswith("far from others") for trial in history.trials]
-        assert not any(far[:10])
-        assert not any(one and other for one, other in pairwise(far))
-        assert sum(far[20:]) >= 5
+        whole = play(Bayes(), CUBE, 40, judge=plain)
+        little = farther = 0
+        for trials in range(12, 40):
+            history = History(whole.trials[:trials], {n: whole.results[n] for n in range(trials)})
+            known = encode_trials(CUBE, history.trials)
+            asked = []
+            for alike in (0.0, math.log(2)):
+                monkeypatch.setattr(bayes, "_ALIKE", alike)
+                new = Bayes().ask(CUBE, history, Random(trials))
+                assert isinstance(new, NewTrial)
+                asked.append(new)
+            best, far = (new.expected_improvement or 0.0 for new in asked)
+            if best >= 0.2:
+                assert asked[0] == asked[1]
+                continue
+            assert best / 2 <= far <= best
+            before, after = (
+                np.linalg.norm(known - np.array(CUBE.encode(new.params)), axis=1).min()
+                for new in asked
+            )
+            assert before <= after
+            little, farther = little + 1, farther + bool(before < after)
+        assert 12 < little < 28
+        assert farther > little / 2
 
-    def test_elsewhere_is_far_from_all_trials(self) -> None:
-        history = sampled(CUBE, 30)
-        fitted = Surrogates.fit(CUBE, history, "gp")
-        known = encode_trials(CUBE, history.trials)
-
-        def distance(params: Params) -> float:
-            return float(np.linalg.norm(known - np.array(CUBE.encode(params)), axis=1).min())
-
-        best = fitted.suggest({"x": 0.3, "y": 0.3, "z": 0.3})
-        far = [
-            elsewhere(CUBE, history, fitted, best, np.random.default_rng(seed)) for seed in range(9)
-        ]
-        rng = Random(0)
-        random = [distance(CUBE.sample(rng)) for _ in range(200)]
-        # the median of the largest of 20 is their quantile of 0.966
-        assert np.median([distance(one.params) for one in far]) > np.quantile(random, 0.9)
+    def test_places_come_farthest_from_the_known_ones_first(self) -> None:
+        U = np.array([[0.0, 0.1], [0.9, 0.9], [0.5, 0.5]])
+        known = np.array([[0.0, 0.0], [1.0, 1.0]])
+        assert farthest_first(U, known).tolist() == [[0.5, 0.5], [0.9, 0.9], [0.0, 0.1]]
 
     def test_what_rests_on_losses_has_seeds_of_its_own(self) -> None:
         history = play(Bayes(), CUBE, 16, wave=4)
