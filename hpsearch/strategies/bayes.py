@@ -46,6 +46,7 @@ _PRICED = 100  # candidates whose cost is asked for
 _HASTE = 0.25  # of the effort to find a candidate, for all of a filled wave but the first
 _LITTLE = 0.2  # of the standard deviation of a run's noise
 _ALIKE = math.log(2)  # values whose logarithms differ by less count as equal where all are little
+_LOOKED_AT = 20  # of these, drawn at random: the farthest of them all would lie in the corners
 _INSTANT = 1e-9  # seconds: nothing has a logarithm of 0
 
 
@@ -140,10 +141,10 @@ class Bayes:
             best = next((surrogates.suggest(params) for params in unseen(space, history, U)), None)
             if best is None or not _is_little(best):
                 return best
-            alike = farthest_first(
-                U[values >= values[0] - _ALIKE], encode_trials(space, history.trials)
-            )
-            return surrogates.suggest(next(unseen(space, history, alike), best.params))
+            alike = U[values >= values[0] - _ALIKE]
+            few = alike[rng.permutation(len(alike))[:_LOOKED_AT]]
+            far = farthest_first(few, encode_trials(space, history.trials))
+            return surrogates.suggest(next(unseen(space, history, far), best.params))
         worth = Worth.of(self, space, history, surrogates)
         effort = _HASTE if self.fills and history.pending else 1.0
         U, _ = best_candidates(space, parents, worth, rng, effort)
