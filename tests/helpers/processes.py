@@ -49,9 +49,15 @@ def workers_of(pid: int) -> set[int]:
 def kill(pid: int) -> None:
     """Kill a process, and wait until it is dead."""
     os.kill(pid, signal.SIGKILL)
+    is_gone(pid)
+
+
+def is_gone(pid: int) -> bool:
+    """Return whether a process is dead, or dies soon."""
     deadline = time.monotonic() + PATIENCE
     while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
+    return not is_alive(pid)
 
 
 def stop(pid: int) -> None:

@@ -18,11 +18,10 @@ from hpsearch.testing.runners import (
     FINISHED,
     events_of,
     first_events,
-    is_alive,
     job,
     runner_of,
 )
-from tests.helpers.processes import descendants, kill, server_of, stop
+from tests.helpers.processes import descendants, is_gone, kill, server_of, stop
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,7 +83,7 @@ class TestEnded:
             end(server_of(os.getpid()))
             began = time.monotonic()
         assert time.monotonic() < began + 10
-        assert not is_alive(worker)
+        assert is_gone(worker)  # its files, by which it is known, are closed a moment before
 
 
 @pytest.mark.group("fork server")
