@@ -38,7 +38,7 @@ for line in sys.stdin:
         os.dup2(log, 1)
         os.dup2(log, 2)
         quiet = ["-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
-        code = pytest.main([*quiet, *tests])
+        code = pytest.main([*quiet, "-m", "", *tests])  # also those that are slow
         sys.stdout.flush()
         os._exit(code)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)

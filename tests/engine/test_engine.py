@@ -727,6 +727,7 @@ class TestTraining:
         assert flops_forward(layout) == stem + stages + 2 * (16 * 10 + 10)
         assert size(layout) == sum(math.prod(slot.shape) for slot in layout)
 
+    @pytest.mark.slow
     def test_a_deep_net_trains_with_a_residual_path_and_hardly_without(self) -> None:
         data = blobs(rows=200)
         common: dict[str, Any] = {

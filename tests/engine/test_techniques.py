@@ -342,6 +342,7 @@ class TestNorms:
         for _ in range(2):
             torch.testing.assert_close(stacked.net.norm("hidden0", z), z, rtol=1e-4, atol=0)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("norm", ["batch", "layer"])
     def test_a_deep_net_trains_with_it_where_it_hardly_does_without(self, norm: str) -> None:
         settings: dict[str, Any] = {
@@ -359,6 +360,7 @@ class TestNorms:
 
 
 class TestSkips:
+    @pytest.mark.slow
     @pytest.mark.parametrize("skip", ["residual", "highway"])
     def test_a_net_of_50_layers_trains_with_it_and_not_without(self, skip: str) -> None:
         settings: dict[str, Any] = {
@@ -739,6 +741,7 @@ class TestPretraining:
             )
             assert same == (pretrain == "none")
 
+    @pytest.mark.slow
     def test_a_deep_net_learns_more_from_200_labels_with_it(self) -> None:
         digits = prepare(DataSpec("digits", test=0.0))
         few = replace(digits, folds=(replace(digits.folds[0], train=digits.folds[0].train[:200]),))

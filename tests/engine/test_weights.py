@@ -198,6 +198,7 @@ def test_weights_that_cannot_be_written_are_no_fault_of_their_trial(
     assert sorted(artefacts.folder.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_another_process_goes_on_with_the_same_bits(artefacts: Artefacts) -> None:
     at_once = results(train_cohort(job(artefacts, 0, None, 0, 1), artefacts))
     curves: dict[int, list[Epoch]] = {0: [], 1: []}

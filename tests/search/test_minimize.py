@@ -60,6 +60,7 @@ def key(params: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(params.items()))
 
 
+@pytest.mark.slow
 def test_any_names_are_searched_where_they_are_active() -> None:
     seen: list[Mapping[str, Any]] = []
 
@@ -82,6 +83,7 @@ def test_it_calls_no_more_often_than_it_may(strategy: str, budget: int) -> None:
     assert len(noisy.calls) == len(found.trials) == budget
 
 
+@pytest.mark.slow
 def test_it_delivers_better_than_the_first_draws() -> None:
     losses = [
         bowl(best.params)

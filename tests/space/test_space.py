@@ -127,6 +127,7 @@ def test_the_points_of_a_grid_have_the_numbers_of_their_walk(space: Space) -> No
     assert held.count == len(list(space.walk(space.ticks(9))))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(spaces(), st.data())
 def test_a_spread_has_each_point_once_and_goes_on_after_any(
@@ -415,6 +416,7 @@ class TestConstraintsThatLeaveLittle:
             mean = sum(float(point[name]) for point in points) / draws / 0.12
             assert abs(mean - 0.25) < 5 * 0.194 / math.sqrt(draws)  # five standard errors
 
+    @pytest.mark.slow
     def test_values_that_must_be_equal_move_together(self) -> None:
         points = [self.EQUAL.sample(Random(seed)) for seed in range(100)]
         assert all(point["a"] == point["b"] for point in points)
@@ -433,6 +435,7 @@ class TestConstraintsThatLeaveLittle:
         assert all(point in known for point in points)
         assert len(set(map(point_key, points))) == 20
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("strategy", [RandomSearch(), Bayes()], ids=["random", "bayes"])
     @pytest.mark.parametrize("space", [SIMPLEX, EQUAL], ids=["simplex", "equal"])
     def test_a_search_goes_on_to_its_end(self, strategy: Strategy, space: Space) -> None:

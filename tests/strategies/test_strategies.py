@@ -264,6 +264,7 @@ class TestGrid:
 
 
 class TestRandom:
+    @pytest.mark.slow
     def test_draws_uniformly_on_the_scale_of_each_parameter(self) -> None:
         space = Space({"lr": Real(1e-4, 1.0, log=True)})
         found = [
@@ -508,6 +509,7 @@ class TestBayes:
         assert isinstance(new, NewTrial)
         assert point_key(new.params) not in history.keys
 
+    @pytest.mark.slow
     def test_a_tight_constraint_does_not_hold_it_up(self) -> None:
         # one of 1,800 points
         space = Space(dict(CUBE.parameters), constraints=(Expression("x + y + z <= 0.15"),))

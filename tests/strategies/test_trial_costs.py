@@ -199,6 +199,7 @@ class TestFront:
         assert (np.diff(g) >= 0).all()
         assert (np.diff(f) < 0).all()
 
+    @pytest.mark.slow
     def test_a_pareto_search_spreads_over_the_seconds(self) -> None:
         def judge(trial: Trial) -> Done:
             x = float(trial.params["x"])
@@ -280,6 +281,7 @@ class TestFilling:
         kinds = Counter(trial.params["kind"] for trial in self.wave(0.1))
         assert max(kinds.values()) >= 4
 
+    @pytest.mark.slow
     def test_a_wave_has_at_least_one_member_and_no_point_twice(self) -> None:
         for own in (0.01, 1.0, 50.0):
             trials = self.wave(own)
