@@ -297,6 +297,7 @@ class TestForward:
         for slot, gradient in zip(stacked.layout, stacked.gradient.views, strict=True):
             assert (gradient.abs().max() > 0) == (slot.role not in STATISTICS), slot.name
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("net", NETS)
     def test_a_net_learns_32_examples_by_heart(self, net: str) -> None:
         data = pictures(rows=64)

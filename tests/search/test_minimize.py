@@ -435,7 +435,15 @@ class TestWorkers:
         assert len(processes) == 2
         assert float(os.getpid()) not in processes
 
-    @pytest.mark.parametrize("keys", [{"wave": 1}, {"wave": 4}, {"wave": 1, "lag": 2}], ids=str)
+    @pytest.mark.parametrize(
+        "keys",
+        [
+            {"wave": 4},
+            pytest.param({"wave": 1}, marks=pytest.mark.slow),
+            pytest.param({"wave": 1, "lag": 2}, marks=pytest.mark.slow),
+        ],
+        ids=str,
+    )
     def test_the_calls_are_the_same_for_any_number_of_them(self, keys: dict[str, Any]) -> None:
         here = hpsearch.minimize(bowl, CUBE, budget=12, **keys)
         for workers in (1, 3):
@@ -457,6 +465,7 @@ class TestWorkers:
         assert [trial for trial in found.trials if float(trial.params["x"]) > 0.8] == failed != []
         assert {trial.reason for trial in failed} == {"killed: its process ended with code 1"}
 
+    @pytest.mark.slow
     def test_a_call_that_takes_too_long_is_a_failed_one(self) -> None:
         began = time.monotonic()
         found = hpsearch.minimize(
@@ -745,7 +754,7 @@ class TestHowItEnds:
         assert (len(found.trials), found.ended) == (2, "all 2 points were tried")
         assert hpsearch.minimize(bowl, CUBE, budget=3).ended == ""
 
-    @pytest.mark.parametrize("strategy", ["random", "bayes"])
+    @pytest.mark.parametrize("strategy", ["random", pytest.param("bayes", marks=pytest.mark.slow)])
     def test_where_constraints_leave_little_it_says_so_and_makes_every_call(
         self, strategy: str
     ) -> None:
@@ -793,7 +802,7 @@ def _broken(*arguments: object) -> None:
     raise FloatingPointError
 
 
-@pytest.mark.parametrize("surrogate", [pytest.param("gp"), pytest.param("ann")])
+@pytest.mark.parametrize("surrogate", ["gp", pytest.param("ann", marks=pytest.mark.slow)])
 def test_the_state_of_the_process_neither_matters_nor_changes(surrogate: str) -> None:
     torch = pytest.importorskip("torch")
 

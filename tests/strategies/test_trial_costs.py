@@ -167,6 +167,7 @@ class TestRandomTrials:
 
 
 class TestFront:
+    @pytest.mark.slow
     def test_its_growth_is_what_sampled_scores_add(self) -> None:
         g, f = np.array([0.0, 1.0, 2.5]), np.array([1.0, 0.2, -0.5])
         mu, s, log_c = (
