@@ -140,7 +140,7 @@ class Store:
             ConfigDiffers: it was begun by a version that asked other questions, which finishes it.
         """
         version, found = _rows(folder, thorough=True)
-        check_semantics(_record(found).meta)  # before anything is written
+        check_semantics(_meta(found))  # before anything is written
         refuse_shared(folder)
         with ExitStack() as stack:
             lock = stack.enter_context(Lock(folder))
@@ -543,10 +543,8 @@ def _record(found: Contents) -> StudyRecord:
             )
         elif state == "failed":
             results[number] = Failed(kind, message, known["seconds"], curve)
-    ((_, *meta),) = found.study["study"]
-    named = dict(zip((field.name for field in fields(StudyMeta)), meta, strict=True))
     return StudyRecord(
-        StudyMeta(**{**named, "has_cost": bool(named["has_cost"])}),
+        _meta(found),
         History(tuple(trials), results),
         tuple(
             TestEvaluation(number, _number(loss), _number(metric), weights)
@@ -554,6 +552,12 @@ def _record(found: Contents) -> StudyRecord:
         ),
         tuple(Session(*values) for _, *values in found.study["session"]),
     )
+
+
+def _meta(found: Contents) -> StudyMeta:
+    ((_, *meta),) = found.study["study"]
+    named = dict(zip((field.name for field in fields(StudyMeta)), meta, strict=True))
+    return StudyMeta(**{**named, "has_cost": bool(named["has_cost"])})
 
 
 def _replicate(row: TableRow) -> Replicate:
