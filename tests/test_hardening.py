@@ -51,7 +51,7 @@ from tests.helpers.studies import META
 from tests.helpers.tally import Tallies, Tally
 
 ROOM = 100 << 20  # bytes by which a process may grow
-SECONDS = 1.0  # of CPU time, for a file of a page or two
+SECONDS = 20.0  # of CPU time: a busy machine needs a tenth, what unfolds without end far more
 
 
 @dataclass

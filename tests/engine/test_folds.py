@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -349,24 +348,6 @@ class TestTrials:
         assert in_turn.result.loss == pytest.approx(at_once.result.loss, abs=1e-9)
         resnets = replicated(member(model="resnet"), 1, 3)
         assert [len(part) for part in arrays(resnets, (1, 8, 8), 10, "cpu")] == [1, 1, 1]
-
-
-@pytest.mark.slow
-def test_three_folds_of_the_digits_cost_less_than_twice_one_training() -> None:
-    # 1.5 times where it was measured, for 2.7 times as many training rows; five folds take 2.3
-    # times, and 1.8 times at width 32
-    one = member(width=64, depth=2, epochs=10, batch_size=64)
-    alone, folds = (
-        Feed(prepare(DataSpec("digits")), "cpu"),
-        Feed(prepare(DataSpec("digits", folds=3)), "cpu"),
-    )
-    seconds: dict[int, list[float]] = {1: [], 3: []}
-    for _ in range(8):
-        for feed, members in ((alone, [one]), (folds, replicated(one, 1, 3))):
-            start = time.process_time()  # in which others on the machine do not count
-            assert list(train(feed, members, "loss", 0))
-            seconds[len(members)].append(time.process_time() - start)
-    assert min(seconds[3]) < 2 * min(seconds[1])
 
 
 def epoch(one: Member, number: int, loss: float) -> MemberEpoch:

@@ -28,6 +28,7 @@ from hpsearch.errors import ConfigDiffers, Crashing, SpecError, StudyInUse
 from hpsearch.search.minimize import Minimum
 from hpsearch.strategies import STRATEGIES
 from hpsearch.study.store import Store, read
+from tests.helpers.effort import calls_at_most
 from tests.helpers.studies import create
 
 SPACE: Mapping[str, Any] = {
@@ -234,15 +235,14 @@ def test_two_bad_values_in_fifteen_do_not_spoil_the_search(bad: float) -> None:
 @pytest.mark.filterwarnings("ignore:the grid has")
 @pytest.mark.group("large grids")
 def test_a_grid_of_a_million_million_million_points_begins_at_once() -> None:
-    """A hundred calls in a second of CPU time; and it is their history alone that takes room."""
+    """It is their history alone that takes room."""
     grid = {f"p{k}": {"values": list(range(10))} for k in range(18)}
 
     def calls(budget: int) -> Sequence[hpsearch.search.minimize.Evaluation]:
         return hpsearch.minimize(lambda params: 1.0, grid, "grid", budget).trials
 
-    began = time.process_time()
-    assert len({key(trial.params) for trial in calls(100)}) == 100
-    assert time.process_time() - began < 1
+    with calls_at_most(1_000_000):
+        assert len({key(trial.params) for trial in calls(100)}) == 100
     tracemalloc.start()
     calls(100)
     peak = tracemalloc.get_traced_memory()[1]

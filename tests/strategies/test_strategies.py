@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,6 +32,7 @@ from hpsearch.strategies.surrogates import (
 )
 from hpsearch.study.history import History
 from hpsearch.study.trial import Failed, NewTrial, Result, Trial
+from tests.helpers.effort import calls_at_most
 from tests.helpers.histories import (
     CUBE,
     MIXED,
@@ -248,17 +248,15 @@ class TestGrid:
 
     def test_begins_a_grid_of_ten_to_the_eighteenth_at_once(self) -> None:
         space = Space({f"x{k}": Real(0.0, 1.0) for k in range(18)})
-        start = time.process_time()
-        history = play(Grid(10), space, 100)
-        assert time.process_time() - start < 1.0
+        with calls_at_most(1_000_000):
+            history = play(Grid(10), space, 100)
         assert len(history.keys) == 100
 
     def test_costs_no_more_in_the_middle_of_a_grid_of_ten_to_the_eighteenth(self) -> None:
         space = Space({f"x{k}": Real(0.0, 1.0) for k in range(18)})
         middle = {name: values[5] for name, values in space.ticks(10).items()}
-        start = time.process_time()
-        new = Grid(10).ask(space, self.of_grid([middle]), Random(0))
-        assert time.process_time() - start < 1.0
+        with calls_at_most(20_000):
+            new = Grid(10).ask(space, self.of_grid([middle]), Random(0))
         assert new is not None
         assert new.params == next(space.grid(10).spread(after=middle))
 
@@ -513,9 +511,8 @@ class TestBayes:
     def test_a_tight_constraint_does_not_hold_it_up(self) -> None:
         # one of 1,800 points
         space = Space(dict(CUBE.parameters), constraints=(Expression("x + y + z <= 0.15"),))
-        start = time.process_time()
-        history = play(Bayes(), space, 12)
-        assert time.process_time() - start < 5.0
+        with calls_at_most(20_000_000):
+            history = play(Bayes(), space, 12)
         assert all(trial.params in space for trial in history.trials)
 
 
