@@ -19,6 +19,7 @@ from hpsearch.cli import cli
 from hpsearch.commands.resume import KINDS
 from hpsearch.config.document import dotted
 from hpsearch.config.schema import (
+    ColumnKeys,
     ConfigFile,
     DataKeys,
     ParameterKeys,
@@ -152,9 +153,17 @@ DATA: Mapping[str, str] = {
     "source": "where the data come from; a path is relative to the folder of the YAML file",
     "target": "the column (or array) that is to be predicted; a table needs it",
     "task": "what the targets are; where it is left out, they say it themselves",
+    "columns": "what columns hold that would be read otherwise: [columns](#columns)",
+    "missing": "whether missing values are filled in, and rows without a target left out; or "
+    "refused",
     "split": "how the rows are divided: [split](#split)",
     "split_seed": "another seed divides the rows in another way",
     "scale": "how inputs are scaled, by what the training rows say",
+}
+COLUMN: Mapping[str, str] = {
+    "kind": "what the column holds; `drop` leaves it out",
+    "format": "how its dates are written, in the notation of Python's `strptime`; otherwise it is "
+    "found out",
 }
 SPLIT: Mapping[str, str] = {
     "validation": "the share of all rows on which trials are compared; not beside `folds`",
@@ -226,6 +235,13 @@ _DATA = """
 [data.md](data.md) describes the sources, the target, the split and the scale.
 """
 
+_DATA_COLUMNS = """
+### columns
+
+Under `data: columns:` stand names of columns, each with its kind, as in `zip: category`, or with
+these keys.
+"""
+
 _SPLIT = """
 ### split
 
@@ -275,6 +291,8 @@ def configuration() -> str:
         table(heads, _keys(ConfigFile.model_fields, FILE)),
         _DATA,
         table(heads, _keys(DataKeys.model_fields, DATA)),
+        _DATA_COLUMNS,
+        table(heads, _keys(ColumnKeys.model_fields, COLUMN)),
         _SPLIT,
         table(heads, _keys(SplitKeys.model_fields, SPLIT)),
         _PARAMETERS,

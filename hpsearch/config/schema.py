@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationError, create_model
 from hpsearch.config import other_tools
 from hpsearch.config.diagnostics import Diagnostics, flow, kind, written
 from hpsearch.config.document import KeyPath, dotted
-from hpsearch.data import InputScale, Task
+from hpsearch.data import InputScale, Kind, Missing, Task
 from hpsearch.engine.structure.cohorts import Metric
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.options import Options
@@ -82,6 +82,20 @@ class SplitKeys(Options):
     )
 
 
+class ColumnKeys(Options):
+    """The keys of an entry of `data: columns:`, where it is more than the name of a kind."""
+
+    kind: Literal[Kind, "drop"] = Field(description="number, category, date or drop")
+    format: str | None = Field(
+        None, min_length=1, description='how dates are written, such as "%d.%m.%Y"'
+    )
+
+
+def _column(entry: object) -> object:
+    """Return an entry of `data: columns:` as a mapping, also where it is the name of a kind."""
+    return {"kind": entry} if isinstance(entry, str) else entry
+
+
 class DataKeys(Options):
     """The keys of `data:`."""
 
@@ -93,6 +107,10 @@ class DataKeys(Options):
         None, min_length=1, description="the name of the column that is to be predicted"
     )
     task: Task | None = Field(None, description="classification or regression")
+    columns: dict[str, Annotated[ColumnKeys, BeforeValidator(_column)]] = Field(
+        {}, description="a mapping of columns to what they hold, such as {zip: category}"
+    )
+    missing: Missing = Field("impute", description="impute or error")
     split: SplitKeys = Field(
         SplitKeys(),
         description="a mapping such as {validation: 0.2, test: 0.2} or {folds: 5, test: 0.2}",
@@ -229,8 +247,20 @@ def file_model(strategy: str | None, runner: object) -> type[ConfigFile]:
 
 
 _ENTRY = "a mapping such as {min: 1e-4, max: 1e-1, log: true} or {values: [16, 32]}"
-_BY_NAME = ("parameters", "trials", "constraints")
+_COLUMN = 'number, category, date, drop, or a mapping such as {kind: date, format: "%d.%m.%Y"}'
+_BY_NAME: tuple[KeyPath, ...] = (
+    ("parameters",),
+    ("trials",),
+    ("constraints",),
+    ("data", "columns"),
+)
 """A wrong member of these sections is left out as a whole."""
+
+_ENTRIES: Mapping[KeyPath, type[Options]] = {
+    ("parameters",): ParameterKeys,
+    ("data", "columns"): ColumnKeys,
+}
+"""The record of each member of a section whose keys are free names."""
 
 
 def _sections(diagnostics: Diagnostics) -> Mapping[KeyPath, type[Options]]:
@@ -276,7 +306,8 @@ def _without(wrong: Iterable[KeyPath], value: dict[str, Any]) -> dict[str, Any]:
     """Return the value less what is wrong; a list keeps its length."""
     rest = deepcopy(value)
     for path in wrong:
-        *above, last = path[:2] if path[0] in _BY_NAME else path
+        home = next((home for home in _BY_NAME if path[: len(home)] == home), None)
+        *above, last = path if home is None else path[: len(home) + 1]
         node: Any = rest
         for part in above:
             node = node.get(part) if isinstance(node, dict) else None
@@ -311,7 +342,7 @@ def _note(
         place = document.key_place(path[:-1])
         diagnostics.add("E013", message, path, place=place, help=f"{name}: {section[name]}")
     else:
-        model = _sections(diagnostics).get(path[:-1], ParameterKeys if len(path) == 3 else None)
+        model = _sections(diagnostics).get(path[:-1], _ENTRIES.get(path[:-2]))
         known = model is not None and name in model.model_fields
         among = _among(model.model_fields[name].annotation) if model and known else []
         expected = section.get(name) or _item(path)
@@ -353,6 +384,8 @@ def _item(path: KeyPath) -> str:
         "constraints": "a condition in quotes",
         "trials": "a mapping such as {lr: 0.01}",
     }
+    if path[:-1] == ("data", "columns"):
+        return _COLUMN
     if len(path) == 2:
         return whole[str(path[0])]
     return "a value or a list of values" if path[2] == "when" else "a number, a word, true or false"
@@ -362,8 +395,7 @@ def keys_at(path: KeyPath, diagnostics: Diagnostics) -> Mapping[str, str]:
     """Return the keys allowed under a path, and what each holds."""
     if path in (("parameters",), ("train",)) or (path[:1] == ("trials",) and len(path) == 2):
         return dict.fromkeys(SETTINGS, _ENTRY if path == ("parameters",) else "")
-    entry = ParameterKeys if len(path) == 2 and path[0] == "parameters" else None
-    model = _sections(diagnostics).get(path, entry)
+    model = _sections(diagnostics).get(path, _ENTRIES.get(path[:-1]))
     fields = model.model_fields if model else {}
     return {name: field.description or "" for name, field in fields.items()}
 

@@ -25,7 +25,7 @@ from hpsearch.config.searched import (
     nearest_point,
     picked_trials,
 )
-from hpsearch.data import DataSpec
+from hpsearch.data import DataSpec, Wanted
 from hpsearch.engine.structure.settings import NEEDS, complete
 from hpsearch.errors import Place
 from hpsearch.options import plain
@@ -220,6 +220,8 @@ def _data(keys: DataKeys, folder: Path, rows: int | None, diagnostics: Diagnosti
         test=split.test,
         folds=split.folds,
         column=split.column,
+        columns={name: Wanted(one.kind, one.format) for name, one in keys.columns.items()},
+        missing=keys.missing,
         split_seed=keys.split_seed,
         scale=keys.scale,
         folder=folder,
@@ -234,6 +236,8 @@ def _places(keys: DataKeys, document: Document) -> Iterator[tuple[str, Place]]:
         yield name, document.value_place(("data", name))
     for name in keys.split.model_fields_set:
         yield name, document.value_place(("data", "split", name))
+    for name in keys.columns:
+        yield f"columns.{name}", document.key_place(("data", "columns", name))
 
 
 def _check_options(options: StrategyOptions, keys: ConfigFile, diagnostics: Diagnostics) -> None:

@@ -37,7 +37,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,15 +45,35 @@ from numpy.typing import NDArray
 from hpsearch.errors import Place
 from hpsearch.registry import Registry
 
+if TYPE_CHECKING:  # pyarrow takes a while to load, and help and mistakes in a YAML need no table
+    import pyarrow as pa
+
+    from hpsearch.data.columns import Column
+
 Task = Literal["classification", "regression"]
 InputScale = Literal["standard", "unit", "none"]
 Floats = NDArray[np.float32]
 Exact = NDArray[np.float64]
 Inputs = NDArray[np.uint8] | Floats | Exact
 Ints = NDArray[np.int64]
+Kind = Literal["number", "category", "date"]
+Missing = Literal["impute", "error"]
 
 SMALLEST_SHARE = 1e-6
 """The least probability that a baseline gives to a class, so that its loss is never infinite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person says of a column.
+
+    Attributes:
+        kind: what it holds, or that it is to be left out.
+        format: how its dates are written, in the notation of `strptime`.
+    """
+
+    kind: Kind | Literal["drop"]
+    format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +91,8 @@ class DataSpec:
         folds: into how many folds all rows but the test split's are divided, each row validating
             once; None holds out the share `validation` instead.
         column: the column that says which part of the split each row belongs to.
+        columns: what a person says of columns that would be read otherwise.
+        missing: whether missing values are imputed, or refused.
         split_seed: the seed of every random choice of rows.
         scale: how inputs are scaled, see `hpsearch.data.scale`.
         folder: the folder from which a relative path counts: the YAML file's own.
@@ -87,6 +109,8 @@ class DataSpec:
     test: float | None = None
     folds: int | None = None
     column: str | None = None
+    columns: Mapping[str, Wanted] = field(default_factory=dict)
+    missing: Missing = "impute"
     split_seed: int = 0
     scale: InputScale = "standard"
     folder: Path = Path()
@@ -102,20 +126,43 @@ class DataSpec:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RawTable:
+    """What a loader returns that has read a table: its columns as they are, the target among them.
+
+    Attributes:
+        name: what the data is called.
+        table: the columns. Text is read by the rules of `hpsearch.data.values`.
+        index: the names of columns that are an index, not data, as the source says itself.
+        categories: the names of columns of text that are categories, likewise.
+        lines: the line of the file on which each row ends, where it has lines.
+        notes: what the loader has decided by itself, such as how columns are separated.
+    """
+
+    name: str
+    table: pa.Table
+    index: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    lines: Sequence[int] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RawData:
     """What a loader returns: the numbers as read, neither checked nor split nor scaled.
 
     Attributes:
         name: what the data is called; `prepare` makes it fit for file names.
-        inputs: numbers, (rows, features) or (rows, channels, height, width).
+        inputs: numbers, (rows, columns) or (rows, channels, height, width); NaN where a number of a
+            table is missing.
         targets: numbers, booleans or text, (rows,). Text has the dtype U, or object, where a long
             text among short ones takes no room in the others.
-        columns: the names of the features; () where they have none.
+        columns: what the columns of the inputs are; () for images, and where they have no names.
         target: the name of the target, for messages.
         task: what the source itself knows of the task; None lets it be inferred.
         test: the source's own test file, if it has one.
         parts: (rows,) the text of `DataSpec.column`, if one was asked for.
         lines: the line of the file on which each row ends, where it has lines.
+        rows: the number of each row in the source, from 0, where some are left out.
         notes: what the loader has decided by itself, such as which column it has left out, in words
             that a person reads before the first trial.
     """
@@ -123,23 +170,37 @@ class RawData:
     name: str
     inputs: NDArray[Any]
     targets: NDArray[Any]
-    columns: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
     target: str = "target"
     task: Task | None = None
     test: RawData | None = None
     parts: NDArray[Any] | None = None
     lines: Sequence[int] | None = None
+    rows: Ints | None = None
     notes: tuple[str, ...] = ()
+
+    def place(self, row: int) -> str:
+        """Return in words where a row stands in the source.
+
+        >>> RawData("x", np.zeros((2, 1)), np.zeros(2), lines=(2, 5)).place(1)
+        'row 2 (line 5)'
+        """
+        return place_of(row if self.rows is None else int(self.rows[row]), self.lines)
+
+
+def place_of(row: int, lines: Sequence[int] | None) -> str:
+    """Return in words where a row stands; it counts from 0, and what is said of it from 1."""
+    return f"row {row + 1}" if lines is None else f"row {row + 1} (line {lines[row]})"
 
 
 class Loader(Protocol):
     """A function that reads one kind of source.
 
-    It reads `spec.path` (or whatever else `spec.source` names), uses `spec.target` and
-    `spec.column` where the source has columns, and leaves everything else in the spec to `prepare`.
+    It reads `spec.path` (or whatever else `spec.source` names), and leaves everything else in the
+    spec to `prepare`.
     """
 
-    def __call__(self, spec: DataSpec) -> RawData:
+    def __call__(self, spec: DataSpec) -> RawData | RawTable:
         """Return what the source holds.
 
         Raises:
@@ -153,14 +214,15 @@ class Fold:
     """The rows that train and the rows that validate, and the scale of the inputs.
 
     Both sets of rows are ascending, and they are disjoint. `(x - center) / scale` is a scaled
-    input; `center` and `scale` are measured on the training rows, and have the shape (features,)
-    or (channels, 1, 1).
+    input, and `fill` stands for one that is missing. These are measured on the training rows, and
+    have the shape (features,) or (channels, 1, 1).
     """
 
     train: Ints
     validation: Ints
     center: Exact
     scale: Exact
+    fill: Exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +244,12 @@ class Dataset:
     Attributes:
         name: at most 64 letters, digits, dots, dashes and underscores.
         task: classification or regression.
-        inputs: unscaled and exact, (rows, features) or (rows, channels, height, width); float64,
-            float32 where the source's numbers are no wider, or uint8 for images of bytes.
+        shape: of one input as a network sees it, (features,) or (channels, height, width).
+        inputs: unscaled and exact, (rows, columns) or (rows, channels, height, width); float64,
+            float32 where the source's numbers are no wider, or uint8 for images of bytes. What the
+            numbers of a table are, its columns say.
         targets: (rows,) positions in `classes` (int64), or standardised numbers (float32).
+        target: the name of what is predicted.
         classes: the names of the classes in order; () for a regression.
         target_center: of a regression, `y * target_scale + target_center` is in the source's unit.
         target_scale: see `target_center`; 1 for a classification.
@@ -193,7 +258,7 @@ class Dataset:
         whole: the fold that trains on the rows of all folds and validates none, on which the winner
             is trained in the end; None where there is one fold only.
         test: the rows of the test split, ascending, which belong to no fold.
-        columns: the names of the features; () where they have none.
+        columns: what the columns of a table are; () for images.
         digest: the sha256 of inputs, targets, their classes or unit, and the split.
         rule: how the rows were split.
         notes: what makes results worth less than they look, in words.
@@ -201,23 +266,20 @@ class Dataset:
 
     name: str
     task: Task
+    shape: tuple[int, ...]
     inputs: Inputs
     targets: Ints | Floats
+    target: str
     classes: tuple[str, ...]
     target_center: float
     target_scale: float
     folds: tuple[Fold, ...]
     whole: Fold | None
     test: Ints
-    columns: tuple[str, ...]
+    columns: tuple[Column, ...]
     digest: str
     rule: SplitRule = SplitRule()
     notes: tuple[str, ...] = ()
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one input: (features,) or (channels, height, width)."""
-        return self.inputs.shape[1:]
 
     @property
     def features(self) -> int:
@@ -281,7 +343,7 @@ LOADERS: Registry[Loader] = Registry(
         "breast_cancer": "hpsearch.data.bundled:load",
         "diabetes": "hpsearch.data.bundled:load",
         "mnist": "hpsearch.data.mnist:load",
-        "*.csv": "hpsearch.data.table:load",
+        "*.csv": "hpsearch.data.delimited:load",
         "*.parquet": "hpsearch.data.parquet:load",
         "*.npz": "hpsearch.data.npz:load",
         "*/": "hpsearch.data.idx:load",

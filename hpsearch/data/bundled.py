@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
 from hpsearch.data import DataSpec, RawData
+from hpsearch.data.columns import number_columns
 
 _TABLES = {"wine": load_wine, "breast_cancer": load_breast_cancer}
 
@@ -21,9 +22,9 @@ def load(spec: DataSpec) -> RawData:
         # By default scikit-learn scales it by the mean and the standard deviation of all rows,
         # those of the test split among them.
         table = load_diabetes(scaled=False)
-        columns = tuple(table.feature_names)
+        columns = number_columns(table.feature_names)
         return RawData(name, table.data, table.target, columns, "progression", "regression")
     table = _TABLES[name]()
     labels = np.asarray(table.target_names)[table.target]
-    columns = tuple(map(str, table.feature_names))
+    columns = number_columns([str(name) for name in table.feature_names])
     return RawData(name, table.data, labels, columns, "class", "classification")

@@ -11,13 +11,15 @@ from hpsearch.errors import Problem, SpecError
 
 LARGEST = float(np.finfo(np.float32).max)
 """The largest number that is read, since networks compute in float32."""
+_SMALLER = "put a smaller number there, or leave the row out"
 _LONGEST = 256  # characters of the name of a class
 
 
-def checked_inputs(raw: RawData) -> Inputs:
+def checked_inputs(raw: RawData, imputes: bool = True) -> Inputs:
     """Return the inputs as they are kept: images of bytes as they are, other numbers exactly.
 
-    They are float32 where that holds every number of their type, else float64.
+    They are float32 where that holds every number of their type, else float64. In a table a number
+    may be missing where `imputes`.
 
     Raises:
         SpecError: the shape is wrong, there are no rows or columns, or a number is missing,
@@ -33,6 +35,8 @@ def checked_inputs(raw: RawData) -> Inputs:
         else inputs.astype(np.float64, copy=False)
     )
     fit = np.abs(numbers) <= LARGEST
+    if imputes and numbers.ndim == 2:
+        fit |= np.isnan(numbers)
     if not fit.all():
         at = tuple(int(i) for i in np.unravel_index(fit.argmin(), fit.shape))
         raise SpecError(not_finite(raw, _column(raw, at), at[0], float(numbers[at])))
@@ -64,7 +68,7 @@ def _label_problem(raw: RawData, what: str) -> Problem | None:
     different = dict.fromkeys(texts)
     for text in different:
         if values.is_missing(text):
-            place = values.row_at(texts.index(text), raw.lines)
+            place = raw.place(texts.index(text))
             return values.missing(f"{raw.name}: {what}", place, text, is_target=True)
         if len(text) > _LONGEST:
             fault = f"text of {len(text):,} characters is no name of a class"
@@ -74,7 +78,7 @@ def _label_problem(raw: RawData, what: str) -> Problem | None:
     # among words `inf` may be the name of a class; among numbers it is what a computation left
     if numbers and numbers + len(infinite) == len(different):
         fault = f"'{infinite[0]}' is not a finite number"
-        return _at(raw, what, texts.index(infinite[0]), fault, help=values.advice(infinite[0]))
+        return _at(raw, what, texts.index(infinite[0]), fault, help=_SMALLER)
     return None
 
 
@@ -100,22 +104,22 @@ def _column(raw: RawData, at: tuple[int, ...]) -> str:
     """Return in words which number of a row stands at this index."""
     if len(at) > 2:
         return "pixel " + ", ".join(str(i + 1) for i in at[1:]) + " (channel, line, column)"
-    return f"column '{raw.columns[at[1]]}'" if raw.columns else f"column {at[1] + 1}"
+    return f"column '{raw.columns[at[1]].name}'" if raw.columns else f"column {at[1] + 1}"
 
 
 def not_finite(raw: RawData, what: str, row: int, found: float) -> Problem:
     """Return the problem with a number that is missing, infinite or too large."""
     if np.isnan(found):
-        return values.missing(f"{raw.name}: {what}", values.row_at(row, raw.lines))
+        return values.missing(f"{raw.name}: {what}", raw.place(row))
     if np.isinf(found):
         fault = f"{found} is not a finite number"
     else:
         fault = f"{found:g} is too large, beyond {LARGEST:.2g}"
-    return _at(raw, what, row, fault, help="put a smaller number there, or leave the row out")
+    return _at(raw, what, row, fault, help=_SMALLER)
 
 
 def _at(
     raw: RawData, what: str, row: int, fault: str, code: str = "E074", help: str = ""
 ) -> Problem:
-    place = values.row_at(row, raw.lines)
+    place = raw.place(row)
     return Problem(code, f"{raw.name}: {what}, {place}: {fault}", help=help)

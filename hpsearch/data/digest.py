@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 
 from hpsearch.data import Dataset
+from hpsearch.data.columns import to_json
+from hpsearch.data.encode import is_plain
 
 
 def digest_of(dataset: Dataset) -> str:
@@ -16,7 +18,9 @@ def digest_of(dataset: Dataset) -> str:
     result, or follow from what does count.
     """
     rows = [part for fold in dataset.folds for part in (fold.train, fold.validation)]
-    facts = (dataset.classes, dataset.target_center, dataset.target_scale)
+    facts: tuple[object, ...] = (dataset.classes, dataset.target_center, dataset.target_scale)
+    if not all(is_plain(column) for column in dataset.columns):
+        facts = (*facts, [to_json(column) for column in dataset.columns])
     total = hashlib.sha256(repr(facts).encode())
     for array in (dataset.inputs, dataset.targets, *rows, dataset.test):
         total.update(f"{array.dtype.str}{array.shape}".encode())

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from hpsearch.data import Dataset, variance
+from hpsearch.data import Dataset, Kind, variance
 from hpsearch.data.scale import varies
 
 _FEW_ROWS = 20  # that validate
 _FEW_OF_A_CLASS = 5
 _LISTED = 3
+_PLURALS: Mapping[Kind, str] = {"number": "numbers", "category": "categories", "date": "dates"}
 
 
 def summary(data: Dataset) -> str:
@@ -21,9 +23,9 @@ def summary(data: Dataset) -> str:
     >>> from hpsearch.data import DataSpec
     >>> from hpsearch.data.prepare import prepare
     >>> summary(prepare(DataSpec("wine")))
-    'wine: 178 rows of 13 inputs, 3 classes; 106 train, 36 validate, 36 test'
-    >>> summary(prepare(DataSpec("digits", folds=5)))
-    'digits: 1,797 images of 8 x 8 pixels, 1 channel, 10 classes; 1,438 in 5 folds, 359 test'
+    'wine: 178 rows of 13 inputs, 3 classes of class; 106 train, 36 validate, 36 test'
+    >>> summary(prepare(DataSpec("diabetes", folds=5)))
+    'diabetes: 442 rows of 10 inputs, regression of progression; 354 in 5 folds, 88 test'
     """
     return f"{data.name}: {_inputs(data)}, {_task(data)}; {', '.join(_parts(data))}"
 
@@ -31,15 +33,30 @@ def summary(data: Dataset) -> str:
 def _inputs(data: Dataset) -> str:
     rows = f"{len(data.targets):,}"
     if len(data.shape) == 1:
-        return f"{rows} rows of {_counted(data.features, 'input')}"
+        return (
+            f"{rows} rows of {_counted(len(data.columns) or data.features, 'input')}{_kinds(data)}"
+        )
     channels, height, width = data.shape
     return f"{rows} images of {height} x {width} pixels, {_counted(channels, 'channel')}"
 
 
+def _kinds(data: Dataset) -> str:
+    """Return how many columns are of each kind, unless all are numbers."""
+    counts = Counter(column.kind for column in data.columns)
+    if set(counts) <= {"number"}:
+        return ""
+    said = [
+        f"{count:,} {kind if count == 1 else _PLURALS[kind]}"
+        for kind in _PLURALS
+        if (count := counts[kind])
+    ]
+    return f" ({', '.join(said)})"
+
+
 def _task(data: Dataset) -> str:
     if data.task == "classification":
-        return f"{len(data.classes)} classes"
-    return "a regression"
+        return f"{len(data.classes)} classes of {data.target}"
+    return f"regression of {data.target}"
 
 
 def _parts(data: Dataset) -> Iterator[str]:
@@ -80,15 +97,12 @@ def doubts(data: Dataset) -> Iterator[str]:
 
 def _only_elsewhere(data: Dataset) -> Iterator[str]:
     """Yield which columns are constant in training, and not in other rows."""
-    found = np.zeros(data.features, dtype=np.bool_)
+    found = np.zeros(len(data.columns), dtype=np.bool_)
     for fold in data.folds:
         first, others = fold.train[0], np.concatenate([fold.validation, data.test])
         found |= ~varies(data.inputs, fold.train, first) & varies(data.inputs, others, first)
     if found.any():
-        names = [
-            reprlib.repr(data.columns[k]) if data.columns else str(k + 1)
-            for k in np.flatnonzero(found)
-        ]
+        names = [reprlib.repr(data.columns[k].name) for k in np.flatnonzero(found)]
         which = f"column {names[0]} does" if len(names) == 1 else f"columns {_listed(names)} do"
         yield f"{which} not vary in training, but in other rows: the effect there is chance"
 

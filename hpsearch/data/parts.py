@@ -10,7 +10,7 @@ import numpy as np
 
 from hpsearch.data import DataSpec, Ints, RawData
 from hpsearch.data.split import folded, set_aside, split, thinned
-from hpsearch.data.values import row_at, texts
+from hpsearch.data.values import texts
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import closest
 
@@ -79,7 +79,7 @@ def _check_classes(
     at = int(known.argmin())
     label, own = classes[groups[at]], len(raw.targets)
     part, row = (raw, at) if raw.test is None or at < own else (raw.test, at - own)
-    fault = f"target '{part.target}', {row_at(row, part.lines)}, is '{label}'"
+    fault = f"target '{part.target}', {part.place(row)}, is '{label}'"
     fault += ", a class that no row has that trains"
     help_ = "let some row of each class train, or leave the others of that class out"
     place = spec.places.get("column")
@@ -118,7 +118,7 @@ def _by_column(raw: RawData, spec: DataSpec) -> Parts:
     at = next((row for row, part in enumerate(given) if part in wrong), None)
     if at is not None:
         near = closest(given[at], allowed)
-        fault = f"column '{spec.column}', {row_at(at, raw.lines)}, is {reprlib.repr(given[at])}"
+        fault = f"column '{spec.column}', {raw.place(at)}, is {reprlib.repr(given[at])}"
         hint = f"did you mean '{near}'?" if near else ""
         raise SpecError(
             Problem("E076", fault, hint=hint, help=f"a row belongs to: {', '.join(allowed)}")

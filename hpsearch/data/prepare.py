@@ -7,16 +7,30 @@ from dataclasses import replace
 
 import numpy as np
 
-from hpsearch.data import Dataset, DataSpec, Exact, Floats, Inputs, Ints, RawData, SplitRule
+from hpsearch.data import (
+    Dataset,
+    DataSpec,
+    Exact,
+    Floats,
+    Fold,
+    Inputs,
+    Ints,
+    RawData,
+    RawTable,
+    SplitRule,
+)
 from hpsearch.data.check import checked_inputs, target_problem
+from hpsearch.data.columns import Column, number_columns
 from hpsearch.data.digest import digest_of
+from hpsearch.data.encode import features_of
 from hpsearch.data.images import channels_first
 from hpsearch.data.notes import doubts
 from hpsearch.data.parts import Parts, divide
 from hpsearch.data.scale import moments, scaled_fold
 from hpsearch.data.source import read_source
-from hpsearch.data.targets import class_numbers, regression_values, task_of
+from hpsearch.data.targets import class_numbers, regression_values, task_of, with_targets
 from hpsearch.errors import Problem, SpecError
+from hpsearch.registry import resolve
 
 
 def prepare(spec: DataSpec) -> Dataset:
@@ -34,8 +48,8 @@ def prepare(spec: DataSpec) -> Dataset:
     >>> [len(rows) for rows in (wine.folds[0].train, wine.folds[0].validation, wine.test)]
     [106, 36, 36]
     """
-    raw = channels_first(read_source(spec))
-    inputs = _inputs(raw)
+    raw = _raw(spec)
+    inputs = _joined(raw)
     task = task_of(raw, spec.task)
     targets: Ints | Floats
     if task == "classification":
@@ -46,19 +60,22 @@ def prepare(spec: DataSpec) -> Dataset:
         values, classes = regression_values(raw, spec), ()
         parts = divide(raw, np.zeros(len(values), dtype=np.int64), classes, spec)
         targets, center, scale = _standardised(values, _measured(parts))
+    columns, inputs = _fitted(raw, inputs, parts.pool)
     data = with_parts(
         Dataset(
             name=_file_name(raw.name),
             task=task,
+            shape=(len(features_of(columns)),) if columns else inputs.shape[1:],
             inputs=inputs,
             targets=targets,
+            target=raw.target,
             classes=classes,
             target_center=center,
             target_scale=scale,
             folds=(),
             whole=None,
             test=parts.test,
-            columns=raw.columns,
+            columns=columns,
             digest="",
             rule=SplitRule(spec.split_seed, spec.column is not None, spec.scale),
         ),
@@ -69,35 +86,76 @@ def prepare(spec: DataSpec) -> Dataset:
 
 def with_parts(dataset: Dataset, parts: Parts) -> Dataset:
     """Return the data split into these parts, its folds scaled and its digest computed."""
-    inputs, kind = dataset.inputs, dataset.rule.input_scale
+
+    def measured(train: Ints, validation: Ints) -> Fold:
+        kind = dataset.rule.input_scale
+        return scaled_fold(dataset.inputs, train, validation, kind, dataset.columns)
+
     divided = replace(
         dataset,
-        folds=tuple(scaled_fold(inputs, *fold, kind) for fold in parts.folds),
-        whole=scaled_fold(inputs, parts.pool, parts.test[:0], kind)
-        if len(parts.folds) > 1
-        else None,
+        folds=tuple(measured(*fold) for fold in parts.folds),
+        whole=measured(parts.pool, parts.test[:0]) if len(parts.folds) > 1 else None,
         test=parts.test,
     )
     return replace(divided, digest=digest_of(divided))
 
 
-def _inputs(raw: RawData) -> Inputs:
-    """Return the checked inputs, those of the test file after the others; check the targets, too.
+def _raw(spec: DataSpec) -> RawData:
+    """Return what the source holds, checked, without the rows that have no target.
 
     Raises:
-        SpecError: one or the other cannot be used.
+        SpecError: inputs or targets cannot be used.
     """
-    inputs = checked_inputs(raw)
+    found = read_source(spec)
+    if isinstance(found, RawTable):
+        # loaded here, since a source that is no table needs no pyarrow
+        found = resolve("hpsearch.data.table:data_of")(found, spec)
+    elif spec.columns:
+        fault = f"'{spec.source}' has no columns with names, and `columns:` no meaning"
+        raise SpecError(Problem("E072", fault, spec.places.get("columns"), help="leave it out"))
+    raw = _checked(channels_first(found), spec)
+    return raw if raw.test is None else replace(raw, test=_checked(raw.test, spec))
+
+
+def _checked(raw: RawData, spec: DataSpec) -> RawData:
+    imputes = spec.missing == "impute"
+    raw = replace(raw, inputs=checked_inputs(raw, imputes))
+    if imputes:
+        raw = with_targets(raw)
     if problem := target_problem(raw):
         raise SpecError(problem)
+    return raw
+
+
+def _joined(raw: RawData) -> Inputs:
+    """Return the inputs, those of the test file after the others.
+
+    Raises:
+        SpecError: they are of other shapes.
+    """
     if raw.test is None:
-        return inputs
-    more = _inputs(raw.test)
-    if more.shape[1:] != inputs.shape[1:]:
-        fault = f"a test input has shape {more.shape[1:]}, the others {inputs.shape[1:]}"
+        return raw.inputs
+    shape, others = raw.test.inputs.shape[1:], raw.inputs.shape[1:]
+    if shape != others:
+        fault = f"a test input has shape {shape}, the others {others}"
         raise SpecError(Problem("E073", f"{raw.name}: {fault}"))
-    both: Inputs = np.concatenate([inputs, more])
+    both: Inputs = np.concatenate([raw.inputs, raw.test.inputs])
     return both
+
+
+def _fitted(raw: RawData, inputs: Inputs, pool: Ints) -> tuple[tuple[Column, ...], Inputs]:
+    """Return the columns as the rows have them that train or validate, and the inputs by that."""
+    if inputs.ndim != 2:
+        return (), inputs
+    named = raw.columns or number_columns([f"x{k + 1}" for k in range(inputs.shape[1])])
+    columns: list[Column] = []
+    for k, column in enumerate(named):
+        own = inputs[:, k].astype(np.float64, copy=False)
+        fitted, numbers = column.fitted(own, pool)
+        if numbers is not own:
+            inputs[:, k] = numbers
+        columns.append(fitted)
+    return tuple(columns), inputs
 
 
 def _measured(parts: Parts) -> Ints:

@@ -1,4 +1,4 @@
-"""Scale inputs by the training rows alone: per column of a table, per channel of images.
+"""Scale inputs by the training rows alone: per feature of a table, per channel of images.
 
 All of it is in float64: a column of dates in seconds differs by little from row to row, and float32
 would hold none of that before it is centred.
@@ -6,84 +6,142 @@ would hold none of that before it is centred.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.data import Exact, Fold, InputScale, Ints
-
-_BLOCK = 4096  # rows that are in memory as float64 at the same time
-
-
-def scaled_fold(inputs: NDArray[Any], train: Ints, validation: Ints, kind: InputScale) -> Fold:
-    """Return the fold of these rows, with the scale of its training rows."""
-    return Fold(train, validation, *scaling(inputs, train, kind))
+from hpsearch.data.columns import Column
+from hpsearch.data.encode import BLOCK, expanded
 
 
-def scaling(inputs: NDArray[Any], rows: Ints, kind: InputScale) -> tuple[Exact, Exact]:
-    """Return center and scale such that `(x - center) / scale` is a scaled input.
+def scaled_fold(
+    inputs: NDArray[Any],
+    train: Ints,
+    validation: Ints,
+    kind: InputScale,
+    columns: Sequence[Column] = (),
+) -> Fold:
+    """Return the fold of these rows, with what is measured on its training rows."""
+    return Fold(train, validation, *scaling(inputs, train, kind, columns))
 
-    Both have the shape (features,) or (channels, 1, 1). The kind `standard` takes the mean and the
+
+def scaling(
+    inputs: NDArray[Any], rows: Ints, kind: InputScale, columns: Sequence[Column] = ()
+) -> tuple[Exact, Exact, Exact]:
+    """Return center, scale and fill.
+
+    `(x - center) / scale` is a scaled input, and a missing x is taken for `fill`, the mean. They
+    have the shape (features,) or (channels, 1, 1). The kind `standard` takes the mean and the
     standard deviation of the rows, `unit` takes 0 and the largest absolute value, `none` 0 and 1.
-    The scale is 1 where it would be 0.
+    The scale is 1 where it would be 0. Flags, such as those of categories, stay as they are; one
+    that does not vary among the rows has an infinite scale, which makes it 0 in all others: of a
+    category that no row has, nothing is learned.
 
     >>> inputs = np.array([[1.0, 7.0], [3.0, 7.0], [100.0, 100.0]])
-    >>> center, scale = scaling(inputs, np.array([0, 1]), "standard")
-    >>> center.tolist(), scale.tolist()
-    ([2.0, 7.0], [1.0, 1.0])
+    >>> center, scale, fill = scaling(inputs, np.array([0, 1]), "standard")
+    >>> center.tolist(), scale.tolist(), fill.tolist()
+    ([2.0, 7.0], [1.0, 1.0], [2.0, 7.0])
     """
+    read = _Features(inputs, rows, columns)
+    mean, deviation = read.moments()
     if kind == "standard":
-        center, scale = moments(inputs, rows)
+        center, scale = mean, deviation
     else:
-        center, scale = np.zeros_like(_first(inputs, rows)), np.ones_like(_first(inputs, rows))
+        center, scale = np.zeros_like(mean), np.ones_like(mean)
     if kind == "unit":
-        largest = (
-            np.abs(block).max(axis=_axes(block), keepdims=True)[0]
-            for block in _blocks(inputs, rows)
-        )
-        scale = np.maximum.reduce(list(largest))
-    return center, np.where(scale > 0, scale, 1.0)
+        scale = read.largest()
+    scale = np.where(scale > 0, scale, 1.0)
+    if columns:
+        scaled = np.array([one for column in columns for one in column.scaled])
+        center = np.where(scaled, center, 0.0)
+        scale = np.where(scaled, scale, np.where(deviation > 0, 1.0, np.inf))
+    return center, scale, mean
 
 
-def moments(inputs: NDArray[Any], rows: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def moments(inputs: NDArray[Any], rows: Ints) -> tuple[Exact, Exact]:
     """Return mean and standard deviation of the rows, the latter 0 exactly where all are equal."""
-    # Differences from the first row are summed, since the mean of equal numbers is not always that
-    # number in floating point: 1,000 times 0.1 would get a tiny standard deviation.
-    first = _first(inputs, rows)
-    count = len(rows) * inputs[0].size // first.size
-    mean = sum(_sum(block - first) for block in _blocks(inputs, rows)) / count
-    variance = sum(_sum((block - first - mean) ** 2) for block in _blocks(inputs, rows)) / count
-    return first + mean, np.sqrt(variance)
+    return _Features(inputs, rows, ()).moments()
 
 
 def varies(inputs: NDArray[Any], rows: Ints, first: int) -> NDArray[np.bool_]:
     """Return which columns of a table are other in some of these rows than in row `first`."""
     found = np.zeros(inputs.shape[1], dtype=np.bool_)
-    for block in _blocks(inputs, rows):
-        found |= (block != inputs[first]).any(axis=0)
+    for start in range(0, len(rows), BLOCK):
+        block = inputs[rows[start : start + BLOCK]]
+        both_missing = np.isnan(block) & np.isnan(inputs[first])
+        found |= ((block != inputs[first]) & ~both_missing).any(axis=0)
     return found
 
 
-def _first(inputs: NDArray[Any], rows: Ints) -> NDArray[np.float64]:
-    """Return one value of each column or channel."""
-    row = inputs[rows[0]]
-    first: NDArray[np.float64] = row[:, :1, :1] if row.ndim == 3 else row
-    return first.astype(np.float64)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Features:
+    """The features of some rows, or the images; of what is missing nothing is measured.
 
+    Only features of a table can be missing.
+    """
 
-def _blocks(inputs: NDArray[Any], rows: Ints) -> Iterator[NDArray[np.float64]]:
-    """Yield the rows in float64, a few at a time: images of bytes would grow eightfold."""
-    for start in range(0, len(rows), _BLOCK):
-        yield inputs[rows[start : start + _BLOCK]].astype(np.float64)
+    inputs: NDArray[Any]
+    rows: Ints
+    columns: Sequence[Column]
 
+    def blocks(self) -> Iterator[Exact]:
+        """Yield the rows in float64, a few at a time: images of bytes would grow eightfold."""
+        for start in range(0, len(self.rows), BLOCK):
+            yield expanded(self.inputs[self.rows[start : start + BLOCK]], self.columns)
 
-def _sum(block: NDArray[np.float64]) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = block.sum(axis=_axes(block), keepdims=True)[0]
-    return total
+    def moments(self) -> tuple[Exact, Exact]:
+        """Return mean and standard deviation, the latter 0 exactly where all are equal."""
+        # Differences from the first value are summed, since the mean of equal numbers is not always
+        # that number in floating point: 1,000 times 0.1 would get a tiny standard deviation.
+        first = self._first()
+        count = self._count(first)
+        mean = self._sum(lambda block: self._known(block - first)) / count
+        variance = self._sum(lambda block: self._known(block - first - mean) ** 2) / count
+        return first + mean, np.sqrt(variance)
+
+    def largest(self) -> Exact:
+        """Return the largest absolute value of each feature or channel; 0 without one."""
+        each = (np.abs(self._known(block)) for block in self.blocks())
+        largest = [one.max(axis=_axes(one), keepdims=True)[0] for one in each]
+        found: Exact = np.maximum.reduce(largest)
+        return found
+
+    def _known(self, block: Exact) -> Exact:
+        """Return the block with 0 for what is missing."""
+        return np.nan_to_num(block, nan=0.0) if self.columns else block
+
+    def _count(self, first: Exact) -> Exact | int:
+        """Return how many values are measured."""
+        if not self.columns:
+            numbers: int = self.inputs[0].size
+            return len(self.rows) * numbers // first.size
+        known = self._sum(lambda block: (~np.isnan(block)).astype(np.float64))
+        found: Exact = np.maximum(known, 1.0)
+        return found
+
+    def _first(self) -> Exact:
+        """Return the first value of each feature or channel that is not missing; 0 without one."""
+        blocks = self.blocks()
+        first: Exact = next(blocks)[0]
+        if not self.columns:
+            return first[:, :1, :1] if first.ndim == 3 else first
+        for block in self.blocks():
+            if not np.isnan(first).any():
+                break
+            at = (~np.isnan(block)).argmax(axis=0)
+            first = np.where(np.isnan(first), block[at, np.arange(block.shape[1])], first)
+        return self._known(first)
+
+    def _sum(self, of: Callable[[Exact], Exact]) -> Exact:
+        each = (of(block) for block in self.blocks())
+        total: Exact = sum(one.sum(axis=_axes(one), keepdims=True)[0] for one in each)
+        return total
 
 
 def _axes(block: NDArray[Any]) -> tuple[int, ...]:
-    """Return the axes over which a scale is measured: all but the columns or channels."""
+    """Return the axes over which a scale is measured: all but the features or channels."""
     return (0, *range(2, block.ndim))

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from hpsearch.data import LOADERS, DataSpec, RawData
+from hpsearch.data import LOADERS, DataSpec, RawData, RawTable
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import closest
 
 _MOST_NEIGHBOURS = 1000  # files of a folder that are compared with a name that is not there
 
 
-def read_source(spec: DataSpec) -> RawData:
+def read_source(spec: DataSpec) -> RawData | RawTable:
     """Return what the source's loader returns.
 
     Raises:

@@ -35,8 +35,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.data import Dataset, Fold, SplitRule
+from hpsearch.data.columns import from_json, to_json
 
-_FORMAT = "hpsearch.dataset.2"
+_FORMAT = "hpsearch.dataset.3"
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     "I64": np.dtype("<i8"),
     "F64": np.dtype("<f8"),
@@ -103,10 +104,11 @@ def _facts(dataset: Dataset) -> str:
     known = {
         part.name: getattr(dataset, part.name)
         for part in fields(Dataset)
-        if part.name not in (*_ARRAYS, "folds", "whole", "rule")
+        if part.name not in (*_ARRAYS, "folds", "whole", "rule", "columns")
     }
     folds = {"folds": len(dataset.folds), "whole": dataset.whole is not None}
-    return _json({**known, **folds, "rule": asdict(dataset.rule)})
+    columns = [to_json(column) for column in dataset.columns]
+    return _json({**known, **folds, "rule": asdict(dataset.rule), "columns": columns})
 
 
 def _json(value: object) -> str:
@@ -174,7 +176,8 @@ def _dataset(header: Mapping[str, Any], content: NDArray[np.uint8]) -> Dataset:
             **facts,
             **{name: view(name) for name in _ARRAYS},
             "classes": tuple(facts["classes"]),
-            "columns": tuple(facts["columns"]),
+            "shape": tuple(facts["shape"]),
+            "columns": tuple(from_json(column) for column in facts["columns"]),
             "notes": tuple(facts["notes"]),
             "folds": tuple(fold(f"folds.{k}") for k in range(facts["folds"])),
             "whole": fold("whole") if facts["whole"] else None,

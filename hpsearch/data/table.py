@@ -1,59 +1,142 @@
-"""Read CSV tables: UTF-8, separated by commas, with a header; every input column is numbers.
-
-Python's own parser reads the text, so that a row that is too long, a word among the numbers or a
-byte that is not UTF-8 is reported with its line. (pandas shifts, fills and renames instead, and
-does not say on which line.)
-"""
+"""Find the target and the inputs among the columns of a table, and make numbers of them."""
 
 from __future__ import annotations
 
-import csv
+import math
 import re
 import reprlib
-from array import array
-from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from io import BufferedReader
-from itertools import chain, islice
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from hpsearch.data import DataSpec, RawData
-from hpsearch.data.check import target_problem
-from hpsearch.data.values import InputColumn, Texts, as_array
+from hpsearch.data import DataSpec, RawData, RawTable, place_of
+from hpsearch.data.cells import Distinct, distinct, is_text, numbers_of
+from hpsearch.data.columns import Column
+from hpsearch.data.kinds import LeftOut, column_of
+from hpsearch.data.numerals import PLAIN, numerals_of
 from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.registry import closest
 
-_BLOCK = 4096  # rows that are in memory as text at the same time
-_MOST_PROBLEMS = 10
 _MOST_LISTED = 100  # columns that a message names
-_WIDEST = 16 << 20  # bytes of a line
-_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _INDEX = re.compile(r"Unnamed: 0(?:\.[0-9]+)*|__index_level_[0-9]+__")
-_FAULTS = {
-    "unexpected end of data": "a quote is opened there and never closed",
-    "',' expected after '\"'": "text follows a closing quote (a quote in a cell is written twice)",
-    "field larger than field limit": f"a cell has more than {csv.field_size_limit():,} characters",
-}
-Line = tuple[int, list[str]]
-"""The fields of a row, after the number of the line on which it ends."""
 
 
-def load(spec: DataSpec) -> RawData:
-    """Return the table, its columns the inputs but for `spec.target` and `spec.column`.
+def data_of(raw: RawTable, spec: DataSpec) -> RawData:
+    """Return the data of a table: its target, and its other columns as inputs.
+
+    Columns that are an index, or that teach nothing, are left out, and a note says so.
 
     Raises:
-        SpecError: the target is not there, the header or a row does not fit, a value is missing or
-            not a finite number (the first of each column), or the bytes are not UTF-8.
+        SpecError: the target is not there, or the header does not fit what is asked for.
     """
-    with spec.path.open("rb") as file:
-        rows = _rows(file, spec.source)
-        names = tuple(next(rows, (0, []))[1])
-        return _parse(rows, names, check_header(names, spec, index_names(names)), spec)
+    table, names = raw.table, tuple(raw.table.column_names)
+    index = {*index_names(names), *raw.index}
+    _check_header(names, index, spec)
+    if not len(table):
+        raise SpecError(Problem("E076", f"'{spec.source}' has no rows below its header"))
+    columns: list[Column] = []
+    left_out: dict[str, str] = {}
+    for name in names:
+        if name in (spec.target, spec.column):
+            continue
+        column = _column(name, raw, index, spec)
+        if isinstance(column, LeftOut):
+            left_out[name] = column.reason
+        else:
+            columns.append(column)
+    if not columns:
+        raise SpecError(_no_inputs(left_out, spec))
+    inputs = _inputs(table, columns)
+    return RawData(
+        name=raw.name,
+        inputs=inputs,
+        targets=_targets(table[spec.target]),
+        columns=tuple(columns),
+        target=spec.target or "",
+        parts=_texts(table[spec.column]) if spec.column else None,
+        lines=raw.lines,
+        notes=(*raw.notes, *_notes(raw, inputs, columns, left_out)),
+    )
+
+
+def _column(name: str, raw: RawTable, index: Collection[str], spec: DataSpec) -> Column | LeftOut:
+    if name in index and name not in spec.columns:
+        return LeftOut("an index that pandas wrote is no input")
+    wanted = spec.columns.get(name)
+    return column_of(name, raw.table[name], wanted, name in raw.categories)
+
+
+def _inputs(table: pa.Table, columns: Sequence[Column]) -> NDArray[np.float64]:
+    inputs = np.empty((len(table), len(columns)))
+    for k, column in enumerate(columns):
+        inputs[:, k] = column.read(table[column.name])
+    return inputs
+
+
+def _targets(cells: pa.ChunkedArray) -> NDArray[Any]:
+    """Return numbers and booleans as they are, and all else as text."""
+    kind = cells.type
+    if (pa.types.is_boolean(kind) or pa.types.is_integer(kind)) and not cells.null_count:
+        exact: NDArray[Any] = cells.to_numpy()
+        return exact
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return numbers_of(cells)
+    if is_text(kind):
+        words = distinct(cells).present.to_pylist()
+        numerals = numerals_of(words) or PLAIN
+        if numerals != PLAIN and all(math.isfinite(numerals.number(word)) for word in words):
+            return numbers_of(cells, numerals)
+    return _texts(cells)
+
+
+def _texts(cells: pa.ChunkedArray) -> NDArray[Any]:
+    """Return the text of each cell; equal ones are one object."""
+    different = distinct(cells)
+    texts = np.array([*different.texts.to_pylist(), ""], dtype=object)
+    return texts[different.codes]
+
+
+def _notes(
+    raw: RawTable,
+    inputs: NDArray[np.float64],
+    columns: Sequence[Column],
+    left_out: Mapping[str, str],
+) -> Iterator[str]:
+    """Yield what a person should know of how columns are read."""
+    for name, reason in left_out.items():
+        called = f"'{name}'" if name else "the first column, without a name,"
+        yield f"{called} is left out: {reason}"
+    for k, column in enumerate(columns):
+        if column.written:
+            yield f"'{column.name}' is read as {column.written}"
+        odd = np.isnan(inputs[:, k])
+        if odd.any() and is_text(raw.table[column.name].type):
+            different = distinct(raw.table[column.name])
+            odd &= ~different.missing_rows()
+            if odd.any():
+                yield _odd(column, different, odd, raw)
+
+
+def _odd(column: Column, different: Distinct, odd: NDArray[np.bool_], raw: RawTable) -> str:
+    """Return what a person should know of cells that are none of their column's kind."""
+    count, first = int(odd.sum()), int(odd.argmax())
+    text = reprlib.repr(different.texts[different.codes[first]].as_py())
+    cells = f"{text}, {place_of(first, raw.lines)}," if count == 1 else f"{count:,} cells"
+    such = "" if count == 1 else f", such as {text} in {place_of(first, raw.lines)},"
+    return f"'{column.name}': {cells}{such} is no {column.kind} and counts as missing"
+
+
+def _no_inputs(left_out: Mapping[str, str], spec: DataSpec) -> Problem:
+    reasons = "; ".join(f"'{name}': {reason}" for name, reason in left_out.items())
+    fault = f"'{spec.source}' has no column to learn from"
+    fault += f" ({reasons})" if reasons else " beside the target"
+    return Problem(
+        "E072", fault, help="data: {columns: {NAME: category}} takes one in all the same"
+    )
 
 
 def index_names(names: Sequence[str]) -> list[str]:
@@ -61,27 +144,8 @@ def index_names(names: Sequence[str]) -> list[str]:
     return [name for k, name in enumerate(names) if _INDEX.fullmatch(name) or not (k or name)]
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What the columns of a table are.
-
-    Attributes:
-        features: the names of the inputs, in their order.
-        target: the name of the target.
-        notes: what a person should know of columns that are left out.
-    """
-
-    features: tuple[str, ...]
-    target: str
-    notes: tuple[str, ...]
-
-
-def check_header(names: Sequence[str], spec: DataSpec, index: Collection[str] = ()) -> Columns:
-    """Return what the columns are; those of an index are left out, unless they are asked for.
-
-    Raises:
-        SpecError: names are missing or ambiguous, or the columns asked for are not among them.
-    """
+def _check_header(names: Sequence[str], index: Collection[str], spec: DataSpec) -> None:
+    """Refuse names that are missing or ambiguous, and columns asked for that are not among them."""
     if fault := _header_fault(names, index):
         raise SpecError(Problem("E072", f"'{spec.source}' {fault}"))
     listed = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
@@ -89,24 +153,25 @@ def check_header(names: Sequence[str], spec: DataSpec, index: Collection[str] = 
     if spec.target is None:
         fault = f"say which column of '{spec.source}' is the target"
         raise SpecError(Problem("E072", fault, spec.places.get("source"), help=help_))
-    if spec.target not in names:
-        place = spec.places.get("target")
-        raise SpecError(_no_column(spec.target, names, spec, "", place, help_))
-    if spec.column is not None and spec.column not in names:
-        purpose, place = " that says how it is split", spec.places.get("column")
-        raise SpecError(_no_column(spec.column, names, spec, purpose, place, help_))
+    for name, purpose, place in _asked(spec):
+        if name not in names:
+            raise SpecError(_no_column(name, names, spec, purpose, place, help_))
     if spec.column == spec.target:
         fault = f"'{spec.target}' cannot be the target and say how the rows are split"
         raise SpecError(Problem("E072", fault, spec.places.get("column")))
-    left_out = [name for name in names if name in {*index} - {spec.target, spec.column}]
-    asked = {spec.target, spec.column, *left_out}
-    features = tuple(name for name in names if name not in asked)
-    if not features:
-        besides = " and an index" if left_out else ""
-        raise SpecError(Problem("E072", f"'{spec.source}' has no column but the target{besides}"))
-    called = [f"'{name}'" if name else "the first column, without a name," for name in left_out]
-    notes = tuple(f"{name} is left out: an index that pandas wrote is no input" for name in called)
-    return Columns(features, spec.target, notes)
+    if twice := {spec.target, spec.column} & {*spec.columns}:
+        fault = f"'{twice.pop()}' is no input, and has no kind under `columns:`"
+        raise SpecError(Problem("E072", fault, spec.places.get("columns")))
+
+
+def _asked(spec: DataSpec) -> Iterator[tuple[str, str, Place | None]]:
+    """Yield each column that the YAML names, what it is for, and where it is named."""
+    if spec.target is not None:
+        yield spec.target, "", spec.places.get("target")
+    if spec.column is not None:
+        yield spec.column, " that says how it is split", spec.places.get("column")
+    for name in spec.columns:
+        yield name, "", spec.places.get(f"columns.{name}", spec.places.get("columns"))
 
 
 def _no_column(
@@ -131,94 +196,3 @@ def _header_fault(names: Sequence[str], index: Collection[str]) -> str:
         return f"has no name for column {names.index('') + 1}: name it, or leave it out"
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     return "" if twice is None else f"has more than one column '{twice}'"
-
-
-def _rows(file: BufferedReader, source: str) -> Iterator[Line]:
-    """Yield the header and the rows; blank lines are skipped."""
-    lines = _lines(file, source)
-    first = next(lines, "")
-    _check_separator(first, source)
-    reader = csv.reader(chain([first], lines), strict=True, skipinitialspace=True)
-    begun = 1  # the line on which the row begins
-    try:
-        for fields in reader:
-            if fields:
-                yield reader.line_num, fields
-            begun = reader.line_num + 1
-    except csv.Error as error:
-        said = str(error)
-        fault = next((words for known, words in _FAULTS.items() if said.startswith(known)), said)
-        line = begun if "opened" in fault else reader.line_num
-        raise SpecError(
-            Problem("E073", f"'{source}' is not a sound CSV file: line {line}: {fault}")
-        ) from error
-
-
-def _check_separator(first: str, source: str) -> None:
-    """Refuse a table whose first line has its columns separated by something else than commas."""
-    bare = _QUOTED.sub("", first)
-    mark = next((mark for mark in ";\t|" if mark in bare), "")
-    if mark and "," not in bare:
-        begin = reprlib.repr(first.strip())
-        fault = f"'{source}' must have its columns separated by commas, and begins with {begin}"
-        help_ = "save it with commas between the columns, and points in the numbers"
-        raise SpecError(Problem("E072", fault, help=help_))
-
-
-def _lines(file: BufferedReader, source: str) -> Iterator[str]:
-    """Yield the text line by line: decoded one at a time, a wrong byte is found in its line."""
-    for number, line in enumerate(iter(partial(file.readline, _WIDEST + 1), b""), 1):
-        if len(line) > _WIDEST:
-            fault = f"line {number} is longer than {_WIDEST >> 20} MiB"
-            raise SpecError(Problem("E073", f"'{source}' is not a sound CSV file: {fault}"))
-        try:
-            yield line.removeprefix(BOM_UTF8).decode()
-        except UnicodeDecodeError as error:
-            fault = f"'{source}' is not UTF-8 text: byte 0x{line[error.start]:02x} in line {number}"
-            raise SpecError(Problem("E073", fault, help="save it as UTF-8")) from error
-
-
-def _parse(
-    reader: Iterator[Line], names: tuple[str, ...], columns: Columns, spec: DataSpec
-) -> RawData:
-    """Return the table of these rows; refuse it with the first problem of each column."""
-    inputs = [InputColumn(name) for name in columns.features]
-    blocks: list[NDArray[np.float64]] = [np.empty((0, len(inputs)))]
-    labels, parts = Texts(), Texts()
-    lines = array("q")
-    while block := list(islice(reader, _BLOCK)):
-        done = len(lines)
-        lines.extend(line for line, _ in block)
-        cells = _columns(block, names, done, spec)
-        labels.add(cells[columns.target])
-        parts.add(cells[spec.column] if spec.column else ())
-        blocks.append(np.column_stack([one.read(cells[one.name], done, lines) for one in inputs]))
-    raw = RawData(
-        spec.path.stem,
-        np.concatenate(blocks),
-        as_array(labels),
-        columns.features,
-        columns.target,
-        parts=as_array(parts) if spec.column else None,
-        lines=lines,
-        notes=columns.notes,
-    )
-    problems = [one.problem for one in inputs] + [target_problem(raw)]
-    if found := [problem for problem in problems if problem]:
-        raise SpecError(*found[:_MOST_PROBLEMS])
-    return raw
-
-
-def _columns(
-    block: Sequence[Line], names: tuple[str, ...], done: int, spec: DataSpec
-) -> Mapping[str, tuple[str, ...]]:
-    """Return the cells of each column; refuse a row that is too short or too long."""
-    for row, (line, fields) in enumerate(block, done + 1):
-        if len(fields) != len(names):
-            fault = (
-                f"row {row} (line {line}) of '{spec.source}' "
-                f"has {len(fields)} fields, the header {len(names)}"
-            )
-            help_ = "a cell with a comma in it stands in quotes, and a number has no comma"
-            raise SpecError(Problem("E073", fault, help=help_))
-    return dict(zip(names, zip(*(fields for _, fields in block), strict=True), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,37 @@ def task_of(raw: RawData, asked: Task | None) -> Task:
         return "classification"
     few = len(known) <= FEW and all(values.is_whole(one) for one in known if one is not None)
     return "classification" if few else "regression"
+
+
+def with_targets(raw: RawData) -> RawData:
+    """Return the rows that have a target, with a note where others are left out.
+
+    Raises:
+        SpecError: no row has one.
+    """
+    if values.is_text(raw.targets):
+        texts = values.texts(raw.targets)
+        absent = {text for text in set(texts) if values.is_missing(text)}
+        known = np.array([text not in absent for text in texts], dtype=np.bool_)
+    else:
+        known = raw.targets == raw.targets  # NaN is not equal to itself
+    if known.all():
+        return raw
+    rows = np.flatnonzero(known)
+    if not len(rows):
+        raise SpecError(Problem("E075", f"{raw.name}: no row has a target '{raw.target}'"))
+    left = len(known) - len(rows)
+    first = raw.place(int(known.argmin()))
+    are = "row has no target and is" if left == 1 else "rows have no target and are"
+    note = f"{left:,} {are} left out, the first of them {first}"
+    return replace(
+        raw,
+        inputs=raw.inputs[rows],
+        targets=raw.targets[rows],
+        parts=None if raw.parts is None else raw.parts[rows],
+        rows=rows if raw.rows is None else raw.rows[rows],
+        notes=(*raw.notes, note),
+    )
 
 
 def class_numbers(raw: RawData, spec: DataSpec) -> tuple[Ints, tuple[str, ...]]:
@@ -120,7 +152,7 @@ def _labels(raw: RawData, spec: DataSpec) -> NDArray[Any]:
 
 def _no_class(raw: RawData, row: int, label: float, spec: DataSpec) -> Problem:
     """Return the problem with a number that is no class: a fraction, or one that is not exact."""
-    target = f"target '{raw.target}', {values.row_at(row, raw.lines)}, is"
+    target = f"target '{raw.target}', {raw.place(row)}, is"
     place = spec.places.get("task")
     if label.is_integer():
         fault = f"{target} {label:.0f}, which float64 does not tell from its neighbours"
@@ -142,8 +174,8 @@ def _quantities(raw: RawData, spec: DataSpec) -> Exact:
         if values.is_number(text):
             raise SpecError(not_finite(raw, f"target '{raw.target}'", at, float(found[at])))
         fault = f"regression needs numbers, and target '{raw.target}', "
-        fault += f"{values.row_at(at, raw.lines)}, is '{text}'"
-        place, help_ = spec.places.get("task"), values.advice(text)
+        fault += f"{raw.place(at)}, is '{text}'"
+        place, help_ = spec.places.get("task"), "write a number there, or nothing"
         raise SpecError(Problem("E075", f"{raw.name}: {fault}", place, help=help_))
     return found
 
@@ -158,5 +190,5 @@ def _if_numbers(raw: RawData) -> str:
         return "task: regression, if the target is a quantity"
     if len(words) == len(texts):
         return ""
-    at, text = values.row_at(words[0], raw.lines), texts[words[0]]
+    at, text = raw.place(words[0]), texts[words[0]]
     return f"if the target is a quantity, mend {at}: '{text}' is not a number"

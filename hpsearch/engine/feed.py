@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.data import Dataset, Ints, constant, r2, variance
+from hpsearch.data.encode import blocks
 from hpsearch.engine.draws import generator
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.members import Stream
@@ -20,7 +21,6 @@ Split = Literal["train", "validation", "test"]
 
 _FIRST = Stream()
 _GATHERED = 2**20  # how many numbers of inputs are brought into an epoch's order at once
-_SCALED = 4096  # rows that are in memory as float64 at the same time
 # how many numbers the widest layer of all members may give at once: 16 MiB of float32
 _EVALUATED = 2**22
 
@@ -48,7 +48,7 @@ class Feed:
     """One split data set on a device.
 
     Images that are kept as bytes stay bytes, and are scaled on their way into a batch. Other inputs
-    are scaled in float64 and kept, once for each fold: a row of the feed is then
+    are encoded in float64 and kept, once for each fold: a row of the feed is then
     `fold * rows + row`.
 
     Attributes:
@@ -62,30 +62,31 @@ class Feed:
         self.like = torch.empty(0, device=device, dtype=dtype)
         self.classifies = data.task == "classification"
         self.n_train = min(len(fold.train) for fold in data.folds)
-        inputs, targets = (torch.from_numpy(a).to(device) for a in (data.inputs, data.targets))
+        targets = torch.from_numpy(data.targets).to(device)
         center, scale = (
-            torch.from_numpy(np.stack(parts)).to(device)
+            torch.from_numpy(np.stack(parts)).to(self.like)
             for parts in zip(*((fold.center, fold.scale) for fold in data.folds), strict=True)
         )
-        self._bytes = inputs.dtype == torch.uint8
-        self._center, self._factor = center.to(self.like), 1.0 / scale.to(self.like)
-        if not self._bytes:
+        self._center, self._factor = center, 1.0 / scale
+        self._bytes = data.inputs.dtype == np.uint8
+        if self._bytes:
+            self._inputs = torch.from_numpy(data.inputs).to(device)
+        else:
             targets = targets.repeat(len(data.folds))
-            inputs = self._scaled_exactly(inputs, center, scale)
-        self._inputs = inputs
+            self._inputs = self._encoded(data)
         self._targets = targets if self.classifies else targets.to(self.like)
         self._variances: dict[tuple[Split, int], float] = {}
         self._minus = self.like.new_full((1, 1, 1), -1.0)
 
-    def _scaled_exactly(self, x: Tensor, center: Tensor, scale: Tensor) -> Tensor:
-        """Return inputs scaled in float64 for each fold, one fold after the other."""
-        scaled = self.like.new_empty((len(center) * len(x), *x.shape[1:]))
-        for fold in range(len(center)):
-            for begin in range(0, len(x), _SCALED):
-                part = x[begin : begin + _SCALED].double()
-                at = fold * len(x) + begin
-                scaled[at : at + len(part)] = (part - center[fold]) / scale[fold]
-        return scaled
+    def _encoded(self, data: Dataset) -> Tensor:
+        """Return the inputs as each fold has them, one fold after the other."""
+        rows = len(data.inputs)
+        inputs = self.like.new_empty((len(data.folds) * rows, *data.shape))
+        for k, fold in enumerate(data.folds):
+            for start, block in blocks(data.inputs, data.columns, fold):
+                at = k * rows + start
+                inputs[at : at + len(block)] = torch.from_numpy(block)
+        return inputs
 
     def _scaled(self, x: Tensor, fold: int | Tensor) -> Tensor:
         return (x.to(self.like) - self._center[fold]) * self._factor[fold]

@@ -1,7 +1,7 @@
 """The file of a trained model: its weights, and what they are the weights of.
 
-The file is in safetensors' format. The scaling of the inputs stands beside the weights as the
-tensors `input/center` and `input/scale`; all else is JSON.
+The file is in safetensors' format. What the inputs are scaled by stands beside the weights as the
+tensors `input/center`, `input/scale` and `input/fill`; all else is JSON.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 from safetensors.torch import load, save
 from torch import Tensor
 
 from hpsearch.space.parameters import Value
 
-FORMAT = 1
+FORMAT = 2
 """The version of what stands in the metadata."""
 
 _KEY = "hpsearch"
@@ -30,7 +31,7 @@ class ModelInfo:
         settings: all settings of the training.
         task: classification or regression.
         inputs: the shape of one input.
-        columns: the names of a table's columns, in the order of the inputs.
+        columns: a table's columns in their order, as `hpsearch.data.columns.to_json` gives them.
         classes: the names of the classes, in the order of the outputs; empty for a regression.
         target_center: added to the outputs of a regression after
         target_scale: they are multiplied by this: so they are in the target's own unit.
@@ -47,7 +48,7 @@ class ModelInfo:
     settings: Mapping[str, Value]
     task: str
     inputs: tuple[int, ...]
-    columns: tuple[str, ...]
+    columns: tuple[Mapping[str, Any], ...]
     classes: tuple[str, ...]
     target_center: float
     target_scale: float
@@ -61,16 +62,19 @@ class ModelInfo:
     format: int = FORMAT
 
 
-def to_bytes(
-    weights: Mapping[str, Tensor], center: Tensor, scale: Tensor, info: ModelInfo
-) -> bytes:
-    """Return a model as the bytes of a file; they are a function of the arguments alone.
+class Scaling(NamedTuple):
+    """How the features of an input are scaled: see `hpsearch.data.Fold`."""
 
-    An input x goes into the network as (x - center) / scale.
-    """
-    scaling = {f"{_INPUT}center": center.contiguous(), f"{_INPUT}scale": scale.contiguous()}
+    center: Tensor
+    scale: Tensor
+    fill: Tensor
+
+
+def to_bytes(weights: Mapping[str, Tensor], scaling: Scaling, info: ModelInfo) -> bytes:
+    """Return a model as the bytes of a file; they are a function of the arguments alone."""
+    parts = {f"{_INPUT}{name}": part.contiguous() for name, part in scaling._asdict().items()}
     text = json.dumps(asdict(info), sort_keys=True)
-    data: bytes = save({**weights, **scaling}, {_KEY: text})
+    data: bytes = save({**weights, **parts}, {_KEY: text})
     return data
 
 
@@ -80,10 +84,10 @@ def weights_from_bytes(data: bytes) -> Mapping[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if not name.startswith(_INPUT)}
 
 
-def scaling_from_bytes(data: bytes) -> tuple[Tensor, Tensor]:
-    """Return the center and the scale of a model's inputs."""
+def scaling_from_bytes(data: bytes) -> Scaling:
+    """Return how a model's inputs are scaled."""
     tensors = load(data)
-    return tensors[f"{_INPUT}center"], tensors[f"{_INPUT}scale"]
+    return Scaling(*(tensors[f"{_INPUT}{name}"] for name in Scaling._fields))
 
 
 def info_from_bytes(data: bytes) -> ModelInfo:

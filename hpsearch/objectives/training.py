@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.data import Dataset
+from hpsearch.data.columns import to_json
 from hpsearch.data.resplit import resplit
 from hpsearch.engine.checkpoint import (
     Pause,
@@ -28,7 +29,7 @@ from hpsearch.engine.structure.diagnosis import Probe
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.train import MemberEnded, MemberEpoch, build_cohort, learn, train
 from hpsearch.errors import CannotWrite, DataGone, DiskFull, HpsearchError
-from hpsearch.model.weights import ModelInfo, to_bytes, weights_from_bytes
+from hpsearch.model.weights import ModelInfo, Scaling, to_bytes, weights_from_bytes
 from hpsearch.objectives import TestScore
 from hpsearch.objectives.data_artefact import mapped_data
 from hpsearch.objectives.jobs import DataRef, DiagnosisJob, TestJob, TrainingJob, pause_name
@@ -179,7 +180,7 @@ def _model_bytes(member: Member, weights: Mapping[str, Tensor], feed: Feed, epoc
         settings=dict(member.settings),
         task=data.task,
         inputs=data.shape,
-        columns=data.columns,
+        columns=tuple(to_json(column) for column in data.columns),
         classes=data.classes,
         target_center=data.target_center,
         target_scale=data.target_scale,
@@ -191,8 +192,9 @@ def _model_bytes(member: Member, weights: Mapping[str, Tensor], feed: Feed, epoc
         epochs=epochs,
         versions=versions(),
     )
-    center, scale = (torch.from_numpy(part.copy()) for part in (fold.center, fold.scale))
-    return to_bytes(weights, center, scale, info)
+    parts = (fold.center, fold.scale, fold.fill)
+    scaling = Scaling(*(torch.from_numpy(part.copy()) for part in parts))
+    return to_bytes(weights, scaling, info)
 
 
 @lru_cache(maxsize=1)  # a worker trains many cohorts on the same data

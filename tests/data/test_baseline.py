@@ -19,8 +19,10 @@ def dataset(
     return Dataset(
         name="made",
         task="classification" if classes else "regression",
+        shape=(1,),
         inputs=np.zeros((rows, 1), np.float32),
         targets=np.array(targets, np.int64) if classes else np.array(targets, np.float32),
+        target="y",
         classes=classes,
         target_center=0.0,
         target_scale=1.0,
@@ -30,6 +32,7 @@ def dataset(
                 np.array(validation),
                 np.zeros(1, np.float32),
                 np.ones(1, np.float32),
+                np.zeros(1, np.float32),
             ),
         ),
         whole=None,

@@ -29,5 +29,5 @@ def test_a_bundled_source_has_its_task_and_shape(
 
 def test_bundled_tables_name_their_columns_and_classes() -> None:
     data = prepare(DataSpec("breast_cancer"))
-    assert data.columns[:2] == ("mean radius", "mean texture")
+    assert [column.name for column in data.columns[:2]] == ["mean radius", "mean texture"]
     assert data.classes == ("benign", "malignant")

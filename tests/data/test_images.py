@@ -53,4 +53,4 @@ def test_images_without_channels_have_one(arrays: Callable[..., DataSpec]) -> No
 
 def test_the_summary_says_the_shape(arrays: Callable[..., DataSpec]) -> None:
     line = summary(prepare(arrays(X=pixels(9, 7, 3), y=Y)))
-    assert line.startswith("a: 20 images of 9 x 7 pixels, 3 channels, 2 classes; 12 train")
+    assert line.startswith("a: 20 images of 9 x 7 pixels, 3 channels, 2 classes of y; 12 train")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hpsearch.data import DataSpec
+from hpsearch.data import DataSpec, Wanted
 from hpsearch.data.prepare import prepare
 from tests.helpers.sources import check_refused
 
@@ -45,7 +45,7 @@ def test_an_index_of_a_parquet_table_is_no_input(
     tmp_path: Path, index: dict[str, Any], named: list[Any] | None
 ) -> None:
     data = prepare(written(tmp_path, index, named))
-    assert data.columns == ("x",)
+    assert [column.name for column in data.columns] == ["x"]
     notes = " ".join(data.notes)
     assert all(f"'{name}' is left out: an index" in notes for name in index)
 
@@ -55,7 +55,7 @@ def test_an_index_of_a_parquet_table_is_no_input(
 )
 def test_columns_that_are_no_index_stay(tmp_path: Path, named: Any) -> None:
     data = prepare(written(tmp_path, {"z": range(40)}, named))
-    assert data.columns == ("x", "z")
+    assert [column.name for column in data.columns] == ["x", "z"]
     assert not [note for note in data.notes if "left out" in note]
 
 
@@ -63,16 +63,21 @@ def test_an_index_that_is_asked_for_is_read(tmp_path: Path) -> None:
     parts = ["train", "train", "validation", "test"] * 10
     spec = written(tmp_path, {"part": parts}, ["part"], column="part")
     assert len(prepare(spec).test) == 10
-    assert prepare(written(tmp_path, {"z": range(40)}, ["y"], target="y")).columns == ("x", "z")
+    data = prepare(written(tmp_path, {"z": range(40)}, ["y"], target="y"))
+    assert [column.name for column in data.columns] == ["x", "z"]
+    wanted = {"z": Wanted("number")}
+    data = prepare(written(tmp_path, {"z": range(40)}, ["z"], columns=wanted))
+    assert [column.name for column in data.columns] == ["x", "z"]
 
 
 def test_a_table_of_an_index_alone_is_refused(tmp_path: Path) -> None:
-    check_refused(written(tmp_path, {}, ["x"]), "E072", ["no column but the target and an index"])
+    said = ["no column to learn from", "'x': an index"]
+    check_refused(written(tmp_path, {}, ["x"]), "E072", said)
 
 
 @pytest.mark.parametrize("name", ["", "Unnamed: 0", "Unnamed: 0.1", "__index_level_0__"])
 def test_an_index_of_a_csv_table_is_no_input(table: Callable[..., DataSpec], name: str) -> None:
     rows = [f"{k},{x:.3f},{k // 20}" for k, x in enumerate(NOISE)]
     data = prepare(table("\n".join([f"{name},x,y", *rows]) + "\n"))
-    assert data.columns == ("x",)
+    assert [column.name for column in data.columns] == ["x"]
     assert "left out" in data.notes[0]

@@ -27,7 +27,9 @@ def test_nothing_is_doubtful_about_the_data_that_come_along(name: str) -> None:
 
 def test_the_summary_of_a_regression_says_that_it_is_one() -> None:
     line = summary(prepare(DataSpec("diabetes", test=0)))
-    assert line == "diabetes: 442 rows of 10 inputs, a regression; 354 train, 88 validate"
+    assert (
+        line == "diabetes: 442 rows of 10 inputs, regression of progression; 354 train, 88 validate"
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ def found(folder: Path, text: str, *flags: Override) -> Problem:
     """Return the problem with the data that a YAML describes."""
     (folder / "t.csv").write_text(NUMBERS)
     (folder / "w.csv").write_text(WORDS)
+    (folder / "i.csv").write_text(f"{NUMBERS}inf,1\n")
     with pytest.raises(SpecError) as caught:
         prepare(parse(text, "search.yaml", folder, flags).data)
     return caught.value.problems[0]
@@ -66,5 +67,5 @@ def test_an_error_whose_cause_is_a_flag_names_the_flag(tmp_path: Path) -> None:
 
 
 def test_an_error_whose_cause_is_the_file_names_no_key(tmp_path: Path) -> None:
-    problem = found(tmp_path, "data: {source: w.csv, target: x}\n")
+    problem = found(tmp_path, "data: {source: i.csv, target: x}\n")
     assert (problem.code, problem.place) == ("E074", None)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from hpsearch.data import LOADERS, DataSpec
+from hpsearch.data import LOADERS, DataSpec, RawData
 from hpsearch.data.prepare import prepare
 from tests.helpers.sources import numbers_csv, same
 
@@ -28,6 +28,7 @@ def test_regression_targets_are_standardised_on_the_training_rows() -> None:
     assert trained.mean() == pytest.approx(0, abs=1e-6)
     assert trained.std() == pytest.approx(1, abs=1e-6)
     raw = LOADERS.load("diabetes")(DataSpec("diabetes"))
+    assert isinstance(raw, RawData)
     assert data.targets * data.target_scale + data.target_center == pytest.approx(
         raw.targets, rel=1e-5
     )

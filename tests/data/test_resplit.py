@@ -95,9 +95,9 @@ def test_the_targets_and_their_unit_stay(data: Dataset) -> None:
 
 def test_inputs_are_scaled_by_the_new_training_rows(data: Dataset) -> None:
     for fold in resplit(data, 1).folds:
-        center, scale = scaling(data.inputs, fold.train, data.rule.input_scale)
-        assert np.array_equal(fold.center, center)
-        assert np.array_equal(fold.scale, scale)
+        found = scaling(data.inputs, fold.train, data.rule.input_scale, data.columns)
+        for measured, kept in zip(found, (fold.center, fold.scale, fold.fill), strict=True):
+            assert np.array_equal(measured, kept)
 
 
 def test_the_digest_is_that_of_the_new_split(data: Dataset) -> None:

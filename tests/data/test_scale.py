@@ -57,7 +57,7 @@ def test_images_are_scaled_by_one_number_per_channel(arrays: Callable[..., DataS
 
 def test_unit_divides_by_the_largest_absolute_value() -> None:
     inputs = np.array([[1.0, -8, 0], [2, 4, 0], [99, 99, 99]])
-    center, scale = scaling(inputs, np.array([0, 1]), "unit")
+    center, scale, _ = scaling(inputs, np.array([0, 1]), "unit")
     assert (center.tolist(), scale.tolist()) == ([0, 0, 0], [2, 8, 1])
 
 

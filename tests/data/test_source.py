@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hpsearch.data import LOADERS, DataSpec, RawData, source
+from hpsearch.data import LOADERS, DataSpec, RawData, RawTable, source
+from hpsearch.data.delimited import load as read_table
 from hpsearch.data.prepare import prepare
-from hpsearch.data.table import load as read_table
 from hpsearch.errors import SpecError
 from hpsearch.registry import Registry
 from tests.helpers.sources import IMAGES, LABELS, X, numbers_csv, refused, write_files
@@ -91,13 +91,13 @@ def test_a_file_that_is_written_while_it_is_read_is_refused(
 ) -> None:
     spec = table("a,y\n1,0\n2,1\n")
 
-    def load(spec: DataSpec) -> RawData:
+    def load(spec: DataSpec) -> RawTable:
         found = read_table(spec) if reads_first else None
         with spec.path.open("a") as file:
             file.write("3,0\nhalf a ro" if found is None else "3,0\n")
         return found or read_table(spec)
 
-    monkeypatch.setattr("hpsearch.data.table.load", load)
+    monkeypatch.setattr("hpsearch.data.delimited.load", load)
     problem = refused(spec)
     assert problem.code == "E070"
     assert "was written while it was read" in problem.message
@@ -113,9 +113,9 @@ def test_a_new_kind_of_source_costs_a_function_and_a_line(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("_blanks")
 def test_what_a_new_loader_returns_is_checked_like_all_else(tmp_path: Path) -> None:
-    (tmp_path / "sizes.txt").write_text("1 2 0\n3 nan 1\n" * 5)
+    (tmp_path / "sizes.txt").write_text("1 2 0\n3 inf 1\n" * 5)
     problem = refused(DataSpec("sizes.txt", folder=tmp_path))
-    assert (problem.code, "column 2, row 2: the value is missing" in problem.message) == (
+    assert (problem.code, "column 2, row 2: inf is not a finite number" in problem.message) == (
         "E074",
         True,
     )

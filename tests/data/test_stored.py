@@ -19,11 +19,18 @@ from hypothesis import strategies as st
 from safetensors.numpy import load
 
 from hpsearch.data import Dataset, DataSpec, Fold, SplitRule
+from hpsearch.data.columns import CategoryColumn, DateColumn, NumberColumn, number_columns
 from hpsearch.data.prepare import prepare
 from hpsearch.data.stored import mapped, write
 from tests.helpers.sources import BUNDLED, same
 
 NAMES = st.lists(st.text(max_size=8), max_size=4, unique=True).map(tuple)
+COLUMNS = st.lists(
+    st.builds(NumberColumn, st.text(max_size=8), st.booleans())
+    | st.builds(CategoryColumn, st.text(max_size=8), NAMES, st.booleans())
+    | st.builds(DateColumn, st.text(max_size=8), st.just(("year", "hour")), st.booleans()),
+    max_size=4,
+).map(tuple)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -31,8 +38,7 @@ def fold(rng: np.random.Generator, rows: int, shape: tuple[int, ...]) -> Fold:
     """Return a fold of random rows, perhaps of none, with a random scale."""
     order, cut = rng.permutation(rows), rng.integers(rows + 1)
     size = (shape[0], *(1 for _ in shape[1:]))
-    center, scale = rng.normal(size=(2, *size))
-    return Fold(np.sort(order[:cut]), np.sort(order[cut:]), center, scale)
+    return Fold(np.sort(order[:cut]), np.sort(order[cut:]), *rng.normal(size=(3, *size)))
 
 
 @st.composite
@@ -50,15 +56,17 @@ def datasets(draw: st.DrawFn) -> Dataset:
     return Dataset(
         name=draw(st.text(max_size=8)),
         task="classification" if classes else "regression",
+        shape=shape,
         inputs=inputs.astype(kind, order="F" if draw(st.booleans()) else "C"),
         targets=targets.astype(np.int64 if classes else np.float32),
+        target="y",
         classes=classes,
         target_center=draw(NUMBERS),
         target_scale=draw(NUMBERS),
         folds=tuple(fold(rng, rows, shape) for _ in range(many)),
         whole=fold(rng, rows, shape) if many > 1 else None,
         test=np.sort(rng.permutation(rows)[: rng.integers(rows + 1)]),
-        columns=draw(NAMES),
+        columns=draw(COLUMNS),
         digest=draw(st.text("0123456789abcdef", min_size=64, max_size=64)),
         rule=SplitRule(
             draw(st.integers(0, 2**63 - 1)),
@@ -118,7 +126,7 @@ def test_the_file_is_one_that_safetensors_reads() -> None:
     assert np.array_equal(found["folds.2.validation"], data.folds[2].validation)
     assert data.whole is not None
     assert np.array_equal(found["whole.train"], data.whole.train)
-    assert len(found) == 3 + 4 * 4
+    assert len(found) == 3 + 4 * 5
 
 
 @settings(deadline=None)
@@ -183,7 +191,7 @@ def test_a_large_file_is_opened_without_being_read(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def sound() -> bytes:
-    return written(replace(prepare(DataSpec("wine")), columns=("a", "b")))
+    return written(replace(prepare(DataSpec("wine")), columns=number_columns("ab")))
 
 
 def refused(folder: Path, content: bytes) -> str:
@@ -214,8 +222,8 @@ def test_a_header_with_a_changed_byte_is_refused(tmp_path: Path, sound: bytes) -
 
 
 def test_a_header_that_says_something_else_is_refused(tmp_path: Path, sound: bytes) -> None:
-    assert b'\\"columns\\":[\\"a\\"' in sound
-    other = sound.replace(b'\\"columns\\":[\\"a\\"', b'\\"columns\\":[\\"c\\"')
+    assert b'\\"name\\":\\"a\\"' in sound
+    other = sound.replace(b'\\"name\\":\\"a\\"', b'\\"name\\":\\"c\\"')
     assert "damaged" in refused(tmp_path, other)
 
 
@@ -256,11 +264,11 @@ def test_a_header_of_an_absurd_length_is_refused_without_room_for_it(
 def test_a_newer_format_is_refused_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpsearch.data.stored._FORMAT", "hpsearch.dataset.3")
+    monkeypatch.setattr("hpsearch.data.stored._FORMAT", "hpsearch.dataset.4")
     later = written(prepare(DataSpec("wine")))
     monkeypatch.undo()
     said = refused(tmp_path, later)
-    assert "hpsearch.dataset.3, and hpsearch.dataset.2 is needed" in said
+    assert "hpsearch.dataset.4, and hpsearch.dataset.3 is needed" in said
 
 
 def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
@@ -273,6 +281,6 @@ def test_what_is_no_array_stands_in_the_metadata(sound: bytes) -> None:
     facts = json.loads(json.loads(sound[8 : 8 + length])["__metadata__"]["dataset"])
     assert set(facts) == {
         *("name", "task", "classes", "target_center", "target_scale", "columns", "digest"),
-        *("folds", "whole", "rule", "notes"),
+        *("folds", "whole", "rule", "notes", "shape", "target"),
     }
     assert facts["rule"] == {"split_seed": 0, "by_column": False, "input_scale": "standard"}

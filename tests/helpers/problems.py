@@ -48,8 +48,10 @@ def dataset(
     return Dataset(
         name="test",
         task="classification" if classes else "regression",
+        shape=inputs.shape[1:],
         inputs=inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32),
         targets=targets.astype(np.int64) if classes else targets.astype(np.float32),
+        target="y",
         classes=tuple(str(k) for k in range(classes)),
         target_center=0.0,
         target_scale=1.0,
@@ -59,6 +61,7 @@ def dataset(
                 rows[first:],
                 center=np.full(shape, center, dtype=np.float32),
                 scale=np.ones(shape, dtype=np.float32),
+                fill=np.zeros(shape, dtype=np.float32),
             ),
         ),
         whole=None,
@@ -101,9 +104,8 @@ def in_folds(data: Dataset, folds: int = 3, seed: int = 0) -> Dataset:
 
     def fold(train: np.ndarray, validation: np.ndarray) -> Fold:
         seen = data.inputs[train]
-        return Fold(
-            train, validation, seen.mean(axes, keepdims=True)[0], seen.std(axes, keepdims=True)[0]
-        )
+        mean, deviation = (of(axes, keepdims=True)[0] for of in (seen.mean, seen.std))
+        return Fold(train, validation, mean, deviation, mean)
 
     parts = tuple(fold(*part) for part in folded(rows, groups, folds, seed))
     return replace(data, folds=parts, whole=fold(rows, rows[:0]))

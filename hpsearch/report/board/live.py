@@ -15,7 +15,7 @@ from rich.text import Text
 from hpsearch.report.board.progress import DIGITS, Subject, repetition, retried
 from hpsearch.report.render import figures
 from hpsearch.report.render.blocks import sparkline
-from hpsearch.report.render.tables import Column, aligned
+from hpsearch.report.render.tables import PrintedColumn, aligned
 from hpsearch.search.loop import CohortFinished, CohortRetried, Event, WaveStarted
 from hpsearch.study.history import History
 from hpsearch.study.trial import Done, Epoch, Failed, Notice, Trial
@@ -142,14 +142,14 @@ def _best(best: Sequence[tuple[Trial, Done]], subject: Subject) -> list[Text]:
         return [Text("no trial has ended yet", "dim")]
     measured = [] if subject.metric is None else [subject.metric]
     columns = [
-        Column("best", [str(trial.number) for trial, _ in best]),
-        Column(subject.minimized, figures.decimals([done.loss for _, done in best], DIGITS)),
+        PrintedColumn("best", [str(trial.number) for trial, _ in best]),
+        PrintedColumn(subject.minimized, figures.decimals([done.loss for _, done in best], DIGITS)),
         *(
-            Column(name, figures.metrics(name, [done.metric for _, done in best], DIGITS))
+            PrintedColumn(name, figures.metrics(name, [done.metric for _, done in best], DIGITS))
             for name in measured
         ),
-        Column("seconds", figures.seconds([done.seconds for _, done in best])),
-        Column(
+        PrintedColumn("seconds", figures.seconds([done.seconds for _, done in best])),
+        PrintedColumn(
             "settings", [figures.settings(trial.params, DIGITS - 1) for trial, _ in best], left=True
         ),
     ]

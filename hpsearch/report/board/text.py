@@ -15,7 +15,7 @@ from hpsearch.registry import closest
 from hpsearch.report.board.verdict import fate, verdict
 from hpsearch.report.board.view import Board, Row, named, record
 from hpsearch.report.render import figures
-from hpsearch.report.render.tables import GAP, Column, aligned, folded
+from hpsearch.report.render.tables import GAP, PrintedColumn, aligned, folded
 from hpsearch.space.parameters import Value
 from hpsearch.text import markdown, spreadsheet_cell
 
@@ -210,7 +210,7 @@ def _style(row: Row, board: Board) -> str:
     return "bold green" if row is board.winner else "dim" if row.loss is None else ""
 
 
-def _columns(board: Board, shown: DisplayOptions) -> list[Column]:
+def _columns(board: Board, shown: DisplayOptions) -> list[PrintedColumn]:
     """Return the role, the number and the columns that are shown.
 
     Below the trials there may be a line that says how many are not shown, and one for the baseline.
@@ -220,8 +220,8 @@ def _columns(board: Board, shown: DisplayOptions) -> list[Column]:
     last = ["baseline"] if board.meta.baseline_loss is not None else []
     numbers = [f"{'* ' * row.pareto_optimal}{row.number}" for row in rows]
     return [
-        Column("", [*(_role(row, board) for row in rows), *rest, *last], left=True),
-        Column("#", [*numbers, *([""] * len([*rest, *last]))]),
+        PrintedColumn("", [*(_role(row, board) for row in rows), *rest, *last], left=True),
+        PrintedColumn("#", [*numbers, *([""] * len([*rest, *last]))]),
         *(_column(name, board, rows, len(rest), shown.precision) for name in columns(board, shown)),
     ]
 
@@ -231,7 +231,9 @@ def _role(row: Row, board: Board) -> str:
     return next((role for role, holder in roles if row is holder), "")
 
 
-def _column(name: str, board: Board, rows: Sequence[Row], rest: int, precision: int) -> Column:
+def _column(
+    name: str, board: Board, rows: Sequence[Row], rest: int, precision: int
+) -> PrintedColumn:
     """Return a column: its cells of the rows, `rest` empty ones, and that of the baseline.
 
     Args:
@@ -258,7 +260,7 @@ def _column(name: str, board: Board, rows: Sequence[Row], rest: int, precision: 
     lasts = [last if baseline is not None else ""] if meta.baseline_loss is not None else []
     titles = {"loss": board.minimized, "loss_se": "±", "metric": board.metric or name}
     is_text = any(isinstance(v, str | bool) for v in values)
-    return Column(titles.get(name, name), [*cells, *([""] * rest), *lasts], left=is_text)
+    return PrintedColumn(titles.get(name, name), [*cells, *([""] * rest), *lasts], left=is_text)
 
 
 def _cells(name: str, values: Sequence[Value | None], board: Board, precision: int) -> list[str]:

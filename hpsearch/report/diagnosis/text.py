@@ -13,7 +13,7 @@ from hpsearch.report.diagnosis.remedies import SATURATING
 from hpsearch.report.diagnosis.view import Diagnosis, findings, verdict
 from hpsearch.report.render import figures
 from hpsearch.report.render.heat import ColourScale, style
-from hpsearch.report.render.tables import GAP, Column, aligned, folded
+from hpsearch.report.render.tables import GAP, PrintedColumn, aligned, folded
 from hpsearch.space.space import Params
 from hpsearch.text import one_line
 
@@ -54,10 +54,10 @@ def _overview(diagnoses: Sequence[Diagnosis]) -> Text:
     """Return the configurations side by side: what each has come to."""
     first, last = ([one.probes[at].loss for one in diagnoses] for at in (0, -1))
     table = [
-        Column("configuration", [one.name for one in diagnoses], left=True),
-        Column("loss at 0", figures.decimals(first, 3)),
-        Column("at the end", figures.decimals(last, 3)),
-        Column("verdict", [verdict(one) for one in diagnoses], left=True),
+        PrintedColumn("configuration", [one.name for one in diagnoses], left=True),
+        PrintedColumn("loss at 0", figures.decimals(first, 3)),
+        PrintedColumn("at the end", figures.decimals(last, 3)),
+        PrintedColumn("verdict", [verdict(one) for one in diagnoses], left=True),
     ]
     return Text("\n".join(aligned(table)))
 
@@ -90,14 +90,14 @@ def _map(diagnosis: Diagnosis, scale: ColourScale, width: int) -> Text:
     return Text("\n").join(line.append_text(heat) for line, heat in zip(lines, cells, strict=True))
 
 
-def _table(layers: Sequence[Layer], settings: Params) -> list[Column]:
+def _table(layers: Sequence[Layer], settings: Params) -> list[PrintedColumn]:
     dead = "saturated" if settings["activation"] in SATURATING else "dead"
     return [
-        Column("layer", [layer.name for layer in layers], left=True),
-        Column("variance", figures.decimals([layer.variance for layer in layers], 2)),
-        Column("gradient", figures.decimals([layer.gradient for layer in layers], 2)),
-        Column("update", figures.decimals([layer.update for layer in layers], 2)),
-        Column(dead, figures.percentages([layer.dead for layer in layers], 2)),
+        PrintedColumn("layer", [layer.name for layer in layers], left=True),
+        PrintedColumn("variance", figures.decimals([layer.variance for layer in layers], 2)),
+        PrintedColumn("gradient", figures.decimals([layer.gradient for layer in layers], 2)),
+        PrintedColumn("update", figures.decimals([layer.update for layer in layers], 2)),
+        PrintedColumn(dead, figures.percentages([layer.dead for layer in layers], 2)),
     ]
 
 

@@ -17,7 +17,7 @@ _NARROWEST = 20  # columns of a paragraph, however narrow the terminal is
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class PrintedColumn:
     """A column of a table: its title, and its cells from top to bottom."""
 
     title: str
@@ -39,7 +39,7 @@ class Column:
         return [one_line(text) for text in (self.title, *self.cells)]
 
 
-def aligned(columns: Sequence[Column]) -> list[str]:
+def aligned(columns: Sequence[PrintedColumn]) -> list[str]:
     """Return the lines of a table; the first one has the titles."""
     rows = zip(*(column.texts() for column in columns), strict=True)
     return [GAP.join(cells).rstrip() for cells in rows]

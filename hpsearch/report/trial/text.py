@@ -8,7 +8,7 @@ from rich.text import Text
 
 from hpsearch.report.render import figures
 from hpsearch.report.render.blocks import plot
-from hpsearch.report.render.tables import Column, folded
+from hpsearch.report.render.tables import PrintedColumn, folded
 from hpsearch.report.trial.facts import facts
 from hpsearch.report.trial.view import SearchedSetting, TrialReport
 from hpsearch.text import one_line
@@ -42,9 +42,9 @@ def _gauges(searched: Sequence[SearchedSetting], width: int) -> Iterator[Text]:
     if not searched:
         return
     columns = [
-        Column("", [one.name for one in searched], left=True),
-        Column("", [figures.word(one.value) for one in searched], left=True),
-        Column("", [one.low for one in searched]),
+        PrintedColumn("", [one.name for one in searched], left=True),
+        PrintedColumn("", [figures.word(one.value) for one in searched], left=True),
+        PrintedColumn("", [one.low for one in searched]),
     ]
     gauge = max(8, min(_GAUGE, width - sum(column.width for column in columns) - 16))
     for one, name, value, low in zip(

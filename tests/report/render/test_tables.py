@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hpsearch.report.render.tables import Column, aligned, folded
+from hpsearch.report.render.tables import PrintedColumn, aligned, folded
 
 
 def test_columns_are_as_wide_as_their_widest_cell_on_a_terminal() -> None:
-    table = [Column("name", ["数", "b"], left=True), Column("n", ["10", "2"])]
+    table = [PrintedColumn("name", ["数", "b"], left=True), PrintedColumn("n", ["10", "2"])]
     assert aligned(table) == ["name   n", "数    10", "b      2"]
 
 
