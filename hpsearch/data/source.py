@@ -59,7 +59,9 @@ def _kind(spec: DataSpec) -> str:
     if not path.is_dir() and not path.is_file():  # a device need not have an end
         fault = f"'{spec.source}' is neither a file nor a folder"
         raise SpecError(Problem("E070", fault, spec.places.get("source"), help=_known()))
-    kind = "*/" if path.is_dir() else f"*{path.suffix.lower()}"
+    name = path.name.lower()
+    kinds = [kind for kind in LOADERS if kind.startswith("*.") and name.endswith(kind[1:])]
+    kind = "*/" if path.is_dir() else max(kinds, key=len, default="")
     if kind not in LOADERS:
         fault = f"'{spec.source}' is no kind of data that can be read"
         raise SpecError(Problem("E070", fault, spec.places.get("source"), help=_known()))

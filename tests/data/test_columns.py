@@ -73,7 +73,7 @@ def test_whole_numbers_are_one_category_in_every_type() -> None:
 
 def test_a_missing_number_has_a_flag() -> None:
     found = NumberColumn("a", has_missing=True).expand(np.array([3.0, NAN]))
-    assert np.array_equal(found, [[3, 0], [NAN, 1]], equal_nan=True)
+    assert np.array_equal(found, np.array([[3.0, 0.0], [NAN, 1.0]]), equal_nan=True)
 
 
 def test_a_date_is_its_time_and_the_parts_that_vary() -> None:
@@ -95,7 +95,7 @@ def test_what_only_other_rows_have_is_unknown() -> None:
     codes = np.array([0.0, 0, 2, 2, 1, NAN])
     fitted, numbers = column.fitted(codes, np.array([0, 1, 2, 3]))
     assert fitted == CategoryColumn("b", ("x", "z"), has_missing=False)
-    assert np.array_equal(numbers, [0, 0, 1, 1, UNSEEN, NAN], equal_nan=True)
+    assert np.array_equal(numbers, np.array([0, 0, 1, 1, UNSEEN, NAN]), equal_nan=True)
 
 
 def test_a_category_of_one_row_is_not_told_apart() -> None:

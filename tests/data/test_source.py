@@ -47,7 +47,7 @@ def test_a_file_of_an_unknown_kind_is_refused_with_the_known_ones(
 ) -> None:
     problem = refused(table("x,y\n", name))
     assert problem.code == "E070"
-    assert "*.csv, *.parquet, *.npz" in problem.help
+    assert "*.parquet, *.npz" in problem.help
 
 
 def test_a_name_too_long_for_a_file_is_refused(tmp_path: Path) -> None:

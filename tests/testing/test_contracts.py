@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,10 @@ def test_a_model_keeps_what_every_model_promises(check: Check[Any]) -> None:
 def spec_of(kind: str, folder: Path) -> DataSpec:
     """Return a spec of data that the loader of this kind can read."""
     rows = np.arange(24.0).reshape(8, 3)
-    if kind == "*.csv":
-        (folder / "d.csv").write_text(
-            "a,b,y\n" + "".join(f"{k},{k * k},{k % 2}\n" for k in range(8))
-        )
+    if kind.startswith(("*.csv", "*.tsv")):
+        text = "a,b,y\n" + "".join(f"{k},{k * k},{k % 2}\n" for k in range(8))
+        data = text.replace(",", "\t" if "tsv" in kind else ",").encode()
+        (folder / f"d{kind[1:]}").write_bytes(gzip.compress(data) if "gz" in kind else data)
     elif kind == "*.npz":
         np.savez(folder / "d.npz", X=rows, y=np.arange(8) % 2)
     elif kind == "*.parquet":

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.data import text_bytes
+from hpsearch.data.delimited import blocks
+from hpsearch.data.delimited.blocks import line_at, raw_blocks, utf8_blocks, utf8_stream, whole_rows
 from hpsearch.data.size import HARMLESS
-from hpsearch.data.text_bytes import line_at, raw_blocks, utf8_blocks, utf8_stream, whole_rows
 from hpsearch.errors import Problem, SpecError
 
 TEXT = b"a,b\n" + b"".join(b"%d,%d\n" % (k, k * k % 7919) for k in range(20_000))
@@ -55,15 +55,15 @@ def test_a_damaged_gzip_file_is_refused(data: bytes) -> None:
 
 
 def test_a_file_that_unfolds_a_hundredfold_is_refused_before_it_does() -> None:
-    blocks = raw_blocks(io.BytesIO(gzip.compress(b"1,2\n" * (16 << 20))), "bomb.csv.gz")  # 64 MiB
-    assert sum(map(len, islice(blocks, HARMLESS // text_bytes.BLOCK))) == HARMLESS
+    found = raw_blocks(io.BytesIO(gzip.compress(b"1,2\n" * (16 << 20))), "bomb.csv.gz")  # 64 MiB
+    assert sum(map(len, islice(found, HARMLESS // blocks.BLOCK))) == HARMLESS
     with pytest.raises(SpecError, match="over 100 times") as caught:
-        next(blocks)
+        next(found)
     assert caught.value.problems[0].code == "E073"
 
 
 def test_two_readers_of_a_file_do_not_disturb_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_bytes, "BLOCK", 1000)
+    monkeypatch.setattr(blocks, "BLOCK", 1000)
     for data in (TEXT, PACKED):
         file = io.BytesIO(data)
         pairs = list(zip(raw_blocks(file, "t"), raw_blocks(file, "t"), strict=True))
@@ -75,7 +75,7 @@ def test_every_encoding_comes_out_as_utf8(text: str, block: int, kind: int) -> N
     encoding, written = [("utf-8", "utf-8-sig"), ("utf-16", "utf-16"), ("cp1252", "cp1252")][kind]
     text = text.replace("😀", "") if kind == 2 else text
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_bytes, "BLOCK", max(block, 3))
+        patch.setattr(blocks, "BLOCK", max(block, 3))
         file = io.BytesIO(text.encode(written))
         assert utf8_stream(file, "t", encoding).read().decode() == text  # type: ignore[arg-type]
 
@@ -89,9 +89,9 @@ def test_damaged_utf16_is_refused() -> None:
 @given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"a"])), st.integers(1, 5))
 def test_the_line_of_a_byte_is_found_across_blocks(parts: list[bytes], size: int) -> None:
     text = b"".join(parts)
-    blocks = [text[k : k + size] for k in range(0, len(text), size)]
+    parts_of_text = [text[k : k + size] for k in range(0, len(text), size)]
     lines = io.TextIOWrapper(io.BytesIO(text + b"x"), "ascii", newline="").readlines()
-    assert line_at([*blocks, b"x"], len(text)) == len(lines)
+    assert line_at([*parts_of_text, b"x"], len(text)) == len(lines)
 
 
 @given(
@@ -104,14 +104,14 @@ def test_blocks_of_rows_end_where_a_row_ends(rows: list[str], size: int) -> None
     for row in rows:
         ends.add(max(ends) + len(row))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_bytes, "_CHUNK", size)
+        patch.setattr(blocks, "_CHUNK", size)
         chunks = list(whole_rows(io.BytesIO(text.encode())))
     assert b"".join(chunks) == text.encode()
     assert {sum(map(len, chunks[:k])) for k in range(len(chunks) + 1)} <= ends
 
 
 def test_no_more_is_read_of_a_row_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_bytes, "WIDEST", 100)
-    monkeypatch.setattr(text_bytes, "_CHUNK", 10)
+    monkeypatch.setattr(blocks, "WIDEST", 100)
+    monkeypatch.setattr(blocks, "_CHUNK", 10)
     first = next(whole_rows(io.BytesIO(b"x" * 10_000)))
     assert 100 < len(first) <= 110

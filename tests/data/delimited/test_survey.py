@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.data import text_bytes
-from hpsearch.data.dialect import find_dialect
-from hpsearch.data.text_survey import Survey, survey
+from hpsearch.data.delimited import blocks
+from hpsearch.data.delimited.dialect import find_dialect
+from hpsearch.data.delimited.survey import Survey, survey
 from hpsearch.errors import Problem, SpecError
 
 MANY = b"1,2\n" * 700_000  # more than two blocks
@@ -110,5 +110,5 @@ def test_it_makes_no_difference_where_blocks_end(parts: list[bytes]) -> None:
     whole = seen(data)
     with pytest.MonkeyPatch.context() as patch:
         for size in (3, 4, 5):  # a mark has three
-            patch.setattr(text_bytes, "BLOCK", size)
+            patch.setattr(blocks, "BLOCK", size)
             assert seen(data) == whole

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpsearch.data import text_bytes, text_table
-from hpsearch.data.text_table import TextTable, open_text
+from hpsearch.data.delimited import blocks, text_table
+from hpsearch.data.delimited.text_table import TextTable, open_text
 from hpsearch.errors import Problem, SpecError
 
 TRICKY = [
@@ -73,7 +73,7 @@ def refused(text: str | bytes) -> Problem:
 def chunks() -> Iterator[pytest.MonkeyPatch]:
     """Blocks of a few bytes, so that rows, cells and signs lie across their bounds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_bytes, "_CHUNK", 7)
+        patch.setattr(blocks, "_CHUNK", 7)
         yield patch
 
 
@@ -222,7 +222,7 @@ def test_what_is_written_is_read_by_both_parsers(data: st.DataObject) -> None:
     encoding = data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
     expected = [tuple(cell.strip() for cell in row) for row in cells]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_bytes, "_CHUNK", data.draw(st.integers(1, 40)))
+        patch.setattr(blocks, "_CHUNK", data.draw(st.integers(1, 40)))
         table = opened(text.getvalue().encode(encoding))
         assert table.names == tuple(f"c{k}" for k in range(width))
         assert rows(table) == rows(carefully(table)) == expected
@@ -238,7 +238,7 @@ def test_what_is_written_is_read_by_both_parsers(data: st.DataObject) -> None:
 )
 def test_both_parsers_make_the_same_of_any_text(soup: list[str], header: str, chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_bytes, "_CHUNK", chunk)
+        patch.setattr(blocks, "_CHUNK", chunk)
         try:
             table = opened(header + "".join(soup))
         except SpecError:
@@ -326,8 +326,8 @@ def test_a_byte_order_mark_in_the_middle_stays_in_its_cell(chunks: pytest.Monkey
 def test_rows_that_were_given_take_no_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_regular: bool
 ) -> None:
-    monkeypatch.setattr(text_bytes, "_CHUNK", 1 << 16)
-    monkeypatch.setattr(text_bytes, "BLOCK", 1 << 16)
+    monkeypatch.setattr(blocks, "_CHUNK", 1 << 16)
+    monkeypatch.setattr(blocks, "BLOCK", 1 << 16)
     monkeypatch.setattr(text_table, "_MEMORY", 1 << 18)
     path = tmp_path / "long.csv"
     path.write_text("a,b\n" + f"{'x' * 40},{'y' * 40}\n" * 40_000)

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from hpsearch.data.text_bytes import Encoding, raw_blocks
-from hpsearch.data.text_survey import survey
+from hpsearch.data.delimited.blocks import Encoding, raw_blocks
+from hpsearch.data.delimited.survey import survey
 from hpsearch.errors import Problem, SpecError
 
 SEPARATORS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}

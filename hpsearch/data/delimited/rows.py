@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TextIO, overload
 
-from hpsearch.data.text_bytes import WIDEST
+from hpsearch.data.delimited.blocks import WIDEST
 from hpsearch.errors import Problem, SpecError
 
 _FAULTS = {

@@ -21,9 +21,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions
 
-from hpsearch.data.dialect import Dialect, find_dialect
-from hpsearch.data.text_bytes import WIDEST, utf8_stream, whole_rows
-from hpsearch.data.text_rows import Line, RowLines, read_rows
+from hpsearch.data.delimited.blocks import WIDEST, utf8_stream, whole_rows
+from hpsearch.data.delimited.dialect import Dialect, find_dialect
+from hpsearch.data.delimited.rows import Line, RowLines, read_rows
 from hpsearch.errors import Problem, SpecError
 
 _MEMORY = 32 << 20  # bytes that rows take in Python at a time

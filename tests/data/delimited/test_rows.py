@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from hpsearch.data.text_bytes import WIDEST
-from hpsearch.data.text_rows import RowLines, read_rows
+from hpsearch.data.delimited.blocks import WIDEST
+from hpsearch.data.delimited.rows import RowLines, read_rows
 from hpsearch.errors import SpecError
 
 

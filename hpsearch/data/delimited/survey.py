@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from hpsearch.data.text_bytes import Encoding, line_at, raw_blocks, utf8_blocks
+from hpsearch.data.delimited.blocks import Encoding, line_at, raw_blocks, utf8_blocks
 from hpsearch.errors import Problem, SpecError
 
 _QUOTE = ord('"')

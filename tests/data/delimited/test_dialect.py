@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from hpsearch.data.dialect import Dialect, find_dialect
+from hpsearch.data.delimited.dialect import Dialect, find_dialect
 from hpsearch.errors import Problem, SpecError
 
 
