@@ -110,6 +110,9 @@ def numbers_of(cells: pa.Array | pa.ChunkedArray, numerals: Numerals = PLAIN) ->
     """
     kind = cells.type
     if is_text(kind):
+        plain = plain_numbers(cells) if numerals == PLAIN else None
+        if plain is not None:
+            return plain
         different = distinct(cells)
         return different.spread(_parsed(different, numerals))
     if isinstance(cells, pa.ChunkedArray):
@@ -121,6 +124,20 @@ def numbers_of(cells: pa.Array | pa.ChunkedArray, numerals: Numerals = PLAIN) ->
     if pa.types.is_duration(kind):
         return stamps(cells)
     numbers: Numbers = cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def plain_numbers(cells: pa.Array | pa.ChunkedArray) -> Numbers | None:
+    """Return the numbers of a column of text, where each cell is one in a plain spelling.
+
+    This is the usual case, and takes a tenth of the time of looking at each text.
+    """
+    if pa.types.is_dictionary(cells.type):
+        return None
+    try:
+        numbers: Numbers = cells.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        return None
     return numbers
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from hpsearch.data import Wanted, values
-from hpsearch.data.cells import Distinct, distinct, is_text
+from hpsearch.data.cells import Distinct, distinct, is_text, plain_numbers
 from hpsearch.data.columns import CategoryColumn, Column, DateColumn, NumberColumn
 from hpsearch.data.dates import format_of
 from hpsearch.data.numerals import PLAIN, Numerals, numerals_of
@@ -121,6 +121,8 @@ def _instants(name: str, cells: pa.ChunkedArray) -> Column | LeftOut:
 
 
 def _text(name: str, cells: pa.ChunkedArray) -> Column | LeftOut:
+    if plain_numbers(cells) is not None:
+        return _numbers(NumberColumn(name), cells)
     different = distinct(cells)
     present = different.present
     numerals = _numerals(different)

@@ -34,42 +34,6 @@ from hpsearch.engine.structure.slots import ParamSlot
 Predict = Callable[[Tensor], Tensor]
 """Gives [K, B, outputs] for a batch: logarithms of the classes' probabilities, up to a constant of
 each row, or the mean of a regression."""
-Predictive = Callable[[StackedCohort, Feed], Predict]
-
-
-def point(stacked: StackedCohort, feed: Feed) -> Predict:
-    """Return the answers of one network."""
-    return stacked.outputs
-
-
-def sampled(stacked: StackedCohort, feed: Feed) -> Predict:
-    """Return the mean over networks that are drawn from the posterior or thinned by dropout.
-
-    They are the same networks for all rows.
-    """
-
-    def predict(x: Tensor) -> Tensor:
-        noise = stacked.noise("networks", passes=NETWORKS)
-        answers = torch.stack([stacked.outputs(x, noise, sampled=True) for _ in range(NETWORKS)])
-        return answers.log_softmax(3).logsumexp(0) if feed.classifies else answers.mean(0)
-
-    return predict
-
-
-def laplace(stacked: StackedCohort, feed: Feed) -> Predict:
-    """Return the mean over a Gaussian around the output layer's weights, in closed form.
-
-    The Gaussian is fitted to each member's training rows.
-    """
-    posterior = fitted(stacked, feed)
-
-    def predict(x: Tensor) -> Tensor:
-        f = stacked.outputs(x)
-        v = posterior.variance(_features(stacked))
-        # the mean of a softmax under N(f, v) is about that of f / sqrt(1 + pi v / 8) (MacKay 1992)
-        return f / torch.sqrt(1.0 + math.pi / 8.0 * v).to(f)
-
-    return predict
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +57,50 @@ class Posterior:
         return (phi @ self.U).square() @ eigenvalues @ self.Q.square().transpose(1, 2)
 
 
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """How trained members answer.
+
+    Attributes:
+        predict: gives their answers, for whether these are classes and for what `fit` gave.
+        fit: gives what they need beside their weights, from the training rows; None where that is
+            nothing.
+    """
+
+    predict: Callable[[StackedCohort, bool, Posterior | None], Predict]
+    fit: Callable[[StackedCohort, Feed], Posterior] | None = None
+
+    def __call__(self, stacked: StackedCohort, feed: Feed) -> Predict:
+        """Return the answers of members that were trained on this feed."""
+        posterior = self.fit(stacked, feed) if self.fit else None
+        return self.predict(stacked, feed.classifies, posterior)
+
+
+def _point(stacked: StackedCohort, classifies: bool, posterior: Posterior | None) -> Predict:
+    return stacked.outputs
+
+
+def _sampled(stacked: StackedCohort, classifies: bool, posterior: Posterior | None) -> Predict:
+    def predict(x: Tensor) -> Tensor:
+        noise = stacked.noise("networks", passes=NETWORKS)
+        answers = torch.stack([stacked.outputs(x, noise, sampled=True) for _ in range(NETWORKS)])
+        return answers.log_softmax(3).logsumexp(0) if classifies else answers.mean(0)
+
+    return predict
+
+
+def _softened(stacked: StackedCohort, classifies: bool, posterior: Posterior | None) -> Predict:
+    assert posterior is not None, "it is fitted first"
+
+    def predict(x: Tensor) -> Tensor:
+        f = stacked.outputs(x)
+        v = posterior.variance(_features(stacked))
+        # the mean of a softmax under N(f, v) is about that of f / sqrt(1 + pi v / 8) (MacKay 1992)
+        return f / torch.sqrt(1.0 + math.pi / 8.0 * v).to(f)
+
+    return predict
+
+
 def fitted(stacked: StackedCohort, feed: Feed) -> Posterior:
     """Return the output layer's posterior, fitted to each member's training rows."""
     sums = [
@@ -113,6 +121,22 @@ def fitted(stacked: StackedCohort, feed: Feed) -> Posterior:
         for layout, member in zip(stacked.own_layouts, stacked.members, strict=True)
     ]
     return Posterior(a, U, g, Q, a.new_tensor(stds).pow(-2))
+
+
+POINT = Inference(_point)
+"""The answers of one network."""
+
+SAMPLED = Inference(_sampled)
+"""The mean over networks that are drawn from the posterior or thinned by dropout.
+
+They are the same networks for all rows.
+"""
+
+LAPLACE = Inference(_softened, fitted)
+"""The mean over a Gaussian around the output layer's weights, in closed form.
+
+The Gaussian is fitted to each member's training rows.
+"""
 
 
 def _sums(stacked: StackedCohort, feed: Feed, batch: Answers) -> tuple[Tensor, Tensor]:

@@ -61,6 +61,8 @@ EDITS: Mapping[Key, tuple[Kind, object]] = {
     ("data", "split", "column"): (FIXED, "part"),
     ("data", "split_seed"): (FIXED, 1),
     ("data", "scale"): (FIXED, "unit"),
+    ("data", "columns"): (FIXED, {"x": "drop"}),
+    ("data", "missing"): (FIXED, "error"),
     ("parameters", "lr", "value"): (FIXED, 0.01),
     ("parameters", "lr", "values"): (FIXED, [0.01, 0.02]),
     ("parameters", "lr", "min"): (FIXED, 1e-5),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.data import Dataset
-from hpsearch.engine.bayesian import fitted, laplace, sampled
+from hpsearch.engine.bayesian import LAPLACE, SAMPLED, fitted
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.costs import Cost
@@ -101,7 +101,7 @@ class TestLinearGaussian:
         )
         stacked = build_cohort(feed, [one], 0)
         x, _ = feed.batch(torch.arange(40), [0])
-        predict = sampled(stacked, feed)
+        predict = SAMPLED(stacked, feed)
         whole = stacked.outputs(x)
         a = x @ known(stacked)["hidden0.weight"].T
         # the mean over thinned networks of a linear one is the whole one; a unit that is kept half
@@ -131,7 +131,7 @@ class TestAnswers:
             [stacked.outputs(x, noise, sampled=True).softmax(2) for _ in range(NETWORKS)]
         )
         torch.testing.assert_close(
-            sampled(stacked, feed)(x).softmax(2), each.mean(0), rtol=1e-9, atol=0
+            SAMPLED(stacked, feed)(x).softmax(2), each.mean(0), rtol=1e-9, atol=0
         )
         assert each.std(0).mean() > 1e-3
 
@@ -211,7 +211,7 @@ def test_a_seed_draws_networks_of_its_own() -> None:
     stacked = build_cohort(feed, members, 0)
     stacked.weights.flat.copy_(build_cohort(feed, [members[0], members[0]], 0).weights.flat)
     x, _ = feed.batch(torch.arange(20), [0])
-    first, second = sampled(stacked, feed)(x)
+    first, second = SAMPLED(stacked, feed)(x)
     assert not torch.allclose(first, second)
 
 
@@ -252,7 +252,7 @@ def test_laplace_needs_the_training_rows_of_its_own_fold() -> None:
     assert float(fitted(stacked, feed).a.sum()) == pytest.approx(
         float(stacked.net.features.detach().square().sum()) + len(x)  # type: ignore[union-attr]
     )
-    assert laplace(stacked, feed)(x).shape == (1, len(x), 3)
+    assert LAPLACE(stacked, feed)(x).shape == (1, len(x), 3)
 
 
 def test_a_variational_regression_is_scored_by_its_squared_error() -> None:

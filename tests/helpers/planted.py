@@ -36,6 +36,7 @@ _PAUSED_TRIALS = f"{_TESTS}pause.py::TestTrials::test_"
 _CAPACITY = f"{_TESTS}structure.py::TestCapacity::test_"
 _RECORDS = f"{_TESTS}structure.py::TestRecords::test_"
 _WEIGHTS = f"{_TESTS}weights.py::test_"
+_ENCODE = "tests/data/test_encode.py::test_"
 _DATA = "tests/data/test_"
 _VERDICT = "tests/report/diagnosis/test_view.py::TestVerdict::test_"
 
@@ -537,10 +538,28 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "scaling", "measured on validation rows as well", "data/scale.py",
-        "*scaling(inputs, train, kind)",
-        "*scaling(inputs, np.concatenate([train, validation]), kind)",
+        "*scaling(inputs, train, kind, columns)",
+        "*scaling(inputs, np.concatenate([train, validation]), kind, columns)",
         f"{_DATA}scale.py::test_scaling_does_not_look_at_validation_or_test",
         f"{_SPLIT}folds_are_scaled_by_their_own_training_rows",
+    ),
+    fault(
+        "scaling", "flags of categories as if they were quantities", "data/scale.py",
+        "        center = np.where(scaled, center, 0.0)\n", "",
+        f"{_ENCODE}flags_are_not_scaled[standard]",
+        f"{_ENCODE}what_stands_in_other_rows_changes_nothing_that_is_measured",
+    ),
+    fault(
+        "encoding", "of all rows, the test rows among them", "data/prepare.py",
+        "columns, inputs = _fitted(raw, inputs, parts.pool)",
+        "columns, inputs = _fitted(raw, inputs, np.arange(len(inputs)))",
+        f"{_ENCODE}what_stands_in_other_rows_changes_nothing_that_is_measured",
+    ),
+    fault(
+        "encoding", "missing numbers are 0", "data/encode.py",
+        "np.where(np.isnan(features), fold.fill, features)", "np.nan_to_num(features)",
+        *(f"{_ENCODE}a_missing_number_becomes_the_mean_of_the_training_rows[{kind}]"
+          for kind in ("standard", "unit", "none")),
     ),
     fault(
         "training", "on the validation rows", "engine/feed.py",
@@ -695,7 +714,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "bytes", "become floats in memory", "engine/feed.py",
-        "self._bytes = inputs.dtype == torch.uint8", "self._bytes = False",
+        "self._bytes = data.inputs.dtype == np.uint8", "self._bytes = False",
         f"{_TRAINING}bytes_stay_bytes_in_memory",
     ),
     fault(

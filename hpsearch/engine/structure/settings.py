@@ -13,7 +13,7 @@ from hpsearch.space.space import DependentValue, Params, resolve_value
 
 if TYPE_CHECKING:  # these modules import torch
     from hpsearch.engine.activations import Activation
-    from hpsearch.engine.bayesian import Predictive
+    from hpsearch.engine.bayesian import Inference
     from hpsearch.engine.inits import Init
     from hpsearch.engine.optimizers import Rule
     from hpsearch.engine.pretrain import Pretraining
@@ -57,13 +57,13 @@ INITS: Registry[Init] = Registry(
         "identity": "hpsearch.engine.inits:identity",
     },
 )
-BAYESIAN: Registry[Predictive] = Registry(
+BAYESIAN: Registry[Inference] = Registry(
     "bayesian",
     {
-        "none": "hpsearch.engine.bayesian:point",
-        "variational": "hpsearch.engine.bayesian:sampled(prior_scale)",
-        "mc_dropout": "hpsearch.engine.bayesian:sampled",
-        "laplace": "hpsearch.engine.bayesian:laplace(prior_scale)",
+        "none": "hpsearch.engine.bayesian:POINT",
+        "variational": "hpsearch.engine.bayesian:SAMPLED(prior_scale)",
+        "mc_dropout": "hpsearch.engine.bayesian:SAMPLED",
+        "laplace": "hpsearch.engine.bayesian:LAPLACE(prior_scale)",
     },
 )
 ACTIVATIONS: Registry[Activation] = Registry(
