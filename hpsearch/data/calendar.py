@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 DatePart = Literal["year", "month", "weekday", "hour"]
 Numbers = NDArray[np.float64]
 
+YEAR = 31_556_952.0
+"""The seconds of a mean year of the Gregorian calendar."""
+
 
 def _year(numbers: Numbers) -> Numbers:
     return _in("Y", numbers) + 1970.0

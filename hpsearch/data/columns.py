@@ -7,8 +7,8 @@ into the features that a network sees:
 - `NumberColumn`: the number itself.
 - `CategoryColumn`: the place of a text among the categories; one feature of -1 and 1 for two of
   them, else one of 0 and 1 for each. A text that is none of them is 0 in every feature.
-- `DateColumn`: the seconds since 1970; the time and those of year, month, weekday and hour that
-  vary are features.
+- `DateColumn`: the seconds since 1970; the time in years and those of year, month, weekday and hour
+  that vary are features.
 
 A column of which some values are missing has a feature more, which is 1 where that is so. (Among
 categories, missing is a category.) The records hold nothing but what is known before a row trains:
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.data import Ints, Kind
-from hpsearch.data.calendar import PARTS, DatePart, parts_of
+from hpsearch.data.calendar import PARTS, YEAR, DatePart, parts_of
 from hpsearch.data.numerals import PLAIN, Numerals
 from hpsearch.registry import resolve
 
@@ -226,8 +226,8 @@ class DateColumn:
         return _read("hpsearch.data.dates:seconds", cells, self.format)
 
     def expand(self, numbers: Numbers) -> Numbers:
-        """Return the time, and the parts of each date."""
-        parts = np.column_stack([numbers, *(PARTS[part](numbers) for part in self.parts)])
+        """Return the time in years since 1970, and the parts of each date."""
+        parts = np.column_stack([numbers / YEAR, *(PARTS[part](numbers) for part in self.parts)])
         return _with_flag(parts, numbers, self.has_missing)
 
     def fitted(self, numbers: Numbers, rows: Ints) -> tuple[Column, Numbers]:

@@ -8,12 +8,12 @@ all of it in float64, a block of rows at a time, by what was measured on the tra
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.data import Exact, Fold, Inputs
+from hpsearch.data import Exact, Inputs
 from hpsearch.data.columns import Column, NumberColumn
 
 BLOCK = 4096  # rows that are in memory as float64 at the same time
@@ -43,16 +43,32 @@ def features_of(columns: Sequence[Column]) -> tuple[str, ...]:
     return tuple(name for column in columns for name in column.features)
 
 
-def encoded(block: NDArray[Any], columns: Sequence[Column], fold: Fold) -> Exact:
+class Scaling(Protocol):
+    """What features are filled in and scaled by: see `hpsearch.data.Fold`, which is one."""
+
+    @property
+    def center(self) -> Exact:
+        """Return what is taken from each feature."""
+
+    @property
+    def scale(self) -> Exact:
+        """Return what each is then divided by."""
+
+    @property
+    def fill(self) -> Exact:
+        """Return what stands for a missing one."""
+
+
+def encoded(block: NDArray[Any], columns: Sequence[Column], by: Scaling) -> Exact:
     """Return the features of some rows as a network sees them."""
     features = expanded(block, columns)
     if columns:
-        features = np.where(np.isnan(features), fold.fill, features)
-    found: Exact = (features - fold.center) / fold.scale
+        features = np.where(np.isnan(features), by.fill, features)
+    found: Exact = (features - by.center) / by.scale
     return found
 
 
-def blocks(inputs: Inputs, columns: Sequence[Column], fold: Fold) -> Iterator[tuple[int, Exact]]:
+def blocks(inputs: Inputs, columns: Sequence[Column], by: Scaling) -> Iterator[tuple[int, Exact]]:
     """Yield all rows as a network sees them, a few at a time, with the number of the first."""
     for start in range(0, len(inputs), BLOCK):
-        yield start, encoded(inputs[start : start + BLOCK], columns, fold)
+        yield start, encoded(inputs[start : start + BLOCK], columns, by)

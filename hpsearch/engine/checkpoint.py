@@ -15,8 +15,9 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-from hpsearch.engine.stacked_cohort import StackedCohort
+from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.stacked_tensors import StackedTensors, corner
+from hpsearch.engine.structure.members import Member
 from hpsearch.study.trial import Epoch
 
 _RUN = "run"  # the name in a file's metadata of what is no tensor
@@ -86,6 +87,22 @@ def load_member(
     """Put what `extract_member` gave in the place of one member's part of a stack."""
     for slot, view in zip(stacked.layout, stack.views, strict=True):
         corner(view[position], weights[slot.name].shape).copy_(weights[slot.name])
+
+
+def with_weights(
+    member: Member, task: TrainingTask, weights: Mapping[str, Tensor], like: Tensor
+) -> StackedCohort:
+    """Return a cohort of one member, in the dtype and device of `like`, with these weights.
+
+    Raises:
+        ValueError: they are the weights of another network.
+    """
+    stacked = StackedCohort([member], task, like)
+    shapes = {slot.name: slot.shape for slot in stacked.layout}
+    if shapes != {name: tuple(tensor.shape) for name, tensor in weights.items()}:
+        raise ValueError("these are the weights of another network")
+    load_member(stacked.weights, 0, stacked, weights)
+    return stacked
 
 
 def pause_to_bytes(pause: Pause) -> bytes:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import TypeVar
 
-import torch
 from torch import Tensor
 
 from hpsearch.data import Dataset
@@ -16,9 +15,9 @@ from hpsearch.data.resplit import resplit
 from hpsearch.engine.checkpoint import (
     Pause,
     extract_member,
-    load_member,
     pause_from_bytes,
     pause_to_bytes,
+    with_weights,
 )
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.probes import probes
@@ -27,9 +26,16 @@ from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.structure.cohorts import arrays
 from hpsearch.engine.structure.diagnosis import Probe
 from hpsearch.engine.structure.members import Member
+from hpsearch.engine.structure.settings import BAYESIAN
 from hpsearch.engine.train import MemberEnded, MemberEpoch, build_cohort, learn, train
 from hpsearch.errors import CannotWrite, DataGone, DiskFull, HpsearchError
-from hpsearch.model.weights import ModelInfo, Scaling, to_bytes, weights_from_bytes
+from hpsearch.model.weights import (
+    ModelInfo,
+    ModelScaling,
+    TrainedModel,
+    to_bytes,
+    weights_from_bytes,
+)
 from hpsearch.objectives import TestScore
 from hpsearch.objectives.data_artefact import mapped_data
 from hpsearch.objectives.jobs import DataRef, DiagnosisJob, TestJob, TrainingJob, pause_name
@@ -95,7 +101,8 @@ def _train_cohort(
         if isinstance(result, Done):
             files = left.get(number, {})
             if event.weights:
-                data = _model_bytes(event.member, event.weights, feed, result.best_epoch)
+                model = _model(event.member, event.weights, feed, result.best_epoch, job.seed)
+                data = to_bytes(model)
                 files = {**files, WEIGHTS: artefacts.write(data)}
             result = replace(result, artefacts=files)
         yield TrialEnded(number, result)
@@ -153,7 +160,7 @@ def _score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestSco
         for epoch in range(1, job.epochs + 1):
             learn(stacked, feed, epoch)
         weights = extract_member(stacked.weights, 0, stacked)
-        digest = artefacts.write(_model_bytes(member, weights, feed, job.epochs))
+        digest = artefacts.write(to_bytes(_model(member, weights, feed, job.epochs, job.seed)))
     losses, metrics = feed.score(stacked, "test")
     yield TestScore(losses[0], metrics[0], digest)
 
@@ -166,21 +173,26 @@ def _with_weights(member: Member, feed: Feed, job: TestJob, artefacts: Artefacts
     """
     if job.weights is None:
         raise Lost("its weights were not kept")
-    weights = weights_from_bytes(artefacts.read(job.weights))
-    task = TrainingTask(feed.data.shape, feed.data.outputs, job.seed)
-    stacked = StackedCohort([member], task, feed.like)
-    load_member(stacked.weights, 0, stacked, weights)
-    return stacked
+    return _stacked(member, feed, weights_from_bytes(artefacts.read(job.weights)), job.seed)
 
 
-def _model_bytes(member: Member, weights: Mapping[str, Tensor], feed: Feed, epochs: int) -> bytes:
-    """Return the file of a member's weights, which says what they are the weights of."""
+def _stacked(member: Member, feed: Feed, weights: Mapping[str, Tensor], seed: int) -> StackedCohort:
+    """Return a cohort of one, with these weights."""
+    task = TrainingTask(feed.data.shape, feed.data.outputs, seed)
+    return with_weights(member, task, weights, feed.like)
+
+
+def _model(
+    member: Member, weights: Mapping[str, Tensor], feed: Feed, epochs: int, seed: int
+) -> TrainedModel:
+    """Return a member with its best weights, and with what is fitted beside them."""
     data, fold = feed.data, feed.data.folds[member.fold]
     info = ModelInfo(
         settings=dict(member.settings),
         task=data.task,
         inputs=data.shape,
         columns=tuple(to_json(column) for column in data.columns),
+        target=data.target,
         classes=data.classes,
         target_center=data.target_center,
         target_scale=data.target_scale,
@@ -189,12 +201,17 @@ def _model_bytes(member: Member, weights: Mapping[str, Tensor], feed: Feed, epoc
         trial=member.number,
         replicate=member.replicate,
         fold=member.fold,
+        seed=seed,
+        seed_group=member.seed_group,
         epochs=epochs,
         versions=versions(),
     )
-    parts = (fold.center, fold.scale, fold.fill)
-    scaling = Scaling(*(torch.from_numpy(part.copy()) for part in parts))
-    return to_bytes(weights, scaling, info)
+    scaling = ModelScaling(fold.center, fold.scale, fold.fill)
+    fit = BAYESIAN.load(str(member.settings["bayesian"])).fit
+    if fit is None:
+        return TrainedModel(info, weights, scaling)
+    posterior = fit(_stacked(member, feed, weights, seed), feed)
+    return TrainedModel(info, weights, scaling, asdict(posterior))
 
 
 @lru_cache(maxsize=1)  # a worker trains many cohorts on the same data

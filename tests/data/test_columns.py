@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hpsearch.data.calendar import YEAR
 from hpsearch.data.columns import (
     UNSEEN,
     CategoryColumn,
@@ -85,7 +86,7 @@ def test_a_date_is_its_time_and_the_parts_that_vary() -> None:
         [2026, 11, 0, 18],
         [1969, 12, 2, 23],
     ]
-    assert column.expand(seconds)[2, 0] == -3600
+    assert column.expand(seconds)[2, 0] == -3600 / YEAR
     of_a_day, _ = DateColumn("c").fitted(seconds, np.array([0, 1]))
     assert of_a_day.features == ("c", "c: hour")
 
