@@ -19,7 +19,7 @@ EXIT_NO_WINNER = 1  # done, but no trial has succeeded, or too few for what is a
 EXIT_USAGE = 2  # the YAML file, a flag or the data is wrong; nothing was run
 EXIT_BUG = 3  # hpsearch itself is at fault; a file holds the traceback
 EXIT_CRASHING = 4  # the search gave up: `max_failures` trials in a row have crashed
-EXIT_DAMAGED = 65  # EX_DATAERR: the study is damaged, or was written by a newer version
+EXIT_DAMAGED = 65  # EX_DATAERR: a study or a model is damaged, or of a newer version
 EXIT_NO_DATA = 66  # EX_NOINPUT: the data of a study are not there any more
 EXIT_NO_RESOURCES = 71  # EX_OSERR: the system gives no more processes, files or memory
 EXIT_CANNOT_WRITE = 73  # EX_CANTCREAT: a file or folder cannot be written
@@ -156,6 +156,12 @@ class TooFewTrials(HpsearchError):
 
 class DamagedStudy(HpsearchError):
     """The study's file is not a study, is damaged, or is from a newer version."""
+
+    exit_code = EXIT_DAMAGED
+
+
+class DamagedModel(HpsearchError):
+    """A trained model is damaged, or is from a newer version."""
 
     exit_code = EXIT_DAMAGED
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,8 +21,9 @@ from hpsearch.data import Dataset, baseline
 from hpsearch.engine.structure.cohorts import cohorts, wave_cost
 from hpsearch.engine.structure.costs import WaveCost
 from hpsearch.engine.structure.members import Member
-from hpsearch.engine.structure.models import MODELS
+from hpsearch.engine.structure.models import MODELS, param_slots
 from hpsearch.engine.structure.settings import complete, typical_values
+from hpsearch.engine.structure.slots import size as size_of
 from hpsearch.errors import Problem, SpecError
 from hpsearch.objectives import ObjectiveInfo, StoredSearch
 from hpsearch.objectives.jobs import DataRef, TestJob, TrainingJob, pause_name
@@ -37,7 +38,9 @@ from hpsearch.study.layout import StudyMeta
 from hpsearch.study.trial import Cohort, Done, Trial
 
 _TRAINING = "hpsearch.objectives.training"
-_BEST_KEPT = 5  # trials whose weights are kept, the best ones
+_BEST_KEPT = 5  # trials whose weights are kept in any case, the best ones
+_MOST_KEPT = 1 << 30  # bytes of weights of others, by rank: 1 GiB
+_BYTES = 4  # of a weight
 _MANY = 2**31  # rows in a step, more than anybody has
 _TRIED = 5  # values of a range by which it is seen whether they change the cohort
 _METRICS = {"classification": "accuracy", "regression": "r2"}
@@ -221,14 +224,13 @@ class Networks:
     def kept(self, history: History) -> Collection[str]:
         """Return the digests of what is still needed.
 
-        These are the weights of the best trials and of all that were run again, and what trials
-        that may be promoted have paused with.
+        These are the weights of the best trials, as many as take 1 GiB, and of all that were run
+        again; and what trials that may be promoted have paused with.
         """
         scores = history.with_time_weight(self.spec.search.time_weight)
         again = [number for number, runs in history.runs.items() if len(runs) > 1]
-        best = {trial.number for trial, _ in scores.completed[:_BEST_KEPT]}
         kept: set[str] = set()
-        for number in {*best, *again}:
+        for number in {*self._best(scores), *again}:
             if isinstance(result := history.ended.get(number), Done) and result.weights:
                 kept.add(result.weights)
         for number, epoch in self._promotable(scores).items():
@@ -237,6 +239,29 @@ class Networks:
                 if isinstance(result, Done) and (segment.until_epoch or math.inf) >= epoch:
                     kept |= {*result.artefacts.values()}
         return kept
+
+    def _best(self, scores: History) -> Iterator[int]:
+        """Give the numbers of the best trials whose weights are kept."""
+        size = 0
+        for rank, (trial, _) in enumerate(scores.completed):
+            size += self._bytes(trial.params)
+            if rank >= _BEST_KEPT and size > _MOST_KEPT:
+                return
+            yield trial.number
+
+    @cached_property
+    def _bytes(self) -> Callable[[Params], int]:
+        """About how many bytes the file of a trial's weights has."""
+        found: dict[Hashable, int] = {}
+
+        def of(params: Params) -> int:
+            name = _shape_key(params)
+            if name not in found:
+                slots = param_slots(self.settings(params), self._data.shape, self._data.outputs)
+                found[name] = _BYTES * size_of(slots)
+            return found[name]
+
+        return of
 
     def _promotable(self, history: History) -> Mapping[int, int]:
         options = self.spec.options
@@ -306,15 +331,21 @@ class Networks:
         runs = self._members_of_a_trial
 
         def of(params: Params) -> WaveCost:
-            # whole numbers and choices make shapes and steps; fractions, such as a rate, change
-            # nothing
-            name = point_key({n: v for n, v in params.items() if not isinstance(v, float)})
+            name = _shape_key(params)
             if name not in found:
                 settings = self.settings(params)
                 found[name] = wave_cost(settings, self._data, self.device, runs)
             return found[name]
 
         return of
+
+
+def _shape_key(params: Params) -> Hashable:
+    """Return a key of all that makes shapes and steps: whole numbers and choices.
+
+    Fractions, such as a rate, change neither.
+    """
+    return point_key({n: v for n, v in params.items() if not isinstance(v, float)})
 
 
 def _pauses(members: Sequence[Member], history: History) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,82 @@
+"""A model in words, for people: the README.md in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hpsearch.text import one_line
+
+_USE = """## How to use it
+
+```sh
+hpsearch predict MODEL rows.csv -o predictions.csv
+```
+
+```python
+import hpsearch
+
+model = hpsearch.load("MODEL")
+model.predict(frame)
+```
+
+Columns are matched by their names, in any order; others are passed over. A missing value and a
+category that training had not seen are treated as in training.
+"""
+
+
+def card(record: Mapping[str, Any]) -> str:
+    """Return the text of a model's card, in Markdown."""
+    return "\n".join([*_lines(record), _USE])
+
+
+def _lines(record: Mapping[str, Any]) -> Iterator[str]:
+    model = record["model"]
+    kind = "classes" if model["classes"] else "numbers"
+    yield f"# A model that predicts {_plain(model['target'])}"
+    yield ""
+    yield f"It was trained by hpsearch {model['versions'].get('hpsearch', '')} on the data set"
+    yield f"`{_plain(model['data'])}`, and predicts {kind}"
+    if model["classes"]:
+        names = ", ".join(_plain(name) for name in model["classes"][:20])
+        yield f"({names}{', ...' if len(model['classes']) > 20 else ''})."
+    else:
+        yield "in the unit of the data."
+    yield ""
+    yield from _figures(record.get("metrics", {}))
+    yield from _columns(model["columns"])
+    yield "## Its settings"
+    yield ""
+    for name, value in model["settings"].items():
+        yield f"- {name}: {_plain(str(value))}"
+    yield ""
+    if command := record.get("command"):
+        yield f"Written by `{_plain(command)}`."
+        yield ""
+
+
+def _figures(metrics: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    if not metrics:
+        return
+    yield "## How good it is"
+    yield ""
+    for part, figures in metrics.items():
+        said = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        yield f"- on the {part} rows: {said}"
+    yield ""
+
+
+def _columns(columns: list[Mapping[str, Any]]) -> Iterator[str]:
+    if not columns:
+        return
+    yield "## What it reads"
+    yield ""
+    for column in columns:
+        yield f"- {_plain(column['name'])}: {column['kind']}"
+    yield ""
+
+
+def _plain(text: str) -> str:
+    """Return a text as one line that means nothing in Markdown."""
+    marks = "\\`*_{}[]<>()#+!|~"
+    return "".join(f"\\{mark}" if mark in marks else mark for mark in one_line(text))

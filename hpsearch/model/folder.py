@@ -1,0 +1,208 @@
+"""A trained model as a folder that can be moved anywhere: no study and no data are needed.
+
+- `model.safetensors`: the weights, the scaling of the inputs, and what they are.
+- `model.json`: what a person or a program should know of it, and the digest of the weights.
+- `reference.json`: a few made-up inputs, and what the model answered to them when it was written.
+- `README.md`: the model in words.
+
+Nothing in it is unpickled or executed. Whoever loads it compares the digest, and lets the model
+answer the reference inputs again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hpsearch.data import Exact
+from hpsearch.data.calendar import YEAR
+from hpsearch.data.columns import UNSEEN, CategoryColumn, Column, DateColumn, from_json
+from hpsearch.errors import CannotWrite, DamagedModel, Problem, SpecError
+from hpsearch.model.card import card
+from hpsearch.model.predictor import Predictor
+from hpsearch.model.weights import TrainedModel, model_from_bytes, to_bytes
+from hpsearch.study import files
+
+FORMAT = 1
+"""The version of what stands in the folder."""
+
+_WEIGHTS, _RECORD, _REFERENCE, _CARD = (
+    "model.safetensors",
+    "model.json",
+    "reference.json",
+    "README.md",
+)
+_LEVELS = (-1.0, 0.0, 1.0)  # standard deviations from the mean at which reference inputs lie
+_AGREEMENT = 1e-5  # relative, of the answers to the reference inputs
+_LARGEST = 64 << 20  # bytes of a file of JSON
+
+
+def save(folder: Path, model: TrainedModel, facts: Mapping[str, Any], force: bool = False) -> None:
+    """Write a model as a folder, all of it or nothing.
+
+    Args:
+        folder: where; nothing may be there, unless it is a model and `force` says so.
+        model: the trained network.
+        facts: what else there is to know, as JSON: `metrics`, `command` and so on.
+        force: whether another model is replaced.
+
+    Raises:
+        CannotWrite: something is there, or the file system says why.
+        DiskFull: so it says.
+    """
+    _check_free(folder, force)
+    data = to_bytes(model)
+    record = {
+        "format": FORMAT,
+        "weights": {"file": _WEIGHTS, "sha256": hashlib.sha256(data).hexdigest()},
+        "model": asdict(model.info),
+        **facts,
+    }
+    inputs = _reference(model)
+    answers = Predictor(model).answers(inputs)
+    reference = {"inputs": _with_nulls(inputs), "answers": answers.tolist()}
+    half = files.unfinished(folder)
+    try:
+        half.mkdir(parents=True)
+        (half / _WEIGHTS).write_bytes(data)
+        for name, content in ((_RECORD, record), (_REFERENCE, reference)):
+            (half / name).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        (half / _CARD).write_text(card(record), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        half.rename(folder)
+    except OSError as error:
+        shutil.rmtree(half, ignore_errors=True)
+        raise files.unwritable(folder, error) from error
+
+
+def read_record(folder: Path) -> Mapping[str, Any]:
+    """Return what `model.json` says, after a look at the digest of the weights.
+
+    Raises:
+        SpecError: there is no model.
+        DamagedModel: it is damaged, or of a newer format.
+    """
+    record = _read_json(folder, _RECORD)
+    if not isinstance(record.get("format"), int) or not isinstance(record.get("weights"), dict):
+        raise _damaged(folder, f"{_RECORD} does not say what it is")
+    if record["format"] > FORMAT:
+        fault = f"the model in {folder} is of format {record['format']}, and {FORMAT} is the newest"
+        raise DamagedModel(Problem("E191", f"{fault} that is read here", help="update hpsearch"))
+    if hashlib.sha256(_read(folder, _WEIGHTS)).hexdigest() != record["weights"].get("sha256"):
+        raise _damaged(folder, f"{_WEIGHTS} is not the file that {_RECORD} tells of")
+    return record
+
+
+def load(folder: Path) -> Predictor:
+    """Return the model of a folder, ready to predict.
+
+    Raises:
+        SpecError: there is no model.
+        DamagedModel: it is damaged, of a newer format, or does not answer as it did when it was
+            written.
+    """
+    record = read_record(folder)
+    try:
+        model = model_from_bytes(_read(folder, _WEIGHTS))
+        predictor = Predictor(model)
+    except ValueError as error:
+        raise _damaged(folder, str(error)) from error
+    if json.loads(json.dumps(asdict(model.info))) != record.get("model"):
+        raise _damaged(folder, f"{_RECORD} and {_WEIGHTS} tell of different models")
+    _check_answers(folder, predictor)
+    return predictor
+
+
+def _check_answers(folder: Path, predictor: Predictor) -> None:
+    """Refuse a model that does not answer the reference inputs as it did."""
+    known = _read_json(folder, _REFERENCE)
+    try:
+        inputs = np.array(known["inputs"], dtype=np.float64)  # null is NaN
+        answers = np.array(known["answers"], dtype=np.float64)
+        found = predictor.answers(inputs)
+        agrees = np.allclose(found, answers, rtol=_AGREEMENT, atol=_AGREEMENT)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(folder, f"{_REFERENCE} does not fit the model") from error
+    if not agrees:
+        raise _damaged(folder, "it does not answer the reference inputs as it did")
+
+
+def _reference(model: TrainedModel) -> Exact:
+    """Return made-up inputs around the mean of the training rows.
+
+    Of a table they go through its categories, and in the last two rows nothing is known: there each
+    number is missing, and each category one that training has not seen.
+    """
+    info, scaling = model.info, model.scaling
+    if len(info.inputs) > 1:
+        return np.stack(
+            [
+                np.broadcast_to(scaling.center + level * scaling.scale, info.inputs)
+                for level in _LEVELS
+            ]
+        )
+    columns = [from_json(known) for known in info.columns]
+    at, found = 0, []
+    for column in columns:
+        found.append(_examples(column, scaling.fill[at], scaling.scale[at]))
+        at += len(column.features)
+    return np.stack(found, axis=1)
+
+
+def _examples(column: Column, mean: float, scale: float) -> Exact:
+    """Return numbers of a column: usual ones, one that is missing, and one that is unknown."""
+    if isinstance(column, CategoryColumn):
+        codes = [k % len(column.categories) for k in range(3)] if column.categories else [0] * 3
+        return np.array([*codes, np.nan, UNSEEN], dtype=np.float64)
+    usual = np.array([mean + level * scale for level in _LEVELS])
+    if isinstance(column, DateColumn):
+        usual = np.round(usual * YEAR)
+    return np.array([*usual, np.nan, np.nan])
+
+
+def _with_nulls(inputs: Exact) -> Any:
+    found = inputs.astype(object)
+    found[np.isnan(inputs)] = None
+    return found.tolist()
+
+
+def _check_free(folder: Path, force: bool) -> None:
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if force and (folder / _RECORD).is_file() and not folder.is_symlink():
+        return
+    help = "--force replaces it" if (folder / _RECORD).is_file() else "-o FOLDER, a new one"
+    raise CannotWrite(Problem("E173", f"{folder} is there already", help=help))
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        return (folder / name).read_bytes()
+    except FileNotFoundError as error:
+        help = "a model is written by  hpsearch export -o FOLDER"
+        raise SpecError(Problem("E190", f"there is no {name} in {folder}", help=help)) from error
+    except OSError as error:
+        raise files.unreadable(folder / name, error) from error
+
+
+def _read_json(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(_read(folder, name))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(folder, f"{name} is no JSON") from error
+    if not isinstance(found, dict):
+        raise _damaged(folder, f"{name} does not say what it is")
+    return found
+
+
+def _damaged(folder: Path, why: str) -> DamagedModel:
+    help = "export it again, or take a copy that is whole"
+    return DamagedModel(Problem("E191", f"the model in {folder} is damaged: {why}", help=help))
