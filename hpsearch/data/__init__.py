@@ -70,7 +70,8 @@ class DataSpec:
             source's own test file where it has one.
         folds: into how many folds all rows but the test split's are divided, each row validating
             once; None holds out the share `validation` instead.
-        column: the column that says which part of the split each row belongs to.
+        column: the column that says which part of the split each row belongs to; `part` where the
+            source has validation rows of its own.
         split_seed: the seed of every random choice of rows.
         scale: how inputs are scaled, see `hpsearch.data.scale`.
         folder: the folder from which a relative path counts: the YAML file's own.
