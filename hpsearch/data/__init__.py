@@ -285,7 +285,7 @@ LOADERS: Registry[Loader] = Registry(
         "*.csv": "hpsearch.data.table:load",
         "*.parquet": "hpsearch.data.parquet:load",
         "*.npz": "hpsearch.data.npz:load",
-        "*/": "hpsearch.data.idx:load",
+        "*/": "hpsearch.data.folder:load",
     },
 )
 """Which `Loader` reads which source.
