@@ -90,7 +90,8 @@ class DataSpec:
             source's own test file where it has one.
         folds: into how many folds all rows but the test split's are divided, each row validating
             once; None holds out the share `validation` instead.
-        column: the column that says which part of the split each row belongs to.
+        column: the column that says which part of the split each row belongs to; `part` where the
+            source has validation rows of its own.
         columns: what a person says of columns that would be read otherwise.
         missing: whether missing values are imputed, or refused.
         split_seed: the seed of every random choice of rows.
@@ -349,7 +350,7 @@ LOADERS: Registry[Loader] = Registry(
         "*.tsv.gz": "hpsearch.data.delimited:load",
         "*.parquet": "hpsearch.data.parquet:load",
         "*.npz": "hpsearch.data.npz:load",
-        "*/": "hpsearch.data.idx:load",
+        "*/": "hpsearch.data.folder:load",
     },
 )
 """Which `Loader` reads which source.

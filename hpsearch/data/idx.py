@@ -25,6 +25,9 @@ from hpsearch.data import DataSpec, RawData
 from hpsearch.data.size import check_size
 from hpsearch.errors import Problem, SpecError
 
+IMAGES, LABELS = "*images*idx3*", "*labels*idx1*"
+"""How the files of a folder are named, the tests' among them."""
+
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _MOST_DIMENSIONS = 4
 _CHUNK = 1 << 20
@@ -40,7 +43,7 @@ def load(spec: DataSpec) -> RawData:
     own, test = _found(spec.path, test=False), _found(spec.path, test=True)
     if own is None:
         fault = f"the folder '{spec.source}' has no IDX files to train on"
-        help_ = "looked for *images*idx3* and *labels*idx1*, gzipped or not"
+        help_ = f"looked for {IMAGES} and {LABELS}, gzipped or not"
         raise SpecError(Problem("E073", fault, spec.places.get("source"), help=help_))
     return replace(own, name=spec.path.resolve().name, test=test)
 
@@ -122,7 +125,7 @@ def _take(file: gzip.GzipFile | BufferedReader, most: int) -> bytearray:
 
 def _found(folder: Path, test: bool) -> RawData | None:
     """Return the pair of files for training or for the test, None where there is neither."""
-    images, labels = _find(folder, "*images*idx3*", test), _find(folder, "*labels*idx1*", test)
+    images, labels = _find(folder, IMAGES, test), _find(folder, LABELS, test)
     if images and labels:
         return pair(images.name, array(read(images)), array(read(labels)))
     if lone := images or labels:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
 from hpsearch.data import LOADERS, DataSpec, RawData, RawTable
+from hpsearch.data.folder_files import read_files
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import closest
 
@@ -40,13 +41,18 @@ def read_source(spec: DataSpec) -> RawData | RawTable:
         ) from error
 
 
-def _stamps(kind: str, path: Path) -> Sequence[tuple[str, int, int, int]]:
-    """Return which files are read, how large each is and when it was written; none of a name."""
-    if not kind.startswith("*"):
-        return ()
-    files = sorted(path.glob("*idx*")) if kind == "*/" else [path]
-    found = [(file.name, file.stat()) for file in files if file.is_file()]
-    return [(name, one.st_ino, one.st_size, one.st_mtime_ns) for name, one in found]
+def _stamps(kind: str, path: Path) -> str:
+    """Return a digest of which files are read, how large each is and when it was written.
+
+    That of a name, which is no path, is always the same.
+    """
+    digest = sha256()
+    if kind.startswith("*"):
+        for file in read_files(path) if kind == "*/" else filter(Path.is_file, [path]):
+            one = file.stat()
+            stamp = str(file), one.st_ino, one.st_size, one.st_mtime_ns
+            digest.update(repr(stamp).encode())
+    return digest.hexdigest()
 
 
 def _kind(spec: DataSpec) -> str:

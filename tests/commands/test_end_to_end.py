@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from hpsearch.cli import cli
 from hpsearch.report.board.view import canonical
@@ -140,6 +141,30 @@ class TestSearches:
         assert "points" in done.stderr
         assert "--budget" in done.stderr
         assert not (tmp_path / "runs").exists()
+
+    @pytest.mark.slow
+    def test_networks_are_trained_on_a_folder_of_images(self, tmp_path: Path) -> None:
+        for number in range(60):  # dark ones and bright ones, in colours and grey, of two sizes
+            image = Image.new("RGB", (8, 8 + number % 2), (100 + number, 50 + number, 60))
+            kind = "dark" if number < 30 else "bright"
+            image = image if kind == "dark" else image.point(lambda value: 255 - value // 8)
+            (tmp_path / "photos" / kind).mkdir(parents=True, exist_ok=True)
+            image.convert("RGB" if number % 3 else "L").save(
+                tmp_path / "photos" / kind / f"{number}.png"
+            )
+        (tmp_path / "space.yaml").write_text(
+            "data: {source: photos/}\ntrain: {epochs: 5, lr: 0.01}\n"
+            "parameters: {model: {values: [mlp, resnet]}}\n"
+        )
+        done = hpsearch(tmp_path, "random", "space.yaml", "--budget", "2", "--json")
+        board = json.loads(done.stdout)
+        assert "photos: 60 images of 8 x 8 pixels, 3 channels, 2 classes" in done.stderr
+        assert "20 of 60 images were made RGB (from L)" in board["notes"]
+        assert "2 sizes, from 8 x 8 to 9 x 8: all were made 8 x 8" in str(board["notes"])
+        assert board["winner"]["loss"] < board["baseline"]["loss"]
+        (tmp_path / "photos" / "dark" / "7.png").write_bytes(b"no image")
+        said = hpsearch(tmp_path, "random", "space.yaml", code=2).stderr
+        assert "photos/dark/7.png' cannot be read" in said
 
     @pytest.mark.slow
     @needs_mnist

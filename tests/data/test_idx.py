@@ -103,7 +103,8 @@ def test_a_bad_idx_file_is_refused_with_the_reason(tmp_path: Path, name: str) ->
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "no IDX files to train on"),
+        ({}, "no images, and no IDX files"),
+        ({"t10k-images-idx3": IMAGES, "t10k-labels-idx1": LABELS}, "no IDX files to train on"),
         ({"images-idx3": IMAGES}, "images-idx3' stands alone"),
         (
             {"images-idx3": IMAGES, "labels-idx1": LABELS, "t10k-images-idx3": IMAGES},

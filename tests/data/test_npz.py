@@ -87,7 +87,7 @@ BAD_ARRAYS: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
         "E072",
         ["no array 'X or x or inputs'", "its arrays: y, z"],
     ),
-    "no targets": ({"X": X, "z": Y}, {}, "E072", ["no array 'y or targets or target'"]),
+    "no targets": ({"X": X, "z": Y}, {}, "E072", ["no array 'y or Y or targets or target'"]),
     "unknown target": (
         {"X": X, "ages": Y},
         {"target": "age"},
