@@ -10,13 +10,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from hpsearch.model.estimator import load as load
     from hpsearch.search.minimize import minimize as minimize
 
 __version__ = "0.1.0"
 
+_PUBLIC = {"minimize": "hpsearch.search.minimize", "load": "hpsearch.model.estimator"}
+
 
 def __getattr__(name: str) -> Any:
-    """Return `hpsearch.minimize`, which is loaded when it is first used: help stays quick."""
-    if name == "minimize":
-        return import_module("hpsearch.search.minimize").minimize
+    """Return `hpsearch.minimize` or `load`, loaded when it is first used: help stays quick."""
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -304,6 +304,37 @@ def show(**given: Any) -> int:
 
 
 @cli.command()
+@click.argument("study", required=False)
+@click.argument("number", required=False, type=Whole(min=0), metavar="[N]")
+@click.option("-o", "out", metavar="FOLDER", required=True, help="The folder to make.")
+@click.option("--force", is_flag=True, help="Replace the model that is there.")
+@_output
+def export(**given: Any) -> int:
+    """Take the trained model of the winner, or of trial N, out of a study.
+
+    The folder has all that it takes to predict, and needs neither the study nor the data.
+    """
+    return _run("hpsearch.commands.export:export", **given)
+
+
+@cli.command()
+@click.argument("model")
+@click.argument("data")
+@click.option("-o", "out", metavar="FILE", help="The CSV file to write.  [default: stdout]")
+@click.option("--proba", is_flag=True, help="Write the probability of each class as well.")
+@click.option("--force", is_flag=True, help="Replace the file that is there.")
+@_flag("--quiet", "-q", is_flag=True, help="Print no notes on stderr.")
+@_flag("--no-color", is_flag=True, help="Print no colours.")
+def predict(**given: Any) -> int:
+    """Predict the rows of a table, in text or Parquet, with an exported model.
+
+    Columns are matched by their names; the target need not be among them. DATA may be -, which is
+    standard input.
+    """
+    return _run("hpsearch.commands.predict:predict", **given)
+
+
+@cli.command()
 @_config
 @click.option(
     "--set",

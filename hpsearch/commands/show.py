@@ -36,7 +36,7 @@ def show(
 ) -> int:
     """Print one trial, or what is expected along each parameter; return the exit code."""
     path = writable(page, force)
-    name, number = _meant(study, number)
+    name, number = meant(study, number)
     folder = find_study(name)
     kept = read(folder)
     plan = Plan.of_study(kept.meta)
@@ -60,7 +60,7 @@ def show(
     return EXIT_OK
 
 
-def _meant(study: str | None, number: int | None) -> tuple[str | None, int | None]:
+def meant(study: str | None, number: int | None) -> tuple[str | None, int | None]:
     """Return which study and which of its trials are meant.
 
     A number alone is that of a trial of the newest study, unless a study is called so.

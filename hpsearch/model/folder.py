@@ -27,7 +27,7 @@ from hpsearch.data.columns import UNSEEN, CategoryColumn, Column, DateColumn, fr
 from hpsearch.errors import CannotWrite, DamagedModel, Problem, SpecError
 from hpsearch.model.card import card
 from hpsearch.model.predictor import Predictor
-from hpsearch.model.weights import TrainedModel, model_from_bytes, to_bytes
+from hpsearch.model.weights import TrainedModel, model_from_bytes
 from hpsearch.study import files
 
 FORMAT = 1
@@ -44,21 +44,22 @@ _AGREEMENT = 1e-5  # relative, of the answers to the reference inputs
 _LARGEST = 64 << 20  # bytes of a file of JSON
 
 
-def save(folder: Path, model: TrainedModel, facts: Mapping[str, Any], force: bool = False) -> None:
+def save(folder: Path, data: bytes, facts: Mapping[str, Any], force: bool = False) -> None:
     """Write a model as a folder, all of it or nothing.
 
     Args:
         folder: where; nothing may be there, unless it is a model and `force` says so.
-        model: the trained network.
+        data: the bytes of a trained network, as a study keeps them.
         facts: what else there is to know, as JSON: `metrics`, `command` and so on.
         force: whether another model is replaced.
 
     Raises:
+        ValueError: these are not the bytes of a model.
         CannotWrite: something is there, or the file system says why.
         DiskFull: so it says.
     """
     _check_free(folder, force)
-    data = to_bytes(model)
+    model = model_from_bytes(data)
     record = {
         "format": FORMAT,
         "weights": {"file": _WEIGHTS, "sha256": hashlib.sha256(data).hexdigest()},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,42 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from hpsearch.data import Dataset, DataSpec, stored
-from hpsearch.data.prepare import prepare
-from hpsearch.engine.structure.members import Member
+from hpsearch.data import Dataset, DataSpec
 from hpsearch.model.predictor import Predictor
 from hpsearch.model.weights import TrainedModel, model_from_bytes, to_bytes
-from hpsearch.objectives.jobs import DataRef, TrainingJob
-from hpsearch.objectives.training import train_cohort
-from hpsearch.study.artefacts import Artefacts, Held
-from hpsearch.study.trial import Done, TrialEnded
-from tests.helpers.problems import NETS, member
+from tests.helpers.models import MIXED, spec_of, trained
+from tests.helpers.problems import NETS
 
 BAYESIAN: dict[str, dict[str, Any]] = {
     "variational": {"bayesian": "variational"},
     "mc_dropout": {"bayesian": "mc_dropout", "dropout": 0.2},
     "laplace": {"bayesian": "laplace"},
 }
-TABLE = "n,c,day,y\n" + "".join(
-    f"{'' if k % 5 == 2 else k * 37 % 41},{['red', 'green', '', 'blue'][k % 4]},"
-    f"2026-{k % 12 + 1:02}-01,{'ab'[k * 37 % 41 > 20]}\n"
-    for k in range(90)
-)
-
-
-def trained(
-    folder: Path, spec: DataSpec, settings: dict[str, Any], fold: int = 0
-) -> tuple[Dataset, Done, TrainedModel]:
-    """Return data, the result of a training on one of its folds, and the model that it left."""
-    data, artefacts = prepare(spec), Artefacts(folder)
-    held = Held(artefacts.fill(partial(stored.write, data)))
-    made = member(**{"epochs": 3, "width": 5, "lr": 0.01, **settings}).settings
-    members = (Member(0, made, replicate=2, fold=fold, seed_group=1), Member(1, made))
-    job = TrainingJob(members, DataRef(held), "loss", 7, "cpu")
-    (ended,) = (e for e in train_cohort(job, artefacts) if isinstance(e, TrialEnded) and not e.run)
-    assert isinstance(ended.result, Done)
-    assert ended.result.weights
-    return data, ended.result, model_from_bytes(artefacts.read(ended.result.weights))
 
 
 def loss(data: Dataset, model: TrainedModel, fold: int = 0) -> float:
@@ -75,8 +49,8 @@ def test_its_predictions_have_the_validation_loss_of_its_training(
 def test_so_have_they_for_a_mixed_table_on_every_scale_and_fold(
     tmp_path: Path, scale: Any, fold: int
 ) -> None:
-    (tmp_path / "t.csv").write_text(TABLE)
-    spec = DataSpec("t.csv", "y", folder=tmp_path, scale=scale, folds=3)
+    (tmp_path / "t.csv").write_text(MIXED)
+    spec = spec_of(tmp_path, "y", scale=scale, folds=3)
     data, result, model = trained(tmp_path, spec, {}, fold)
     assert loss(data, model, fold) == pytest.approx(result.loss, rel=1e-5)
 

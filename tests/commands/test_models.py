@@ -1,0 +1,150 @@
+"""From a file to predictions: `export` and `predict`, as a person types them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hpsearch.cli import main
+from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_DAMAGED, EXIT_OK, EXIT_USAGE
+from tests.helpers.commands import AS_MODULE, ended
+from tests.helpers.models import MIXED
+
+Run = Callable[..., tuple[int, str, str]]
+YAML = """
+data: {source: t.csv, target: y, columns: {z: drop}}
+train: {epochs: 3}
+parameters: {width: {values: [8, 16]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a search of two trials that has ended, and its winner's model."""
+    folder: Path = tmp_path_factory.mktemp("searched")
+    (folder / "t.csv").write_text(MIXED)
+    (folder / "t.yaml").write_text(YAML)
+    for command in (["grid", "t.yaml", "--study", "study"], ["export", "study", "-o", "model"]):
+        done = ended(folder, *AS_MODULE, *command, "-q")
+        assert done.returncode == EXIT_OK, done.stderr
+    return folder
+
+
+@pytest.fixture
+def run(
+    study: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """A function that runs a command in a copy of that folder."""
+    here = Path(shutil.copytree(study, tmp_path / "here"))
+    monkeypatch.chdir(here)
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hpsearch", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        return int(str(ended.value.code)), printed.out, printed.err
+
+    return command
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_each_row_gets_a_prediction(run: Run) -> None:
+    code, out, said = run("predict", "model", "t.csv")
+    found = rows(out)
+    assert (code, said) == (EXIT_OK, "note: not used: z\n")
+    assert [row["row"] for row in found] == [str(k) for k in range(1, 91)]
+    assert {row["prediction"] for row in found} <= {"a", "b"}
+
+
+def test_probabilities_have_a_column_for_each_class(run: Run) -> None:
+    run("predict", "model", "t.csv", "--proba", "-o", "p.csv")
+    for row in rows(Path("p.csv").read_text()):
+        shares = {name: float(row[f"p({name})"]) for name in "ab"}
+        assert sum(shares.values()) == pytest.approx(1)
+        assert row["prediction"] == max(shares, key=shares.__getitem__)
+
+
+def test_columns_may_be_shuffled_more_and_of_new_values(run: Run) -> None:
+    before = rows(run("predict", "model", "t.csv", "--proba")[1])
+    lines = [line.split(",") for line in MIXED.splitlines()]
+    shuffled = [[day, "more", c, n] for n, c, day, _, _ in lines]
+    shuffled[0][1] = "extra"
+    shuffled[1:3] = [["", "", "pink", "unknown"], shuffled[2]]
+    Path("new.csv").write_text("\n".join(";".join(cells) for cells in shuffled) + "\n")
+    code, out, said = run("predict", "model", "new.csv", "--proba")
+    assert code == EXIT_OK
+    assert "note: its columns are separated by ';'\nnote: not used: extra\n" in said
+    assert rows(out)[1:] == before[1:]
+
+
+def test_the_model_needs_neither_its_study_nor_its_data(run: Run, tmp_path: Path) -> None:
+    before = run("predict", "model", "t.csv")
+    shutil.move("model", tmp_path / "elsewhere")
+    shutil.rmtree("study")
+    assert run("predict", str(tmp_path / "elsewhere"), "t.csv") == before
+
+
+def test_any_trial_can_be_taken_out(run: Run) -> None:
+    _, out, _ = run("export", "study", "1", "-o", "one", "--json")
+    told = json.loads(out)
+    record = json.loads(Path("one", "model.json").read_text())
+    assert (told["trial"], record["model"]["trial"], record["trial"]) == (1, 1, 1)
+    assert record["metrics"]["validation"]["loss"] > 0
+    assert record["command"] == "hpsearch export study 1 -o one"
+
+
+def test_rows_come_from_a_pipe(study: Path) -> None:
+    done = subprocess.run(
+        [*AS_MODULE, "predict", "model", "-"],
+        cwd=study,
+        input=MIXED,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert len(rows(done.stdout)) == 90
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (["predict", "model", "none.csv"], EXIT_USAGE, "E070"),
+        (["predict", "study", "t.csv"], EXIT_USAGE, "there is no model.json in study"),
+        (["predict", "model", "t.yaml"], EXIT_USAGE, "has no column 'n', 'c', 'day'"),
+        (["predict", "model", "t.csv", "-o", "t.csv"], EXIT_CANNOT_WRITE, "--force replaces it"),
+        (["export", "study", "-o", "model"], EXIT_CANNOT_WRITE, "model is there already"),
+        (["export", "study", "-o", "study", "--force"], EXIT_CANNOT_WRITE, "is there already"),
+        (["export", "study", "7", "-o", "m"], EXIT_USAGE, "its trials are 0 to 1"),
+    ],
+)
+def test_what_cannot_be_done_is_said(run: Run, command: list[str], code: int, said: str) -> None:
+    before = sorted(str(path) for path in Path().rglob("*"))
+    found, out, errors = run(*command)
+    assert (found, out) == (code, "")
+    assert said in errors
+    assert "Traceback" not in errors
+    assert sorted(str(path) for path in Path().rglob("*")) == before
+
+
+def test_weights_that_are_gone_or_changed_are_no_model(run: Run) -> None:
+    for path in Path("study", "artefacts").iterdir():
+        path.write_bytes(b"something else")
+    code, _, said = run("export", "study", "-o", "m")
+    assert (code, "E193" in said, Path("m").exists()) == (EXIT_USAGE, True, False)
+    Path("model", "model.safetensors").write_bytes(b"something else")
+    assert run("predict", "model", "t.csv")[0] == EXIT_DAMAGED

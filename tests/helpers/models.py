@@ -1,0 +1,47 @@
+"""Trained models for tests."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hpsearch.data import Dataset, DataSpec, Wanted, stored
+from hpsearch.data.prepare import prepare
+from hpsearch.engine.structure.members import Member
+from hpsearch.model.weights import TrainedModel, model_from_bytes
+from hpsearch.objectives.jobs import DataRef, TrainingJob
+from hpsearch.objectives.training import train_cohort
+from hpsearch.study.artefacts import Artefacts, Held
+from hpsearch.study.trial import Done, TrialEnded
+from tests.helpers.problems import member
+
+MIXED = "n,c,day,y,z\n" + "".join(
+    f"{'' if k % 5 == 2 else k * 37 % 41},{['red', 'green', '', 'blue'][k % 4]},"
+    f"2026-{k % 12 + 1:02}-01,{'ab'[k * 37 % 41 > 20]},{k * 37 % 41 * 100 + 0.5}\n"
+    for k in range(90)
+)
+"""A table with numbers, categories, dates and gaps, a target of classes and one of numbers."""
+
+
+def spec_of(folder: Path, target: str, **options: Any) -> DataSpec:
+    """Return the spec of the mixed table, which lies in this folder, with one of its targets."""
+    columns = {"z" if target == "y" else "y": Wanted("drop")}
+    return DataSpec("t.csv", target, folder=folder, columns=columns, **options)
+
+
+def trained(
+    folder: Path, spec: DataSpec | str, settings: dict[str, Any], fold: int = 0
+) -> tuple[Dataset, Done, TrainedModel]:
+    """Return data, the result of a training on one of its folds, and the model that it left."""
+    folder.mkdir(exist_ok=True)
+    data = prepare(DataSpec(spec, rows=120) if isinstance(spec, str) else spec)
+    artefacts = Artefacts(folder)
+    held = Held(artefacts.fill(partial(stored.write, data)))
+    made = member(**{"epochs": 3, "width": 5, "lr": 0.01, **settings}).settings
+    members = (Member(0, made, replicate=2, fold=fold, seed_group=1), Member(1, made))
+    job = TrainingJob(members, DataRef(held), "loss", 7, "cpu")
+    (ended,) = (e for e in train_cohort(job, artefacts) if isinstance(e, TrialEnded) and not e.run)
+    assert isinstance(ended.result, Done)
+    assert ended.result.weights
+    return data, ended.result, model_from_bytes(artefacts.read(ended.result.weights))
