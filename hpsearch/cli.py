@@ -105,6 +105,8 @@ _device = _flag(
 )
 _searching = _all_of(
     _config,
+    _flag("--target", metavar="NAME", help="The column of a table that is to be predicted."),
+    click.option("--data", metavar="PATH", help="What to learn from; no CONFIG is needed then."),
     _running,
     _flag(
         "--epochs", type=_COUNT, metavar="N", help="The most passes over the data in each trial."
@@ -165,6 +167,27 @@ def cli() -> None:
     CONFIG is a YAML file; without one it is ./hpsearch.yaml (or .yml), or else the built-in example
     (scikit-learn's digits). Results go to stdout, progress to stderr.
     """
+
+
+@cli.command()
+@click.argument("data")
+@_flag("--target", metavar="NAME", help="The column of a table that is to be predicted.")
+@click.option(
+    "-o",
+    "out",
+    metavar="FILE",
+    default="hpsearch.yaml",
+    show_default=True,
+    help="The YAML file to write; it must not be there.",
+)
+@_flag("--quiet", "-q", is_flag=True, help="Print nothing on stderr.")
+@_flag("--no-color", is_flag=True, help="Print no colours.")
+def init(**given: Any) -> int:
+    """Write a first YAML for DATA: what each column holds, and a space that fits.
+
+    DATA is a table, an array file, a folder of images, or a name such as wine.
+    """
+    return _run("hpsearch.commands.init:init", **given)
 
 
 @cli.command()
@@ -365,7 +388,7 @@ def diagnose(**given: Any) -> int:
     return _run("hpsearch.commands.diagnose:diagnose", **given)
 
 
-def _run(target: str, *arguments: Any, **given: Any) -> int:
+def _run(command: str, /, *arguments: Any, **given: Any) -> int:
     """Call a command's function and return its exit code.
 
     An error that a person can mend is printed without a traceback.
@@ -374,7 +397,7 @@ def _run(target: str, *arguments: Any, **given: Any) -> int:
     try:
         _check_names(given)
         _check_environment()
-        code: int = resolve(target)(*arguments, **given)
+        code: int = resolve(command)(*arguments, **given)
         return code
     except HpsearchError as error:
         _complain(error, as_json)

@@ -12,6 +12,7 @@ from hpsearch.commands.picks import read_picks, without_problems
 from hpsearch.config.document import read, scalar
 from hpsearch.config.schema import ConfigFile, search_model
 from hpsearch.config.spec import Override
+from hpsearch.data import LOADERS
 from hpsearch.errors import Place, Problem, SpecError
 
 SMOKE_ROWS = 256
@@ -29,6 +30,8 @@ class SearchFlags:
     """
 
     config: str | None
+    data: str | None = None
+    target: str | None = None
     settings: tuple[str, ...] = ()
     trials: str | None = None
     budget: int | None = None
@@ -94,6 +97,7 @@ def overrides(
             problems += error.problems
     if problems:
         raise SpecError(*problems)
+    yield from data_overrides(flags.data, flags.target)
     yield from search_overrides(flags.own)
     yield from runner_override(flags.runner)
     budget = flags.budget
@@ -106,6 +110,20 @@ def overrides(
         yield ("train", "epochs"), flags.epochs, f"--epochs {flags.epochs}"
     if budget is not None:
         yield ("search", "budget"), budget, f"--budget {budget}"
+
+
+def data_overrides(data: str | None, target: str | None) -> Iterator[Override]:
+    """Give the flags that say what is learned from; a path counts from the working directory."""
+    if data is not None:
+        yield ("data", "source"), data_source(data), f"--data {data}"
+    if target is not None:
+        yield ("data", "target"), target, f"--target {target}"
+
+
+def data_source(data: str) -> str:
+    """Return `--data` as a source: a name as it is, a path wherever the YAML lies."""
+    is_name = data in LOADERS and not data.startswith("*")
+    return data if is_name else str(Path(data).absolute())
 
 
 def search_overrides(given: Mapping[str, object]) -> Iterator[Override]:

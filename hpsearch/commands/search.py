@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, overrides
+from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, data_source, overrides
 from hpsearch.commands.inputs import read_input, read_stdin
 from hpsearch.commands.session import (
     RunOptions,
@@ -25,6 +25,7 @@ from hpsearch.commands.session import (
 )
 from hpsearch.config.document import LARGEST
 from hpsearch.config.spec import Override, Spec, parse
+from hpsearch.config.starter import starter
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import Problem, SpecError
 from hpsearch.objectives.data_artefact import stored_data
@@ -63,7 +64,7 @@ class ConfigSource:
 def search(strategy: str, **given: Any) -> int:
     """Run a new search; `given` are the flags of the command line. Return the exit code."""
     started, flags = time.monotonic(), SearchFlags.of(given)
-    source = find_config(flags.config)
+    source = find_config(flags.config, flags.data, flags.target)
     notes = [source.note] if source.note else []
     said = list(overrides(flags, strategy, notes.append))
     rows = SMOKE_ROWS if flags.smoke else None
@@ -108,22 +109,29 @@ def run_options(flags: SearchFlags, spec: Spec, started: float) -> RunOptions:
     )
 
 
-def find_config(config: str | None) -> ConfigSource:
+def find_config(
+    config: str | None, data: str | None = None, target: str | None = None
+) -> ConfigSource:
     """Return the YAML that is named, ./hpsearch.yaml or .yml, or the built-in example.
+
+    Where neither is there, and `data` is, it is what `hpsearch init` would write for that.
 
     Raises:
         SpecError: it cannot be read; or both files are there.
     """
     path = _project_file() if config is None else Path(config)
+    if path is None and data is not None:
+        text = starter(data_source(data), target)
+        return ConfigSource(text, "--data", Path.cwd())
     if path is None:
         text = files("hpsearch").joinpath("default.yaml").read_text(encoding="utf-8")
         note = "no hpsearch.yaml is here: this is the built-in example, scikit-learn's digits"
         return ConfigSource(text, "default.yaml", Path.cwd(), note)
     name = "<stdin>" if config == "-" else str(path)
     try:
-        data = read_stdin(LARGEST) if config == "-" else read_input(path, LARGEST)
+        content = read_stdin(LARGEST) if config == "-" else read_input(path, LARGEST)
         # what is not UTF-8 is answered by the parser, with its place
-        text = data.decode("utf-8", "surrogateescape")
+        text = content.decode("utf-8", "surrogateescape")
         return ConfigSource(text, name, path.resolve().parent if path.is_file() else Path.cwd())
     except OSError as error:
         message = f"cannot read {name}: {error.strerror}"

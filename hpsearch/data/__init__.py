@@ -164,6 +164,7 @@ class RawData:
         parts: (rows,) the text of `DataSpec.column`, if one was asked for.
         lines: the line of the file on which each row ends, where it has lines.
         rows: the number of each row in the source, from 0, where some are left out.
+        left_out: why columns of a table are no inputs, by their names.
         notes: what the loader has decided by itself, such as which column it has left out, in words
             that a person reads before the first trial.
     """
@@ -178,6 +179,7 @@ class RawData:
     parts: NDArray[Any] | None = None
     lines: Sequence[int] | None = None
     rows: Ints | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def place(self, row: int) -> str:

@@ -48,7 +48,7 @@ def prepare(spec: DataSpec) -> Dataset:
     >>> [len(rows) for rows in (wine.folds[0].train, wine.folds[0].validation, wine.test)]
     [106, 36, 36]
     """
-    raw = _raw(spec)
+    raw = checked(spec)
     inputs = _joined(raw)
     task = task_of(raw, spec.task)
     targets: Ints | Floats
@@ -100,7 +100,7 @@ def with_parts(dataset: Dataset, parts: Parts) -> Dataset:
     return replace(divided, digest=digest_of(divided))
 
 
-def _raw(spec: DataSpec) -> RawData:
+def checked(spec: DataSpec) -> RawData:
     """Return what the source holds, checked, without the rows that have no target.
 
     Raises:

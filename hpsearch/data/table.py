@@ -59,7 +59,8 @@ def data_of(raw: RawTable, spec: DataSpec) -> RawData:
         target=spec.target or "",
         parts=_texts(table[spec.column]) if spec.column else None,
         lines=raw.lines,
-        notes=(*raw.notes, *_notes(raw, inputs, columns, left_out)),
+        left_out=left_out,
+        notes=(*raw.notes, *_notes(raw, inputs, columns, left_out, spec.columns)),
     )
 
 
@@ -105,9 +106,12 @@ def _notes(
     inputs: NDArray[np.float64],
     columns: Sequence[Column],
     left_out: Mapping[str, str],
+    dropped: Collection[str],
 ) -> Iterator[str]:
-    """Yield what a person should know of how columns are read."""
+    """Yield what a person should know of how columns are read, who has said what is `dropped`."""
     for name, reason in left_out.items():
+        if name in dropped:
+            continue
         called = f"'{name}'" if name else "the first column, without a name,"
         yield f"{called} is left out: {reason}"
     for k, column in enumerate(columns):

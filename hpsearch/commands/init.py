@@ -1,0 +1,38 @@
+"""`init`: a first YAML for a person's data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hpsearch.commands import console
+from hpsearch.commands.flags import data_overrides
+from hpsearch.config.spec import parse
+from hpsearch.config.starter import starter
+from hpsearch.data.notes import summary
+from hpsearch.data.prepare import checked, prepare
+from hpsearch.errors import EXIT_OK, CannotWrite, Problem
+from hpsearch.study.files import unwritable
+from hpsearch.text import shell_word
+
+
+def init(*, data: str, target: str | None, out: str, quiet: bool, no_color: bool) -> int:
+    """Write a YAML with what was found in the data; return the exit code."""
+    path = Path(out)
+    if path.exists() or path.is_symlink():
+        fault = f"{path} is there already, and nothing is written over"
+        raise CannotWrite(Problem("E173", fault, help="-o FILE.yaml, another one"))
+    short = starter(data, target)
+    spec = parse(short, "--data", Path.cwd(), list(data_overrides(data, target))).data
+    text = starter(data, target, checked(spec))
+    prepared = prepare(parse(text, str(path), Path.cwd()).data)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    if not quiet:
+        named = "" if path.name == "hpsearch.yaml" else f" {shell_word(out)}"
+        notes = (f"note: {note}" for note in prepared.notes)
+        texts = [summary(prepared), *notes, f"the search is described in {path}"]
+        console.note(*texts, f"next:  hpsearch bayes{named} --time 15m", no_color=no_color)
+    return EXIT_OK

@@ -1,0 +1,117 @@
+"""A first YAML for data: a space that suits them, and every column with what it was found to hold.
+
+It is what `hpsearch init` writes, and what is searched where `--data` stands without a YAML.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hpsearch.config.document import scalar
+from hpsearch.data import RawData
+from hpsearch.data.columns import Column, DateColumn
+
+_FEW_ROWS = 1_000  # of which folds give a steadier loss than one set of validation rows
+_MOST_LISTED = 200  # columns that are written down
+_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")  # a text that needs no quotes
+_SPACE = """train:
+  model: mlp
+  epochs: {epochs}          # at most; a training ends where it is better no more
+  patience: {patience}
+parameters:
+  lr:         {{min: 1e-4, max: 1e-1, log: true}}
+  width:      {{min: 16, max: 256, log: true}}
+  depth:      {{values: [1, 2, 3]}}
+  activation: {{values: [relu, tanh]}}
+  optimizer:  {{values: [momentum, rmsprop, adam]}}
+  momentum:   {{min: 0.5, max: 0.99, when: {{optimizer: momentum}}}}
+  dropout:    {{min: 0.0, max: 0.5}}
+  l2:         {{min: 1e-6, max: 1e-2, log: true}}
+  batch_size: {{values: {batches}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What suits data of at most so many rows."""
+
+    rows: int
+    epochs: int
+    patience: int
+    batches: tuple[int, ...]
+
+
+_SIZES = (
+    Size(1_000, 100, 20, (8, 16, 32)),
+    Size(20_000, 50, 10, (32, 64, 128)),
+    Size(200_000, 30, 6, (64, 128, 256)),
+    Size(10**12, 15, 4, (256, 512, 1024)),
+)
+
+
+def starter(source: str, target: str | None, raw: RawData | None = None) -> str:
+    """Return a YAML for data.
+
+    Args:
+        source: where the data come from.
+        target: the column that is to be predicted, in a table.
+        raw: what was read from it; without it the space is that for a few thousand rows, and no
+            column is listed.
+
+    >>> print(starter("wine", None).splitlines()[0])
+    data:
+    """
+    rows = 10_000 if raw is None else len(raw.inputs)
+    size = next(size for size in _SIZES if rows <= size.rows)
+    space = _SPACE.format(
+        epochs=size.epochs, patience=size.patience, batches=json.dumps(size.batches)
+    )
+    return "\n".join([*_data(source, target, raw), space])
+
+
+def _data(source: str, target: str | None, raw: RawData | None) -> Iterator[str]:
+    yield "data:"
+    yield f"  source: {_text(source)}"
+    if target is not None:
+        yield f"  target: {_text(target)}"
+    if raw is None:
+        return
+    yield from _columns(raw)
+    yield "  # missing: error                        # refuses missing values"
+    if len(raw.inputs) <= _FEW_ROWS:
+        yield "  split: {folds: 5, test: 0.2}            # few rows: each of them validates once"
+    else:
+        yield "  split: {validation: 0.2, test: 0.2}     # or {folds: 5, test: 0.2}"
+
+
+def _columns(raw: RawData) -> Iterator[str]:
+    """Give the lines that say what each column holds."""
+    found = [(column.name, _kind(column), "") for column in raw.columns]
+    found += [(name, "drop", reason) for name, reason in raw.left_out.items()]
+    if not raw.columns or len(found) > _MOST_LISTED or "" in raw.left_out:
+        return
+    yield "  columns:                      # as they were found: number, category, date or drop"
+    for name, kind, reason in found:
+        yield f"    {_text(name)}: {kind}" + (f"    # {reason}" if reason else "")
+
+
+def _kind(column: Column) -> str:
+    if isinstance(column, DateColumn) and column.format:
+        return f"{{kind: date, format: {_text(column.format)}}}"
+    return column.kind
+
+
+def _text(text: str) -> str:
+    """Return a text as YAML reads it, whatever is in it."""
+    is_plain = _PLAIN.fullmatch(text) is not None and isinstance(scalar(text), str)
+    if is_plain:
+        return text
+    shown = "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in _escaped(text))
+    return f'"{shown}"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
