@@ -11,18 +11,25 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
 
 from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.data import Exact
+from hpsearch.data.folder_files import is_image, listing
 from hpsearch.errors import EXIT_OK, CannotWrite, Problem, SpecError
 from hpsearch.model.rows import Rows, from_path, numbers, open_rows, places
 from hpsearch.registry import resolve
 from hpsearch.study.files import unfinished, unwritable
 
+if TYPE_CHECKING:  # torch takes a while to load
+    from hpsearch.model.predictor import Predictor
+
 _STREAM = "-"  # the name of standard input and output
 _LISTED = 10  # columns that a note names
+_IMAGES = 256  # that are in memory at the same time
 _SPOOLED = 64 << 20  # bytes of standard input that are kept in memory
 
 
@@ -38,29 +45,61 @@ def predict(
 ) -> int:
     """Write a prediction for each row; return the exit code."""
     _check_free(out, force)
-    # loaded here: torch takes a while
-    predictor = resolve("hpsearch.model.folder:load")(Path(model))
-    if not predictor.columns:
-        fault = f"{model} is a model of images, and a table has none"
-        raise SpecError(
-            Problem("E192", fault, help="hpsearch.load(MODEL).predict(array) in Python")
-        )
+    predictor: Predictor = resolve("hpsearch.model.folder:load")(Path(model))
     classes = predictor.info.classes
     if proba and not classes:
         fault = f"--proba: {model} predicts numbers, which have no probabilities"
         raise SpecError(Problem("E192", fault, help="leave it out"))
-    with _opened(data) as file, open_rows(file, data) as rows, _sink(out) as write:
-        at = places(rows.names, predictor.columns, data)
+
+    def note(text: str) -> None:
         if not quiet:
-            notes = (f"note: {note}" for note in _notes(rows, at, predictor.info.target))
-            console.note(*notes, no_color=no_color)
-        write(_csv([["row", "prediction", *(f"p({one})" for one in classes if proba)]]))
+            console.note(f"note: {text}", no_color=no_color)
+
+    answered = _of_table if predictor.columns else _of_images
+    with _sink(out) as write:
+        key = "row" if predictor.columns else "file"
+        header = [key, "prediction", *(f"p({one})" for one in classes if proba)]
+        for keys, answers in answered(predictor, data, note):
+            write(_csv([*([header] if header else []), *_lines(keys, answers, classes, proba)]))
+            header = []
+    return EXIT_OK
+
+
+def _of_table(
+    predictor: Predictor, data: str, note: Callable[[str], None]
+) -> Iterator[tuple[Sequence[object], Exact]]:
+    """Give the numbers of some rows, which count from 1, and the answers to them."""
+    with _opened(data) as file, open_rows(file, data) as rows:
+        at = places(rows.names, predictor.columns, data)
+        for text in _notes(rows, at, predictor.info.target):
+            note(text)
         done = 0
+        yield [], predictor.answers(np.empty((0, len(at))))
         for batch in rows.batches:
             answers = predictor.answers(numbers(batch, at, predictor.columns))
-            write(_csv(_lines(answers, classes, proba, done)))
+            yield range(done + 1, done + 1 + len(answers)), answers
             done += len(answers)
-    return EXIT_OK
+
+
+def _of_images(
+    predictor: Predictor, data: str, note: Callable[[str], None]
+) -> Iterator[tuple[Sequence[object], Exact]]:
+    """Give the names of some images of a folder, and the answers to them."""
+    channels, *size = predictor.info.inputs
+    folder = Path(data)
+    if not folder.is_dir() or channels not in (1, 3):
+        help_ = "in Python:  hpsearch.load(MODEL).predict(array)"
+        fault = f"{data} is no folder of images, and the model reads images"
+        raise SpecError(Problem("E192", fault, help=help_))
+    found = listing(folder).files
+    names = [name for name in found if is_image(name)]
+    if len(names) < len(found):
+        note(f"not used: {len(found) - len(names):,} files that are no images")
+    read_image = resolve("hpsearch.data.image_file:read_image")
+    for start in range(0, max(1, len(names)), _IMAGES):
+        some = names[start : start + _IMAGES]
+        images = [read_image(folder / name, tuple(size), channels) for name in some]
+        yield some, predictor.answers(np.array(images, np.uint8).reshape(-1, channels, *size))
 
 
 def _notes(rows: Rows, at: Collection[int], target: str) -> Iterator[str]:
@@ -71,12 +110,14 @@ def _notes(rows: Rows, at: Collection[int], target: str) -> Iterator[str]:
         yield f"not used: {', '.join(unused[:_LISTED])}{', ...' * (len(unused) > _LISTED)}"
 
 
-def _lines(answers: Exact, classes: Sequence[str], proba: bool, done: int) -> Iterator[list[Any]]:
-    """Give the cells of each row: its number, the prediction, and probabilities if asked for."""
+def _lines(
+    keys: Sequence[object], answers: Exact, classes: Sequence[str], proba: bool
+) -> Iterator[list[Any]]:
+    """Give the cells of each row: its key, the prediction, and probabilities if asked for."""
     best = [classes[k] for k in answers.argmax(1)] if classes else answers[:, 0].tolist()
     probabilities = answers.tolist() if proba else [[]] * len(best)
-    for row, (one, more) in enumerate(zip(best, probabilities, strict=True), done + 1):
-        yield [row, one, *more]
+    for key, one, more in zip(keys, best, probabilities, strict=True):
+        yield [key, one, *more]
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> str:
