@@ -171,6 +171,8 @@ SPLIT: Mapping[str, str] = {
     "not for data with test rows of their own",
     "folds": "the number of parts of the other rows, each of which validates once",
     "column": "a column of the data; not beside the other keys",
+    "group": "keeps together what belongs together, such as rows of one person; not beside `by`",
+    "by": "what trains is earlier than what validates, and what tests is the latest",
 }
 PARAMETER: Mapping[str, str] = {
     "value": "a fixed value, as under `train:`",

@@ -80,6 +80,14 @@ class SplitKeys(Options):
         min_length=1,
         description="the column that says train, validation or test for each row",
     )
+    group: str | None = Field(
+        None, min_length=1, description="a column; rows with one value of it stay together"
+    )
+    by: str | None = Field(
+        None,
+        min_length=1,
+        description="a column of dates or numbers, which orders the rows",
+    )
 
 
 class ColumnKeys(Options):

@@ -203,7 +203,11 @@ def _fix(document: Document, name: str, value: object) -> None:
 def _data(keys: DataKeys, folder: Path, rows: int | None, diagnostics: Diagnostics) -> DataSpec:
     split = keys.split
     given = split.model_fields_set
-    for way, others in (("column", {"validation", "test", "folds"}), ("folds", {"validation"})):
+    for way, others in (
+        ("column", {"validation", "test", "folds", "group", "by"}),
+        ("folds", {"validation"}),
+        ("group", {"by"}),
+    ):
         if way in given and (besides := sorted(others & given)):
             message = f"'{besides[0]}' has no meaning beside '{way}'"
             path, help = ("data", "split", besides[0]), "leave one of the two out"
@@ -220,6 +224,8 @@ def _data(keys: DataKeys, folder: Path, rows: int | None, diagnostics: Diagnosti
         test=split.test,
         folds=split.folds,
         column=split.column,
+        group=split.group,
+        by=split.by,
         columns={name: Wanted(one.kind, one.format) for name, one in keys.columns.items()},
         missing=keys.missing,
         split_seed=keys.split_seed,

@@ -92,6 +92,8 @@ class DataSpec:
             once; None holds out the share `validation` instead.
         column: the column that says which part of the split each row belongs to; `part` where the
             source has validation rows of its own.
+        group: the column of which rows with one value stay together in the split.
+        by: the column of numbers or dates in whose order rows train, validate and test.
         columns: what a person says of columns that would be read otherwise.
         missing: whether missing values are imputed, or refused.
         split_seed: the seed of every random choice of rows.
@@ -110,6 +112,8 @@ class DataSpec:
     test: float | None = None
     folds: int | None = None
     column: str | None = None
+    group: str | None = None
+    by: str | None = None
     columns: Mapping[str, Wanted] = field(default_factory=dict)
     missing: Missing = "impute"
     split_seed: int = 0
@@ -162,6 +166,8 @@ class RawData:
         task: what the source itself knows of the task; None lets it be inferred.
         test: the source's own test file, if it has one.
         parts: (rows,) the text of `DataSpec.column`, if one was asked for.
+        group: (rows,) the text of `DataSpec.group`, likewise.
+        times: (rows,) the number of `DataSpec.by`, which orders the rows; seconds, if it is a date.
         lines: the line of the file on which each row ends, where it has lines.
         rows: the number of each row in the source, from 0, where some are left out.
         left_out: why columns of a table are no inputs, by their names.
@@ -177,6 +183,8 @@ class RawData:
     task: Task | None = None
     test: RawData | None = None
     parts: NDArray[Any] | None = None
+    group: NDArray[Any] | None = None
+    times: Exact | None = None
     lines: Sequence[int] | None = None
     rows: Ints | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -232,7 +240,8 @@ class Fold:
 class SplitRule:
     """How a data set was split and scaled: what `resplit` needs to split it anew.
 
-    `by_column` says that a column of the source gives each row its part, so that nothing is drawn.
+    `by_column` says that a column of the source decides about the split (it gives each row its
+    part, groups rows or orders them), so that nothing is drawn anew.
     """
 
     split_seed: int = 0
@@ -257,7 +266,8 @@ class Dataset:
         target_center: of a regression, `y * target_scale + target_center` is in the source's unit.
         target_scale: see `target_center`; 1 for a classification.
         folds: one where rows are held out. Of several, each row validates in exactly one, and the
-            numbers of training rows differ by at most one.
+            numbers of training rows differ by at most one; where groups stay together they differ
+            by a group, and in order of time the earliest rows validate in none.
         whole: the fold that trains on the rows of all folds and validates none, on which the winner
             is trained in the end; None where there is one fold only.
         test: the rows of the test split, ascending, which belong to no fold.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hpsearch.data import DataSpec, Ints, RawData
+from hpsearch.data import DataSpec, Exact, Ints, RawData, grouped, ordered
 from hpsearch.data.split import folded, set_aside, split, thinned
 from hpsearch.data.values import texts
 from hpsearch.errors import Problem, SpecError
@@ -27,8 +27,8 @@ class Parts:
 
     @property
     def pool(self) -> Ints:
-        """All rows but those of the test split, ascending."""
-        return np.sort(np.concatenate(self.folds[0]))
+        """All rows that train or validate in some fold, ascending."""
+        return np.unique(np.concatenate([rows for fold in self.folds for rows in fold]))
 
 
 def divide(raw: RawData, groups: Ints, classes: Sequence[str], spec: DataSpec) -> Parts:
@@ -52,7 +52,10 @@ def divide(raw: RawData, groups: Ints, classes: Sequence[str], spec: DataSpec) -
         place = spec.places.get("test")
         raise SpecError(Problem("E076", fault, place, help="leave `test:` out"))
     trained = np.arange(own)  # of folds, some other one trains on each class
-    if spec.folds is not None:
+    if raw.group is not None or raw.times is not None:
+        parts = _fewer(_kept_together(raw, has_test, spec), groups, spec)
+        trained = np.concatenate([train for train, _ in parts.folds])
+    elif spec.folds is not None:
         parts = _in_folds(groups[:own], spec.folds, has_test, spec)
     else:
         by_column = spec.column is not None
@@ -84,6 +87,42 @@ def _check_classes(
     help_ = "let some row of each class train, or leave the others of that class out"
     place = spec.places.get("column")
     raise SpecError(Problem("E075", f"{part.name}: {fault}", place, help=help_))
+
+
+def _kept_together(raw: RawData, has_test: bool, spec: DataSpec) -> Parts:
+    """Return parts by groups, or in order of time."""
+    rows = len(raw.targets)
+    test, validation = round(rows * _test_share(has_test, spec)), round(rows * spec.validation)
+    judged = 0 if spec.folds is not None else validation
+    try:
+        if raw.times is not None:
+            train, held, tested = ordered.held_out(_known_times(raw, spec), judged, test)
+            times = raw.times
+            folds = spec.folds and ordered.folded(train, times, spec.folds)
+        else:
+            assert raw.group is not None
+            codes = np.unique(np.array(texts(raw.group)), return_inverse=True)[1]
+            train, held, tested = grouped.held_out(codes, judged, test, spec.split_seed)
+            folds = spec.folds and grouped.folded(train, codes, spec.folds, spec.split_seed)
+    except ValueError as error:
+        fault, place = f"column '{spec.group}': {error} for this split", spec.places.get("group")
+        raise SpecError(Problem("E076", fault, place)) from error
+    found = folds or [(train, held)]
+    if not all(len(part) for fold in found for part in fold) or (test and not len(tested)):
+        fault = f"column '{spec.group or spec.by}' leaves a part of the split without rows"
+        raise SpecError(Problem("E076", fault, spec.places.get("group", spec.places.get("by"))))
+    return Parts([(train, held) for train, held in found], tested)
+
+
+def _known_times(raw: RawData, spec: DataSpec) -> Exact:
+    """Return the time of each row; refuse one that has none."""
+    assert raw.times is not None
+    missing = np.isnan(raw.times)
+    if missing.any():
+        fault = f"column '{spec.by}', {raw.place(int(missing.argmax()))}, has no time"
+        help_ = "order is by numbers or dates: fill it in, or leave the row out"
+        raise SpecError(Problem("E076", fault, spec.places.get("by"), help=help_))
+    return raw.times
 
 
 def _in_folds(groups: Ints, folds: int, has_test: bool, spec: DataSpec) -> Parts:
@@ -168,12 +207,14 @@ def _fewer(parts: Parts, groups: Ints, spec: DataSpec) -> Parts:
         return parts
     if spec.rows < 2:
         raise SpecError(Problem("E076", f"{spec.rows} rows are too few to train and to validate"))
-    ((train, judged),) = parts.folds
-    share = len(judged) / (len(train) + len(judged))
-    judging = min(max(round(spec.rows * share), 1), spec.rows - 1)
-    sizes = (spec.rows - judging, judging, spec.rows)
-    fewer = [
-        thinned(rows, groups, most, spec.split_seed)
-        for rows, most in zip((train, judged, parts.test), sizes, strict=True)
-    ]
-    return Parts([(fewer[0], fewer[1])], fewer[2])
+    folds = []
+    for train, judged in parts.folds:
+        share = len(judged) / (len(train) + len(judged))
+        judging = min(max(round(spec.rows * share), 1), spec.rows - 1)
+        sizes = (spec.rows - judging, judging)
+        train, judged = (
+            thinned(rows, groups, most, spec.split_seed)
+            for rows, most in zip((train, judged), sizes, strict=True)
+        )
+        folds.append((train, judged))
+    return Parts(folds, thinned(parts.test, groups, spec.rows, spec.split_seed))

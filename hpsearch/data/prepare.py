@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -77,11 +78,15 @@ def prepare(spec: DataSpec) -> Dataset:
             test=parts.test,
             columns=columns,
             digest="",
-            rule=SplitRule(spec.split_seed, spec.column is not None, spec.scale),
+            rule=SplitRule(spec.split_seed, _is_by_column(spec), spec.scale),
         ),
         parts,
     )
-    return replace(data, notes=(*raw.notes, *doubts(data)))
+    return replace(data, notes=(*raw.notes, *_split_notes(raw, parts, spec), *doubts(data)))
+
+
+def _is_by_column(spec: DataSpec) -> bool:
+    return not (spec.column is None and spec.group is None and spec.by is None)
 
 
 def with_parts(dataset: Dataset, parts: Parts) -> Dataset:
@@ -110,11 +115,18 @@ def checked(spec: DataSpec) -> RawData:
     if isinstance(found, RawTable):
         # loaded here, since a source that is no table needs no pyarrow
         found = resolve("hpsearch.data.table:data_of")(found, spec)
-    elif spec.columns:
-        fault = f"'{spec.source}' has no columns with names, and `columns:` no meaning"
-        raise SpecError(Problem("E072", fault, spec.places.get("columns"), help="leave it out"))
+    else:
+        _check_unasked(spec)
     raw = _checked(channels_first(found), spec)
     return raw if raw.test is None else replace(raw, test=_checked(raw.test, spec))
+
+
+def _check_unasked(spec: DataSpec) -> None:
+    """Refuse what is asked of columns, where a source has none with names."""
+    for key in ("columns", "group", "by"):
+        if getattr(spec, key):
+            fault = f"'{spec.source}' has no columns with names, and `{key}:` no meaning"
+            raise SpecError(Problem("E072", fault, spec.places.get(key), help="leave it out"))
 
 
 def _checked(raw: RawData, spec: DataSpec) -> RawData:
@@ -156,6 +168,19 @@ def _fitted(raw: RawData, inputs: Inputs, pool: Ints) -> tuple[tuple[Column, ...
             inputs[:, k] = numbers
         columns.append(fitted)
     return tuple(columns), inputs
+
+
+def _split_notes(raw: RawData, parts: Parts, spec: DataSpec) -> Iterator[str]:
+    """Yield how a column has decided about the split."""
+    if raw.group is not None:
+        groups = len(set(raw.group.tolist()))
+        yield f"rows of one '{spec.group}' stay together, of which there are {groups:,}"
+    if raw.times is not None:
+        yield f"rows are in order of '{spec.by}': the latest ones test, and what trains is earlier"
+        judged = sum(len(rows) for _, rows in parts.folds)
+        if spec.folds is not None:
+            rows = len(parts.pool)
+            yield f"the earliest {rows - judged:,} of {rows:,} rows only train"
 
 
 def _measured(parts: Parts) -> Ints:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hpsearch.data import DataSpec, RawData, RawTable, place_of
 from hpsearch.data.cells import Distinct, distinct, is_text, numbers_of
-from hpsearch.data.columns import Column
+from hpsearch.data.columns import Column, NumberColumn
 from hpsearch.data.kinds import LeftOut, column_of
 from hpsearch.data.numerals import PLAIN, numerals_of
 from hpsearch.errors import Place, Problem, SpecError
@@ -41,7 +41,7 @@ def data_of(raw: RawTable, spec: DataSpec) -> RawData:
     columns: list[Column] = []
     left_out: dict[str, str] = {}
     for name in names:
-        if name in (spec.target, spec.column):
+        if name in (spec.target, spec.column, spec.group):
             continue
         column = _column(name, raw, index, spec)
         if isinstance(column, LeftOut):
@@ -58,6 +58,8 @@ def data_of(raw: RawTable, spec: DataSpec) -> RawData:
         columns=tuple(columns),
         target=spec.target or "",
         parts=_texts(table[spec.column]) if spec.column else None,
+        group=_texts(table[spec.group]) if spec.group else None,
+        times=_times(spec.by, table, spec) if spec.by else None,
         lines=raw.lines,
         left_out=left_out,
         notes=(*raw.notes, *_notes(raw, inputs, columns, left_out, spec.columns)),
@@ -92,6 +94,22 @@ def _targets(cells: pa.ChunkedArray) -> NDArray[Any]:
         if numerals != PLAIN and all(math.isfinite(numerals.number(word)) for word in words):
             return numbers_of(cells, numerals)
     return _texts(cells)
+
+
+def _times(name: str, table: pa.Table, spec: DataSpec) -> NDArray[np.float64]:
+    """Return the numbers by which rows are ordered.
+
+    Raises:
+        SpecError: the column holds neither numbers nor dates.
+    """
+    cells = table[name]
+    found = column_of(name, cells, spec.columns.get(name))
+    column = NumberColumn(name) if isinstance(found, LeftOut) else found
+    if column.kind == "category":
+        fault = f"column '{name}' of '{spec.source}' holds neither numbers nor dates"
+        help_ = "rows are ordered by time: name the column that says it"
+        raise SpecError(Problem("E072", fault, spec.places.get("by"), help=help_))
+    return column.read(cells)
 
 
 def _texts(cells: pa.ChunkedArray) -> NDArray[Any]:
@@ -160,10 +178,11 @@ def _check_header(names: Sequence[str], index: Collection[str], spec: DataSpec) 
     for name, purpose, place in _asked(spec):
         if name not in names:
             raise SpecError(_no_column(name, names, spec, purpose, place, help_))
-    if spec.column == spec.target:
-        fault = f"'{spec.target}' cannot be the target and say how the rows are split"
-        raise SpecError(Problem("E072", fault, spec.places.get("column")))
-    if twice := {spec.target, spec.column} & {*spec.columns}:
+    for key in ("column", "group", "by"):
+        if getattr(spec, key) == spec.target:
+            fault = f"'{spec.target}' cannot be the target and say how the rows are split"
+            raise SpecError(Problem("E072", fault, spec.places.get(key)))
+    if twice := {spec.target, spec.column, spec.group} & {*spec.columns}:
         fault = f"'{twice.pop()}' is no input, and has no kind under `columns:`"
         raise SpecError(Problem("E072", fault, spec.places.get("columns")))
 
@@ -172,8 +191,9 @@ def _asked(spec: DataSpec) -> Iterator[tuple[str, str, Place | None]]:
     """Yield each column that the YAML names, what it is for, and where it is named."""
     if spec.target is not None:
         yield spec.target, "", spec.places.get("target")
-    if spec.column is not None:
-        yield spec.column, " that says how it is split", spec.places.get("column")
+    for key in ("column", "group", "by"):
+        if (name := getattr(spec, key)) is not None:
+            yield name, " that says how it is split", spec.places.get(key)
     for name in spec.columns:
         yield name, "", spec.places.get(f"columns.{name}", spec.places.get("columns"))
 

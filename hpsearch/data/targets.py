@@ -64,6 +64,8 @@ def with_targets(raw: RawData) -> RawData:
         inputs=raw.inputs[rows],
         targets=raw.targets[rows],
         parts=None if raw.parts is None else raw.parts[rows],
+        group=None if raw.group is None else raw.group[rows],
+        times=None if raw.times is None else raw.times[rows],
         rows=rows if raw.rows is None else raw.rows[rows],
         notes=(*raw.notes, note),
     )

@@ -59,6 +59,8 @@ EDITS: Mapping[Key, tuple[Kind, object]] = {
     ("data", "split", "test"): (FIXED, 0.1),
     ("data", "split", "folds"): (FIXED, 5),
     ("data", "split", "column"): (FIXED, "part"),
+    ("data", "split", "group"): (FIXED, "x"),
+    ("data", "split", "by"): (FIXED, "x"),
     ("data", "split_seed"): (FIXED, 1),
     ("data", "scale"): (FIXED, "unit"),
     ("data", "columns"): (FIXED, {"x": "drop"}),
