@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from hpsearch.data import Dataset, Kind, variance
+from hpsearch.data.leaks import leaks
 from hpsearch.data.scale import varies
 
 _FEW_ROWS = 20  # that validate
@@ -93,6 +94,7 @@ def doubts(data: Dataset) -> Iterator[str]:
         yield "all rows that validate have one target, so that r2 is not defined"
     if len(data.shape) == 1:
         yield from _only_elsewhere(data)
+        yield from leaks(data)
 
 
 def _only_elsewhere(data: Dataset) -> Iterator[str]:
