@@ -318,10 +318,10 @@ def leaderboard(**given: Any) -> int:
 @_output
 @_page
 def show(**given: Any) -> int:
-    """Show what a search has learned, or its trial N.
+    """Show what a search has learned, or its trial N; or an exported model.
 
     Without N, the loss that a model expects along each parameter is shown, how sure the model is,
-    and where it would try next.
+    and where it would try next. STUDY may be the folder of a model as well.
     """
     return _run("hpsearch.commands.show:show", **given)
 

@@ -1,4 +1,4 @@
-"""`show`: one trial of a study; or, without a number, what a model makes of the whole search."""
+"""`show`: one trial of a study; without a number, what was learned; or an exported model."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from hpsearch.commands import console
 from hpsearch.commands.page import writable, write
 from hpsearch.commands.studies import RUNS, find_study
 from hpsearch.errors import EXIT_OK, Problem, SpecError, TooFewTrials
+from hpsearch.model.card import card
+from hpsearch.model.record import RECORD, read_record
 from hpsearch.report.board.view import board
 from hpsearch.report.surrogate import page as surrogate_page
 from hpsearch.report.surrogate import text as surrogate_text
@@ -36,6 +38,8 @@ def show(
 ) -> int:
     """Print one trial, or what is expected along each parameter; return the exit code."""
     path = writable(page, force)
+    if study is not None and (Path(study) / RECORD).is_file():
+        return _show_model(Path(study), number, page, json)
     name, number = meant(study, number)
     folder = find_study(name)
     kept = read(folder)
@@ -57,6 +61,19 @@ def show(
         console.emit(text, results)
     if path and not quiet:
         console.note("", f"the page is in {path}", no_color=no_color)
+    return EXIT_OK
+
+
+def _show_model(folder: Path, number: int | None, page: str | None, json: bool) -> int:
+    """Print what an exported model is."""
+    if number is not None or page is not None:
+        fault = f"{folder} is a model, which has no trials and no page"
+        raise SpecError(Problem("E096", fault, help=f"hpsearch show {shell_word(str(folder))}"))
+    record = read_record(folder)
+    if json:
+        output.emit(dumps(record, indent=2, allow_nan=False))
+    else:
+        output.emit(card(record))
     return EXIT_OK
 
 

@@ -24,24 +24,25 @@ import numpy as np
 from hpsearch.data import Exact
 from hpsearch.data.calendar import YEAR
 from hpsearch.data.columns import UNSEEN, CategoryColumn, Column, DateColumn, from_json
-from hpsearch.errors import CannotWrite, DamagedModel, Problem, SpecError
+from hpsearch.errors import CannotWrite, Problem
 from hpsearch.model.card import card
 from hpsearch.model.predictor import Predictor
+from hpsearch.model.record import (
+    CARD,
+    FORMAT,
+    RECORD,
+    REFERENCE,
+    WEIGHTS,
+    damaged,
+    read_file,
+    read_json,
+    read_record,
+)
 from hpsearch.model.weights import TrainedModel, model_from_bytes
 from hpsearch.study import files
 
-FORMAT = 1
-"""The version of what stands in the folder."""
-
-_WEIGHTS, _RECORD, _REFERENCE, _CARD = (
-    "model.safetensors",
-    "model.json",
-    "reference.json",
-    "README.md",
-)
 _LEVELS = (-1.0, 0.0, 1.0)  # standard deviations from the mean at which reference inputs lie
 _AGREEMENT = 1e-5  # relative, of the answers to the reference inputs
-_LARGEST = 64 << 20  # bytes of a file of JSON
 
 
 def save(folder: Path, data: bytes, facts: Mapping[str, Any], force: bool = False) -> None:
@@ -62,7 +63,7 @@ def save(folder: Path, data: bytes, facts: Mapping[str, Any], force: bool = Fals
     model = model_from_bytes(data)
     record = {
         "format": FORMAT,
-        "weights": {"file": _WEIGHTS, "sha256": hashlib.sha256(data).hexdigest()},
+        "weights": {"file": WEIGHTS, "sha256": hashlib.sha256(data).hexdigest()},
         "model": asdict(model.info),
         **facts,
     }
@@ -72,34 +73,16 @@ def save(folder: Path, data: bytes, facts: Mapping[str, Any], force: bool = Fals
     half = files.unfinished(folder)
     try:
         half.mkdir(parents=True)
-        (half / _WEIGHTS).write_bytes(data)
-        for name, content in ((_RECORD, record), (_REFERENCE, reference)):
+        (half / WEIGHTS).write_bytes(data)
+        for name, content in ((RECORD, record), (REFERENCE, reference)):
             (half / name).write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-        (half / _CARD).write_text(card(record), encoding="utf-8")
+        (half / CARD).write_text(card(record), encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
         half.rename(folder)
     except OSError as error:
         shutil.rmtree(half, ignore_errors=True)
         raise files.unwritable(folder, error) from error
-
-
-def read_record(folder: Path) -> Mapping[str, Any]:
-    """Return what `model.json` says, after a look at the digest of the weights.
-
-    Raises:
-        SpecError: there is no model.
-        DamagedModel: it is damaged, or of a newer format.
-    """
-    record = _read_json(folder, _RECORD)
-    if not isinstance(record.get("format"), int) or not isinstance(record.get("weights"), dict):
-        raise _damaged(folder, f"{_RECORD} does not say what it is")
-    if record["format"] > FORMAT:
-        fault = f"the model in {folder} is of format {record['format']}, and {FORMAT} is the newest"
-        raise DamagedModel(Problem("E191", f"{fault} that is read here", help="update hpsearch"))
-    if hashlib.sha256(_read(folder, _WEIGHTS)).hexdigest() != record["weights"].get("sha256"):
-        raise _damaged(folder, f"{_WEIGHTS} is not the file that {_RECORD} tells of")
-    return record
 
 
 def load(folder: Path) -> Predictor:
@@ -112,28 +95,28 @@ def load(folder: Path) -> Predictor:
     """
     record = read_record(folder)
     try:
-        model = model_from_bytes(_read(folder, _WEIGHTS))
+        model = model_from_bytes(read_file(folder, WEIGHTS))
         predictor = Predictor(model)
     except ValueError as error:
-        raise _damaged(folder, str(error)) from error
+        raise damaged(folder, str(error)) from error
     if json.loads(json.dumps(asdict(model.info))) != record.get("model"):
-        raise _damaged(folder, f"{_RECORD} and {_WEIGHTS} tell of different models")
+        raise damaged(folder, f"{RECORD} and {WEIGHTS} tell of different models")
     _check_answers(folder, predictor)
     return predictor
 
 
 def _check_answers(folder: Path, predictor: Predictor) -> None:
     """Refuse a model that does not answer the reference inputs as it did."""
-    known = _read_json(folder, _REFERENCE)
+    known = read_json(folder, REFERENCE)
     try:
         inputs = np.array(known["inputs"], dtype=np.float64)  # null is NaN
         answers = np.array(known["answers"], dtype=np.float64)
         found = predictor.answers(inputs)
         agrees = np.allclose(found, answers, rtol=_AGREEMENT, atol=_AGREEMENT)
     except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(folder, f"{_REFERENCE} does not fit the model") from error
+        raise damaged(folder, f"{REFERENCE} does not fit the model") from error
     if not agrees:
-        raise _damaged(folder, "it does not answer the reference inputs as it did")
+        raise damaged(folder, "it does not answer the reference inputs as it did")
 
 
 def _reference(model: TrainedModel) -> Exact:
@@ -178,32 +161,7 @@ def _with_nulls(inputs: Exact) -> Any:
 def _check_free(folder: Path, force: bool) -> None:
     if not folder.exists() and not folder.is_symlink():
         return
-    if force and (folder / _RECORD).is_file() and not folder.is_symlink():
+    if force and (folder / RECORD).is_file() and not folder.is_symlink():
         return
-    help = "--force replaces it" if (folder / _RECORD).is_file() else "-o FOLDER, a new one"
+    help = "--force replaces it" if (folder / RECORD).is_file() else "-o FOLDER, a new one"
     raise CannotWrite(Problem("E173", f"{folder} is there already", help=help))
-
-
-def _read(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except FileNotFoundError as error:
-        help = "a model is written by  hpsearch export -o FOLDER"
-        raise SpecError(Problem("E190", f"there is no {name} in {folder}", help=help)) from error
-    except OSError as error:
-        raise files.unreadable(folder / name, error) from error
-
-
-def _read_json(folder: Path, name: str) -> dict[str, Any]:
-    try:
-        found = json.loads(_read(folder, name))
-    except (ValueError, RecursionError) as error:
-        raise _damaged(folder, f"{name} is no JSON") from error
-    if not isinstance(found, dict):
-        raise _damaged(folder, f"{name} does not say what it is")
-    return found
-
-
-def _damaged(folder: Path, why: str) -> DamagedModel:
-    help = "export it again, or take a copy that is whole"
-    return DamagedModel(Problem("E191", f"the model in {folder} is damaged: {why}", help=help))

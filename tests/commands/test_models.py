@@ -108,6 +108,15 @@ def test_any_trial_can_be_taken_out(run: Run) -> None:
     assert record["command"] == "hpsearch export study 1 -o one"
 
 
+def test_a_model_says_what_it_is(run: Run) -> None:
+    code, out, _ = run("show", "model")
+    assert (code, "A model that predicts y" in out) == (EXIT_OK, True)
+    record = json.loads(run("show", "model", "--json")[1])
+    assert record == json.loads(Path("model", "model.json").read_text())
+    code, _, said = run("show", "model", "3")
+    assert (code, "which has no trials" in said) == (EXIT_USAGE, True)
+
+
 def test_rows_come_from_a_pipe(study: Path) -> None:
     done = subprocess.run(
         [*AS_MODULE, "predict", "model", "-"],

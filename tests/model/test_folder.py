@@ -13,7 +13,8 @@ import pytest
 
 from hpsearch.errors import CannotWrite, DamagedModel, SpecError
 from hpsearch.model import folder
-from hpsearch.model.folder import load, read_record
+from hpsearch.model.folder import load
+from hpsearch.model.record import read_record
 
 KINDS = ("classes", "numbers", "images")
 FILES = ("model.safetensors", "model.json", "reference.json")

@@ -1,0 +1,73 @@
+"""What the folder of a trained model says of it; nothing here needs torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hpsearch.errors import DamagedModel, Problem, SpecError
+from hpsearch.study import files
+
+FORMAT = 1
+"""The version of what stands in the folder."""
+
+WEIGHTS, RECORD, REFERENCE, CARD = "model.safetensors", "model.json", "reference.json", "README.md"
+"""The files of the folder."""
+
+
+def read_record(folder: Path) -> Mapping[str, Any]:
+    """Return what `model.json` says, after a look at the digest of the weights.
+
+    Raises:
+        SpecError: there is no model.
+        DamagedModel: it is damaged, or of a newer format.
+    """
+    record = read_json(folder, RECORD)
+    if not isinstance(record.get("format"), int) or not isinstance(record.get("weights"), dict):
+        raise damaged(folder, f"{RECORD} does not say what it is")
+    if record["format"] > FORMAT:
+        fault = f"the model in {folder} is of format {record['format']}, and {FORMAT} is the newest"
+        raise DamagedModel(Problem("E191", f"{fault} that is read here", help="update hpsearch"))
+    if hashlib.sha256(read_file(folder, WEIGHTS)).hexdigest() != record["weights"].get("sha256"):
+        raise damaged(folder, f"{WEIGHTS} is not the file that {RECORD} tells of")
+    return record
+
+
+def read_file(folder: Path, name: str) -> bytes:
+    """Return the bytes of a file of the folder.
+
+    Raises:
+        SpecError: it is not there, so that this is no model.
+    """
+    try:
+        return (folder / name).read_bytes()
+    except FileNotFoundError as error:
+        help = "a model is written by  hpsearch export -o FOLDER"
+        raise SpecError(Problem("E190", f"there is no {name} in {folder}", help=help)) from error
+    except OSError as error:
+        raise files.unreadable(folder / name, error) from error
+
+
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """Return what a file of the folder holds.
+
+    Raises:
+        SpecError: it is not there.
+        DamagedModel: it is no mapping in JSON.
+    """
+    try:
+        found = json.loads(read_file(folder, name))
+    except (ValueError, RecursionError) as error:
+        raise damaged(folder, f"{name} is no JSON") from error
+    if not isinstance(found, dict):
+        raise damaged(folder, f"{name} does not say what it is")
+    return found
+
+
+def damaged(folder: Path, why: str) -> DamagedModel:
+    """Return the error for a model that is damaged."""
+    help = "export it again, or take a copy that is whole"
+    return DamagedModel(Problem("E191", f"the model in {folder} is damaged: {why}", help=help))
