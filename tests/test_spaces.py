@@ -6,6 +6,8 @@ random values. Most of them are sound each by itself, and few go together.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import random
@@ -109,19 +111,46 @@ def constraint(parameters: Mapping[str, Any], rng: random.Random) -> str:
     )
 
 
+def cell(kind: str, row: int, rng: random.Random) -> str:
+    """Return a random cell of a column of some kind."""
+    if rng.random() < 0.03:
+        return rng.choice(["", "NA", "?", "strange", "1;2", 'a "b"', "\u00e9", "-", "1e400"])
+    number = rng.choice([rng.gauss(0, 1), 0.0, 1e30, 1e-30, 3])
+    return {
+        "number": f"{number:g}",
+        "gaps": rng.choice(["", f"{number:g}"]),
+        "comma": f"{rng.gauss(0, 9):.2f}".replace(".", ","),
+        "money": f"${rng.randint(1, 99_999):,}",
+        "few": rng.choice(["red", "green", "blue", "line\nbreak"]),
+        "many": f"text {rng.randint(0, 10**6)}",
+        "date": f"{rng.randint(1999, 2026)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}",
+        "other date": f"{rng.randint(1, 28)}.{rng.randint(1, 12)}.{rng.randint(1999, 2026)}",
+        "truth": rng.choice(["true", "false"]),
+        "row": str(row),
+        "same": "7",
+    }[kind]
+
+
+KINDS = ("number", "gaps", "comma", "money", "few", "many", "date", "other date", "truth", "row")
+
+
 def table(target: str, rng: random.Random) -> str:
-    """Return a CSV of a few rows; some have what no search can use."""
+    """Return a table of a few rows of any columns; some have what no search can use."""
     rows, columns = rng.choice([1, 5, 8, 12, 12, 30, 30]), rng.randint(1, 4)
-    lines = [",".join([*(f"x{k}" for k in range(columns)), "y"])]
+    plain = rng.random() < 0.4
+    kinds = ["number" if plain else rng.choice([*KINDS, "same"]) for _ in range(columns)]
+    lines = [[*(f"x{k}" for k in range(columns)), "y"]]
     for row in range(rows):
-        cells = [f"{rng.choice([rng.gauss(0, 1), 0.0, 1e30, 1e-30, 3]):g}" for _ in range(columns)]
+        cells = [cell(kind, row, rng) for kind in kinds]
         cells += {"class": ["ab"[row % 2]], "number": [f"{rng.gauss(0, 10):g}"], "odd": ["7"]}[
             target
         ]
-        lines.append(",".join(cells))
+        lines.append(cells)
     if rng.random() < 0.05:
-        lines[-1] = rng.choice(["", "nan" * columns, lines[0]])
-    return "\n".join(lines) + "\n"
+        lines[-1] = rng.choice([[], ["nan" * columns], lines[0]])
+    written = io.StringIO()
+    csv.writer(written, delimiter="," if plain else rng.choice(",;\t|")).writerows(lines)
+    return written.getvalue()
 
 
 def options(strategy: str, rng: random.Random) -> list[str]:
@@ -137,6 +166,10 @@ def options(strategy: str, rng: random.Random) -> list[str]:
         ["--set", f"search.metric={rng.choice(['loss', 'accuracy', 'r2'])}"],
         ["--set", f"data.split.folds={rng.choice([2, 2, 3, 20])}"],
         ["--set", f"data.split.test={rng.choice([0, 0.2, 0.2, 0.9])}"],
+        ["--set", f"data.missing={rng.choice(['impute', 'error'])}"],
+        ["--set", f"data.scale={rng.choice(['standard', 'unit', 'none'])}"],
+        ["--set", f"data.split.{rng.choice(['group', 'by'])}=x{rng.choice([0, 0, 3])}"],
+        ["--set", f"data.columns={{x0: {rng.choice(['number', 'category', 'date', 'drop'])}}}"],
         ["--set", f"search.time_weight={rng.choice([0, 0.5])}"],
         ["--set", f"search.max_failures={rng.choice([1, 5])}"],
         ["--time", rng.choice(["1s", "2s", "0.2s"])],
@@ -188,6 +221,19 @@ def check(code: int, output: str, printed: str, folder: Path) -> None:
         assert any(title in printed for title in ("loss", "1 - ")), output[-2000:]
 
 
+def check_predictions(folder: Path) -> None:
+    """Check that the winner's model predicts the rows that it was searched for."""
+    model, data = str(folder / "model"), str(folder / "table.csv")
+    for command in (
+        ["export", str(folder / "study"), "-o", model],
+        ["predict", model, data, "-o", str(folder / "predictions.csv")],
+    ):
+        done = CliRunner().invoke(cli, command, standalone_mode=False)
+        assert (done.exception, done.return_value) == (None, 0), f"{command}: {done.output}"
+    lines = (folder / "predictions.csv").read_text().splitlines()
+    assert len(lines) > 1, lines
+
+
 def tried(seed: int) -> int:
     """Run one random search in this process, and return its exit code."""
     with TemporaryDirectory() as name:
@@ -200,6 +246,8 @@ def tried(seed: int) -> int:
             assert code is not None, (seed, arguments, done.exception)
         try:
             check(code, done.output, done.stdout, folder)
+            if code == 0:
+                check_predictions(folder)
         except AssertionError as error:
             text = (folder / "space.yaml").read_text()
             raise AssertionError(f"seed {seed}: {arguments}\n{text}\n{error}") from error

@@ -136,17 +136,24 @@ def _reference(model: TrainedModel) -> Exact:
     columns = [from_json(known) for known in info.columns]
     at, found = 0, []
     for column in columns:
-        found.append(_examples(column, scaling.fill[at], scaling.scale[at]))
-        at += len(column.features)
+        own = slice(at, at + len(column.features))
+        found.append(_examples(column, scaling.fill[own], scaling.scale[own]))
+        at = own.stop
     return np.stack(found, axis=1)
 
 
-def _examples(column: Column, mean: float, scale: float) -> Exact:
-    """Return numbers of a column: usual ones, one that is missing, and one that is unknown."""
+def _examples(column: Column, fill: Exact, scale: Exact) -> Exact:
+    """Return numbers of a column: usual ones, one that is missing, and one that is unknown.
+
+    Args:
+        column: the column.
+        fill: the means of its features.
+        scale: their scales.
+    """
     if isinstance(column, CategoryColumn):
         codes = [k % len(column.categories) for k in range(3)] if column.categories else [0] * 3
         return np.array([*codes, np.nan, UNSEEN], dtype=np.float64)
-    usual = np.array([mean + level * scale for level in _LEVELS])
+    usual = np.array([fill[0] + level * scale[0] for level in _LEVELS])
     if isinstance(column, DateColumn):
         usual = np.round(usual * YEAR)
     return np.array([*usual, np.nan, np.nan])
