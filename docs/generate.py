@@ -195,7 +195,8 @@ SEARCH: Mapping[str, str] = {
     "wave": "how many trials are chosen together; otherwise the strategy says how many",
     "lag": "how many of the latest waves need not have ended when the next one is chosen. More lag "
     "keeps many workers busy, and lets the strategy know less",
-    "metric": "what the loss is: the loss of the networks, 1 - accuracy, or 1 - R²",
+    "metric": "what trials are judged by: the loss of the networks, or one of the "
+    "[metrics](concepts.md#metrics)",
     "time_weight": "the loss that you would pay for a training ten times shorter",
     "trial_timeout": "how long a trial may take",
     "memory": "how much memory a worker may hold",

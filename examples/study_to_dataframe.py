@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.study.history import merge_repeats
-from hpsearch.study.store import read
+from hpsearch.study.store import StudyRecord, read
 from hpsearch.study.trial import Done
 
 try:
@@ -31,20 +31,19 @@ except ImportError:  # the rows are dictionaries either way
 _SHOWN = 5
 
 
-def rows(folder: Path) -> Iterator[Mapping[str, Any]]:
+def rows(study: StudyRecord) -> Iterator[Mapping[str, Any]]:
     """Give the number, settings and figures of each trial that has a loss.
 
     A repeated trial has the means of its runs.
     """
-    study = read(folder)
-    history = study.history
+    history, minimized = study.history, study.meta.minimized  # loss, or such as 1 - auc
     for number, runs in history.runs.items():
         result = merge_repeats(runs, history.ended)
         if isinstance(result, Done):
             yield {
                 "number": number,
-                "loss": result.loss,
-                "loss_se": result.loss_se,
+                minimized: result.loss,
+                f"{minimized}_se": result.loss_se,
                 study.meta.metric or "metric": result.metric,
                 "seconds": result.seconds,
                 "cost": result.cost,
@@ -56,7 +55,8 @@ def rows(folder: Path) -> Iterator[Mapping[str, Any]]:
 
 def main(folder: str) -> None:
     """Print the best trials of a study."""
-    best = sorted(rows(Path(folder)), key=lambda row: float(row["loss"]))[:_SHOWN]
+    study = read(Path(folder))
+    best = sorted(rows(study), key=lambda row: float(row[study.meta.minimized]))[:_SHOWN]
     if pd is not None:
         print(pd.DataFrame(best).set_index("number").to_string())
     else:

@@ -123,6 +123,12 @@ _searching = _all_of(
         metavar="R",
         help="Train each trial R times; its loss is the mean.  [default: 1]",
     ),
+    _flag(
+        "--metric",
+        metavar="NAME",
+        help="What trials are judged by: loss, or a metric such as f1, auc or rmse.  "
+        "[default: loss]",
+    ),
     click.option(
         "--set",
         "settings",

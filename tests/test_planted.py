@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from hpsearch.engine.structure.settings import SETTINGS
+from hpsearch.metrics import METRICS
 from hpsearch.space.parameters import Choice
 from tests.helpers.planted import FAULTS, Fault
 
@@ -51,6 +52,11 @@ pytest's exit codes."""
 def test_what_a_fault_changes_is_there_once(fault: Fault) -> None:
     assert (ROOT / "hpsearch" / fault.file).read_text(encoding="utf-8").count(fault.old) == 1
     assert fault.new != fault.old
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_has_a_fault_planted_in_it(metric: str) -> None:
+    assert f"metric {metric}" in {fault.of for fault in FAULTS}
 
 
 @pytest.mark.parametrize("choice", CHOICES)

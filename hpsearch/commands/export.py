@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from json import dumps
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,11 @@ def _no_model(number: int, why: str) -> SpecError:
 def _metrics(
     study: StudyRecord, number: int, result: Done
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the figures of a trial by the rows on which they were measured."""
+    """Yield the figures of a trial by the rows on which they were measured, where defined there."""
     name = study.meta.metric or "metric"
-    yield "validation", {study.meta.minimized: result.loss, name: result.metric}
+    found = {"validation": {study.meta.minimized: result.loss, name: result.metric}}
     for test in study.evaluations:
         if test.number == number:
-            yield "test", {"loss": test.loss, name: test.metric}
+            found["test"] = {"loss": test.loss, name: test.metric}
+    for rows, figures in found.items():
+        yield rows, {name: value for name, value in figures.items() if isfinite(value)}

@@ -14,7 +14,7 @@ from hpsearch.commands.inputs import read_input
 from hpsearch.config.document import LARGEST, Document, read, scalar
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.errors import Place, Problem, SpecError
-from hpsearch.report.board.text import FIGURES, PARAMS
+from hpsearch.report.board.text import EXPORTED, FIGURES, PARAMS
 
 _LARGEST = 16 * 2**20  # bytes of a table
 _MOST = 100_000  # trials
@@ -134,7 +134,7 @@ def _settings(names: Sequence[str]) -> Mapping[str, str]:
     name is `params.epochs`.
     """
     is_export = "number" in names or any(name.startswith(PARAMS) for name in names)
-    figures = [name for name in FIGURES if is_export or name not in SETTINGS]
+    figures = EXPORTED if is_export else {*FIGURES} - {*SETTINGS}
     return {name: name.removeprefix(PARAMS) for name in names if name not in figures}
 
 

@@ -281,7 +281,7 @@ def _subject(plan: Plan, meta: StudyMeta) -> Subject:
     title = f"{meta.name}: {plan.strategy}, seed {meta.seed}"
     total = plan.total(meta.budget)
     epochs, whole = plan.objective.epochs, plan.epochs
-    return Subject(title, total, meta.metric, epochs, whole, meta.minimized)
+    return Subject(title, total, meta.shown_beside, epochs, whole, meta.minimized)
 
 
 def _exit(study: StudyRecord, stop: Stop, epochs: int) -> int:

@@ -14,8 +14,8 @@ from hpsearch.config import other_tools
 from hpsearch.config.diagnostics import Diagnostics, flow, kind, written
 from hpsearch.config.document import KeyPath, dotted
 from hpsearch.data import InputScale, Kind, Missing, Task
-from hpsearch.engine.structure.cohorts import Metric
 from hpsearch.engine.structure.settings import SETTINGS
+from hpsearch.metrics import LOSS, METRICS, choices
 from hpsearch.options import Options
 from hpsearch.registry import closest
 from hpsearch.runners import RUNNERS
@@ -146,7 +146,9 @@ class SearchKeys(Options):
         None, ge=1, le=100_000, description="a whole number of trials, 1 or more"
     )
     lag: int = Field(0, ge=0, le=1_000, description="a whole number of waves, 0 or more")
-    metric: Metric = Field("loss", description="loss, accuracy or r2")
+    metric: Literal[LOSS, *METRICS] = Field(  # type: ignore[valid-type]
+        LOSS, description=choices()
+    )
     time_weight: float = Field(0.0, ge=0, lt=float("inf"), description="a number, 0 or more")
     trial_timeout: Duration | None = Field(None, description="a duration such as 10m or 1.5h")
     memory: Annotated[int, BeforeValidator(size)] | None = Field(

@@ -37,7 +37,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,9 +58,6 @@ Inputs = NDArray[np.uint8] | Floats | Exact
 Ints = NDArray[np.int64]
 Kind = Literal["number", "category", "date"]
 Missing = Literal["impute", "error"]
-
-SMALLEST_SHARE = 1e-6
-"""The least probability that a baseline gives to a class, so that its loss is never infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,44 +300,6 @@ class Dataset:
     def outputs(self) -> int:
         """How many numbers a model gives for one row: one for each class, or a single one."""
         return len(self.classes) or 1
-
-
-class Baseline(NamedTuple):
-    """How good predictions are that ignore the inputs; `metric` is the accuracy, or `r2`."""
-
-    loss: float
-    metric: float
-
-
-def baseline(dataset: Dataset) -> Baseline:
-    """Judge the best constant prediction of each fold, and average over the folds."""
-    found = [constant(dataset, fold.train, fold.validation) for fold in dataset.folds]
-    return Baseline(*(sum(values) / len(found) for values in zip(*found, strict=True)))
-
-
-def constant(dataset: Dataset, fitted: Ints, judged: Ints) -> Baseline:
-    """Judge on some rows the constant prediction that was fitted on others.
-
-    It predicts the frequencies of the classes, or the mean. The loss is the cross-entropy in nats,
-    or the mean squared error in standardised units.
-    """
-    known, seen = dataset.targets[fitted], dataset.targets[judged]
-    if dataset.task == "classification":
-        shares = np.bincount(known, minlength=dataset.outputs) / len(known)
-        return Baseline(
-            float(-np.log(np.maximum(shares[seen], SMALLEST_SHARE)).mean()),
-            float((seen == shares.argmax()).mean()),
-        )
-    error = ((seen - known.mean(dtype=np.float64)) ** 2).mean()
-    return Baseline(float(error), r2(float(error), variance(seen)))
-
-
-def r2(error: float, variance: float) -> float:
-    """Return which share of the variance of targets a mean squared error explains.
-
-    It is NaN, not defined, where the targets do not vary, as those of a single row.
-    """
-    return 1.0 - error / variance if variance else math.nan
 
 
 def variance(targets: Ints | Floats) -> float:

@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpsearch.data import Dataset, Ints, constant, r2, variance
+from hpsearch.data import Dataset, Ints, variance
+from hpsearch.data.baseline import constant_loss
 from hpsearch.data.encode import blocks
 from hpsearch.engine.draws import generator
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.members import Stream
 from hpsearch.engine.structure.settings import BAYESIAN
+from hpsearch.engine.tallies import TALLIES
+from hpsearch.metrics import LOSS, METRICS, measured
 
 Split = Literal["train", "validation", "test"]
 
@@ -38,7 +41,7 @@ class Answers(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """The mean loss of each member on a split, and its metric: the accuracy, or `r2`."""
+    """The mean loss of each member on a split, and its metric (NaN: not defined)."""
 
     losses: list[float]
     metrics: list[float]
@@ -196,31 +199,25 @@ class Feed:
             1.0 / batch
         )
 
-    def score(self, stacked: StackedCohort, name: Split) -> Scores:
-        """Return how good each member is on a split."""
-        loss, right, total = torch.zeros(
-            (3, len(stacked.members)), device=self.like.device, dtype=torch.float64
-        )
+    def score(self, stacked: StackedCohort, name: Split, metric: str = LOSS) -> Scores:
+        """Return how good each member is on a split, by the loss and by what a search measures."""
+        judged = METRICS[measured(metric, self.data.task)]
+        loss = self.like.new_zeros(len(stacked.members), dtype=torch.float64)
+        tally = TALLIES[judged.tally](self, stacked, name)
         with torch.inference_mode():
             predict = BAYESIAN.load(str(stacked.settings["bayesian"]))(stacked, self)
             for batch in self.answers(stacked, name, predict):
                 loss += (self.losses(batch.outputs, batch.targets) * batch.counts).sum(1)
-                if self.classifies:
-                    # few outputs may lie the other way round (see `Affine`), where argmax is slow
-                    classes = batch.outputs.contiguous().argmax(2)
-                    right += ((classes == batch.targets) * batch.counts).sum(1)
-                total += batch.counts.sum(-1)
-            losses = (loss / total).tolist()
-        if self.classifies:
-            return Scores(losses, (right / total).tolist())
-        spread = [self._variance(name, member.fold) for member in stacked.members]
-        return Scores(losses, [r2(*pair) for pair in zip(losses, spread, strict=True)])
+                tally.add(batch)
+            rows = np.array([len(self._split(name, m.fold)) for m in stacked.members], np.float64)
+            losses = loss.cpu().numpy() / rows
+            return Scores(losses.tolist(), judged.value(tally.record(losses, rows)).tolist())
 
     @cached_property
     def constant_losses(self) -> list[float]:
         """The loss of the constant predictor on the training rows of each fold."""
         data = self.data
-        return [constant(data, fold.train, fold.train).loss for fold in data.folds]
+        return [constant_loss(data, fold.train, fold.train) for fold in data.folds]
 
     def spread_losses(self, stacked: StackedCohort, most: int) -> list[float]:
         """Return each member's mean loss, [K], on at most so many of its training rows.
@@ -271,7 +268,7 @@ class Feed:
         mine = self.data.folds[fold]
         return {"train": mine.train, "validation": mine.validation, "test": self.data.test}[name]
 
-    def _variance(self, name: Split, fold: int) -> float:
+    def variance(self, name: Split, fold: int) -> float:
         """Return the variance of the targets of a split's rows."""
         if (name, fold) not in self._variances:
             self._variances[name, fold] = variance(self.data.targets[self._split(name, fold)])

@@ -18,11 +18,11 @@ from hpsearch.engine.checkpoint import Pause, extract_member, pause_tensors
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.stacked_tensors import StackedTensors
-from hpsearch.engine.structure.cohorts import Metric
 from hpsearch.engine.structure.costs import Cost
 from hpsearch.engine.structure.diagnosis import has_diverged
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import PRETRAINING
+from hpsearch.metrics import minimized
 from hpsearch.study.trial import Done, Epoch, Failed, Result
 
 # the rows, at most, on which an untrained network is judged
@@ -84,14 +84,14 @@ class MemberProgress:
     seconds: float = 0.0
     curve: list[Epoch] = field(default_factory=list)
 
-    def record(self, epoch: Epoch, metric: Metric) -> bool:
+    def record(self, epoch: Epoch, metric: str) -> bool:
         """Take in an epoch, and return whether it is the best so far.
 
         A training stops where a loss is no finite number, since none will be finite again.
         """
         self.curve.append(epoch)
         self.epochs = epoch.epoch
-        value = epoch.loss if metric == "loss" else 1.0 - epoch.metric
+        value = minimized(metric, epoch.loss, epoch.metric)
         is_finite = math.isfinite(epoch.loss) and math.isfinite(epoch.train_loss)
         is_best = is_finite and value < self.best_value
         if is_best:
@@ -121,11 +121,7 @@ class MemberProgress:
         """Return what the training has come to, with what this segment alone has cost."""
         curve, start = tuple(self.curve), self.member.start_epoch
         if self.diverged:
-            message = (
-                f"training loss {curve[-1].train_loss:.3g} after epoch {self.epochs}, "
-                f"where {self.reference:.3g} can be had without learning"
-            )
-            return Failed("diverged", message, self.seconds, curve)
+            return Failed("diverged", self._failure(curve[-1]), self.seconds, curve)
         return Done(
             loss=self.best_value,
             metric=self.best.metric,
@@ -138,6 +134,15 @@ class MemberProgress:
             paused=self.pauses,
         )
 
+    def _failure(self, last: Epoch) -> str:
+        """Return what was wrong with a training without a result."""
+        if math.isfinite(last.loss) and math.isnan(last.metric) and not self.best.epoch:
+            return "the metric is not defined on the rows that validate"
+        return (
+            f"training loss {last.train_loss:.3g} after epoch {self.epochs}, "
+            f"where {self.reference:.3g} can be had without learning"
+        )
+
     def pause(self, tensors: Mapping[str, Tensor]) -> Pause:
         """Return what it takes to go on, with the member's tensors."""
         return Pause(self.epochs, self.reference, self.best_value, self.best, self.active, tensors)
@@ -146,7 +151,7 @@ class MemberProgress:
 def train(
     feed: Feed,
     members: Sequence[Member],
-    metric: Metric,
+    metric: str,
     seed: int,
     pauses: Mapping[str, Pause] = _FRESH,
 ) -> Iterator[MemberEpoch | MemberEnded]:
@@ -157,7 +162,7 @@ def train(
     Args:
         feed: the data.
         members: with equal keys, and of one segment.
-        metric: which metric decides about the best epoch.
+        metric: what decides about the best epoch: `loss`, or the name of a metric.
         seed: the study's.
         pauses: where members that go on have paused, by their names. Members that had stopped for
             good by then end at once.
@@ -182,7 +187,7 @@ def train(
 def _train(
     feed: Feed,
     members: Sequence[Member],
-    metric: Metric,
+    metric: str,
     seed: int,
     pauses: Mapping[str, Pause],
 ) -> Iterator[MemberEpoch | MemberEnded]:
@@ -207,7 +212,7 @@ def _train(
     for number in range(start + 1, end + 1):
         better: list[int] = []
         ended: list[int] = []
-        for position, epoch in _epoch(stacked, feed, progress, number):
+        for position, epoch in _epoch(stacked, feed, progress, metric, number):
             one = progress[position]
             if one.record(epoch, metric):
                 better.append(position)
@@ -273,7 +278,11 @@ def build_cohort(feed: Feed, members: Sequence[Member], seed: int) -> StackedCoh
 
 
 def _epoch(
-    stacked: StackedCohort, feed: Feed, progress: Sequence[MemberProgress], number: int
+    stacked: StackedCohort,
+    feed: Feed,
+    progress: Sequence[MemberProgress],
+    metric: str,
+    number: int,
 ) -> list[tuple[int, Epoch]]:
     """Train for one epoch and score it.
 
@@ -281,7 +290,7 @@ def _epoch(
     """
     start = time.perf_counter()
     train_losses = learn(stacked, feed, number)
-    losses, metrics = feed.score(stacked, "validation")
+    losses, metrics = feed.score(stacked, "validation", metric)
     active = [position for position, one in enumerate(progress) if one.active]
     spent = time.perf_counter() - start
     share = spent / sum(progress[position].cost.flops for position in active)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hpsearch.metrics import unit_of
 from hpsearch.text import one_line
 
 _USE = """## How to use it
@@ -61,9 +62,19 @@ def _figures(metrics: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     yield "## How good it is"
     yield ""
     for part, figures in metrics.items():
-        said = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        said = ", ".join(f"{name} {_figure(name, value)}" for name, value in figures.items())
         yield f"- on the {part} rows: {said}"
     yield ""
+
+
+def _figure(name: str, value: float) -> str:
+    """Return a figure in four digits; a large one in the unit of the target is written out.
+
+    >>> _figure("loss", 0.123456), _figure("rmse", 43120.7), _figure("rmse", 0.123456)
+    ('0.1235', '43,121', '0.1235')
+    """
+    is_long = unit_of(name) == "target" and 1e4 <= abs(value) < 1e12
+    return f"{value:,.0f}" if is_long else f"{value:.4g}"
 
 
 def _columns(columns: list[Mapping[str, Any]]) -> Iterator[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hpsearch.engine.structure.cohorts import Metric
 from hpsearch.engine.structure.members import Member
 from hpsearch.study.artefacts import Held
 
@@ -30,7 +29,7 @@ class TrainingJob:
     Attributes:
         members: all members of all trials of the cohort.
         data: what they are trained on.
-        metric: what decides about the best epoch.
+        metric: what decides about the best epoch: `loss`, or the name of a metric.
         seed: the study's.
         device: where to train.
         pauses: the digests of what members that go on had paused with, by the members' names.
@@ -38,7 +37,7 @@ class TrainingJob:
 
     members: tuple[Member, ...]
     data: DataRef
-    metric: Metric
+    metric: str
     seed: int
     device: str
     pauses: Mapping[str, str] = field(default_factory=dict)
@@ -57,7 +56,7 @@ class TestJob:
 
     member: Member
     data: DataRef
-    metric: Metric
+    metric: str
     seed: int
     device: str
     epochs: int

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpsearch.config.spec import Spec, parse
-from hpsearch.data import Dataset, baseline
+from hpsearch.data import Dataset
+from hpsearch.data.baseline import baseline
 from hpsearch.engine.structure.cohorts import cohorts, wave_cost
 from hpsearch.engine.structure.costs import WaveCost
 from hpsearch.engine.structure.members import Member
@@ -25,6 +26,14 @@ from hpsearch.engine.structure.models import MODELS, param_slots
 from hpsearch.engine.structure.settings import complete, typical_values
 from hpsearch.engine.structure.slots import size as size_of
 from hpsearch.errors import Problem, SpecError
+from hpsearch.metrics import (
+    LOSS,
+    METRICS,
+    choices,
+    measured,
+    minimized,
+    minimized_name,
+)
 from hpsearch.objectives import ObjectiveInfo, StoredSearch
 from hpsearch.objectives.jobs import DataRef, TestJob, TrainingJob, pause_name
 from hpsearch.runners import SetUp, Work, WorkKey
@@ -43,7 +52,6 @@ _MOST_KEPT = 1 << 30  # bytes of weights of others, by rank: 1 GiB
 _BYTES = 4  # of a weight
 _MANY = 2**31  # rows in a step, more than anybody has
 _TRIED = 5  # values of a range by which it is seen whether they change the cohort
-_METRICS = {"classification": "accuracy", "regression": "r2"}
 
 _PRESETS: Sequence[Params] = (
     # Rumelhart, Hinton & Williams 1986: gradient descent with momentum on tanh units
@@ -271,14 +279,14 @@ class Networks:
 
     def describe(self) -> ObjectiveInfo:
         """Return metric, baseline and data."""
-        data = self._data
-        floor, fold = baseline(data), data.folds[0]
-        of_loss, metric = self.spec.search.metric == "loss", _METRICS[data.task]
+        data, asked = self._data, self.spec.search.metric
+        metric, fold = measured(asked, data.task), data.folds[0]
+        floor = baseline(data, metric)
         parts = {"train": len(fold.train), "validation": len(fold.validation)}
         return ObjectiveInfo(
             metric=metric,
             has_cost=True,
-            baseline_loss=floor.loss if of_loss else 1.0 - floor.metric,
+            baseline_loss=minimized(asked, *floor),
             baseline_metric=floor.metric if math.isfinite(floor.metric) else None,
             data={
                 "source": self.spec.data.source,
@@ -288,7 +296,7 @@ class Networks:
                 "inputs": list(data.shape),
                 "outputs": data.outputs,
                 "digest": data.digest,
-                "minimized": "loss" if of_loss else f"1 - {metric}",
+                "minimized": minimized_name(asked),
                 "notes": list(data.notes),
             },
         )
@@ -359,13 +367,8 @@ def _pauses(members: Sequence[Member], history: History) -> Iterator[tuple[str, 
 
 def _check(spec: Spec, data: Dataset, picked: Sequence[Params]) -> None:
     """Refuse data that does not suit the metric or the models."""
-    wanted = {metric: task for task, metric in _METRICS.items()}.get(spec.search.metric, data.task)
-    if wanted != data.task:
-        message = f"the metric {spec.search.metric} is for {wanted}, and this is {data.task}"
-        raise SpecError(Problem("E077", message, help="leave search: metric out, or take loss"))
-    if spec.search.metric == "r2" and not math.isfinite(baseline(data).metric):
-        message = "the metric r2 is not defined where all rows that validate have one target"
-        raise SpecError(Problem("E077", message, help="validate more rows, or leave metric out"))
+    if spec.search.metric != LOSS:
+        _check_metric(spec.search.metric, data)
     for name in _possible("model", spec, picked):
         ranks = MODELS.load(str(name)).input_ranks
         if len(data.shape) not in ranks:
@@ -377,6 +380,17 @@ def _check(spec: Spec, data: Dataset, picked: Sequence[Params]) -> None:
             "laplace does not change what a regression answers, so it cannot be told from none"
         )
         raise SpecError(Problem("E079", message, help="bayesian: variational or mc_dropout"))
+
+
+def _check_metric(name: str, data: Dataset) -> None:
+    """Refuse a metric of another task, or one that the rows that validate do not define."""
+    metric = METRICS[name]
+    if metric.task != data.task:
+        message = f"the metric {name} is for {metric.task}, and this is {data.task}"
+        raise SpecError(Problem("E077", message, help=f"search: metric: {choices(data.task)}"))
+    if not math.isfinite(baseline(data, name).metric):
+        message = f"the metric {name} is not defined {metric.undefined}"
+        raise SpecError(Problem("E077", message, help="validate more rows, or take another metric"))
 
 
 def _possible(name: str, spec: Spec, picked: Sequence[Params]) -> set[Value]:

@@ -161,7 +161,7 @@ def _score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestSco
             learn(stacked, feed, epoch)
         weights = extract_member(stacked.weights, 0, stacked)
         digest = artefacts.write(to_bytes(_model(member, weights, feed, job.epochs, job.seed)))
-    losses, metrics = feed.score(stacked, "test")
+    losses, metrics = feed.score(stacked, "test", job.metric)
     yield TestScore(losses[0], metrics[0], digest)
 
 

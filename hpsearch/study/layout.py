@@ -74,9 +74,14 @@ class StudyMeta:
 
     @property
     def minimized(self) -> str:
-        """The name of what trials are compared by: `loss`, or such as `1 - accuracy`."""
+        """The name of what trials are compared by: `loss`, or such as `1 - accuracy` or `rmse`."""
         name: str = (json.loads(self.data) or {}).get("minimized", "loss")
         return name
+
+    @property
+    def shown_beside(self) -> str | None:
+        """The name of what is shown beside that: the metric, unless that is what is minimised."""
+        return None if self.metric == self.minimized else self.metric
 
 
 SCHEMA = """

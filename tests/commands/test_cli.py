@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 
 from hpsearch.cli import cli, main
 from hpsearch.errors import EXIT_DAMAGED, EXIT_IN_USE, EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
+from hpsearch.metrics import METRICS, minimized_name
 from hpsearch.runners import RUNNERS
 from hpsearch.strategies import SURROGATES
 from hpsearch.study.folder import CONFIG, FILE
@@ -524,6 +525,21 @@ class TestPicks:
         assert trials == [params[1], params[0], params[2]]
         assert "passed over, as no settings: number, state" in said
         assert "built-in" not in said
+
+    @pytest.mark.parametrize("metric", [name for name in METRICS if name != "accuracy"])
+    @pytest.mark.parametrize("format", ["csv", "json"])
+    def test_what_was_judged_by_another_metric_is_run_again(
+        self, hpsearch: Run, tmp_path: Path, picked: Any, format: str, metric: str
+    ) -> None:
+        data = json.dumps({"minimized": minimized_name(metric)})
+        with create(tmp_path / "study", config=SPACE, metric=metric, data=data) as store:
+            store.record_wave([Trial(0, {"lr": 0.1, "epochs": 1}, "random", 0, 0)])
+            store.record_results({0: replace(done(0.5), loss_se=0.1)})
+        exported = hpsearch("leaderboard", "study", "--format", format).out
+        (tmp_path / f"picks.{format}").write_text(exported)
+        trials, said = picked(f"picks.{format}")
+        assert trials == [{"lr": 0.1, "epochs": 1}]
+        assert f"{minimized_name(metric)}_se" in said
 
     def test_figures_beside_settings_are_passed_over(self, tmp_path: Path, picked: Any) -> None:
         (tmp_path / "picks.csv").write_text("lr,loss,epochs\n0.01,0.3,2\n")

@@ -270,7 +270,9 @@ class TestOutput:
             *("schema_version", "study", "strategy", "seed", "data", "best", "winner", "default"),
             *("baseline", "test", "trials", "replicates", "wall_seconds", "exit", "minimized"),
             "notes",
+            "metric_name",
         }
+        assert board["metric_name"] == "accuracy"
         figures = {"number", "params", "loss", "metric", "seconds", "flops"}
         assert set(board["best"]) >= figures | {"loss_se"}
         assert set(board["test"]) == {"loss", "metric", "evaluations"}

@@ -99,6 +99,23 @@ def test_the_model_needs_neither_its_study_nor_its_data(run: Run, tmp_path: Path
     assert run("predict", str(tmp_path / "elsewhere"), "t.csv") == before
 
 
+def test_a_figure_that_is_not_defined_on_the_test_rows_is_left_out(run: Run) -> None:
+    head, *lines = MIXED.splitlines()
+    parted = [
+        f"{line},{'validation' if k >= 60 else 'test' if k < 30 and ',a,' in line else 'train'}"
+        for k, line in enumerate(lines)
+    ]
+    Path("parts.csv").write_text("\n".join([f"{head},part", *parted]) + "\n")
+    changes = ["data.source=parts.csv", "data.split={column: part}"]
+    sets = [word for change in changes for word in ("--set", change)]
+    searched = run("grid", "t.yaml", "--study", "area", "--metric", "auc", *sets)
+    assert (searched[0], "auc not defined, loss " in searched[1]) == (EXIT_OK, True)
+    assert run("export", "area", "-o", "area-model")[0] == EXIT_OK
+    metrics = json.loads(Path("area-model", "model.json").read_text())["metrics"]
+    assert [*metrics["validation"]] == ["1 - auc", "auc"]
+    assert [*metrics["test"]] == ["loss"]
+
+
 def test_any_trial_can_be_taken_out(run: Run) -> None:
     _, out, _ = run("export", "study", "1", "-o", "one", "--json")
     told = json.loads(out)

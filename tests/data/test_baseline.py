@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch.data import SMALLEST_SHARE, Dataset, Fold, baseline
+from hpsearch.data import Dataset, Fold
+from hpsearch.data.baseline import SMALLEST_SHARE, baseline
+from hpsearch.metrics import METRICS
 
 
 def dataset(
@@ -44,31 +46,62 @@ def dataset(
 
 def test_the_baseline_of_classes_gives_their_training_frequencies() -> None:
     data = dataset([0, 0, 0, 1, 0, 1, 1, 1], [0, 1, 2, 3], [4, 5, 6, 7], classes=("a", "b"))
-    loss, metric = baseline(data)
+    loss, metric = baseline(data, "accuracy")
     assert loss == pytest.approx(-(np.log(0.75) + 3 * np.log(0.25)) / 4)
     assert metric == 0.25
 
 
 def test_a_class_that_training_lacks_is_no_infinite_loss() -> None:
     data = dataset([0, 1, 2], [0, 1], [2], classes=("a", "b", "c"))
-    assert baseline(data).loss == pytest.approx(-np.log(SMALLEST_SHARE))
+    assert baseline(data, "accuracy").loss == pytest.approx(-np.log(SMALLEST_SHARE))
 
 
 def test_the_baseline_of_numbers_is_the_training_mean() -> None:
     data = dataset([1.0, 3, 2, 6], [0, 1], [2, 3])
     # the mean is 2; squared errors 0 and 16, and around the validation rows' own mean 4 and 4
-    assert baseline(data) == (8, -1)
+    assert baseline(data, "r2") == (8, -1)
 
 
 @pytest.mark.group("worthless results")
 @pytest.mark.parametrize("judged", [[2], [2, 3], [2, 3, 4]])
 def test_r2_of_rows_that_are_all_alike_is_not_defined(judged: list[int]) -> None:
-    found = baseline(dataset([1.0, 3, 0.1, 0.1, 0.1], [0, 1], judged))
+    found = baseline(dataset([1.0, 3, 0.1, 0.1, 0.1], [0, 1], judged), "r2")
     assert found.loss == pytest.approx(1.9**2)
     assert math.isnan(found.metric)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    # one of three rows is of the class that training has most of, and none is of the third class
+    [("accuracy", 1 / 3), ("balanced_accuracy", 0.5), ("f1", (0.5 + 0) / 2), ("auc", 0.5)],
+)
+def test_every_metric_of_classes_has_a_baseline(metric: str, value: float) -> None:
+    data = dataset([0, 0, 1, 0, 1, 1], [0, 1, 2], [3, 4, 5], classes=("a", "b", "c"))
+    assert baseline(data, metric).metric == pytest.approx(value)
+
+
+@pytest.mark.parametrize(("metric", "value"), [("r2", -1.0), ("rmse", 8**0.5 * 10), ("mae", 20.0)])
+def test_errors_of_the_baseline_are_in_the_targets_own_unit(metric: str, value: float) -> None:
+    data = replace(dataset([1.0, 3, 2, 6], [0, 1], [2, 3]), target_scale=10.0)
+    assert tuple(baseline(data, metric)) == pytest.approx((8, value))
+
+
+def test_every_metric_has_a_baseline() -> None:
+    by_task = {
+        "classification": dataset([0, 1, 0, 1], [0, 1], [2, 3], classes=("a", "b")),
+        "regression": dataset([1.0, 3, 2, 6], [0, 1], [2, 3]),
+    }
+    for name, metric in METRICS.items():
+        assert math.isfinite(baseline(by_task[metric.task], name).metric), name
+
+
+@pytest.mark.group("worthless results")
+def test_the_area_of_rows_of_one_class_is_not_defined() -> None:
+    data = dataset([0, 1, 0, 0], [0, 1], [2, 3], classes=("a", "b"))
+    assert math.isnan(baseline(data, "auc").metric)
 
 
 def test_the_baseline_of_folds_is_the_mean_of_theirs() -> None:
     data = dataset([1.0, 3, 2, 6], [0, 1], [3])
     turned = replace(data.folds[0], validation=np.array([2]))
-    assert baseline(replace(data, folds=(*data.folds, turned))).loss == 8
+    assert baseline(replace(data, folds=(*data.folds, turned)), "r2").loss == 8

@@ -9,7 +9,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from hpsearch.data import Dataset, baseline
+from hpsearch.data import Dataset
+from hpsearch.data.baseline import constant_loss
 from hpsearch.engine.structure.settings import OPTIMIZERS
 from hpsearch.study.trial import Failed
 from tests.helpers.problems import blobs, dataset, member, run
@@ -36,7 +37,8 @@ DATA: dict[str, tuple[Callable[[], Dataset], list[int]]] = {
 def test_a_training_that_was_better_than_a_constant_does_not_fail(name: str) -> None:
     make, batch_sizes = DATA[name]
     data, rng = make(), Random(name)
-    constant, failed = baseline(data).loss, 0
+    (fold,), failed = data.folds, 0
+    constant = constant_loss(data, fold.train, fold.validation)
     for _ in range(12 if name == "many rows" else 30):
         one = member(
             lr=10 ** rng.uniform(-6.0, 1.0),

@@ -15,7 +15,8 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error, r2_sco
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from hpsearch.data import DataSpec, Ints, constant
+from hpsearch.data import DataSpec, Ints
+from hpsearch.data.baseline import constant_loss
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.feed import Feed, Split
 from hpsearch.engine.optimizers import Coefficients, states
@@ -585,7 +586,7 @@ class TestTraining:
             learn(stacked, feed, 1)
         assert feed.spread_losses(stacked, 256)[0] < 0.5
         train = data.folds[0].train
-        assert reference_losses(stacked, feed) == [constant(data, train, train).loss] * 2
+        assert reference_losses(stacked, feed) == [constant_loss(data, train, train)] * 2
 
     def test_an_exploding_training_fails_as_diverged(self) -> None:
         ended, _ = run(blobs(), [member(optimizer="sgd", lr=1e6, epochs=10)])

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss, r2_score
 
-from hpsearch.data import Dataset, DataSpec, baseline
+from hpsearch.data import Dataset, DataSpec
+from hpsearch.data.baseline import baseline
 from hpsearch.data.prepare import prepare
 from hpsearch.data.split import folded, set_aside
 from hpsearch.engine.feed import Feed
@@ -133,8 +134,8 @@ class TestSplit:
 
     def test_the_baseline_of_folds_is_the_mean_of_theirs(self) -> None:
         data = prepare(DataSpec("wine", folds=4))
-        alone = [baseline(replace(data, folds=(fold,))).loss for fold in data.folds]
-        assert baseline(data).loss == pytest.approx(np.mean(alone))
+        alone = [baseline(replace(data, folds=(fold,)), "accuracy").loss for fold in data.folds]
+        assert baseline(data, "accuracy").loss == pytest.approx(np.mean(alone))
 
 
 def written(folder: Path, kind: str, parts: list[str]) -> DataSpec:

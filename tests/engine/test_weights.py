@@ -156,6 +156,19 @@ def test_a_winner_whose_weights_are_lost_is_trained_again_to_be_tested(
     assert artefacts.read(again.weights)
 
 
+def test_the_winner_is_judged_by_what_the_search_goes_by(artefacts: Artefacts) -> None:
+    """A network of one class has an accuracy of two fifths on the wines, and an area of a half."""
+    one = member(width=4, lr=1e-9, init_scale=1e-9, epochs=1)
+    data, found = kept(artefacts, DataSpec("wine")), {}
+    for metric in ("loss", "accuracy", "auc"):
+        _, scored = score_test(TestJob(one, data, metric, 0, "cpu", 1, None), artefacts)
+        assert isinstance(scored, TestScore)
+        found[metric] = scored.metric
+    assert found["loss"] == found["accuracy"]
+    assert 0.25 < found["accuracy"] < 0.45
+    assert found["auc"] > found["accuracy"]
+
+
 def test_the_model_of_folds_is_trained_on_all_rows_that_are_not_for_the_test(
     artefacts: Artefacts,
 ) -> None:

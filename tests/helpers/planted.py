@@ -12,6 +12,9 @@ _TESTS = "tests/engine/test_"
 _COHORTS = f"{_TESTS}engine.py::TestCohorts::test_"
 _FORWARD = f"{_TESTS}engine.py::TestForward::test_"
 _OPTIMIZERS = f"{_TESTS}engine.py::TestOptimizers::test_"
+_TALLIES = f"{_TESTS}tallies.py::test_"
+_CLASSES = f"{_TALLIES}a_metric_of_classes_is_that_of_scikit_learn"
+_NUMBERS = f"{_TALLIES}a_metric_of_numbers_is_that_of_scikit_learn"
 _TRAINING = f"{_TESTS}engine.py::TestTraining::test_"
 _ACTIVATIONS = f"{_TESTS}techniques.py::TestActivations::test_"
 _CHAINS = f"{_TESTS}techniques.py::TestChains::test_"
@@ -503,15 +506,55 @@ FAULTS: tuple[Fault, ...] = (
         f"{_TRAINING}scores_of_a_split_agree_with_scikit_learns_from_the_raw_data_on[wine]",
     ),
     fault(
-        "task classification", "accuracy of the worst guess", "engine/feed.py",
+        "metric accuracy", "accuracy of the worst guess", "engine/tallies.py",
         "contiguous().argmax(2)", "contiguous().argmin(2)",
         f"{_TRAINING}scores_agree_with_scikit_learn_on_classes",
     ),
     fault(
-        "task regression", "R2 without the targets' variance", "engine/feed.py",
-        "r2(*pair) for pair", "1.0 - pair[0] for pair",
+        "metric balanced_accuracy", "the mean precision", "metrics.py",
+        "_mean_quotient(found.right, found.actual)", "_mean_quotient(found.right, found.predicted)",
+        f"{_CLASSES}[two-balanced_accuracy]", f"{_CLASSES}[many-balanced_accuracy]",
+    ),
+    fault(
+        "metric f1", "of the classes that the rows have alone", "metrics.py",
+        "found.actual + found.predicted)", "(found.actual + found.predicted) * (found.actual > 0))",
+        f"{_CLASSES}[two-f1]", f"{_CLASSES}[many-f1]",
+    ),
+    fault(
+        "metric f1", "rows that pad a shorter fold are counted", "engine/tallies.py",
+        "batch.counts.double().expand_as(given)", "torch.ones_like(given).double()",
+        f"{_CLASSES}[many-balanced_accuracy]", f"{_CLASSES}[many-f1]",
+    ),
+    fault(
+        "metric auc", "ties count in full", "engine/tallies.py",
+        "(mine * (below + not_above)).sum(1) / 2.0", "(mine * not_above).sum(1)",
+        f"{_CLASSES}[two-auc]", f"{_CLASSES}[many-auc]",
+    ),
+    fault(
+        "metric auc", "outputs are ranked in place of probabilities", "engine/tallies.py",
+        "outputs.log_softmax(2)", "outputs",
+        f"{_CLASSES}[many-auc]",
+    ),
+    fault(
+        "metric auc", "probabilities are rounded", "engine/tallies.py",
+        "ranks = outputs[..., 1:] - outputs[..., :1]", "ranks = outputs.softmax(2)[..., 1:]",
+        f"{_TALLIES}answers_that_are_all_but_certain_are_ranked[2-800.0-60.0]",
+    ),
+    fault(
+        "metric r2", "R2 without the targets' variance", "metrics.py",
+        "1.0 - found.mean / found.variance,", "1.0 - found.mean,",
         f"{_TRAINING}scores_agree_with_scikit_learn_on_numbers",
         f"{_TRAINING}scores_of_a_split_agree_with_scikit_learns_from_the_raw_data_on[diabetes]",
+    ),
+    fault(
+        "metric rmse", "in standardised units", "metrics.py",
+        "found.scale * np.sqrt(found.mean)", "np.sqrt(found.mean)",
+        f"{_NUMBERS}[rmse]",
+    ),
+    fault(
+        "metric mae", "errors of both signs cancel out", "engine/tallies.py",
+        "(batch.outputs[..., 0] - batch.targets).abs()", "batch.outputs[..., 0] - batch.targets",
+        f"{_NUMBERS}[mae]",
     ),
     fault(
         "task regression", "half the derivative", "engine/feed.py",

@@ -13,7 +13,6 @@ from hpsearch.data import Dataset, Fold
 from hpsearch.data.split import folded
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.stacked_cohort import StackedCohort
-from hpsearch.engine.structure.cohorts import Metric
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import complete
 from hpsearch.engine.train import MemberEnded, MemberEpoch, train
@@ -133,7 +132,7 @@ def run(
     members: Sequence[Member],
     *,
     seed: int = 0,
-    metric: Metric = "loss",
+    metric: str = "loss",
     dtype: torch.dtype = torch.float32,
 ) -> tuple[dict[int, MemberEnded], list[Epoch]]:
     """Train, and return every member's end by its number, and the epochs as they came."""

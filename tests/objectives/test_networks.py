@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.config.spec import Spec, parse
+from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.structure.cohorts import bucket, capacity, cohorts, key
 from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, typical_values
@@ -21,7 +25,7 @@ from hpsearch.space.space import DependentValue, Params
 from hpsearch.study.artefacts import Held
 from hpsearch.study.history import History
 from hpsearch.study.trial import Cohort, Done, Trial
-from tests.helpers.problems import blobs
+from tests.helpers.problems import blobs, dataset
 from tests.helpers.studies import META
 
 
@@ -164,6 +168,96 @@ class TestWork:
     def test_a_model_of_images_is_refused_on_a_table(self) -> None:
         with pytest.raises(SpecError, match="E078"):
             networks("data: {source: digits}\ntrain: {model: resnet}\n")
+
+
+def by(metric: str) -> str:
+    return f"data: {{source: digits}}\nsearch: {{metric: {metric}}}\n"
+
+
+def a_regression(targets: Sequence[float] = (3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0)) -> Dataset:
+    """Return rows of numbers, the last quarter of which validates."""
+    made = dataset(np.zeros((len(targets), 1)), np.array(targets))
+    return replace(made, target_scale=100.0)
+
+
+class TestMetrics:
+    @pytest.mark.parametrize(
+        ("metric", "measured", "minimized"),
+        [
+            ("loss", "accuracy", "loss"),
+            ("accuracy", "accuracy", "1 - accuracy"),
+            ("balanced_accuracy", "balanced_accuracy", "1 - balanced_accuracy"),
+            ("f1", "f1", "1 - f1"),
+            ("auc", "auc", "1 - auc"),
+        ],
+    )
+    def test_a_study_of_classes_names_what_it_measures_and_minimises(
+        self, metric: str, measured: str, minimized: str
+    ) -> None:
+        info = networks(by(metric)).describe()
+        assert (info.metric, info.data["minimized"]) == (measured, minimized)
+        assert info.baseline_metric is not None
+        if metric != "loss":
+            assert info.baseline_loss == 1.0 - info.baseline_metric
+
+    @pytest.mark.parametrize(
+        ("metric", "measured", "minimized"),
+        [
+            ("loss", "r2", "loss"),
+            ("r2", "r2", "1 - r2"),
+            ("rmse", "rmse", "rmse"),
+            ("mae", "mae", "mae"),
+        ],
+    )
+    def test_a_study_of_numbers_names_what_it_measures_and_minimises(
+        self, metric: str, measured: str, minimized: str
+    ) -> None:
+        objective = Networks(spec(by(metric))).on(a_regression(), Held("d"), "cpu", 1)
+        info = objective.describe()
+        assert (info.metric, info.data["minimized"]) == (measured, minimized)
+        if metric in ("rmse", "mae"):
+            assert info.baseline_loss == info.baseline_metric
+
+    @pytest.mark.parametrize("metric", ["r2", "rmse", "mae"])
+    def test_a_metric_of_numbers_is_refused_for_classes(self, metric: str) -> None:
+        with pytest.raises(SpecError) as problem:
+            networks(by(metric))
+        (one,) = problem.value.problems
+        assert one.code == "E077"
+        assert one.message == f"the metric {metric} is for regression, and this is classification"
+        assert one.help == "search: metric: loss, accuracy, balanced_accuracy, f1 or auc"
+
+    @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "f1", "auc"])
+    def test_a_metric_of_classes_is_refused_for_numbers(self, metric: str) -> None:
+        with pytest.raises(SpecError) as problem:
+            Networks(spec(by(metric))).on(a_regression(), Held("d"), "cpu", 1)
+        (one,) = problem.value.problems
+        assert one.message == f"the metric {metric} is for classification, and this is regression"
+        assert one.help == "search: metric: loss, r2, rmse or mae"
+
+    @pytest.mark.group("worthless results")
+    @pytest.mark.parametrize(("metric", "refused"), [("r2", True), ("rmse", False), ("mae", False)])
+    def test_targets_that_do_not_vary_define_errors_alone(self, metric: str, refused: bool) -> None:
+        data = a_regression([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 2.0])
+        objective = Networks(spec(by(metric)))
+        if not refused:
+            objective.on(data, Held("d"), "cpu", 1)
+            return
+        words = "the metric r2 is not defined where all rows that validate have one target"
+        with pytest.raises(SpecError, match=words):
+            objective.on(data, Held("d"), "cpu", 1)
+
+    @pytest.mark.group("worthless results")
+    @pytest.mark.parametrize(("metric", "refused"), [("auc", True), ("f1", False)])
+    def test_rows_of_one_class_define_no_area(self, metric: str, refused: bool) -> None:
+        data = dataset(np.zeros((8, 1)), np.array([0, 1, 0, 1, 0, 1, 1, 1]), classes=2)
+        objective = Networks(spec(by(metric)))
+        if not refused:
+            objective.on(data, Held("d"), "cpu", 1)
+            return
+        words = "the metric auc is not defined where all rows that validate are of one class"
+        with pytest.raises(SpecError, match=words):
+            objective.on(data, Held("d"), "cpu", 1)
 
 
 class TestTypicalValues:

@@ -6,7 +6,7 @@ Nothing here looks at a clock or at who is free: the cohorts are a function of t
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from hpsearch.data import Dataset
 from hpsearch.engine.structure.costs import Cost, WaveCost
@@ -17,8 +17,6 @@ from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params
 
 T = TypeVar("T")
-Metric = Literal["loss", "accuracy", "r2"]
-"""The metric of the validation split by which the best epoch of a training is chosen."""
 
 _STRUCTURE = ("model", "norm", "bayesian", "batch_size", "epochs")  # of every model
 

@@ -143,7 +143,10 @@ def _best(best: Sequence[tuple[Trial, Done]], subject: Subject) -> list[Text]:
     measured = [] if subject.metric is None else [subject.metric]
     columns = [
         PrintedColumn("best", [str(trial.number) for trial, _ in best]),
-        PrintedColumn(subject.minimized, figures.decimals([done.loss for _, done in best], DIGITS)),
+        PrintedColumn(
+            subject.minimized,
+            figures.metrics(subject.minimized, [done.loss for _, done in best], DIGITS),
+        ),
         *(
             PrintedColumn(name, figures.metrics(name, [done.metric for _, done in best], DIGITS))
             for name in measured
@@ -161,7 +164,7 @@ def _curves(losses: Sequence[tuple[int, list[float]]], repeats: Mapping[int, str
     """Return the last losses of the trials that run, with a sparkline for each."""
     if not losses:
         return []
-    lines = ["training"]
+    lines = ["training: loss by epoch"]
     for number, curve in sorted(losses)[:_TOP]:
         whose = repeats.get(number, "")
         lines += [f"{number:>4}  {curve[-1]:<9.4g} {sparkline(curve[-_CURVE:])}{whose}"]

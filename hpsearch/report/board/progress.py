@@ -30,7 +30,7 @@ class Subject:
         title: the first line of the live view.
         budget: the total of trials, or None. Where trials may be dropped on their way, it counts
             whole trainings.
-        metric: the name of what is measured beside the loss; None where there is nothing.
+        metric: the name of what is shown beside what is minimised; None where there is nothing.
         epochs: says how many epochs a trial with these params has at most.
         whole: the epochs of a whole training, where trials may be dropped on their way; else 1.
         minimized: the name of what trials are compared by.
@@ -140,12 +140,12 @@ def outcome(
     Args:
         result: the trial's own.
         history: has this result, too.
-        metric: the name of what is measured beside the loss; None where there is nothing.
+        metric: the name of what is shown beside what is minimised; None where there is nothing.
         minimized: the name of what trials are compared by.
     """
     if isinstance(result, Failed):
         return result.reason
-    parts = [f"{minimized} {result.loss:.{DIGITS}g}"]
+    parts = [f"{minimized} {figures.brief(minimized, result.loss, DIGITS)}"]
     if metric is not None:
         parts += [figures.measured(metric, result.metric, DIGITS)]
     if result.epochs > 1 or result.paused:

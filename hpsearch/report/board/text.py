@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from hpsearch.errors import Problem, SpecError
+from hpsearch.metrics import LOSS, METRICS, larger_is_better, minimized_name
 from hpsearch.registry import closest
 from hpsearch.report.board.verdict import fate, verdict
 from hpsearch.report.board.view import Board, Row, named, record
@@ -25,6 +26,10 @@ _COSTS = ("cost", "flops")  # which a study has only where FLOPs are counted
 
 FIGURES = ("number", *_FACTS, *_WORDS)
 """The names of all columns that are no parameters."""
+EXPORTED = frozenset(
+    named(figure, minimized_name(metric)) for figure in FIGURES for metric in (LOSS, *METRICS)
+) | {*METRICS}
+"""The names that figures may have in an export, in which each has its own."""
 PARAMS = "params."
 """What stands before the name of a parameter's column where a figure has that name, as epochs."""
 
@@ -79,7 +84,8 @@ def ordered(board: Board, shown: DisplayOptions) -> list[Row]:
     values = [value(row, name, board) for row in board.rows]
     known = [(one, row) for one, row in zip(values, board.rows, strict=True) if one is not None]
     if name != "score":  # the board is in that order already
-        known.sort(key=lambda pair: _order(pair[0], name))
+        falling = name == "metric" and larger_is_better(board.metric)
+        known.sort(key=lambda pair: _order(pair[0], falling))
     rows = [row for _, row in (reversed(known) if falls else known)]
     rest = [row for one, row in zip(values, board.rows, strict=True) if one is None]
     return [*rows, *rest][: shown.top]
@@ -103,10 +109,13 @@ def _columns_of(settings: Iterable[str]) -> list[str]:
 def _name(asked: str, board: Board) -> str:
     """Return the column that a person means: the metric also goes by its own name.
 
-    So do the loss and its standard error where what is minimised is no loss.
+    So do the loss and its standard error where what is minimised is no loss. Where that is the
+    metric itself, it is one column.
     """
     own = {named(name, board.minimized): name for name in _FACTS}
     name = "metric" if asked == board.metric else own.get(asked, asked)
+    if name == "metric" and board.meta.metric == board.minimized:
+        name = "loss"
     absent = {
         *(_COSTS if not board.meta.has_cost else ()),
         *(("metric",) if board.metric is None else ()),
@@ -116,19 +125,25 @@ def _name(asked: str, board: Board) -> str:
     if name not in known:
         known += [one for one in _settings(board) if one not in known]
     if name not in known:
-        known = [named(name, board.minimized) for name in known]
-        near = closest(name, (*known, *([board.metric] if board.metric else [])))
+        known = [_title(name, board) for name in known]
+        near = closest(name, known)
         hint = f"did you mean '{near}'?" if near else ""
         message, help = f"no column is called '{asked}'", f"there are: {', '.join(known)}"
         raise SpecError(Problem("E090", message, hint=hint, help=help))
     return name
 
 
-def _order(v: Value, name: str) -> tuple[int, float, str]:
+def _title(column: str, board: Board) -> str:
+    """Return what a column is called where each figure has its own name."""
+    own = board.metric if column == "metric" else None
+    return own or named(column, board.minimized)
+
+
+def _order(v: Value, falling: bool) -> tuple[int, float, str]:
     """Return what a value sorts by: numbers come before texts."""
     if isinstance(v, str):
         return 1, 0.0, v
-    return 0, -float(v) if name == "metric" else float(v), ""
+    return 0, -float(v) if falling else float(v), ""
 
 
 def value(row: Row, column: str, board: Board) -> Value | None:
@@ -155,7 +170,7 @@ def as_csv(board: Board, shown: DisplayOptions) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = columns(board, shown)
-    titles = [named(name, board.minimized) for name in names]
+    titles = [_title(name, board) for name in names]
     writer.writerow([_cell(title) for title in ("number", "state", *titles)])
     for row in ordered(board, shown):
         writer.writerow(
@@ -267,8 +282,9 @@ def _cells(name: str, values: Sequence[Value | None], board: Board, precision: i
     if name not in _FACTS:
         return figures.texts(values, max(1, precision - 1))
     numbers = [None if v is None else float(v) for v in values]
-    if name == "metric":
-        return figures.metrics(board.metric, numbers, precision)
+    if name in ("loss", "loss_se", "score", "metric"):
+        called = board.minimized if name != "metric" else board.metric or name
+        return figures.metrics(called, numbers, precision)
     if name in ("seconds", "cost"):
         return figures.seconds(numbers)
     if name == "flops":

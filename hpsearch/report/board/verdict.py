@@ -48,12 +48,18 @@ def _worth(
     metric: float | None,
     error: float | None = None,
 ) -> str:
-    """Return what is minimised, with its standard error, and the metric in words."""
-    (text,) = figures.decimals([loss], precision)
-    margin = f" ± {figures.decimals([error], 2)[0]}" if error is not None else ""
-    if board.metric is None:
-        return f"{board.minimized} {text}{margin}"
-    return f"{board.minimized} {text}{margin}, {figures.measured(board.metric, metric, precision)}"
+    """Return what is minimised, with its standard error, and the metric in words.
+
+    Where the metric says that it is not defined, what is made of it need not say so as well.
+    """
+    name, words = board.minimized, []
+    if loss is not None or board.metric is None:
+        (text,) = figures.metrics(name, [loss], precision)
+        margin = "" if error is None else f" ± {figures.metrics(name, [error], 2)[0]}"
+        words = [f"{name} {text}{margin}"]
+    if board.metric is not None:
+        words += [figures.measured(board.metric, metric, precision)]
+    return ", ".join(words)
 
 
 def _of(row: Row, board: Board, precision: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hpsearch.metrics import LOSS, METRICS
 from hpsearch.report.render.records import SCHEMA_VERSION, finite
 from hpsearch.space.space import Params
 from hpsearch.study.history import merge_repeats
@@ -98,20 +99,23 @@ class Board:
 
     @property
     def metric(self) -> str | None:
-        """The name of what is measured beside the loss; None where there is nothing."""
-        return self.meta.metric
+        """The name of what is shown beside what is minimised; None where there is nothing."""
+        return self.meta.shown_beside
 
     @property
     def minimized(self) -> str:
-        """The name of what stands as the `loss` of a row: that, or such as `1 - accuracy`."""
+        """The name of what stands as a row's `loss`: that, or such as `1 - accuracy` or `rmse`."""
         return self.meta.minimized
 
     @property
     def test_minimized(self) -> float | None:
         """What the winner has of `minimized` at the test split."""
-        if self.test is None:
+        test, metric = self.test, self.meta.metric
+        if test is None:
             return None
-        return finite(self.test.loss if self.minimized == "loss" else 1.0 - self.test.metric)
+        if metric is None or self.minimized == LOSS:
+            return finite(test.loss)
+        return finite(METRICS[metric].minimized(test.metric))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -290,6 +294,7 @@ def record(board: Board) -> dict[str, Any]:
         "seed": meta.seed,
         "data": board.data,
         "minimized": name,
+        "metric_name": meta.metric,
         "best": _pick(board.best, name, *_TRAINED),
         "winner": _pick(board.winner, name, *_TRAINED),
         "default": _pick(board.default, name, "number", "loss"),
@@ -316,8 +321,8 @@ def record(board: Board) -> dict[str, Any]:
 def named(figure: str, minimized: str) -> str:
     """Return what a figure of a row is called where this is minimised.
 
-    >>> named("loss_se", "loss"), named("loss_se", "1 - accuracy"), named("epochs", "1 - r2")
-    ('loss_se', '1 - accuracy_se', 'epochs')
+    >>> named("loss_se", "loss"), named("loss_se", "1 - accuracy"), named("loss", "rmse")
+    ('loss_se', '1 - accuracy_se', 'rmse')
     """
     return figure.replace("loss", minimized) if figure in _MINIMIZED else figure
 

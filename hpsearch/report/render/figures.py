@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from hpsearch.metrics import unit_of
 from hpsearch.report.render.records import finite
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params
@@ -16,6 +17,7 @@ NOTHING = "-"
 """What stands where there is no number."""
 
 _WIDEST = 1e7  # numbers are written out in full below this
+_SPAN = 8  # how many digits a quantity may have beyond those that are asked for
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -33,11 +35,33 @@ def decimals(values: Sequence[float | None], digits: int) -> list[str]:
 
     Where those would be many, all numbers are written with powers of ten.
     """
-    sizes = [abs(value) for value in values if value and math.isfinite(value)]
-    count = max(0, digits - 1 - math.floor(math.log10(min(sizes, default=1.0))))
-    if count > digits + 3 or max(sizes, default=1.0) >= _WIDEST:
+    sizes = _sizes(values)
+    count = _places(sizes, digits)
+    if count > digits + 3 or max(sizes) >= _WIDEST:
         return [_scientific(value, digits) for value in values]
     return [NOTHING if value is None else f"{value:.{count}f}" for value in values]
+
+
+def quantities(values: Sequence[float | None], digits: int) -> list[str]:
+    """Return numbers in a unit of their own: as `decimals`, but large ones are written in full.
+
+    >>> quantities([1234567.8, 98765.4], 4)
+    ['1,234,568', '98,765']
+    """
+    sizes = _sizes(values)
+    count = _places(sizes, digits)
+    if count > digits + 3 or math.log10(max(sizes)) + count >= digits + _SPAN:
+        return [_scientific(value, digits) for value in values]
+    return [NOTHING if value is None else f"{value:,.{count}f}" for value in values]
+
+
+def _sizes(values: Sequence[float | None]) -> list[float]:
+    return [abs(value) for value in values if value and math.isfinite(value)] or [1.0]
+
+
+def _places(sizes: Sequence[float], digits: int) -> int:
+    """Return how many decimals give the smallest number so many significant digits."""
+    return max(0, digits - 1 - math.floor(math.log10(min(sizes))))
 
 
 def _scientific(value: float | None, digits: int) -> str:
@@ -52,19 +76,29 @@ def percentages(values: Sequence[float | None], digits: int) -> list[str]:
     return [NOTHING if value is None else f"{100 * value:.{count}f} %" for value in values]
 
 
-def metrics(name: str | None, values: Sequence[float | None], digits: int) -> list[str]:
-    """Return values of the metric of this name: accuracies in per cent, others as decimals.
+def metrics(name: str, values: Sequence[float | None], digits: int) -> list[str]:
+    """Return values of the metric of this name, or of what is minimised, as its unit asks for.
 
-    A metric that is not a finite number is not defined, as `r2` of a single row.
+    Shares of rows are in per cent, and what is in the unit of the target has separators. A metric
+    that is not a finite number is not defined, as `r2` of a single row.
     """
-    values = [finite(value) for value in values]
-    return percentages(values, digits) if name == "accuracy" else decimals(values, digits)
+    written = {"share": percentages, "target": quantities, "number": decimals}[unit_of(name)]
+    return written([finite(value) for value in values], digits)
 
 
 def measured(name: str, value: float | None, digits: int) -> str:
     """Return a metric and its value in words."""
     (text,) = metrics(name, [value], digits)
     return f"{name} {'not defined' if text == NOTHING else text}"
+
+
+def brief(name: str, value: float, digits: int) -> str:
+    """Return a value of what is minimised, of this name, in few signs.
+
+    >>> brief("loss", 0.25, 4), brief("rmse", 43120.7, 4)
+    ('0.25', '43,121')
+    """
+    return metrics(name, [value], digits)[0] if unit_of(name) == "target" else word(value, digits)
 
 
 def seconds(values: Sequence[float | None]) -> list[str]:

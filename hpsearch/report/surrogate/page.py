@@ -37,7 +37,11 @@ def as_page(view: SurrogateView) -> str:
         target=view.target,
         panels=[_panel(one, axis, top, view) for one in found.slices],
         checks=[
-            (list(judged(check)), _compared(check, view.target), _rows(check))
+            (
+                list(judged(check, view.target)),
+                _compared(check, view.target),
+                _rows(check, view.target),
+            )
             for check in found.cross_validations
         ],
     )
@@ -69,7 +73,7 @@ def _panel(one: Slice, axis: Axis, top: float, view: SurrogateView) -> Panel:
     main = Chart(f"{view.target} along {one.name}", 340, 190)
     main.ticks(ticks, axis_ticks(axis, 4))
     gain = Chart(f"expected improvement along {one.name}", 340, _GAIN, bottom=4)
-    gain.ticks([], [(1.0, figures.word(top, 2))])
+    gain.ticks([], [(1.0, figures.brief(view.target, top, 2))])
     shares = [value / top if top else 0.0 for value in one.improvement]
     if one.ordered:
         _draw_number(main, one, axis, xs)
@@ -79,16 +83,17 @@ def _panel(one: Slice, axis: Axis, top: float, view: SurrogateView) -> Panel:
         for (left, right), share in zip(_columns(xs), shares, strict=True):
             gain.area("gain", [left, right], [0.0] * 2, [share] * 2)
     _draw_trials(main, one, axis, view)
-    return Panel(one.name, _words(one, view.report), (main, gain))
+    return Panel(one.name, _words(one, view), (main, gain))
 
 
-def _words(one: Slice, found: SurrogateReport) -> str:
+def _words(one: Slice, view: SurrogateView) -> str:
     least = lowest(one)
-    best = within(one.mean[least], one.std[least])
-    words = f"lowest {best} at {figures.word(one.values[least], 3)}; swing {one.swing:.2g}"
+    best = within(one.mean[least], one.std[least], view.target)
+    swing = figures.brief(view.target, one.swing, 2)
+    words = f"lowest {best} at {figures.word(one.values[least], 3)}; swing {swing}"
     if doubtful := doubt(one):
         words += f"; {doubtful}"
-    if one.trial != found.trial:
+    if one.trial != view.report.trial:
         words += f"; the others as in trial {one.trial}"
     return words
 
@@ -125,7 +130,7 @@ def _draw_trials(chart: Chart, one: Slice, axis: Axis, view: SurrogateView) -> N
         kind = "winner" if point.number == one.trial else "over" if over else "seen"
         text = (
             f"trial {point.number}: {one.name}={figures.word(point.value)}, "
-            f"{view.target} {figures.word(point.loss)}"
+            f"{view.target} {figures.brief(view.target, point.loss, 4)}"
         )
         chart.dot(kind, _across(point, one), axis.at(point.loss), text)
 
@@ -149,19 +154,19 @@ def _compared(check: CrossValidation, target: str) -> Chart:
     chart.ticks(axis_ticks(axis), axis_ticks(axis))
     chart.line("equal", [(0.0, 0.0), (1.0, 1.0)])
     for one in check.predictions:
-        expected = within(one.expected, one.std)
-        text = f"trial {one.number}: {figures.word(one.loss)}, expected {expected}"
+        expected = within(one.expected, one.std, target)
+        text = f"trial {one.number}: {figures.brief(target, one.loss, 4)}, expected {expected}"
         kind = "far" if abs(one.standardized_error) > 2 else "seen"
         whisker = min(1.0, one.std / (axis.high - axis.low))
         chart.dot(kind, axis.at(one.loss), axis.at(one.expected), text, whisker)
     return chart
 
 
-def _rows(check: CrossValidation) -> list[tuple[str, ...]]:
+def _rows(check: CrossValidation, target: str) -> list[tuple[str, ...]]:
     """Return the trials as rows of a table, the most surprising first."""
     far = sorted(check.predictions, key=lambda one: -abs(one.standardized_error))
-    losses = figures.decimals([one.loss for one in far], 4)
-    expected = figures.decimals([one.expected for one in far], 4)
-    stds = figures.decimals([one.std for one in far], 2)
+    losses = figures.metrics(target, [one.loss for one in far], 4)
+    expected = figures.metrics(target, [one.expected for one in far], 4)
+    stds = figures.metrics(target, [one.std for one in far], 2)
     rows = zip(far, losses, expected, stds, strict=True)
     return [(str(one.number), a, b, c, f"{one.standardized_error:+.1f}") for one, a, b, c in rows]

@@ -80,12 +80,15 @@ def as_text(view: SurrogateView, width: int) -> Text:
     head += [Text(folded("", note, width, indent=0), "dim") for note in notes(view)]
     parts = [Text("\n").join(head)]
     for one in found.slices:
-        lines = _number(one, view.target, layout) if one.ordered else _choice(one, layout)
-        parts.append(Text("\n").join([_head(one), *lines]))
+        lines = (
+            _number(one, view.target, layout) if one.ordered else _choice(one, view.target, layout)
+        )
+        parts.append(Text("\n").join([_head(one, view.target), *lines]))
     for check in found.cross_validations:
-        words = [Text(folded(*line, width, indent=13)) for line in judged(check)]
+        words = [Text(folded(*line, width, indent=13)) for line in judged(check, view.target)]
         parts.append(Text("\n").join(words))
-    legend = _LEGEND.format(target=view.target, low=_word(layout.low), high=_word(layout.high))
+    low, high = (figures.brief(view.target, end, _DIGITS) for end in (layout.low, layout.high))
+    legend = _LEGEND.format(target=view.target, low=low, high=high)
     parts.append(Text(folded("", legend, width, indent=0), "dim"))
     return Text("\n\n").join(parts)
 
@@ -99,9 +102,10 @@ _LEGEND = (
 )
 
 
-def _head(one: Slice) -> Text:
+def _head(one: Slice, target: str) -> Text:
     ends = f"{_word(one.values[0])} to {_word(one.values[-1])}; " if one.ordered else ""
-    said = f"  {ends}swing {_word(one.swing, 2)}; trial {one.trial} has {_word(one.value, 3)}"
+    swing = figures.brief(target, one.swing, 2)
+    said = f"  {ends}swing {swing}; trial {one.trial} has {_word(one.value, 3)}"
     return Text().append(one_line(one.name), "bold").append(said, "dim")
 
 
@@ -116,12 +120,13 @@ def _number(one: Slice, target: str, layout: SliceLayout) -> Iterator[Text]:
     here = layout.column(one.positions[one.values.index(one.value)])
     means = Text(bars(row(one.mean), layout.low, layout.high))
     means.stylize("bold green", here, here + 1)
-    said = f"{within(one.mean[least], one.std[least])} at {_word(one.values[least], 2)}"
+    said = f"{within(one.mean[least], one.std[least], target)} at {_word(one.values[least], 2)}"
     yield layout.line(target, means, said)
     yield layout.line("±", Text(bars(row(one.std), 0.0, layout.std, 0), "dim"), "")
     most = max(range(len(one.values)), key=lambda at: one.improvement[at])
     gain = Text(bars(row(one.improvement), 0.0, layout.improvement, 0), "yellow")
-    said = f"{_word(one.improvement[most], 2)} at {_word(one.values[most], 2)}"
+    improvement = figures.brief(target, one.improvement[most], 2)
+    said = f"{improvement} at {_word(one.values[most], 2)}"
     yield layout.line("gain", gain, said)
     if min(one.success) < SAFE:
         chance = Text(bars(row(one.success), 0.0, 1.0, 0), "red")
@@ -146,7 +151,7 @@ def _nearest(one: Slice, width: int) -> list[int | None]:
     return found
 
 
-def _choice(one: Slice, layout: SliceLayout) -> Iterator[Text]:
+def _choice(one: Slice, target: str, layout: SliceLayout) -> Iterator[Text]:
     """Yield a row for each choice: its mean, with one standard deviation on both sides."""
     for value, mean, std, chance, gain in zip(
         one.values, one.mean, one.std, one.success, one.improvement, strict=True
@@ -155,8 +160,12 @@ def _choice(one: Slice, layout: SliceLayout) -> Iterator[Text]:
         count = sum(point.value == value for point in one.points)
         style = "bold green" if value == one.value else ""
         drawn = Text(interval(low, middle, high, layout.bars), style)
-        doubt = f"success {_share(chance)}" if chance < SAFE else f"gain {_word(gain, 2)}"
-        yield layout.line(_word(value), drawn, f"{within(mean, std)}; {doubt}; {count}")
+        doubt = (
+            f"success {_share(chance)}"
+            if chance < SAFE
+            else f"gain {figures.brief(target, gain, 2)}"
+        )
+        yield layout.line(_word(value), drawn, f"{within(mean, std, target)}; {doubt}; {count}")
 
 
 def _share(chance: float) -> str:

@@ -56,7 +56,7 @@ def notes(view: SurrogateView) -> Iterator[str]:
     yield (
         f"Each parameter is varied while the others stay as in trial {found.trial}; what matters "
         f"most comes first. One run's {view.target} has a noise of "
-        f"± {figures.word(found.noise, 2)}."
+        f"± {figures.brief(view.target, found.noise, 2)}."
     )
     if view.epoch is not None:
         yield (
@@ -104,7 +104,7 @@ def doubt(one: Slice) -> str:
     return f"success {100 * chance:.0f} % at {worst}" if chance < SAFE else ""
 
 
-def judged(check: CrossValidation) -> Iterator[tuple[str, str]]:
+def judged(check: CrossValidation, target: str) -> Iterator[tuple[str, str]]:
     """Yield how far the model can be trusted, in words, each with its title."""
     explained = 1.0 - (check.rmse / check.loss_std) ** 2 if check.loss_std else 0.0
     said = (
@@ -114,17 +114,17 @@ def judged(check: CrossValidation) -> Iterator[tuple[str, str]]:
     )
     yield (
         _KINDS.get(check.kind, check.kind),
-        f"off by {figures.word(check.rmse, 3)} (root mean square) where the mean of all is off by "
-        f"{figures.word(check.loss_std, 3)}: {said}; {100 * check.within(1):.0f} % are within one "
-        "standard deviation (68 % would be right), "
+        f"off by {figures.brief(target, check.rmse, 3)} (root mean square) where the mean of all "
+        f"is off by {figures.brief(target, check.loss_std, 3)}: {said}; "
+        f"{100 * check.within(1):.0f} % are within one standard deviation (68 % would be right), "
         f"{100 * check.within(2):.0f} % within two (95 %)",
     )
     for one in surprises(check):
         way = "worse" if one.standardized_error > 0 else "better"
         yield (
             f"  trial {one.number}",
-            f"{way} than expected: {figures.word(one.loss, _DIGITS)}, not "
-            f"{within(one.expected, one.std)}",
+            f"{way} than expected: {figures.brief(target, one.loss, _DIGITS)}, not "
+            f"{within(one.expected, one.std, target)}",
         )
 
 
@@ -138,9 +138,9 @@ def surprises(check: CrossValidation) -> list[HeldOutPrediction]:
     return [one for one in far[:_LISTED] if abs(one.standardized_error) > _SURPRISING]
 
 
-def within(mean: float, std: float) -> str:
+def within(mean: float, std: float, target: str) -> str:
     """Return a mean with as many digits as its standard deviation leaves it, and that."""
-    return " ± ".join(figures.decimals([mean, std], 2))
+    return " ± ".join(figures.metrics(target, [mean, std], 2))
 
 
 def record(view: SurrogateView) -> dict[str, Any]:

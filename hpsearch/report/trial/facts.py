@@ -32,9 +32,9 @@ def facts(report: TrialReport) -> Iterator[tuple[str, str]]:
         yield "state", f"{row.state}: {row.failure}" if row.failure else row.state
     else:
         yield "place", _place(report)
-        yield now.minimized, _loss(row)
+        yield now.minimized, _loss(row, now)
         if now.time_weight:
-            (score,) = figures.decimals([row.score], _DIGITS)
+            (score,) = figures.metrics(now.minimized, [row.score], _DIGITS)
             formula = (
                 f"{now.minimized} + {now.time_weight:g} log10({now.price} / median {now.price})"
             )
@@ -67,18 +67,19 @@ def _nth(rank: int) -> str:
     return f"{rank}{ending}"
 
 
-def _loss(row: Row) -> str:
-    (loss,) = figures.decimals([row.loss], _DIGITS)
+def _loss(row: Row, now: Board) -> str:
+    name = now.minimized
+    (loss,) = figures.metrics(name, [row.loss], _DIGITS)
     if row.loss_se is None:
         return loss
     count = len(row.replicates)
-    listed = figures.decimals([run.loss for run in row.replicates[:_LISTED]], _DIGITS)
+    listed = figures.metrics(name, [run.loss for run in row.replicates[:_LISTED]], _DIGITS)
     more = ", ..." if count > _LISTED else ""
-    error = figures.decimals([row.loss_se], 2)[0]
+    error = figures.metrics(name, [row.loss_se], 2)[0]
     text = f"{loss} ± {error}, the mean of {count} runs ({', '.join(listed)}{more})"
     if row.first_loss is not None and row.first_loss != row.loss:
         luck = row.loss - row.first_loss if row.loss is not None else 0.0
-        (size,) = figures.decimals([abs(luck)], 2)
+        (size,) = figures.metrics(name, [abs(luck)], 2)
         text += f"; its first run was {size} too {'low' if luck > 0 else 'high'}"
     return text
 
@@ -103,7 +104,7 @@ def _compared(report: TrialReport) -> Iterator[str]:
     for name, loss in named:
         if row.loss is not None and loss is not None and isfinite(loss):
             difference = row.loss - loss
-            (size,) = figures.decimals([abs(difference)], 3)
+            (size,) = figures.metrics(now.minimized, [abs(difference)], 3)
             yield (
                 f"{size} {'above' if difference > 0 else 'below'} {name}"
                 if difference

@@ -41,8 +41,9 @@ def _charts(report: TrialReport) -> Iterator[Chart]:
         return
     best = report.row.best_epoch if len(runs) == 1 else None
     yield _chart("loss", {"train_loss": "train", "loss": "mean"}, runs, best, log=None)
-    if report.board.metric is not None:
-        yield _chart(report.board.metric, {"metric": "mean"}, runs, best, log=False)
+    metric = report.board.meta.metric
+    if metric is not None:
+        yield _chart(metric, {"metric": "mean"}, runs, best, log=False)
 
 
 def _chart(
@@ -77,6 +78,6 @@ def _chart(
     marked = next((at for at in runs[0] if at.epoch == best), None)
     value = getattr(marked, [*kinds][-1]) if marked is not None else None
     if marked is not None and value is not None and isfinite(value):
-        text = f"epoch {marked.epoch}: {title} {figures.word(value)}"
+        text = f"epoch {marked.epoch}: {title} {figures.brief(title, value, 4)}"
         chart.dot("winner", epochs.at(marked.epoch), axis.at(value), text)
     return chart

@@ -152,6 +152,7 @@ def record(report: TrialReport) -> dict[str, Any]:
         "state": row.state,
         "failure": row.failure,
         "minimized": name,
+        "metric_name": now.meta.metric,
         **{named(figure, name): getattr(row, figure) for figure in _FIGURES},
         "pareto_optimal": row.pareto_optimal,
         "rank": report.rank,

@@ -74,6 +74,12 @@ def test_of_what_has_no_metric_and_no_epochs_only_loss_and_time_are_said() -> No
     assert outcome(result, history, None) == "loss 0.5, 1 s  best so far"
 
 
+def test_a_large_error_is_said_in_full_and_once() -> None:
+    result = replace(done(43120.7), metric=43120.7, epochs=1, best_epoch=1)
+    history = History((Trial(0, {}, "", 0, 0),), {0: result})
+    assert outcome(result, history, None, "rmse") == "rmse 43,121, 1 s  best so far"
+
+
 def test_notices_and_retried_cohorts_are_printed() -> None:
     trials = study().history.trials[:2]
     failure = WorkCrashed("killed", "the process died")

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.report.board.text import DisplayOptions, as_csv, as_markdown, columns, ordered
+from hpsearch.report.board.text import (
+    DisplayOptions,
+    as_csv,
+    as_markdown,
+    as_table,
+    columns,
+    ordered,
+)
 from hpsearch.report.board.verdict import verdict
 from hpsearch.report.board.view import Board, board, canonical, pareto_front, record
 from hpsearch.study.history import History
@@ -129,8 +136,9 @@ class TestRecord:
         found = record(BOARD)
         assert found["schema_version"] == 2
         assert list(found) == [
-            "schema_version", "study", "strategy", "seed", "data", "minimized", "best", "winner",
-            "default", "baseline", "test", "notes", "trials", "replicates", "wall_seconds", "exit",
+            "schema_version", "study", "strategy", "seed", "data", "minimized", "metric_name",
+            "best", "winner", "default", "baseline", "test", "notes", "trials", "replicates",
+            "wall_seconds", "exit",
         ]  # fmt: skip
         assert list(found["best"]) == [
             "number", "params", "loss", "loss_se", "metric", "seconds", "flops",
@@ -275,6 +283,72 @@ class TestMinimized:
         assert "a lower 1 - accuracy and" in lines["*"]
 
 
+BY_RMSE = replace(
+    META,
+    metric="rmse",
+    data=json.dumps({"source": "houses", "minimized": "rmse"}),
+    baseline_loss=39085.4,
+    baseline_metric=39085.4,
+)
+IN_EUROS: dict[int, Result] = {
+    0: replace(done(15941.2), metric=15941.2),
+    1: replace(done(14228.4), metric=14228.4, loss_se=107.85),
+    2: replace(done(1_234_567.8), metric=1_234_567.8),
+}
+
+
+class TestMinimizedMetric:
+    """A study that minimises a metric itself, in the unit of its target."""
+
+    ONE = board(study(POINTS[:3], IN_EUROS, (TestEvaluation(1, 0.2582, 24163.7),), BY_RMSE))
+
+    @pytest.mark.group("names of figures")
+    def test_it_has_one_column(self) -> None:
+        assert columns(self.ONE, DisplayOptions())[:3] == ["loss", "loss_se", "seconds"]
+        head, *rows = str(as_table(self.ONE, DisplayOptions(), 80)).splitlines()
+        assert head.split()[:3] == ["#", "rmse", "±"]
+        texts = (" 14,228 ", " 15,941 ", " 1,234,568 ")
+        assert all(text in row for text, row in zip(texts, rows, strict=False))
+
+    @pytest.mark.parametrize("name", ["rmse", "metric", "loss"])
+    def test_its_column_goes_by_each_of_its_names(self, name: str) -> None:
+        shown = DisplayOptions(sort=f"-{name}", columns=(name,))
+        assert columns(self.ONE, shown) == ["loss"]
+        assert [row.number for row in ordered(self.ONE, shown)] == [2, 0, 1]
+
+    @pytest.mark.parametrize(("name", "order"), [("r2", [2, 0, 1]), ("rmse", [1, 0, 2])])
+    def test_beside_a_loss_the_better_metrics_come_first(self, name: str, order: list[int]) -> None:
+        one = board(study(POINTS[:3], IN_EUROS, meta=replace(META, metric=name)))
+        shown = DisplayOptions(sort=name, columns=(name,))
+        assert columns(one, shown) == ["metric"]
+        assert [row.number for row in ordered(one, shown)] == order
+
+    @pytest.mark.group("names of figures")
+    def test_in_json_it_has_its_own_name(self) -> None:
+        found = record(self.ONE)
+        assert (found["minimized"], found["metric_name"]) == ("rmse", "rmse")
+        assert (found["winner"]["rmse"], found["winner"]["rmse_se"]) == (14228.4, 107.85)
+        assert found["baseline"] == {"rmse": 39085.4, "metric": 39085.4}
+        expected = {"loss": 0.2582, "rmse": 24163.7, "metric": 24163.7, "evaluations": 1}
+        assert found["test"] == expected
+
+    def test_csv_has_it_once_with_all_digits(self) -> None:
+        lines = as_csv(self.ONE, DisplayOptions(columns=("loss", "loss_se"))).splitlines()
+        assert lines[:2] == ["number,state,rmse,rmse_se", "1,done,14228.4,107.85"]
+
+    @pytest.mark.group("names of figures")
+    def test_the_verdict_says_it_once(self) -> None:
+        lines = dict(verdict(self.ONE))
+        assert lines["winner"] == "trial 1: rmse 14,228 ± 108"
+        assert lines["test"].startswith("rmse 24,164, loss 0.2582 (on rows")
+        assert lines["default"] == "trial 0: rmse 15,941"
+
+    def test_the_best_has_the_smallest(self) -> None:
+        assert self.ONE.winner is not None
+        assert self.ONE.winner.number == 1
+        assert self.ONE.notes == ()
+
+
 class TestNotes:
     """What makes results worth less than they look."""
 
@@ -306,5 +380,8 @@ class TestNotes:
         lines = dict(verdict(one))
         assert lines["winner"] == "trial 0: loss 0.5000, r2 not defined"
         assert lines["test"].startswith("loss 0.4000, r2 not defined")
+        by_r2 = replace(META, metric="r2", data=json.dumps({"minimized": "1 - r2"}))
+        one = board(study(POINTS[:1], {0: done(0.5)}, tested, by_r2))
+        assert dict(verdict(one))["test"].startswith("r2 not defined, loss 0.4000 (on")
         shown = as_markdown(one, DisplayOptions()) + as_csv(one, DisplayOptions())
         assert "nan" not in shown.replace("nan)", "")

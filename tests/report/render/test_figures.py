@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +40,27 @@ def test_the_points_of_a_column_are_one_below_the_other(values: list[float]) -> 
     assert len({len(text.partition(".")[2]) for text in texts}) == 1
 
 
+def test_quantities_are_written_in_full_with_separators() -> None:
+    assert figures.quantities([4312.3, 1_234_567.8, None], 4) == ["4,312", "1,234,568", "-"]
+    assert figures.quantities([54.213, 1_234.5], 4) == ["54.21", "1,234.50"]
+    assert figures.quantities([0.004231], 4) == ["0.004231"]
+
+
+def test_quantities_of_many_sizes_are_written_with_powers_of_ten() -> None:
+    assert figures.quantities([0.05, 3.2e9], 4) == ["5.000e-02", "3.200e+09"]
+    assert figures.quantities([4.0e12], 4) == ["4.000e+12"]
+
+
+@given(st.lists(st.floats(1e-9, 1e15), min_size=1, max_size=8), st.integers(1, 17))
+def test_the_smallest_quantity_keeps_its_significant_digits(
+    values: list[float], digits: int
+) -> None:
+    texts = figures.quantities(values, digits)
+    smallest = min(values)
+    written = float(texts[values.index(smallest)].replace(",", ""))
+    assert written == pytest.approx(smallest, rel=0.51 * 10.0 ** (1 - digits))
+
+
 def test_durations_have_as_many_decimals_as_are_worth_reading() -> None:
     assert figures.seconds([0.0549, None]) == ["0.055", "-"]
     assert figures.seconds([0.0549, 12.5]) == ["0.05", "12.50"]
@@ -65,10 +88,29 @@ def test_large_counts_have_a_prefix() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "texts"), [("accuracy", ["97.50 %", "-"]), ("r2", ["0.9750", "-"])]
+    ("name", "texts"),
+    [
+        ("accuracy", ["97.50 %", "-"]),
+        ("balanced_accuracy", ["97.50 %", "-"]),
+        ("r2", ["0.9750", "-"]),
+        ("auc", ["0.9750", "-"]),
+        ("1 - accuracy", ["0.9750", "-"]),
+        ("one of another objective", ["0.9750", "-"]),
+    ],
 )
 def test_a_metric_is_written_by_its_name(name: str, texts: list[str]) -> None:
     assert figures.metrics(name, [0.975, None], 4) == texts
+    assert figures.measured(name, 0.975, 4) == f"{name} {texts[0]}"
+
+
+@pytest.mark.parametrize("name", ["rmse", "mae"])
+def test_an_error_is_written_in_the_unit_of_the_target(name: str) -> None:
+    assert figures.metrics(name, [43120.7, math.nan], 4) == ["43,121", "-"]
+    assert figures.brief(name, 43120.7, 4) == "43,121"
+
+
+def test_a_metric_that_is_no_number_is_not_defined() -> None:
+    assert figures.measured("auc", math.nan, 4) == "auc not defined"
 
 
 def test_settings_are_written_as_they_are_set() -> None:

@@ -39,7 +39,7 @@ def test_a_loss_that_nothing_near_it_explains_is_a_surprise() -> None:
     (check,) = surrogate_report(CUBE, odd, "gp").cross_validations
     assert surprises(check)[0].number == 5
     assert surprises(check)[0].standardized_error > 2
-    assert dict(judged(check))["  trial 5"].startswith("worse than expected: ")
+    assert dict(judged(check, "loss"))["  trial 5"].startswith("worse than expected: ")
 
 
 def test_json_has_every_figure() -> None:

@@ -78,4 +78,5 @@ def test_a_trial_of_a_function_has_no_other_settings() -> None:
     assert [(one.name, one.position) for one in found.searched] == [("x", 0.25)]
     assert (found.fixed, found.defaults) == ({}, {})
     written = record(found)
+    assert written["metric_name"] is None
     assert [written[name] for name in ("metric", "cost", "flops", "baseline")] == [None] * 4

@@ -1,0 +1,194 @@
+"""Tallies of what networks answer: sums over batches, of which metrics are functions.
+
+A tally counts the answers of all members of a cohort, [K], batch by batch and where the data are.
+It is made for one metric, so that nothing is counted that nobody has asked for. Rows that only fill
+up a batch count 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hpsearch.metrics import (
+    AbsoluteErrors,
+    ClassCounts,
+    Hits,
+    Numbers,
+    RankedPairs,
+    SquaredErrors,
+)
+
+if TYPE_CHECKING:  # a feed makes tallies
+    from hpsearch.engine.feed import Answers, Feed, Split
+    from hpsearch.engine.stacked_cohort import StackedCohort
+
+
+class Tally(Protocol):
+    """Counts what the members of a cohort answer to the rows of a split."""
+
+    def add(self, batch: Answers) -> None:
+        """Count a batch."""
+
+    def record(self, losses: Numbers, rows: Numbers) -> object:
+        """Return the record of all batches.
+
+        Args:
+            losses: the mean loss of each member, [K].
+            rows: how many rows each member has answered to, [K].
+        """
+
+
+class HitTally:
+    """Counts the rows that were given their class."""
+
+    def __init__(self, feed: Feed, stacked: StackedCohort, split: Split) -> None:
+        self._right = _zeros(feed, stacked)
+
+    def add(self, batch: Answers) -> None:
+        """Count a batch."""
+        self._right += ((_classes(batch) == batch.targets) * batch.counts).sum(1)
+
+    def record(self, losses: Numbers, rows: Numbers) -> Hits:
+        """Return how many rows were right, of how many."""
+        return Hits(_numbers(self._right), rows)
+
+
+class ClassTally:
+    """Counts, class by class, the rows of it, and those that were taken for it."""
+
+    def __init__(self, feed: Feed, stacked: StackedCohort, split: Split) -> None:
+        self._actual, self._predicted, self._right = (
+            _zeros(feed, stacked, feed.data.outputs) for _ in range(3)
+        )
+
+    def add(self, batch: Answers) -> None:
+        """Count a batch."""
+        given = _classes(batch)
+        actual = batch.targets.expand_as(given)
+        counts = batch.counts.double().expand_as(given)
+        self._actual.scatter_add_(1, actual, counts)
+        self._predicted.scatter_add_(1, given, counts)
+        self._right.scatter_add_(1, actual, counts * (given == actual))
+
+    def record(self, losses: Numbers, rows: Numbers) -> ClassCounts:
+        """Return the counts of all classes."""
+        return ClassCounts(*map(_numbers, (self._actual, self._predicted, self._right)))
+
+
+class RankTally:
+    """Ranks the rows by the probability that they have of being of each class.
+
+    All answers are kept until the end: 8 bytes for each probability of each row and member.
+    """
+
+    def __init__(self, feed: Feed, stacked: StackedCohort, split: Split) -> None:
+        classes = feed.data.outputs
+        # of two classes the second alone is ranked, since the first one has the same area
+        self._ranked = range(1, 2) if classes == 2 else range(classes)
+        self._batches: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def add(self, batch: Answers) -> None:
+        """Keep what the rows of a batch are ranked by.
+
+        That is a logarithm of odds or probabilities, in float64: a network that is sure of its
+        answers gives many of them the same probability in float32.
+        """
+        outputs = batch.outputs.double()
+        if len(self._ranked) == 1:
+            ranks = outputs[..., 1:] - outputs[..., :1]
+        else:
+            ranks = outputs.log_softmax(2)
+        targets, counts = (t.expand(ranks.shape[:2]) for t in (batch.targets, batch.counts))
+        self._batches.append((ranks, targets, counts.double()))
+
+    def record(self, losses: Numbers, rows: Numbers) -> RankedPairs:
+        """Return the pairs of each class that some row has."""
+        targets, counts = (torch.cat(each, 1) for each in [*zip(*self._batches, strict=True)][1:])
+        found = []
+        for c in self._ranked:
+            ranks = torch.cat([batch[0][..., c - self._ranked[0]] for batch in self._batches], 1)
+            found.append(_ranked(ranks, (targets == c) * counts, (targets != c) * counts))
+        pairs, right = (torch.stack(each, 1) for each in zip(*found, strict=True))
+        return RankedPairs(_numbers(pairs), _numbers(right))
+
+
+class SquareTally:
+    """Counts nothing: a regression's loss is the mean squared error."""
+
+    def __init__(self, feed: Feed, stacked: StackedCohort, split: Split) -> None:
+        folds = (member.fold for member in stacked.members)
+        self._variances = np.array([feed.variance(split, fold) for fold in folds])
+        self._scale = feed.data.target_scale
+
+    def add(self, batch: Answers) -> None:
+        """Do nothing."""
+
+    def record(self, losses: Numbers, rows: Numbers) -> SquaredErrors:
+        """Return the losses beside the variance of the targets."""
+        return SquaredErrors(losses, self._variances, self._scale)
+
+
+class AbsoluteTally:
+    """Sums up absolute errors."""
+
+    def __init__(self, feed: Feed, stacked: StackedCohort, split: Split) -> None:
+        self._total, self._scale = _zeros(feed, stacked), feed.data.target_scale
+
+    def add(self, batch: Answers) -> None:
+        """Count a batch."""
+        errors = (batch.outputs[..., 0] - batch.targets).abs()
+        self._total += (errors * batch.counts).sum(1)
+
+    def record(self, losses: Numbers, rows: Numbers) -> AbsoluteErrors:
+        """Return the mean errors."""
+        return AbsoluteErrors(_numbers(self._total) / rows, self._scale)
+
+
+def _zeros(feed: Feed, stacked: StackedCohort, *shape: int) -> Tensor:
+    return feed.like.new_zeros((len(stacked.members), *shape), dtype=torch.float64)
+
+
+def _numbers(total: Tensor) -> Numbers:
+    found: Numbers = total.cpu().numpy()
+    return found
+
+
+def _classes(batch: Answers) -> Tensor:
+    """Return the most probable class of each row, [K, B]."""
+    # few outputs may lie the other way round (see `Affine`), where argmax is slow
+    return batch.outputs.contiguous().argmax(2)
+
+
+def _ranked(ranks: Tensor, mine: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how many pairs there are of a row of a class and another one, and how many are right.
+
+    In a right pair the row of the class has the higher rank; one of equal ranks counts one half.
+
+    Args:
+        ranks: [K, B].
+        mine: 1 for rows of the class, and 0 for others, [K, B].
+        others: 1 for rows of other classes, and 0 for others, [K, B].
+    """
+    ranks, order = ranks.sort(1)
+    mine, others = mine.gather(1, order), others.gather(1, order)
+    before = F.pad(others.cumsum(1), (1, 0))  # how many others stand before each place
+    below = before.gather(1, torch.searchsorted(ranks, ranks))
+    not_above = before.gather(1, torch.searchsorted(ranks, ranks, right=True))
+    right = (mine * (below + not_above)).sum(1) / 2.0
+    return mine.sum(1) * others.sum(1), right
+
+
+TALLIES: Mapping[Any, Callable[[Feed, StackedCohort, Split], Tally]] = {
+    Hits: HitTally,
+    ClassCounts: ClassTally,
+    RankedPairs: RankTally,
+    SquaredErrors: SquareTally,
+    AbsoluteErrors: AbsoluteTally,
+}
+"""What makes each kind of tally, of a feed, a cohort and a split."""
