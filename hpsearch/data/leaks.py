@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from hpsearch.data import Dataset, Exact, Ints, constant
+from hpsearch.data import Dataset, Exact, Ints
+from hpsearch.data.baseline import constant_loss
 
 _TRAINED, _JUDGED = 10_000, 5_000  # rows that are looked at
 _LEAST = 20  # rows that validate; fewer may be right by chance
@@ -57,11 +58,10 @@ def _tells(data: Dataset, column: Exact, train: Ints, judged: Ints) -> bool:
     answers = data.targets[order[np.where(is_before, after - 1, after)]]
     found = data.targets[judged]
     if data.task == "classification":
-        errors = float((answers != found).mean())
-        usual = 1.0 - constant(data, train, judged).metric
-        return errors <= min(_ERRORS, _OF_CONSTANT * usual)
+        usual = float((found != np.bincount(data.targets[train]).argmax()).mean())
+        return float((answers != found).mean()) <= min(_ERRORS, _OF_CONSTANT * usual)
     error = float(((answers - found) ** 2).mean())
-    return error <= _UNEXPLAINED * constant(data, train, judged).loss
+    return error <= _UNEXPLAINED * constant_loss(data, train, judged)
 
 
 def _copied(data: Dataset, train: Ints, judged: Ints) -> float:
