@@ -25,7 +25,7 @@ def held_out(groups: Ints, validation: int, test: int, seed: int) -> tuple[Ints,
 
     >>> owners = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4])
     >>> [rows.tolist() for rows in held_out(owners, validation=2, test=2, seed=1)]
-    [[0, 1, 2, 3, 6, 7], [8, 9], [4, 5]]
+    [[0, 1, 4, 5, 8, 9], [6, 7], [2, 3]]
     """
     wanted = [len(groups) - validation - test, validation, test]
     part_of = _dealt(np.bincount(groups), wanted, np.random.default_rng([seed, 3]))

@@ -600,7 +600,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "encoding", "missing numbers are 0", "data/encode.py",
-        "np.where(np.isnan(features), fold.fill, features)", "np.nan_to_num(features)",
+        "np.where(np.isnan(features), by.fill, features)", "np.nan_to_num(features)",
         *(f"{_ENCODE}a_missing_number_becomes_the_mean_of_the_training_rows[{kind}]"
           for kind in ("standard", "unit", "none")),
     ),
