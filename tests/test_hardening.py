@@ -563,6 +563,7 @@ def opened(targets: dict[str, str | None], folder: Path) -> Outcome:
     return outcome
 
 
+@pytest.mark.slow
 def test_no_small_file_unfolds_to_much(tmp_path: Path, tally: Tallies) -> None:
     targets = bombs(tmp_path)
     found = elsewhere(opened, targets, tmp_path)

@@ -163,6 +163,7 @@ def test_the_recipes_are_written_as_the_package_is(house: House) -> None:
     house.run("-m", "ruff", "check", *config, *changed)
 
 
+@pytest.mark.slow
 def test_each_component_keeps_what_every_one_of_its_kind_promises(house: House) -> None:
     printed = house.run("-c", SUITES).split()
     assert {"it_stays_in_the_space", "it_reads_the_same_twice", "each_weight_learns"} <= {*printed}
@@ -174,6 +175,7 @@ def test_the_strategy_searches_a_function(house: House) -> None:
     assert house.run("-c", MINIMIZE).split() == ["0.375"]
 
 
+@pytest.mark.slow
 def test_the_strategy_has_a_command_and_the_source_is_read_in_its_search(house: House) -> None:
     assert "--leap L" in house.hpsearch("halton", "--help")
     flags = ("--budget", "4", "--leap", "3", "--workers", "1", "--study", "even")

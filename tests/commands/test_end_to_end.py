@@ -328,6 +328,7 @@ class TestOutput:
 
 
 class TestExitCodes:
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("arguments", "code", "said"),
         [
@@ -367,6 +368,7 @@ class TestExitCodes:
         assert (error["code"], error["line"], error["column"]) == ("E012", 2, 1)
         assert done.stdout == ""
 
+    @pytest.mark.slow
     def test_a_study_that_is_there_is_not_written_over(self, studied: tuple[Path, Any]) -> None:
         done = hpsearch(studied[0], "random", "--smoke", "--study", "study", code=73)
         assert "hpsearch resume study" in done.stderr

@@ -55,6 +55,7 @@ class TestLinearGaussian:
     The posterior of their weights is N(m, C) with C = (X'X / nu^2 + I / s^2)^-1.
     """
 
+    @pytest.mark.slow
     def test_variational_finds_the_posterior_as_near_as_independent_weights_can(self) -> None:
         feed = Feed(line(), "cpu", F64)
         settings = {"epochs": 3000, "lr": 0.03, "schedule": "cosine", "prior_scale": 0.5}

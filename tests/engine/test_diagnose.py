@@ -140,6 +140,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 class TestCommand:
+    @pytest.mark.slow
     def test_configurations_side_by_side_as_json_and_as_a_page(self, tmp_path: Path) -> None:
         inits = "init=normal,orthogonal"
         arguments = ("--set", inits, "--set", "depth=2,12", "--smoke", "--json", "-o", "page.html")

@@ -96,6 +96,7 @@ def test_the_records_of_all_models_are_loaded_without_torch() -> None:
     assert has_torch == "False"
 
 
+@pytest.mark.slow
 def test_a_strangers_model_is_one_file_and_one_line(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "hpsearch", tmp_path / "hpsearch")
     (tmp_path / "hpsearch" / "engine" / "models" / "shallow.py").write_text(STRANGER)

@@ -63,6 +63,7 @@ class TestLeaveOneOut:
 
 
 class TestSurrogateReport:
+    @pytest.mark.slow
     def test_losses_and_expectations_are_in_units_of_the_loss(self) -> None:
         near = sampled(CUBE, 30)
         far = near.with_results({t.number: done(7 + 100 * r.loss) for t, r in near.done})
@@ -83,6 +84,7 @@ class TestSurrogateReport:
         # losses go from 0 to 1.5; the model knows a bowl of 60 points to a hundredth of that
         assert max(abs(a - b) for a, b in zip(found.mean, truth, strict=True)) < 0.015
 
+    @pytest.mark.slow
     def test_slices_go_through_the_winner_or_the_best(self) -> None:
         best = sampled(CUBE, 30).done[0][0].number
         assert {one.trial for one in report().slices} == {best}
@@ -122,6 +124,7 @@ class TestSurrogateReport:
         history = of_points(some, {n: done(loss_of(MIXED, p)) for n, p in enumerate(some)})
         assert "momentum" not in {one.name for one in surrogate_report(MIXED, history, "gp").slices}
 
+    @pytest.mark.slow
     def test_what_matters_most_comes_first(self) -> None:
         history = sampled(CUBE, 40)
         by_z = history.with_results({t.number: done(float(t.params["z"])) for t in history.trials})
@@ -129,6 +132,7 @@ class TestSurrogateReport:
         assert found.slices[0].name == "z"
         assert found.slices[0].swing > 5 * found.slices[1].swing
 
+    @pytest.mark.slow
     def test_where_trainings_fail_success_and_improvement_are_small(self) -> None:
         history = sampled(CUBE, 60)
         failing: dict[int, Result] = {
@@ -151,6 +155,7 @@ class TestSurrogateReport:
         assert (found.trials, found.outside) == (10, 1)
         assert found.slices == surrogate_report(CUBE, history, "gp").slices
 
+    @pytest.mark.slow
     def test_a_smooth_loss_is_foreseen_and_noise_is_not(self) -> None:
         (check,) = report(trials=40).cross_validations
         assert len(check.predictions) == 40
@@ -163,6 +168,7 @@ class TestSurrogateReport:
         # share are 13 %
         assert noise.within(2) > 0.954 - 0.133
 
+    @pytest.mark.slow
     def test_each_loss_stands_beside_what_was_expected_of_it(self) -> None:
         history = sampled(CUBE, 40)
         odd = history.with_results({5: done(history.done[-1][1].loss)})

@@ -26,6 +26,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert all(line == line.rstrip() for line in lines)
 
 
+@pytest.mark.slow
 def test_a_slice_is_lowest_where_the_loss_is() -> None:
     lines = str(as_text(view(CUBE, 60), 80)).splitlines()
     at = next(position for position, line in enumerate(lines) if line.startswith("x  "))
