@@ -65,9 +65,11 @@ def column_of(
     >>> column_of("id", pa.chunked_array([["x1", "x2", "x3"]])).reason
     'a different text in every row'
     """
+    kind = cells.type
+    if not is_readable(kind):
+        return LeftOut(f"it holds {kind}, which is not read")
     if wanted is not None:
         return _as_wanted(name, cells, wanted)
-    kind = cells.type
     if is_category:
         return _category(name, distinct(cells))
     if pa.types.is_null(kind):
@@ -76,9 +78,14 @@ def column_of(
         return _numbers(NumberColumn(name), cells)
     if any(is_kind(kind) for is_kind in _INSTANTS):
         return _instants(name, cells)
-    if is_text(kind):
-        return _text(name, cells)
-    return LeftOut(f"it holds {kind}, which is not read")
+    return _text(name, cells)
+
+
+def is_readable(kind: pa.DataType) -> bool:
+    """Say whether cells of this type are numbers, dates, text or nothing: all that is read."""
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    others = (*_NUMBERS, *_INSTANTS, pa.types.is_duration, pa.types.is_null)
+    return is_text(value) or any(is_kind(value) for is_kind in others)
 
 
 def _as_wanted(name: str, cells: pa.ChunkedArray, wanted: Wanted) -> Column | LeftOut:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hpsearch.data import DataSpec, RawData, RawTable, place_of
 from hpsearch.data.cells import Distinct, distinct, is_text, numbers_of
 from hpsearch.data.columns import Column, NumberColumn
-from hpsearch.data.kinds import LeftOut, column_of
+from hpsearch.data.kinds import LeftOut, column_of, is_readable
 from hpsearch.data.numerals import PLAIN, numerals_of
 from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.registry import closest
@@ -38,6 +38,7 @@ def data_of(raw: RawTable, spec: DataSpec) -> RawData:
     _check_header(names, index, spec)
     if not len(table):
         raise SpecError(Problem("E076", f"'{spec.source}' has no rows below its header"))
+    _check_types(table, spec)
     columns: list[Column] = []
     left_out: dict[str, str] = {}
     for name in names:
@@ -64,6 +65,18 @@ def data_of(raw: RawTable, spec: DataSpec) -> RawData:
         left_out=left_out,
         notes=(*raw.notes, *_notes(raw, inputs, columns, left_out, spec.columns)),
     )
+
+
+def _check_types(table: pa.Table, spec: DataSpec) -> None:
+    """Refuse a target and columns of the split whose values are of no type that is read."""
+    for key in ("target", "column", "group"):
+        name = getattr(spec, key)
+        kind = table[name].type if name is not None else pa.null()
+        is_odd = not is_readable(kind) or (key == "target" and pa.types.is_temporal(kind))
+        if is_odd:
+            fault = f"column '{name}' of '{spec.source}' holds {kind}"
+            help_ = "a target is numbers or text" if key == "target" else "it should hold text"
+            raise SpecError(Problem("E074", fault, spec.places.get(key), help=help_))
 
 
 def _column(name: str, raw: RawTable, index: Collection[str], spec: DataSpec) -> Column | LeftOut:

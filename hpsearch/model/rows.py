@@ -82,8 +82,21 @@ def numbers(batch: pa.RecordBatch, at: Sequence[int], columns: Sequence[Column])
     """Return the numbers (rows, columns) of some rows; `at` says where each column stands."""
     found = np.empty((len(batch), len(columns)))
     for k, (place, column) in enumerate(zip(at, columns, strict=True)):
-        found[:, k] = column.read(batch.column(place))
+        found[:, k] = _read(column, batch.column(place))
     return found
+
+
+def _read(column: Column, cells: pa.Array | pa.ChunkedArray) -> Exact:
+    """Return the numbers of a column.
+
+    Raises:
+        SpecError: its cells are of a type that means nothing in it.
+    """
+    try:
+        return column.read(cells)
+    except pa.ArrowException as error:
+        fault = f"column '{column.name}' holds {cells.type}, and the model reads a {column.kind}"
+        raise SpecError(Problem("E192", fault)) from error
 
 
 def from_path(path: Path) -> BinaryIO:
@@ -113,7 +126,7 @@ def of_frame(frame: Any, columns: Sequence[Column]) -> Exact:
     else:
         return _of_array(np.asarray(frame), columns)
     at = places(table.column_names, columns, "the data frame")
-    parts = [column.read(table.column(place)) for place, column in zip(at, columns, strict=True)]
+    parts = [_read(column, table.column(place)) for place, column in zip(at, columns, strict=True)]
     return np.column_stack(parts) if parts else np.empty((len(table), 0))
 
 
@@ -122,5 +135,5 @@ def _of_array(array: np.ndarray[Any, Any], columns: Sequence[Column]) -> Exact:
         names = ", ".join(column.name for column in columns)
         raise ValueError(f"an array of shape {array.shape} has no {len(columns)} columns ({names})")
     cells = (pa.array(array[:, k].tolist(), from_pandas=True) for k in range(len(columns)))
-    found = [column.read(part) for column, part in zip(columns, cells, strict=True)]
+    found = [_read(column, part) for column, part in zip(columns, cells, strict=True)]
     return np.column_stack(found) if found else np.empty(array.shape)

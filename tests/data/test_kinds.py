@@ -131,3 +131,13 @@ def test_any_text_is_some_column_that_reads_it(values: list[str | None]) -> None
     column = column_of("x", cells(values, pa.string()))
     if not isinstance(column, LeftOut):
         assert len(column.read(cells(values, pa.string()))) == len(values)
+
+
+@pytest.mark.parametrize(
+    "values", [[[1], [2]], [{"a": 1}, None], [b"\xff", b"a"]], ids=["list", "record", "bytes"]
+)
+@pytest.mark.parametrize("kind", ["number", "category", "date"])
+def test_what_is_not_read_is_left_out_whatever_a_person_says(values: list[Any], kind: Any) -> None:
+    found = column_of("x", cells(values), Wanted(kind))
+    assert isinstance(found, LeftOut)
+    assert found.reason.endswith("which is not read")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,19 @@ def test_rows_are_counted_as_they_are_read(
 def test_categories_of_numbers_are_numbers(parquet: Callable[..., DataSpec]) -> None:
     sizes = pa.array([1, 3] * 20).dictionary_encode()
     assert prepare(parquet({"x": sizes, "y": [0, 1] * 20})).inputs[:2, 0].tolist() == [1, 3]
+
+
+@pytest.mark.parametrize("values", [[[1], [2]] * 10, [date(2026, 1, 1), date(2026, 1, 2)] * 10])
+def test_a_target_of_another_type_is_refused(
+    parquet: Callable[..., DataSpec], values: list[Any]
+) -> None:
+    spec = parquet({"x": list(range(20)), "y": values})
+    check_refused(spec, "E074", ["column 'y'", "holds", "a target is numbers or text"])
+
+
+def test_a_column_of_another_type_is_left_out_with_a_note(
+    parquet: Callable[..., DataSpec],
+) -> None:
+    data = prepare(parquet({"x": list(range(20)), "z": [[1]] * 20, "y": [0, 1] * 10}))
+    assert [column.name for column in data.columns] == ["x"]
+    assert "'z' is left out: it holds list<element: int64>, which is not read" in data.notes

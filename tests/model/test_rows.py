@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hpsearch.data.columns import CategoryColumn, NumberColumn
+from hpsearch.data.columns import CategoryColumn, Column, DateColumn, NumberColumn
 from hpsearch.errors import SpecError
 from hpsearch.model.rows import numbers, of_frame, open_rows, places
 
@@ -65,3 +65,15 @@ def test_a_damaged_parquet_file_is_refused() -> None:
     opened = open_rows(io.BytesIO(b"PAR1" + bytes(50)), "rows")
     with pytest.raises(SpecError, match="not a sound Parquet file"), opened:
         pass
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [pa.array([[1], [2]]), pa.array([{"a": 1}, None]), pa.array([b"\xff", b"a"])],
+    ids=lambda cells: str(cells.type),
+)
+@pytest.mark.parametrize("column", [*COLUMNS, DateColumn("d")], ids=lambda column: column.kind)
+def test_cells_that_mean_nothing_in_a_column_are_refused(cells: pa.Array, column: Column) -> None:
+    frame = pa.table({column.name: cells})
+    with pytest.raises(SpecError, match=f"E192.*and the model reads a {column.kind}"):
+        of_frame(frame, [column])
