@@ -197,6 +197,19 @@ def init(**given: Any) -> int:
 
 
 @cli.command()
+@_config
+@_flag("--target", metavar="NAME", help="The column of a table that is to be predicted.")
+@click.option("--data", metavar="PATH", help="What to learn from; no CONFIG is needed then.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any key of the YAML."
+)
+@_output
+def check(**given: Any) -> int:
+    """Say what the data look like, what is doubtful, and what a trial costs; nothing is trained."""
+    return _run("hpsearch.commands.check:check", **given)
+
+
+@cli.command()
 @_searching
 @click.option("--trials", metavar="FILE", help="Take the trials from a CSV, JSON or YAML file.")
 def manual(**given: Any) -> int:

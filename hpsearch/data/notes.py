@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from hpsearch.data import Dataset, Kind, variance
+from hpsearch.data.columns import UNSEEN
 from hpsearch.data.leaks import leaks
 from hpsearch.data.scale import varies
 
 _FEW_ROWS = 20  # that validate
 _FEW_OF_A_CLASS = 5
 _LISTED = 3
+_MANY_OTHERS = 0.1  # share of the rows with a category that is not told apart
 _PLURALS: Mapping[Kind, str] = {"number": "numbers", "category": "categories", "date": "dates"}
 
 
@@ -94,6 +96,7 @@ def doubts(data: Dataset) -> Iterator[str]:
         yield "all rows that validate have one target, so that r2 is not defined"
     if len(data.shape) == 1:
         yield from _only_elsewhere(data)
+        yield from _not_told_apart(data)
         yield from leaks(data)
 
 
@@ -107,6 +110,15 @@ def _only_elsewhere(data: Dataset) -> Iterator[str]:
         names = [reprlib.repr(data.columns[k].name) for k in np.flatnonzero(found)]
         which = f"column {names[0]} does" if len(names) == 1 else f"columns {_listed(names)} do"
         yield f"{which} not vary in training, but in other rows: the effect there is chance"
+
+
+def _not_told_apart(data: Dataset) -> Iterator[str]:
+    """Yield the columns of which many rows have a category that is too rare to be told apart."""
+    for k, column in enumerate(data.columns):
+        share = float((data.inputs[:, k] == UNSEEN).mean()) if column.kind == "category" else 0.0
+        if share > _MANY_OTHERS:
+            name = reprlib.repr(column.name)
+            yield f"{name}: {share:.0%} of the rows have a category too rare to be told apart"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -84,3 +84,11 @@ def test_targets_of_validation_that_are_all_alike_are_doubtful(
     targets: np.ndarray[Any, Any] = np.where(PARTS == "validation", 0.1, NOISE[:, 0]).astype(kind)
     spec = arrays({"column": "part"}, X=NOISE, y=targets, part=PARTS)
     assert "r2 is not defined" in " ".join(prepare(spec).notes)
+
+
+def test_categories_that_are_too_rare_to_be_told_apart_are_said(
+    table: Callable[..., DataSpec],
+) -> None:
+    lines = [f"{k % 7},{'usual' if k % 2 else f'rare{k}'},{k % 3}" for k in range(60)]
+    notes = prepare(table("x,c,y\n" + "\n".join(lines) + "\n")).notes
+    assert "'c': 50% of the rows have a category too rare to be told apart" in notes
