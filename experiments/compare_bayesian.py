@@ -37,7 +37,7 @@ from experiments.comparison import (
 )
 from hpsearch.data import Dataset, Fold
 from hpsearch.data.scale import scaling
-from hpsearch.data.split import folded
+from hpsearch.data.splits.split import folded
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.structure.cohorts import cohorts
 from hpsearch.engine.structure.members import Member

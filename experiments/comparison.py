@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from hpsearch.data import Dataset, DataSpec, Fold
 from hpsearch.data.prepare import prepare
 from hpsearch.data.scale import scaling
-from hpsearch.data.split import split
+from hpsearch.data.splits.split import split
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.probes import probes
 from hpsearch.engine.structure.cohorts import cohorts

@@ -146,7 +146,7 @@ def test_there_is_one_file_and_one_line_or_declaration_for_each_component() -> N
     files = [name for name, _ in _FILE.findall(GUIDE)]
     lines = [(table, name) for table, name, _ in _LINE.findall(GUIDE)]
     assert [Path(name).parent.name for name in files] == [
-        *("strategies", "data", "structure", "runners", "objectives", "commands")
+        *("strategies", "sources", "structure", "runners", "objectives", "commands")
     ]
     assert [table for table, _ in lines] == [
         *("STRATEGIES", "LOADERS", "MODELS", "RUNNERS", "OBJECTIVES")

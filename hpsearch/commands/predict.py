@@ -18,7 +18,7 @@ import numpy as np
 from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.data import Exact
-from hpsearch.data.folder_files import is_image, listing
+from hpsearch.data.sources.folder_files import is_image, listing
 from hpsearch.errors import EXIT_OK, CannotWrite, Problem, SpecError
 from hpsearch.model.rows import Rows, from_path, numbers, open_rows, places
 from hpsearch.registry import resolve
@@ -95,7 +95,7 @@ def _of_images(
     names = [name for name in found if is_image(name)]
     if len(names) < len(found):
         note(f"not used: {len(found) - len(names):,} files that are no images")
-    read_image = resolve("hpsearch.data.image_file:read_image")
+    read_image = resolve("hpsearch.data.sources.image_file:read_image")
     for start in range(0, max(1, len(names)), _IMAGES):
         some = names[start : start + _IMAGES]
         images = [read_image(folder / name, tuple(size), channels) for name in some]

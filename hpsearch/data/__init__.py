@@ -20,8 +20,8 @@ is a complete loader of tables of numbers that are separated by blanks, the targ
     ...     table = np.loadtxt(spec.path)
     ...     return RawData(spec.path.stem, table[:, :-1], table[:, -1])
 
-Saved as `hpsearch/data/blanks.py`, it needs the line `"*.txt": "hpsearch.data.blanks:load"`. This
-is what it returns for a file of two rows:
+Saved as `hpsearch/data/sources/blanks.py`, it needs the line
+`"*.txt": "hpsearch.data.sources.blanks:load"`. This is what it returns for a file of two rows:
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -310,24 +310,24 @@ def variance(targets: Ints | Floats) -> float:
 LOADERS: Registry[Loader] = Registry(
     "source of data",
     {
-        "digits": "hpsearch.data.bundled:load",
-        "wine": "hpsearch.data.bundled:load",
-        "breast_cancer": "hpsearch.data.bundled:load",
-        "diabetes": "hpsearch.data.bundled:load",
-        "mnist": "hpsearch.data.mnist:load",
-        "*.csv": "hpsearch.data.delimited:load",
-        "*.tsv": "hpsearch.data.delimited:load",
-        "*.csv.gz": "hpsearch.data.delimited:load",
-        "*.tsv.gz": "hpsearch.data.delimited:load",
-        "*.parquet": "hpsearch.data.parquet:load",
-        "*.npz": "hpsearch.data.npz:load",
-        "*/": "hpsearch.data.folder:load",
+        "digits": "hpsearch.data.sources.bundled:load",
+        "wine": "hpsearch.data.sources.bundled:load",
+        "breast_cancer": "hpsearch.data.sources.bundled:load",
+        "diabetes": "hpsearch.data.sources.bundled:load",
+        "mnist": "hpsearch.data.sources.mnist:load",
+        "*.csv": "hpsearch.data.sources.delimited:load",
+        "*.tsv": "hpsearch.data.sources.delimited:load",
+        "*.csv.gz": "hpsearch.data.sources.delimited:load",
+        "*.tsv.gz": "hpsearch.data.sources.delimited:load",
+        "*.parquet": "hpsearch.data.sources.parquet:load",
+        "*.npz": "hpsearch.data.sources.npz:load",
+        "*/": "hpsearch.data.sources.folder:load",
     },
 )
 """Which `Loader` reads which source.
 
 A source is a name of its own (`mnist`), any file whose name ends as its line says (`*.csv`, in
 small letters; the file's may be in any), or any folder (`*/`). To add one, write its loader in a
-file of its own and add a line here: `"*.txt": "hpsearch.data.blanks:load"`. The head of this module
-has a complete example.
+file of its own and add a line here: `"*.txt": "hpsearch.data.sources.blanks:load"`. The head of
+this module has a complete example.
 """

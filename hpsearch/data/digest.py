@@ -8,7 +8,7 @@ import numpy as np
 
 from hpsearch.data import Dataset
 from hpsearch.data.columns import to_json
-from hpsearch.data.encode import is_plain
+from hpsearch.data.columns.encode import is_plain
 
 
 def digest_of(dataset: Dataset) -> str:

@@ -22,13 +22,13 @@ from hpsearch.data import (
 )
 from hpsearch.data.check import checked_inputs, target_problem
 from hpsearch.data.columns import Column, number_columns
+from hpsearch.data.columns.encode import features_of
 from hpsearch.data.digest import digest_of
-from hpsearch.data.encode import features_of
-from hpsearch.data.images import channels_first
 from hpsearch.data.notes import doubts
-from hpsearch.data.parts import Parts, divide
 from hpsearch.data.scale import moments, scaled_fold
 from hpsearch.data.source import read_source
+from hpsearch.data.sources.images import channels_first
+from hpsearch.data.splits.parts import Parts, divide
 from hpsearch.data.targets import class_numbers, regression_values, task_of, with_targets
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import resolve

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hpsearch.data import Exact, Fold, InputScale, Ints
 from hpsearch.data.columns import Column
-from hpsearch.data.encode import BLOCK, expanded
+from hpsearch.data.columns.encode import BLOCK, expanded
 
 
 def scaled_fold(

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from hpsearch.data import LOADERS, DataSpec, RawData, RawTable
-from hpsearch.data.folder_files import read_files
+from hpsearch.data.sources.folder_files import read_files
 from hpsearch.errors import Problem, SpecError
 from hpsearch.registry import closest
 

@@ -14,10 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hpsearch.data import DataSpec, RawData, RawTable, place_of
-from hpsearch.data.cells import Distinct, distinct, is_text, numbers_of
 from hpsearch.data.columns import Column, NumberColumn
-from hpsearch.data.kinds import LeftOut, column_of, is_readable
-from hpsearch.data.numerals import PLAIN, numerals_of
+from hpsearch.data.columns.cells import Distinct, distinct, is_text, numbers_of
+from hpsearch.data.columns.kinds import LeftOut, column_of, is_readable
+from hpsearch.data.columns.numerals import PLAIN, numerals_of
 from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.registry import closest
 

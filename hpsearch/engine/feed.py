@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hpsearch.data import Dataset, Ints, variance
 from hpsearch.data.baseline import constant_loss
-from hpsearch.data.encode import blocks
+from hpsearch.data.columns.encode import blocks
 from hpsearch.engine.draws import generator
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.members import Stream

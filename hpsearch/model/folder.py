@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from hpsearch.data import Exact
-from hpsearch.data.calendar import YEAR
 from hpsearch.data.columns import UNSEEN, CategoryColumn, Column, DateColumn, from_json
+from hpsearch.data.columns.calendar import YEAR
 from hpsearch.errors import CannotWrite, Problem
 from hpsearch.model.card import card
 from hpsearch.model.predictor import Predictor

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hpsearch.data import Exact, Inputs
 from hpsearch.data.columns import from_json
-from hpsearch.data.encode import encoded
+from hpsearch.data.columns.encode import encoded
 from hpsearch.engine.bayesian import Posterior
 from hpsearch.engine.checkpoint import with_weights
 from hpsearch.engine.stacked_cohort import TrainingTask

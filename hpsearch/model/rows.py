@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from hpsearch.data import Exact
 from hpsearch.data.columns import Column
-from hpsearch.data.delimited.text_table import open_text
+from hpsearch.data.sources.delimited.text_table import open_text
 from hpsearch.errors import Problem, SpecError
 
 _BATCH = 1 << 20  # values that are decoded at the same time

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hpsearch.data import Dataset
 from hpsearch.data.columns import to_json
-from hpsearch.data.resplit import resplit
+from hpsearch.data.splits.resplit import resplit
 from hpsearch.engine.checkpoint import (
     Pause,
     extract_member,

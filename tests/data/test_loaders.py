@@ -22,7 +22,7 @@ def test_each_loader_in_the_table_is_there(name: str) -> None:
 def test_importing_the_records_loads_no_library_that_reads_data() -> None:
     heavy = ["pandas", "pyarrow", "sklearn", "scipy", "torch"]
     code = (
-        "import sys, hpsearch.data.prepare, hpsearch.data.resplit, hpsearch.data.stored\n"
+        "import sys, hpsearch.data.prepare, hpsearch.data.splits.resplit, hpsearch.data.stored\n"
         f"print(set({heavy}) & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from hpsearch.data import LOADERS, DataSpec, RawData, RawTable, source
-from hpsearch.data.delimited import load as read_table
 from hpsearch.data.prepare import prepare
+from hpsearch.data.sources.delimited import load as read_table
 from hpsearch.errors import SpecError
 from hpsearch.registry import Registry
 from tests.helpers.sources import IMAGES, LABELS, X, numbers_csv, refused, write_files
@@ -97,7 +97,7 @@ def test_a_file_that_is_written_while_it_is_read_is_refused(
             file.write("3,0\nhalf a ro" if found is None else "3,0\n")
         return found or read_table(spec)
 
-    monkeypatch.setattr("hpsearch.data.delimited.load", load)
+    monkeypatch.setattr("hpsearch.data.sources.delimited.load", load)
     problem = refused(spec)
     assert problem.code == "E070"
     assert "was written while it was read" in problem.message

@@ -17,7 +17,7 @@ from sklearn.metrics import log_loss, r2_score
 from hpsearch.data import Dataset, DataSpec
 from hpsearch.data.baseline import baseline
 from hpsearch.data.prepare import prepare
-from hpsearch.data.split import folded, set_aside
+from hpsearch.data.splits.split import folded, set_aside
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.replicates import joined
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask, initial_weights

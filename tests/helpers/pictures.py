@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hpsearch.data.image_file import Size
+from hpsearch.data.sources.image_file import Size
 
 
 def random_pixels(size: Size, seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -39,8 +39,9 @@ _PAUSED_TRIALS = f"{_TESTS}pause.py::TestTrials::test_"
 _CAPACITY = f"{_TESTS}structure.py::TestCapacity::test_"
 _RECORDS = f"{_TESTS}structure.py::TestRecords::test_"
 _WEIGHTS = f"{_TESTS}weights.py::test_"
-_ENCODE = "tests/data/test_encode.py::test_"
+_ENCODE = "tests/data/columns/test_encode.py::test_"
 _DATA = "tests/data/test_"
+_SPLITS = "tests/data/splits/test_"
 _VERDICT = "tests/report/diagnosis/test_view.py::TestVerdict::test_"
 
 
@@ -563,21 +564,21 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # validation
     fault(
-        "split", "classes are not dealt out", "data/split.py",
+        "split", "classes are not dealt out", "data/splits/split.py",
         'order = order[np.argsort(groups[order], kind="stable")]', "order = order[:]",
         f"{_SPLIT}each_row_validates_once_and_each_class_is_dealt_out_evenly",
-        f"{_DATA}split.py::test_each_class_has_its_share_of_validation_and_test_within_one_row",
+        f"{_SPLITS}split.py::test_each_class_has_its_share_of_validation_and_test_within_one_row",
     ),
     fault(
-        "split", "a fold trains on what it validates", "data/split.py",
+        "split", "a fold trains on what it validates", "data/splits/split.py",
         "(rows[fold_of != fold], rows[fold_of == fold])", "(rows, rows[fold_of == fold])",
         f"{_SPLIT}each_row_validates_once_and_each_class_is_dealt_out_evenly",
     ),
     fault(
-        "split", "another seed, the same split", "data/split.py",
+        "split", "another seed, the same split", "data/splits/split.py",
         "np.random.default_rng([seed, 0]))\n    group = groups[order]",
         "np.random.default_rng([0, 0]))\n    group = groups[order]",
-        f"{_DATA}parts.py::test_another_split_seed_gives_another_split",
+        f"{_SPLITS}parts.py::test_another_split_seed_gives_another_split",
     ),
     fault(
         "scaling", "measured on validation rows as well", "data/scale.py",
@@ -599,7 +600,7 @@ FAULTS: tuple[Fault, ...] = (
         f"{_ENCODE}what_stands_in_other_rows_changes_nothing_that_is_measured",
     ),
     fault(
-        "encoding", "missing numbers are 0", "data/encode.py",
+        "encoding", "missing numbers are 0", "data/columns/encode.py",
         "np.where(np.isnan(features), by.fill, features)", "np.nan_to_num(features)",
         *(f"{_ENCODE}a_missing_number_becomes_the_mean_of_the_training_rows[{kind}]"
           for kind in ("standard", "unit", "none")),

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from hpsearch.data import Dataset, Fold
-from hpsearch.data.split import folded
+from hpsearch.data.splits.split import folded
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.members import Member
