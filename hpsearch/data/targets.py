@@ -96,7 +96,8 @@ def class_numbers(raw: RawData, spec: DataSpec) -> tuple[Ints, tuple[str, ...]]:
             "each class needs 2 rows, to train and to validate; "
             f"with one there {'is' if len(lone) == 1 else 'are'} {named}"
         )
-        raise SpecError(Problem("E076", f"{raw.name}: {fault}", help=_if_numbers(raw)))
+        help_ = _if_numbers(raw) or "leave such rows out, or give them one class in common"
+        raise SpecError(Problem("E076", f"{raw.name}: {fault}", help=help_))
     if raw.test is not None:
         others, more = _coded(raw.test, spec)
         names = [*dict.fromkeys([*names, *others])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sklearn.inspection import partial_dependence, permutation_importance
 from sklearn.metrics import get_scorer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted
 
 import hpsearch
@@ -72,6 +74,23 @@ def test_it_works_where_fitted_estimators_do(
     pipeline = make_pipeline(FunctionTransformer(), model)
     assert np.array_equal(pipeline.predict(X), model.predict(X))
     assert np.array_equal(FrozenEstimator(model).fit(X, target).predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers", "images"])
+@pytest.mark.parametrize(
+    "check",
+    [
+        estimator_checks.check_mixin_order,
+        estimator_checks.check_valid_tag_types,
+        estimator_checks.check_estimator_tags_renamed,
+        estimator_checks.check_param_validation,
+    ],
+    ids=lambda check: check.__name__,
+)
+def test_it_passes_those_checks_of_scikit_learn_that_need_no_fit(
+    exported: Path, kind: str, check: Callable[[str, object], None]
+) -> None:
+    check("model", hpsearch.load(exported / kind))
 
 
 def test_it_can_be_calibrated(exported: Path, frame: pd.DataFrame) -> None:
