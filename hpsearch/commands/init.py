@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hpsearch.commands import console
-from hpsearch.commands.flags import data_overrides
+from hpsearch.commands.flags import data_overrides, data_source
 from hpsearch.config.spec import parse
 from hpsearch.config.starter import starter
 from hpsearch.data.notes import summary
@@ -23,8 +23,10 @@ def init(*, data: str, target: str | None, out: str, quiet: bool, no_color: bool
         raise CannotWrite(Problem("E173", fault, help="-o FILE.yaml, another one"))
     short = starter(data, target)
     spec = parse(short, "--data", Path.cwd(), list(data_overrides(data, target))).data
-    text = starter(data, target, checked(spec))
-    prepared = prepare(parse(text, str(path), Path.cwd()).data)
+    # a path in a YAML counts from where that lies
+    is_beside = path.absolute().parent == Path.cwd()
+    text = starter(data if is_beside else data_source(data), target, checked(spec))
+    prepared = prepare(parse(text, str(path), path.absolute().parent).data)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

@@ -67,6 +67,13 @@ def test_what_it_writes_is_searched(run: Run, rows: Path) -> None:
     assert (code, "winner" in out) == (EXIT_OK, True)
 
 
+def test_a_yaml_in_another_folder_finds_the_data(run: Run, rows: Path) -> None:
+    Path("spaces").mkdir()
+    assert run("init", "rows.csv", "--target", "z", "-o", "spaces/mine.yaml")[0] == EXIT_OK
+    code, out, _ = run("random", "spaces/mine.yaml", "--budget", "1", "--smoke")
+    assert (code, "winner" in out) == (EXIT_OK, True)
+
+
 def test_nothing_is_written_over(run: Run, rows: Path) -> None:
     Path("hpsearch.yaml").write_text("mine")
     code, _, said = run("init", "rows.csv", "--target", "z")
