@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from hpsearch.config.spec import Spec, parse
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.structure.cohorts import bucket, capacity, cohorts, key
+from hpsearch.engine.structure.models import param_slots
 from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, typical_values
 from hpsearch.errors import SpecError
 from hpsearch.objectives.jobs import DataRef, TrainingJob, pause_name
@@ -24,7 +26,8 @@ from hpsearch.runners import WorkKey
 from hpsearch.space.space import DependentValue, Params
 from hpsearch.study.artefacts import Held
 from hpsearch.study.history import History
-from hpsearch.study.trial import Cohort, Done, Trial
+from hpsearch.study.trial import WEIGHTS, Cohort, Done, Trial
+from tests.helpers.histories import done, of_points
 from tests.helpers.problems import blobs, dataset
 from tests.helpers.studies import META
 
@@ -335,3 +338,24 @@ parameters:
 
     def test_folds_and_seeds_take_places(self) -> None:
         assert self.rule(self.SPACE + "search: {seeds: 4}\n")[1] == 8
+
+
+class TestKept:
+    NETS: ClassVar[Networks] = networks("data: {source: wine}\nparameters: {width: {values: [8]}}")
+
+    def history(self) -> History:
+        """Return nine trials, the last of which are the best, with the weights that they left."""
+        history = of_points([{"width": 8}] * 9)
+        results = {n: replace(done(1.0 - n / 10), artefacts={WEIGHTS: f"w{n}"}) for n in range(9)}
+        return history.with_results(results)
+
+    def test_the_weights_of_all_trials_are_kept_while_there_is_room(self) -> None:
+        assert set(self.NETS.kept(self.history())) == {f"w{n}" for n in range(9)}
+
+    def test_beyond_that_those_of_the_best_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        of_one = sum(math.prod(slot.shape) for slot in param_slots(complete({"width": 8}), (6,), 3))
+        room = "hpsearch.objectives.networks._MOST_KEPT"
+        monkeypatch.setattr(room, 4 * of_one * 7)
+        assert set(self.NETS.kept(self.history())) == {f"w{n}" for n in range(2, 9)}
+        monkeypatch.setattr(room, 0)
+        assert set(self.NETS.kept(self.history())) == {f"w{n}" for n in range(4, 9)}
