@@ -22,9 +22,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hpsearch.data import Ints, Kind
+from hpsearch.data import Exact, Ints, Kind
 from hpsearch.data.columns.calendar import PARTS, YEAR, DatePart, parts_of
 from hpsearch.data.columns.numerals import PLAIN, Numerals
 from hpsearch.registry import resolve
@@ -32,7 +31,6 @@ from hpsearch.registry import resolve
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Numbers = NDArray[np.float64]
 
 UNSEEN = -1.0
 """What stands for a category that is not told apart."""
@@ -70,13 +68,13 @@ class Column(Protocol):
     def scaled(self) -> tuple[bool, ...]:
         """Say for each feature whether it is a quantity, which is scaled; others are flags."""
 
-    def read(self, cells: pa.Array) -> Numbers:
+    def read(self, cells: pa.Array) -> Exact:
         """Return the number of each cell, NaN where it is missing or means nothing here."""
 
-    def expand(self, numbers: Numbers) -> Numbers:
+    def expand(self, numbers: Exact) -> Exact:
         """Return the features (rows, features) of the numbers (rows,); NaN where one is missing."""
 
-    def fitted(self, numbers: Numbers, rows: Ints) -> tuple[Column, Numbers]:
+    def fitted(self, numbers: Exact, rows: Ints) -> tuple[Column, Exact]:
         """Return the column as these rows have it, and the numbers of all rows by that.
 
         The rows are those that train or validate. What only others have is as good as unknown.
@@ -113,15 +111,15 @@ class NumberColumn:
         """Say that the number is scaled, and its flag is not."""
         return (True, False) if self.has_missing else (True,)
 
-    def read(self, cells: pa.Array) -> Numbers:
+    def read(self, cells: pa.Array) -> Exact:
         """Return the number of each cell."""
         return _read("hpsearch.data.columns.cells:numbers_of", cells, self.numerals)
 
-    def expand(self, numbers: Numbers) -> Numbers:
+    def expand(self, numbers: Exact) -> Exact:
         """Return the number, and whether it is missing."""
         return _with_flag(numbers[:, None], numbers, self.has_missing)
 
-    def fitted(self, numbers: Numbers, rows: Ints) -> tuple[Column, Numbers]:
+    def fitted(self, numbers: Exact, rows: Ints) -> tuple[Column, Exact]:
         """Return the column with a flag, if these rows need one."""
         return replace(self, has_missing=_some_missing(numbers, rows)), numbers
 
@@ -159,11 +157,11 @@ class CategoryColumn:
     def _is_of_two(self) -> bool:
         return len(self.categories) == 2 and not self.has_missing
 
-    def read(self, cells: pa.Array) -> Numbers:
+    def read(self, cells: pa.Array) -> Exact:
         """Return the place of each cell's text among the categories."""
         return _read("hpsearch.data.columns.cells:places_of", cells, self.categories)
 
-    def expand(self, numbers: Numbers) -> Numbers:
+    def expand(self, numbers: Exact) -> Exact:
         """Return the flags, or the sign where there are two categories."""
         if self._is_of_two:
             signs = np.select([numbers == 0.0, numbers == 1.0], [-1.0, 1.0], 0.0)
@@ -172,7 +170,7 @@ class CategoryColumn:
         flags = (numbers[:, None] == places).astype(np.float64)
         return _with_flag(flags, numbers, self.has_missing)
 
-    def fitted(self, numbers: Numbers, rows: Ints) -> tuple[Column, Numbers]:
+    def fitted(self, numbers: Exact, rows: Ints) -> tuple[Column, Exact]:
         """Return the column with the categories that are frequent among these rows."""
         codes = np.where(np.isnan(numbers), UNSEEN, numbers).astype(np.int64)
         counts = np.bincount(codes[rows] + 1, minlength=len(self.categories) + 1)[1:]
@@ -221,16 +219,16 @@ class DateColumn:
         """Say that all but the flag of missing values is scaled."""
         return (True, *(True for _ in self.parts), *([False] if self.has_missing else []))
 
-    def read(self, cells: pa.Array) -> Numbers:
+    def read(self, cells: pa.Array) -> Exact:
         """Return the seconds since 1970 of each cell."""
         return _read("hpsearch.data.columns.dates:seconds", cells, self.format)
 
-    def expand(self, numbers: Numbers) -> Numbers:
+    def expand(self, numbers: Exact) -> Exact:
         """Return the time in years since 1970, and the parts of each date."""
         parts = np.column_stack([numbers / YEAR, *(PARTS[part](numbers) for part in self.parts)])
         return _with_flag(parts, numbers, self.has_missing)
 
-    def fitted(self, numbers: Numbers, rows: Ints) -> tuple[Column, Numbers]:
+    def fitted(self, numbers: Exact, rows: Ints) -> tuple[Column, Exact]:
         """Return the column with the parts that vary among these rows."""
         has_missing = _some_missing(numbers, rows)
         return replace(self, parts=parts_of(numbers[rows]), has_missing=has_missing), numbers
@@ -243,20 +241,20 @@ _RECORDS: Mapping[str, type[NumberColumn | CategoryColumn | DateColumn]] = {
 }
 
 
-def _read(reader: str, *arguments: object) -> Numbers:
+def _read(reader: str, *arguments: object) -> Exact:
     """Read cells by a function that is loaded here: a source without text needs no pyarrow."""
-    found: Numbers = resolve(reader)(*arguments)
+    found: Exact = resolve(reader)(*arguments)
     return found
 
 
-def _with_flag(features: Numbers, numbers: Numbers, has_missing: bool) -> Numbers:
+def _with_flag(features: Exact, numbers: Exact, has_missing: bool) -> Exact:
     """Return the features, with one more that is 1 where the number is missing, if asked for."""
     if not has_missing:
         return features
     return np.column_stack([features, np.isnan(numbers).astype(np.float64)])
 
 
-def _some_missing(numbers: Numbers, rows: Ints) -> bool:
+def _some_missing(numbers: Exact, rows: Ints) -> bool:
     return bool(np.isnan(numbers[rows]).any())
 
 

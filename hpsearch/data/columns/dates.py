@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from hpsearch.data import Exact
 from hpsearch.data.columns.cells import distinct, stamps
-
-Numbers = NDArray[np.float64]
 
 _DAYS = [
     *["%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m-%d-%Y", "%d-%m-%Y"],
@@ -24,7 +21,7 @@ _LONGEST = 40  # characters
 _FEW = 50  # texts that are tried before all are
 
 
-def seconds(cells: pa.Array, format: str | None) -> Numbers:
+def seconds(cells: pa.Array, format: str | None) -> Exact:
     """Return the seconds since 1970 of each date, NaN where it is missing or is none.
 
     Dates of a time zone are those of UTC. A time without a day is one of 1900-01-01.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
 from pathlib import Path
-from typing import overload
 
 import pyarrow as pa
 
 from hpsearch.data import DataSpec, RawTable
+from hpsearch.data.sources.delimited.rows import Line, RowLines
 from hpsearch.data.sources.delimited.text_table import open_text
 
 
@@ -25,7 +23,7 @@ def load(spec: DataSpec) -> RawTable:
         columns = [str(k) for k in range(len(text.names))]
         schema = pa.schema([pa.field(name, pa.string()) for name in columns])
         table = pa.Table.from_batches(text.batches(), schema).rename_columns(list(text.names))
-        lines = _FileLines(spec.path, spec.source)
+        lines = RowLines(_ends(spec.path, spec.source))
         return RawTable(_stem(spec.path), table, lines=lines, notes=text.notes)
 
 
@@ -34,24 +32,8 @@ def _stem(path: Path) -> str:
     return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
 
 
-@dataclass(frozen=True, eq=False)
-class _FileLines(Sequence[int]):
-    """The line of a file on which each row ends; it is read again where a message asks for one."""
-
-    path: Path
-    source: str
-
-    @cached_property
-    def _ends(self) -> Sequence[int]:
-        with self.path.open("rb") as file:
-            return [*open_text(file, self.source).lines]
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    @overload
-    def __getitem__(self, row: int) -> int: ...
-    @overload
-    def __getitem__(self, row: slice) -> Sequence[int]: ...
-    def __getitem__(self, row: int | slice) -> int | Sequence[int]:
-        return self._ends[row]
+def _ends(path: Path, source: str) -> Iterator[Line]:
+    """Give the line on which each row ends; the file is read again where a message asks for one."""
+    with path.open("rb") as file:
+        for end in open_text(file, source).lines:
+            yield end, []
