@@ -69,7 +69,8 @@ def _of_table(
     predictor: Predictor, data: str, note: Callable[[str], None]
 ) -> Iterator[tuple[Sequence[object], Exact]]:
     """Give the numbers of some rows, which count from 1, and the answers to them."""
-    with _opened(data) as file, open_rows(file, data) as rows:
+    with _opened(data) as file:
+        rows = open_rows(file, data)
         at = places(rows.names, predictor.columns, data)
         for text in _notes(rows, at, predictor.info.target):
             note(text)

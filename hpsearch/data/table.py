@@ -14,13 +14,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hpsearch.data import DataSpec, RawData, RawTable, place_of
-from hpsearch.data.columns import Column, NumberColumn
+from hpsearch.data.columns import Column, DateColumn, NumberColumn
 from hpsearch.data.columns.cells import Distinct, distinct, is_text, numbers_of
 from hpsearch.data.columns.kinds import LeftOut, column_of, is_readable
 from hpsearch.data.columns.numerals import PLAIN, numerals_of
 from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.registry import closest
 
+_READ = {
+    "target": "a target is numbers or text",
+    "column": "it should hold text",
+    "group": "it should hold text",
+    "by": "it should hold numbers or dates",
+}
 _MOST_LISTED = 100  # columns that a message names
 _INDEX = re.compile(r"Unnamed: 0(?:\.[0-9]+)*|__index_level_[0-9]+__")
 
@@ -69,14 +75,13 @@ def data_of(raw: RawTable, spec: DataSpec) -> RawData:
 
 def _check_types(table: pa.Table, spec: DataSpec) -> None:
     """Refuse a target and columns of the split whose values are of no type that is read."""
-    for key in ("target", "column", "group"):
+    for key in ("target", "column", "group", "by"):
         name = getattr(spec, key)
         kind = table[name].type if name is not None else pa.null()
         is_odd = not is_readable(kind) or (key == "target" and pa.types.is_temporal(kind))
         if is_odd:
             fault = f"column '{name}' of '{spec.source}' holds {kind}"
-            help_ = "a target is numbers or text" if key == "target" else "it should hold text"
-            raise SpecError(Problem("E074", fault, spec.places.get(key), help=help_))
+            raise SpecError(Problem("E074", fault, spec.places.get(key), help=_READ[key]))
 
 
 def _column(name: str, raw: RawTable, index: Collection[str], spec: DataSpec) -> Column | LeftOut:
@@ -117,7 +122,8 @@ def _times(name: str, table: pa.Table, spec: DataSpec) -> NDArray[np.float64]:
     """
     cells = table[name]
     found = column_of(name, cells, spec.columns.get(name))
-    column = NumberColumn(name) if isinstance(found, LeftOut) else found
+    of_one_value = DateColumn if pa.types.is_temporal(cells.type) else NumberColumn
+    column = of_one_value(name) if isinstance(found, LeftOut) else found
     if column.kind == "category":
         fault = f"column '{name}' of '{spec.source}' holds neither numbers nor dates"
         help_ = "rows are ordered by time: name the column that says it"

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from hpsearch.data import Exact
 from hpsearch.data.columns import Column
 from hpsearch.data.sources.delimited.text_table import open_text
+from hpsearch.data.sources.parquet import open_parquet
 from hpsearch.errors import Problem, SpecError
 
-_BATCH = 1 << 20  # values that are decoded at the same time
 _MOST_LISTED = 20
 
 
@@ -37,27 +35,19 @@ class Rows:
     notes: tuple[str, ...] = ()
 
 
-@contextmanager
-def open_rows(file: BinaryIO, source: str) -> Iterator[Rows]:
-    """Open a table in text or in Parquet's format; which it is, its first bytes say.
+def open_rows(file: BinaryIO, source: str) -> Rows:
+    """Return the rows of a table in text or in Parquet's format; which, its first bytes say.
 
     Raises:
         SpecError: it is no table.
     """
     is_parquet = file.read(4) == b"PAR1"
     file.seek(0)
-    if not is_parquet:
-        text = open_text(file, source)
-        yield Rows(text.names, text.batches(), text.notes)
-        return
-    try:
-        with pq.ParquetFile(file) as stored:
-            names = tuple(stored.schema_arrow.names)
-            size = max(1, _BATCH // max(1, len(names)))
-            yield Rows(names, stored.iter_batches(size))
-    except (pa.ArrowException, OSError) as error:
-        fault = f"'{source}' is not a sound Parquet file: {error}"
-        raise SpecError(Problem("E073", fault)) from error
+    if is_parquet:
+        stored = open_parquet(file, source)
+        return Rows(tuple(stored.schema.names), stored.batches)
+    text = open_text(file, source)
+    return Rows(text.names, text.batches(), text.notes)
 
 
 def places(names: Sequence[str], columns: Sequence[Column], source: str) -> list[int]:
@@ -78,11 +68,11 @@ def places(names: Sequence[str], columns: Sequence[Column], source: str) -> list
     return [names.index(column.name) for column in columns]
 
 
-def numbers(batch: pa.RecordBatch, at: Sequence[int], columns: Sequence[Column]) -> Exact:
+def numbers(rows: pa.RecordBatch | pa.Table, at: Sequence[int], columns: Sequence[Column]) -> Exact:
     """Return the numbers (rows, columns) of some rows; `at` says where each column stands."""
-    found = np.empty((len(batch), len(columns)))
+    found = np.empty((len(rows), len(columns)))
     for k, (place, column) in enumerate(zip(at, columns, strict=True)):
-        found[:, k] = _read(column, batch.column(place))
+        found[:, k] = _read(column, rows.column(place))
     return found
 
 
@@ -125,15 +115,13 @@ def of_frame(frame: Any, columns: Sequence[Column]) -> Exact:
         table = pa.Table.from_pandas(frame, preserve_index=False)
     else:
         return _of_array(np.asarray(frame), columns)
-    at = places(table.column_names, columns, "the data frame")
-    parts = [_read(column, table.column(place)) for place, column in zip(at, columns, strict=True)]
-    return np.column_stack(parts) if parts else np.empty((len(table), 0))
+    return numbers(table, places(table.column_names, columns, "the data frame"), columns)
 
 
 def _of_array(array: np.ndarray[Any, Any], columns: Sequence[Column]) -> Exact:
     if array.ndim != 2 or array.shape[1] != len(columns):
         names = ", ".join(column.name for column in columns)
         raise ValueError(f"an array of shape {array.shape} has no {len(columns)} columns ({names})")
-    cells = (pa.array(array[:, k].tolist(), from_pandas=True) for k in range(len(columns)))
-    found = [_read(column, part) for column, part in zip(columns, cells, strict=True)]
-    return np.column_stack(found) if found else np.empty(array.shape)
+    cells = [pa.array(column.tolist(), from_pandas=True) for column in array.T]
+    table = pa.Table.from_arrays(cells, [column.name for column in columns])
+    return numbers(table, range(len(columns)), columns)

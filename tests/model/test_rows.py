@@ -20,20 +20,20 @@ EXPECTED = np.array([[1.5, 1], [np.nan, -1], [2.5, np.nan]])
 
 
 def test_columns_are_matched_by_name_in_any_order() -> None:
-    with open_rows(io.BytesIO(TEXT.replace(b",", b".")), "t.csv") as rows:
-        at = places(rows.names, COLUMNS, "t.csv")
-        (batch,) = rows.batches
-        assert np.array_equal(numbers(batch, at, COLUMNS), EXPECTED, equal_nan=True)
-        assert rows.notes == ("its columns are separated by ';'",)
+    rows = open_rows(io.BytesIO(TEXT.replace(b",", b".")), "t.csv")
+    at = places(rows.names, COLUMNS, "t.csv")
+    (batch,) = rows.batches
+    assert np.array_equal(numbers(batch, at, COLUMNS), EXPECTED, equal_nan=True)
+    assert rows.notes == ("its columns are separated by ';'",)
 
 
 def test_parquet_is_known_by_its_first_bytes() -> None:
     file = io.BytesIO()
     pq.write_table(pa.table({"c": ["red", "pink", None], "n": [1.5, None, 2.5]}), file)
     file.seek(0)
-    with open_rows(file, "rows") as rows:
-        (batch,) = rows.batches
-        found = numbers(batch, places(rows.names, COLUMNS, "rows"), COLUMNS)
+    rows = open_rows(file, "rows")
+    (batch,) = rows.batches
+    found = numbers(batch, places(rows.names, COLUMNS, "rows"), COLUMNS)
     assert np.array_equal(found, EXPECTED, equal_nan=True)
 
 
@@ -62,9 +62,18 @@ def test_an_array_of_other_columns_is_refused() -> None:
 
 
 def test_a_damaged_parquet_file_is_refused() -> None:
-    opened = open_rows(io.BytesIO(b"PAR1" + bytes(50)), "rows")
-    with pytest.raises(SpecError, match="not a sound Parquet file"), opened:
-        pass
+    with pytest.raises(SpecError, match="not a sound Parquet file"):
+        open_rows(io.BytesIO(b"PAR1" + bytes(50)), "rows")
+
+
+def test_a_parquet_file_that_is_damaged_further_on_is_refused_as_it_is_read() -> None:
+    file = io.BytesIO()
+    pq.write_table(pa.table({"c": ["red", "blue"] * 500}), file, compression="none")
+    data = bytearray(file.getvalue())
+    data[4:60] = bytes(56)
+    rows = open_rows(io.BytesIO(bytes(data)), "rows")
+    with pytest.raises(SpecError, match="not a sound Parquet file"):
+        list(rows.batches)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,3 +93,19 @@ def test_words_have_no_order_of_time(table: Callable[..., DataSpec]) -> None:
     check_refused(table(text, by="word"), "E072", ["holds neither numbers nor dates"])
     same = "x,day,y\n" + "".join(f"{k % 11},{k // 30},{k % 2}\n" for k in range(60))
     check_refused(table(same, by="day"), "E076", ["leaves a part of the split without rows"])
+
+
+@pytest.mark.parametrize(
+    ("times", "code", "said"),
+    [
+        ([[1]] * 60, "E074", "it should hold numbers or dates"),
+        ([date(2026, 1, 1)] * 60, "E076", "leaves a part of the split without rows"),
+        ([7.0] * 60, "E076", "leaves a part of the split without rows"),
+    ],
+)
+def test_a_column_that_orders_nothing_is_refused(
+    tmp_path: Path, times: list[Any], code: str, said: str
+) -> None:
+    table = pa.table({"x": range(60), "y": [0, 1] * 30, "when": times})
+    pq.write_table(table, tmp_path / "t.parquet")
+    check_refused(DataSpec("t.parquet", "y", folder=tmp_path, by="when"), code, [said])

@@ -35,5 +35,5 @@ def _stem(path: Path) -> str:
 def _ends(path: Path, source: str) -> Iterator[Line]:
     """Give the line on which each row ends; the file is read again where a message asks for one."""
     with path.open("rb") as file:
-        for end in open_text(file, source).lines:
-            yield end, []
+        ends = [*open_text(file, source).lines]  # nobody says when no more are asked for
+    yield from ((end, []) for end in ends)
