@@ -82,8 +82,7 @@ def measure(
 def read_in(steps: int) -> Feed:
     """Return the digits, pixel after pixel, as images whose rows are the steps."""
     data = digits()
-    inputs = data.inputs.reshape(len(data.inputs), 1, steps, -1)
-    return Feed(replace(data, inputs=inputs, shape=inputs.shape[1:]), "cpu")
+    return Feed(replace(data, inputs=data.inputs.reshape(len(data.inputs), 1, steps, -1)), "cpu")
 
 
 def rows(nets: Nets) -> list[Row]:

@@ -10,8 +10,7 @@ from typing import Any
 
 from hpsearch import output
 from hpsearch.commands import console
-from hpsearch.commands.show import meant
-from hpsearch.commands.studies import find_study
+from hpsearch.commands.studies import find_study, meant
 from hpsearch.errors import EXIT_OK, Problem, SpecError
 from hpsearch.registry import resolve
 from hpsearch.report.board.view import board

@@ -8,7 +8,7 @@ from pathlib import Path
 from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.commands.page import writable, write
-from hpsearch.commands.studies import RUNS, find_study
+from hpsearch.commands.studies import find_study, meant
 from hpsearch.errors import EXIT_OK, Problem, SpecError, TooFewTrials
 from hpsearch.model.card import card
 from hpsearch.model.record import RECORD, read_record
@@ -21,7 +21,6 @@ from hpsearch.report.trial import text as trial_text
 from hpsearch.report.trial import view as trial_view
 from hpsearch.search.plan import Plan
 from hpsearch.strategies.surrogate_report import NEEDED, surrogate_report, usable
-from hpsearch.study.folder import FILE
 from hpsearch.study.store import StudyRecord, read
 from hpsearch.text import shell_word
 
@@ -75,18 +74,6 @@ def _show_model(folder: Path, number: int | None, page: str | None, json: bool) 
     else:
         output.emit(card(record))
     return EXIT_OK
-
-
-def meant(study: str | None, number: int | None) -> tuple[str | None, int | None]:
-    """Return which study and which of its trials are meant.
-
-    A number alone is that of a trial of the newest study, unless a study is called so.
-    """
-    if study is None or number is not None or not study.isdecimal():
-        return study, number
-    if any((path / FILE).exists() for path in (Path(study), RUNS / study)):
-        return study, number
-    return None, int(study)
 
 
 def _searched(study: StudyRecord, plan: Plan, folder: Path) -> surrogate_view.SurrogateView:

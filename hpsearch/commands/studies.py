@@ -35,6 +35,18 @@ def find_study(study: str | None) -> Path:
     return max(studies, key=_written)
 
 
+def meant(study: str | None, number: int | None) -> tuple[str | None, int | None]:
+    """Return which study and which of its trials are meant.
+
+    A number alone is that of a trial of the newest study, unless a study is called so.
+    """
+    if study is None or number is not None or not study.isdecimal():
+        return study, number
+    if any((path / FILE).exists() for path in (Path(study), RUNS / study)):
+        return study, number
+    return None, int(study)
+
+
 def _may_be(path: Path) -> bool:
     """Return whether something is there, or in a folder that nobody may look into.
 

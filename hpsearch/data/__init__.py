@@ -253,7 +253,6 @@ class Dataset:
     Attributes:
         name: at most 64 letters, digits, dots, dashes and underscores.
         task: classification or regression.
-        shape: of one input as a network sees it, (features,) or (channels, height, width).
         inputs: unscaled and exact, (rows, columns) or (rows, channels, height, width); float64,
             float32 where the source's numbers are no wider, or uint8 for images of bytes. What the
             numbers of a table are, its columns say.
@@ -276,7 +275,6 @@ class Dataset:
 
     name: str
     task: Task
-    shape: tuple[int, ...]
     inputs: Inputs
     targets: Ints | Floats
     target: str
@@ -290,6 +288,13 @@ class Dataset:
     digest: str
     rule: SplitRule = SplitRule()
     notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one input as a network sees it: (features,) or (channels, height, width)."""
+        if self.columns:
+            return (sum(len(column.features) for column in self.columns),)
+        return self.inputs.shape[1:]
 
     @property
     def features(self) -> int:

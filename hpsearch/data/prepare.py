@@ -22,7 +22,6 @@ from hpsearch.data import (
 )
 from hpsearch.data.check import checked_inputs, target_problem
 from hpsearch.data.columns import Column, number_columns
-from hpsearch.data.columns.encode import features_of
 from hpsearch.data.digest import digest_of
 from hpsearch.data.notes import doubts
 from hpsearch.data.scale import moments, scaled_fold
@@ -66,7 +65,6 @@ def prepare(spec: DataSpec) -> Dataset:
         Dataset(
             name=_file_name(raw.name),
             task=task,
-            shape=(len(features_of(columns)),) if columns else inputs.shape[1:],
             inputs=inputs,
             targets=targets,
             target=raw.target,

@@ -176,7 +176,6 @@ def _dataset(header: Mapping[str, Any], content: NDArray[np.uint8]) -> Dataset:
             **facts,
             **{name: view(name) for name in _ARRAYS},
             "classes": tuple(facts["classes"]),
-            "shape": tuple(facts["shape"]),
             "columns": tuple(from_json(column) for column in facts["columns"]),
             "notes": tuple(facts["notes"]),
             "folds": tuple(fold(f"folds.{k}") for k in range(facts["folds"])),

@@ -34,9 +34,8 @@ from hpsearch.model.record import (
     REFERENCE,
     WEIGHTS,
     damaged,
-    read_file,
     read_json,
-    read_record,
+    read_model,
 )
 from hpsearch.model.weights import TrainedModel, model_from_bytes
 from hpsearch.study import files
@@ -93,9 +92,9 @@ def load(folder: Path) -> Predictor:
         DamagedModel: it is damaged, of a newer format, or does not answer as it did when it was
             written.
     """
-    record = read_record(folder)
+    record, weights = read_model(folder)
     try:
-        model = model_from_bytes(read_file(folder, WEIGHTS))
+        model = model_from_bytes(weights)
         predictor = Predictor(model)
     except ValueError as error:
         raise damaged(folder, str(error)) from error

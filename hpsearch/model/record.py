@@ -25,15 +25,26 @@ def read_record(folder: Path) -> Mapping[str, Any]:
         SpecError: there is no model.
         DamagedModel: it is damaged, or of a newer format.
     """
+    return read_model(folder)[0]
+
+
+def read_model(folder: Path) -> tuple[Mapping[str, Any], bytes]:
+    """Return what `model.json` says, and the bytes of the weights that it tells of.
+
+    Raises:
+        SpecError: there is no model.
+        DamagedModel: it is damaged, or of a newer format.
+    """
     record = read_json(folder, RECORD)
     if not isinstance(record.get("format"), int) or not isinstance(record.get("weights"), dict):
         raise damaged(folder, f"{RECORD} does not say what it is")
     if record["format"] > FORMAT:
         fault = f"the model in {folder} is of format {record['format']}, and {FORMAT} is the newest"
         raise DamagedModel(Problem("E191", f"{fault} that is read here", help="update hpsearch"))
-    if hashlib.sha256(read_file(folder, WEIGHTS)).hexdigest() != record["weights"].get("sha256"):
+    weights = read_file(folder, WEIGHTS)
+    if hashlib.sha256(weights).hexdigest() != record["weights"].get("sha256"):
         raise damaged(folder, f"{WEIGHTS} is not the file that {RECORD} tells of")
-    return record
+    return record, weights
 
 
 def read_file(folder: Path, name: str) -> bytes:

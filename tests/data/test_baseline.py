@@ -21,7 +21,6 @@ def dataset(
     return Dataset(
         name="made",
         task="classification" if classes else "regression",
-        shape=(1,),
         inputs=np.zeros((rows, 1), np.float32),
         targets=np.array(targets, np.int64) if classes else np.array(targets, np.float32),
         target="y",

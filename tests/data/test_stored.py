@@ -56,7 +56,6 @@ def datasets(draw: st.DrawFn) -> Dataset:
     return Dataset(
         name=draw(st.text(max_size=8)),
         task="classification" if classes else "regression",
-        shape=shape,
         inputs=inputs.astype(kind, order="F" if draw(st.booleans()) else "C"),
         targets=targets.astype(np.int64 if classes else np.float32),
         target="y",
@@ -281,6 +280,6 @@ def test_what_is_no_array_stands_in_the_metadata(sound: bytes) -> None:
     facts = json.loads(json.loads(sound[8 : 8 + length])["__metadata__"]["dataset"])
     assert set(facts) == {
         *("name", "task", "classes", "target_center", "target_scale", "columns", "digest"),
-        *("folds", "whole", "rule", "notes", "shape", "target"),
+        *("folds", "whole", "rule", "notes", "target"),
     }
     assert facts["rule"] == {"split_seed": 0, "by_column": False, "input_scale": "standard"}

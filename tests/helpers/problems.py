@@ -47,7 +47,6 @@ def dataset(
     return Dataset(
         name="test",
         task="classification" if classes else "regression",
-        shape=inputs.shape[1:],
         inputs=inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32),
         targets=targets.astype(np.int64) if classes else targets.astype(np.float32),
         target="y",

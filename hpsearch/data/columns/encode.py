@@ -38,11 +38,6 @@ def is_plain(column: Column) -> bool:
     return isinstance(column, NumberColumn) and not column.has_missing
 
 
-def features_of(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return the names of all features."""
-    return tuple(name for column in columns for name in column.features)
-
-
 class Scaling(Protocol):
     """What features are filled in and scaled by: see `hpsearch.data.Fold`, which is one."""
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hpsearch.data import Dataset, DataSpec
-from hpsearch.data.columns.encode import blocks, encoded, features_of
+from hpsearch.data.columns.encode import blocks, encoded
 from hpsearch.data.prepare import prepare
 from hpsearch.data.splits.resplit import resplit
 from hpsearch.engine.feed import Feed
@@ -34,13 +34,18 @@ def mixed(**cells: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def features_of(data: Dataset) -> tuple[str, ...]:
+    """Return the names of all features."""
+    return tuple(name for column in data.columns for name in column.features)
+
+
 @pytest.fixture(params=["standard", "unit", "none"])
 def data(request: pytest.FixtureRequest, table: Callable[..., DataSpec]) -> Dataset:
     return prepare(table(mixed(), column="part", scale=request.param))
 
 
 def test_the_shape_is_that_of_all_features(data: Dataset) -> None:
-    assert features_of(data.columns) == (
+    assert features_of(data) == (
         *("n", "n is missing"),
         *("c = blue", "c = green", "c = red", "c is missing"),
         "two = b",
@@ -83,7 +88,7 @@ def test_a_category_that_no_training_row_of_a_fold_has_is_nothing_there(
 ) -> None:
     cells = {f"c{row}": "pink" for row in range(2, ROWS, 4)}  # the validating rows
     data = prepare(table(mixed(**cells), column="part"))
-    pink = features_of(data.columns).index("c = pink")
+    pink = features_of(data).index("c = pink")
     assert data.folds[0].scale[pink] == np.inf
     assert not encoded(data.inputs, data.columns, data.folds[0])[:, pink].any()
 
