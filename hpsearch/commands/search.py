@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from hpsearch.commands.session import (
 )
 from hpsearch.config.document import LARGEST
 from hpsearch.config.spec import Override, Spec, parse
-from hpsearch.config.starter import starter
+from hpsearch.config.starter import example, starter
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import Problem, SpecError
 from hpsearch.objectives.data_artefact import stored_data
@@ -124,9 +123,8 @@ def find_config(
         text = starter(data_source(data), target)
         return ConfigSource(text, "--data", Path.cwd())
     if path is None:
-        text = files("hpsearch").joinpath("default.yaml").read_text(encoding="utf-8")
         note = "no hpsearch.yaml is here: this is the built-in example, scikit-learn's digits"
-        return ConfigSource(text, "default.yaml", Path.cwd(), note)
+        return ConfigSource(example(), "default.yaml", Path.cwd(), note)
     name = "<stdin>" if config == "-" else str(path)
     try:
         content = read_stdin(LARGEST) if config == "-" else read_input(path, LARGEST)

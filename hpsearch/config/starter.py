@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.resources import files
 
 from hpsearch.config.document import scalar
 from hpsearch.data import RawData
@@ -17,21 +18,12 @@ from hpsearch.data.columns import Column, DateColumn
 _FEW_ROWS = 1_000  # of which folds give a steadier loss than one set of validation rows
 _MOST_LISTED = 200  # columns that are written down
 _PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*")  # a text that needs no quotes
-_SPACE = """train:
+_TRAIN = """train:
   model: mlp
   epochs: {epochs}          # at most; a training ends where it is better no more
   patience: {patience}
-parameters:
-  lr:         {{min: 1e-4, max: 1e-1, log: true}}
-  width:      {{min: 16, max: 256, log: true}}
-  depth:      {{values: [1, 2, 3]}}
-  activation: {{values: [relu, tanh]}}
-  optimizer:  {{values: [momentum, rmsprop, adam]}}
-  momentum:   {{min: 0.5, max: 0.99, when: {{optimizer: momentum}}}}
-  dropout:    {{min: 0.0, max: 0.5}}
-  l2:         {{min: 1e-6, max: 1e-2, log: true}}
-  batch_size: {{values: {batches}}}
 """
+_BATCHES = re.compile(r"(?<=batch_size: \{values: )\[[^]]*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +44,11 @@ _SIZES = (
 )
 
 
+def example() -> str:
+    """Return the built-in example, whose parameters suit any data."""
+    return files("hpsearch").joinpath("default.yaml").read_text(encoding="utf-8")
+
+
 def starter(source: str, target: str | None, raw: RawData | None = None) -> str:
     """Return a YAML for data.
 
@@ -66,10 +63,10 @@ def starter(source: str, target: str | None, raw: RawData | None = None) -> str:
     """
     rows = 10_000 if raw is None else len(raw.inputs)
     size = next(size for size in _SIZES if rows <= size.rows)
-    space = _SPACE.format(
-        epochs=size.epochs, patience=size.patience, batches=json.dumps(size.batches)
-    )
-    return "\n".join([*_data(source, target, raw), space])
+    train = _TRAIN.format(epochs=size.epochs, patience=size.patience)
+    parameters = example()[example().index("parameters:") :]
+    space = _BATCHES.sub(json.dumps(size.batches), parameters)
+    return "\n".join([*_data(source, target, raw), train + space])
 
 
 def _data(source: str, target: str | None, raw: RawData | None) -> Iterator[str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from hpsearch.cli import main
 from hpsearch.errors import EXIT_OK, EXIT_USAGE
 from tests.helpers.models import MIXED
 
@@ -17,21 +16,12 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def check(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_here: Run) -> Run:
     """A function that checks beside a table."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "t.csv").write_text(MIXED)
 
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hpsearch", "check", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(str(ended.value.code)), printed.out, printed.err
-
-    return command
+    return partial(run_here, "check")
 
 
 def test_every_column_is_shown_with_what_it_holds(check: Run) -> None:

@@ -7,13 +7,11 @@ import io
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hpsearch.cli import main
 from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_DAMAGED, EXIT_OK, EXIT_USAGE
 from tests.helpers.commands import AS_MODULE, ended
 from tests.helpers.models import MIXED
@@ -43,20 +41,13 @@ def run(
     study: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run_here: Run,
 ) -> Run:
     """A function that runs a command in a copy of that folder."""
     here = Path(shutil.copytree(study, tmp_path / "here"))
     monkeypatch.chdir(here)
 
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hpsearch", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(str(ended.value.code)), printed.out, printed.err
-
-    return command
+    return run_here
 
 
 def rows(text: str) -> list[dict[str, str]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from hpsearch.cli import main
 from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
 from hpsearch.report.board.view import board
 from hpsearch.study.trial import Trial
@@ -23,19 +22,10 @@ Show = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def show(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Show:
+def show(monkeypatch: pytest.MonkeyPatch, run_here: Show, tmp_path: Path) -> Show:
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hpsearch", "show", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return int(str(ended.value.code)), printed.out, printed.err
-
-    return run
+    return partial(run_here, "show")
 
 
 def keep(folder: Path, only: Sequence[int] = range(13), **changes: object) -> None:
