@@ -17,7 +17,7 @@ import numpy as np
 
 from hpsearch import output
 from hpsearch.commands import console
-from hpsearch.data import Exact
+from hpsearch.data import Inputs
 from hpsearch.data.sources.folder_files import is_image, listing
 from hpsearch.errors import EXIT_OK, CannotWrite, Problem, SpecError
 from hpsearch.model.rows import Rows, from_path, numbers, open_rows, places
@@ -55,37 +55,37 @@ def predict(
         if not quiet:
             console.note(f"note: {text}", no_color=no_color)
 
-    answered = _of_table if predictor.columns else _of_images
+    given = _of_table if predictor.columns else _of_images
     with _sink(out) as write:
         key = "row" if predictor.columns else "file"
-        header = [key, "prediction", *(f"p({one})" for one in classes if proba)]
-        for keys, answers in answered(predictor, data, note):
-            write(_csv([*([header] if header else []), *_lines(keys, answers, classes, proba)]))
+        std = ["std"] if predictor.networks > 1 else []
+        header = [key, "prediction", *std, *(f"p({one})" for one in classes if proba)]
+        for keys, inputs in given(predictor, data, note):
+            write(_csv([*([header] if header else []), *_lines(keys, inputs, predictor, proba)]))
             header = []
     return EXIT_OK
 
 
 def _of_table(
     predictor: Predictor, data: str, note: Callable[[str], None]
-) -> Iterator[tuple[Sequence[object], Exact]]:
-    """Give the numbers of some rows, which count from 1, and the answers to them."""
+) -> Iterator[tuple[Sequence[object], Inputs]]:
+    """Give the numbers of some rows, which count from 1, and what the model reads of them."""
     with _opened(data) as file:
         rows = open_rows(file, data)
         at = places(rows.names, predictor.columns, data)
         for text in _notes(rows, at, predictor.info.target):
             note(text)
         done = 0
-        yield [], predictor.answers(np.empty((0, len(at))))
+        yield [], np.empty((0, len(at)))
         for batch in rows.batches:
-            answers = predictor.answers(numbers(batch, at, predictor.columns))
-            yield range(done + 1, done + 1 + len(answers)), answers
-            done += len(answers)
+            yield range(done + 1, done + 1 + len(batch)), numbers(batch, at, predictor.columns)
+            done += len(batch)
 
 
 def _of_images(
     predictor: Predictor, data: str, note: Callable[[str], None]
-) -> Iterator[tuple[Sequence[object], Exact]]:
-    """Give the names of some images of a folder, and the answers to them."""
+) -> Iterator[tuple[Sequence[object], Inputs]]:
+    """Give the names of some images of a folder, and their pixels."""
     channels, *size = predictor.info.inputs
     folder = Path(data)
     if not folder.is_dir() or channels not in (1, 3):
@@ -97,10 +97,11 @@ def _of_images(
     if len(names) < len(found):
         note(f"not used: {len(found) - len(names):,} files that are no images")
     read_image = resolve("hpsearch.data.sources.image_file:read_image")
-    for start in range(0, max(1, len(names)), _IMAGES):
+    yield [], np.empty((0, channels, *size), np.uint8)
+    for start in range(0, len(names), _IMAGES):
         some = names[start : start + _IMAGES]
         images = [read_image(folder / name, tuple(size), channels) for name in some]
-        yield some, predictor.answers(np.array(images, np.uint8).reshape(-1, channels, *size))
+        yield some, np.array(images, np.uint8)
 
 
 def _notes(rows: Rows, at: Collection[int], target: str) -> Iterator[str]:
@@ -112,13 +113,23 @@ def _notes(rows: Rows, at: Collection[int], target: str) -> Iterator[str]:
 
 
 def _lines(
-    keys: Sequence[object], answers: Exact, classes: Sequence[str], proba: bool
+    keys: Sequence[object], inputs: Inputs, predictor: Predictor, proba: bool
 ) -> Iterator[list[Any]]:
-    """Give the cells of each row: its key, the prediction, and probabilities if asked for."""
-    best = [classes[k] for k in answers.argmax(1)] if classes else answers[:, 0].tolist()
-    probabilities = answers.tolist() if proba else [[]] * len(best)
-    for key, one, more in zip(keys, best, probabilities, strict=True):
-        yield [key, one, *more]
+    """Give the cells of each row: its key, the prediction, and what else there is.
+
+    That is the standard deviation where networks differ (of a class that of its probability), and
+    probabilities if asked for.
+    """
+    classes, answers = predictor.info.classes, predictor.answers(inputs)
+    best = answers.argmax(1)
+    said = [classes[k] for k in best] if classes else answers[:, 0].tolist()
+    stds: list[list[float]] = [[]] * len(said)
+    if predictor.networks > 1:
+        found = predictor.standard_deviations(inputs)
+        stds = np.take_along_axis(found, best[:, None], 1).tolist()
+    probabilities = answers.tolist() if proba else [[]] * len(said)
+    for key, one, std, more in zip(keys, said, stds, probabilities, strict=True):
+        yield [key, one, *std, *more]
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> str:

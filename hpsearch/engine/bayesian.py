@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hpsearch.engine.draws import generator
 from hpsearch.engine.feed import Answers, Feed
 from hpsearch.engine.inits import prior_std
 from hpsearch.engine.stacked_cohort import StackedCohort
@@ -57,18 +58,26 @@ class Posterior:
         return (phi @ self.U).square() @ eigenvalues @ self.Q.square().transpose(1, 2)
 
 
+Answering = Callable[[StackedCohort, bool, "Posterior | None"], Predict]
+"""Gives how members answer, for whether their answers are classes and for what was fitted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inference:
     """How trained members answer.
 
     Attributes:
-        predict: gives their answers, for whether these are classes and for what `fit` gave.
+        predict: gives their answers.
+        networks: gives those of the networks of which `predict` is the mean, [S, K, B, outputs].
         fit: gives what they need beside their weights, from the training rows; None where that is
             nothing.
+        count: S, how many networks each member is.
     """
 
-    predict: Callable[[StackedCohort, bool, Posterior | None], Predict]
+    predict: Answering
+    networks: Answering
     fit: Callable[[StackedCohort, Feed], Posterior] | None = None
+    count: int = 1
 
     def __call__(self, stacked: StackedCohort, feed: Feed) -> Predict:
         """Return the answers of members that were trained on this feed."""
@@ -80,25 +89,62 @@ def _point(stacked: StackedCohort, classifies: bool, posterior: Posterior | None
     return stacked.outputs
 
 
-def _sampled(stacked: StackedCohort, classifies: bool, posterior: Posterior | None) -> Predict:
+def _alone(stacked: StackedCohort, classifies: bool, posterior: Posterior | None) -> Predict:
+    return lambda x: stacked.outputs(x).unsqueeze(0)
+
+
+def _mean(stacked: StackedCohort, classifies: bool, posterior: Posterior | None) -> Predict:
+    networks = _drawn(stacked, classifies, posterior)
+
     def predict(x: Tensor) -> Tensor:
-        noise = stacked.noise("networks", passes=NETWORKS)
-        answers = torch.stack([stacked.outputs(x, noise, sampled=True) for _ in range(NETWORKS)])
+        answers = networks(x)
         return answers.log_softmax(3).logsumexp(0) if classifies else answers.mean(0)
 
     return predict
 
 
+def _drawn(stacked: StackedCohort, classifies: bool, posterior: Posterior | None) -> Predict:
+    def networks(x: Tensor) -> Tensor:
+        noise = stacked.noise("networks", passes=NETWORKS)
+        return torch.stack([stacked.outputs(x, noise, sampled=True) for _ in range(NETWORKS)])
+
+    return networks
+
+
 def _softened(stacked: StackedCohort, classifies: bool, posterior: Posterior | None) -> Predict:
-    assert posterior is not None, "it is fitted first"
+    around = _around(stacked, posterior)
 
     def predict(x: Tensor) -> Tensor:
-        f = stacked.outputs(x)
-        v = posterior.variance(_features(stacked))
+        f, v = around(x)
         # the mean of a softmax under N(f, v) is about that of f / sqrt(1 + pi v / 8) (MacKay 1992)
         return f / torch.sqrt(1.0 + math.pi / 8.0 * v).to(f)
 
     return predict
+
+
+def _scattered(stacked: StackedCohort, classifies: bool, posterior: Posterior | None) -> Predict:
+    around = _around(stacked, posterior)
+    draws = generator("cpu", stacked.task.seed, "networks")
+    e = torch.randn(NETWORKS, 1, 1, stacked.task.outputs, generator=draws, dtype=torch.float64)
+
+    def networks(x: Tensor) -> Tensor:
+        f, v = around(x)
+        return f + v.sqrt() * e.to(v)
+
+    return networks
+
+
+def _around(
+    stacked: StackedCohort, posterior: Posterior | None
+) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """Return what gives f and v for a batch."""
+    assert posterior is not None, "it is fitted first"
+
+    def around(x: Tensor) -> tuple[Tensor, Tensor]:
+        f = stacked.outputs(x)
+        return f, posterior.variance(_features(stacked))
+
+    return around
 
 
 def fitted(stacked: StackedCohort, feed: Feed) -> Posterior:
@@ -123,19 +169,19 @@ def fitted(stacked: StackedCohort, feed: Feed) -> Posterior:
     return Posterior(a, U, g, Q, a.new_tensor(stds).pow(-2))
 
 
-POINT = Inference(_point)
+POINT = Inference(_point, _alone)
 """The answers of one network."""
 
-SAMPLED = Inference(_sampled)
+SAMPLED = Inference(_mean, _drawn, count=NETWORKS)
 """The mean over networks that are drawn from the posterior or thinned by dropout.
 
 They are the same networks for all rows.
 """
 
-LAPLACE = Inference(_softened, fitted)
+LAPLACE = Inference(_softened, _scattered, fitted, NETWORKS)
 """The mean over a Gaussian around the output layer's weights, in closed form.
 
-The Gaussian is fitted to each member's training rows.
+The Gaussian is fitted to each member's training rows. Its networks draw each output by itself.
 """
 
 

@@ -8,7 +8,7 @@ them, so that the company may change.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -90,18 +90,24 @@ def load_member(
 
 
 def with_weights(
-    member: Member, task: TrainingTask, weights: Mapping[str, Tensor], like: Tensor
+    members: Sequence[Member],
+    task: TrainingTask,
+    weights: Sequence[Mapping[str, Tensor]],
+    like: Tensor,
 ) -> StackedCohort:
-    """Return a cohort of one member, in the dtype and device of `like`, with these weights.
+    """Return a cohort of members of one shape, in the dtype and device of `like`, with weights.
 
     Raises:
-        ValueError: they are the weights of another network.
+        ValueError: they are the weights of other networks.
     """
-    stacked = StackedCohort([member], task, like)
+    stacked = StackedCohort(members, task, like)
     shapes = {slot.name: slot.shape for slot in stacked.layout}
-    if shapes != {name: tuple(tensor.shape) for name, tensor in weights.items()}:
-        raise ValueError("these are the weights of another network")
-    load_member(stacked.weights, 0, stacked, weights)
+    if len(weights) != len(members):
+        raise ValueError(f"these are the weights of {len(weights)} networks, not {len(members)}")
+    for position, own in enumerate(weights):
+        if shapes != {name: tuple(tensor.shape) for name, tensor in own.items()}:
+            raise ValueError("these are the weights of another network")
+        load_member(stacked.weights, position, stacked, own)
     return stacked
 
 

@@ -199,19 +199,33 @@ class Feed:
             1.0 / batch
         )
 
-    def score(self, stacked: StackedCohort, name: Split, metric: str = LOSS) -> Scores:
-        """Return how good each member is on a split, by the loss and by what a search measures."""
+    def score(
+        self, stacked: StackedCohort, name: Split, metric: str = LOSS, as_one: bool = False
+    ) -> Scores:
+        """Return how good each member is on a split, by the loss and by what a search measures.
+
+        Members that answer `as_one` are one model, whose answer is the mean of theirs.
+        """
         judged = METRICS[measured(metric, self.data.task)]
-        loss = self.like.new_zeros(len(stacked.members), dtype=torch.float64)
-        tally = TALLIES[judged.tally](self, stacked, name)
+        members = stacked.members[:1] if as_one else stacked.members
+        loss = self.like.new_zeros(len(members), dtype=torch.float64)
+        tally = TALLIES[judged.tally](self, members, name)
         with torch.inference_mode():
             predict = BAYESIAN.load(str(stacked.settings["bayesian"]))(stacked, self)
             for batch in self.answers(stacked, name, predict):
+                if as_one:
+                    batch = batch._replace(outputs=self._mean(batch.outputs))
                 loss += (self.losses(batch.outputs, batch.targets) * batch.counts).sum(1)
                 tally.add(batch)
-            rows = np.array([len(self._split(name, m.fold)) for m in stacked.members], np.float64)
+            rows = np.array([len(self._split(name, m.fold)) for m in members], np.float64)
             losses = loss.cpu().numpy() / rows
             return Scores(losses.tolist(), judged.value(tally.record(losses, rows)).tolist())
+
+    def _mean(self, outputs: Tensor) -> Tensor:
+        """Return the mean answer [1, B, outputs] of members: that of probabilities, or numbers."""
+        if self.classifies:
+            return outputs.log_softmax(2).logsumexp(0, keepdim=True)
+        return outputs.mean(0, keepdim=True)
 
     @cached_property
     def constant_losses(self) -> list[float]:

@@ -11,13 +11,22 @@ from hpsearch.engine.train import MemberEnded, MemberEpoch
 from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Result, averaged
 
 
+@dataclass(frozen=True, slots=True)
+class MembersEnded:
+    """The end of a trial's segment: its result, and the ends of its members in their order."""
+
+    number: int
+    result: Result
+    members: tuple[MemberEnded, ...]
+
+
 def joined(
     members: Sequence[Member], events: Iterator[MemberEpoch | MemberEnded]
-) -> Iterator[Epoch | MemberEnded]:
+) -> Iterator[Epoch | MembersEnded]:
     """Yield the epochs and ends of trials, from those of all their members.
 
     An epoch of a trial is the mean over its members, where a member that has stopped before counts
-    with its best epoch. The weights are those of the trial's first member.
+    with its best epoch.
     """
     trials: dict[int, _Trial] = {}
     for member in members:
@@ -25,7 +34,10 @@ def joined(
     for event in events:
         member, trial = event.member, trials[event.member.number]
         if len(trial.members) == 1:
-            yield event if isinstance(event, MemberEnded) else event.epoch
+            if isinstance(event, MemberEnded):
+                yield MembersEnded(member.number, event.result, (event,))
+            else:
+                yield event.epoch
             continue
         if isinstance(event, MemberEnded):
             trial.ended[member.stream] = event
@@ -33,10 +45,8 @@ def joined(
             trial.curves.setdefault(member.stream, []).append(event.epoch)
         yield from trial.epochs()
         if len(trial.ended) == len(trial.members):
-            first = trial.ended[trial.members[0].stream]
-            result = trial.result()
-            weights = {} if isinstance(result, Failed) else first.weights
-            yield MemberEnded(first.member, result, weights)
+            ended = tuple(trial.ended[member.stream] for member in trial.members)
+            yield MembersEnded(member.number, trial.result(), ended)
 
 
 @dataclass(slots=True)

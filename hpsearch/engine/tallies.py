@@ -7,7 +7,7 @@ up a batch count 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -26,7 +26,7 @@ from hpsearch.metrics import (
 
 if TYPE_CHECKING:  # a feed makes tallies
     from hpsearch.engine.feed import Answers, Feed, Split
-    from hpsearch.engine.stacked_cohort import StackedCohort
+    from hpsearch.engine.structure.members import Member
 
 
 class Tally(Protocol):
@@ -47,8 +47,8 @@ class Tally(Protocol):
 class HitTally:
     """Counts the rows that were given their class."""
 
-    def __init__(self, feed: Feed, stacked: StackedCohort, split: Split) -> None:
-        self._right = _zeros(feed, stacked)
+    def __init__(self, feed: Feed, members: Sequence[Member], split: Split) -> None:
+        self._right = _zeros(feed, members)
 
     def add(self, batch: Answers) -> None:
         """Count a batch."""
@@ -62,9 +62,9 @@ class HitTally:
 class ClassTally:
     """Counts, class by class, the rows of it, and those that were taken for it."""
 
-    def __init__(self, feed: Feed, stacked: StackedCohort, split: Split) -> None:
+    def __init__(self, feed: Feed, members: Sequence[Member], split: Split) -> None:
         self._actual, self._predicted, self._right = (
-            _zeros(feed, stacked, feed.data.outputs) for _ in range(3)
+            _zeros(feed, members, feed.data.outputs) for _ in range(3)
         )
 
     def add(self, batch: Answers) -> None:
@@ -87,7 +87,7 @@ class RankTally:
     All answers are kept until the end: 8 bytes for each probability of each row and member.
     """
 
-    def __init__(self, feed: Feed, stacked: StackedCohort, split: Split) -> None:
+    def __init__(self, feed: Feed, members: Sequence[Member], split: Split) -> None:
         classes = feed.data.outputs
         # of two classes the second alone is ranked, since the first one has the same area
         self._ranked = range(1, 2) if classes == 2 else range(classes)
@@ -121,8 +121,8 @@ class RankTally:
 class SquareTally:
     """Counts nothing: a regression's loss is the mean squared error."""
 
-    def __init__(self, feed: Feed, stacked: StackedCohort, split: Split) -> None:
-        folds = (member.fold for member in stacked.members)
+    def __init__(self, feed: Feed, members: Sequence[Member], split: Split) -> None:
+        folds = (member.fold for member in members)
         self._variances = np.array([feed.variance(split, fold) for fold in folds])
         self._scale = feed.data.target_scale
 
@@ -137,8 +137,8 @@ class SquareTally:
 class AbsoluteTally:
     """Sums up absolute errors."""
 
-    def __init__(self, feed: Feed, stacked: StackedCohort, split: Split) -> None:
-        self._total, self._scale = _zeros(feed, stacked), feed.data.target_scale
+    def __init__(self, feed: Feed, members: Sequence[Member], split: Split) -> None:
+        self._total, self._scale = _zeros(feed, members), feed.data.target_scale
 
     def add(self, batch: Answers) -> None:
         """Count a batch."""
@@ -150,8 +150,8 @@ class AbsoluteTally:
         return AbsoluteErrors(_numbers(self._total) / rows, self._scale)
 
 
-def _zeros(feed: Feed, stacked: StackedCohort, *shape: int) -> Tensor:
-    return feed.like.new_zeros((len(stacked.members), *shape), dtype=torch.float64)
+def _zeros(feed: Feed, members: Sequence[Member], *shape: int) -> Tensor:
+    return feed.like.new_zeros((len(members), *shape), dtype=torch.float64)
 
 
 def _numbers(total: Tensor) -> Numbers:
@@ -184,11 +184,11 @@ def _ranked(ranks: Tensor, mine: Tensor, others: Tensor) -> tuple[Tensor, Tensor
     return mine.sum(1) * others.sum(1), right
 
 
-TALLIES: Mapping[Any, Callable[[Feed, StackedCohort, Split], Tally]] = {
+TALLIES: Mapping[Any, Callable[[Feed, Sequence[Member], Split], Tally]] = {
     Hits: HitTally,
     ClassCounts: ClassTally,
     RankedPairs: RankTally,
     SquaredErrors: SquareTally,
     AbsoluteErrors: AbsoluteTally,
 }
-"""What makes each kind of tally, of a feed, a cohort and a split."""
+"""What makes each kind of tally, of a feed, the members that answer, and a split."""

@@ -48,7 +48,12 @@ def _lines(record: Mapping[str, Any]) -> Iterator[str]:
     yield from _columns(model["columns"])
     yield "## Its settings"
     yield ""
-    for name, value in model["settings"].items():
+    members = model["members"]
+    if len(members) > 1:
+        yield f"It is {len(members)} networks with these settings, whose answers are averaged: each"
+        yield "was trained with a seed of its own, or on a fold of its own."
+        yield ""
+    for name, value in members[0]["settings"].items():
         yield f"- {name}: {_plain(str(value))}"
     yield ""
     if command := record.get("command"):

@@ -32,7 +32,10 @@ def load(path: str | Path) -> Classifier | Regressor:
         SpecError: there is no model.
         DamagedModel: it is damaged, or of a newer format.
     """
-    predictor = folder.load(Path(path))
+    return _estimator(folder.load(Path(path)))
+
+
+def _estimator(predictor: Predictor) -> Classifier | Regressor:
     return Classifier(predictor) if predictor.info.classes else Regressor(predictor)
 
 
@@ -43,12 +46,13 @@ class _Model(BaseEstimator):  # type: ignore[misc]
         feature_names_in_: the names of the columns that it reads; there is none for images.
         n_features_in_: how many columns it reads, or how many numbers an image has.
         settings: all settings of its training.
+        members_: the networks whose answers it averages, each as a model of its own.
     """
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         info = predictor.info
-        self.settings: dict[str, Value] = dict(info.settings)
+        self.settings: dict[str, Value] = dict(info.members[0].settings)
         self.n_features_in_ = len(predictor.columns) or int(np.prod(info.inputs))
         if predictor.columns:
             names = [column.name for column in predictor.columns]
@@ -62,14 +66,26 @@ class _Model(BaseEstimator):  # type: ignore[misc]
         """Return nothing: there is no parameter to set."""
         return {}
 
+    @property
+    def members_(self) -> list[Classifier | Regressor]:
+        """Return the networks whose answers it averages: those of a trial's folds and seeds."""
+        model = self._predictor.model
+        return [_estimator(Predictor(model.alone(k))) for k in range(len(model.members))]
+
     def _answers(self, X: Any) -> Exact:
+        return self._predictor.answers(self._inputs(X))
+
+    def _standard_deviations(self, X: Any) -> Exact:
+        return self._predictor.standard_deviations(self._inputs(X))
+
+    def _inputs(self, X: Any) -> Inputs:
         if self._predictor.columns:
-            return self._predictor.answers(of_frame(X, self._predictor.columns))
+            return of_frame(X, self._predictor.columns)
         images: Inputs = np.asarray(X)
         shape = self._predictor.info.inputs
         if images.shape[1:] != shape:
             raise ValueError(f"images of shape {shape} are needed, not {images.shape[1:]}")
-        return self._predictor.answers(images)
+        return images
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
@@ -79,7 +95,7 @@ class _Model(BaseEstimator):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         info = self._predictor.info
-        return f"<{info.settings['model']} that predicts {info.target!r}>"
+        return f"<{self.settings['model']} that predicts {info.target!r}>"
 
 
 class Classifier(ClassifierMixin, _Model):  # type: ignore[misc]
@@ -105,6 +121,14 @@ class Classifier(ClassifierMixin, _Model):  # type: ignore[misc]
         """Return the probability of each class, (rows, classes)."""
         return self._answers(X)
 
+    def predict_std(self, X: Any) -> Exact:
+        """Return the standard deviation of each class's probability among the model's networks.
+
+        Raises:
+            ValueError: the model is one network.
+        """
+        return self._standard_deviations(X)
+
 
 class Regressor(RegressorMixin, _Model):  # type: ignore[misc]
     """A trained model that predicts numbers."""
@@ -112,3 +136,13 @@ class Regressor(RegressorMixin, _Model):  # type: ignore[misc]
     def predict(self, X: Any) -> Exact:
         """Return the number of each row, in the target's unit."""
         return self._answers(X)[:, 0]
+
+    def predict_std(self, X: Any) -> Exact:
+        """Return the standard deviation of each prediction among the model's networks.
+
+        It says how far they differ, not how far the target lies from them.
+
+        Raises:
+            ValueError: the model is one network.
+        """
+        return self._standard_deviations(X)[:, 0]

@@ -124,7 +124,7 @@ def _reference(model: TrainedModel) -> Exact:
     Of a table they go through its categories, and in the last two rows nothing is known: there each
     number is missing, and each category one that training has not seen.
     """
-    info, scaling = model.info, model.scaling
+    info, scaling = model.info, model.members[0].scaling
     if len(info.inputs) > 1:
         return np.stack(
             [

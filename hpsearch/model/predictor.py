@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from hpsearch.data import Exact, Inputs
 from hpsearch.data.columns import from_json
@@ -16,55 +16,112 @@ from hpsearch.engine.checkpoint import with_weights
 from hpsearch.engine.stacked_cohort import TrainingTask
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import BAYESIAN
-from hpsearch.model.weights import TrainedModel
+from hpsearch.model.weights import MemberInfo, ModelInfo, TrainedMember, TrainedModel
 
 _EVALUATED = 2**22  # numbers that the widest layer gives at once: 16 MiB of float32
 _LEAST, _MOST = 64, 4096  # rows that are predicted at once
 
 
 class Predictor:
-    """A trained network that answers.
+    """A trained model that answers: with the mean of what its networks answer.
 
     It gives the same for a row whatever other rows come with it.
 
     Attributes:
-        info: what the model is.
+        model: the model itself.
+        info: what it is.
         columns: the columns of a table that it reads, in their order; () for images.
+        members: its networks as they answer.
+        networks: how many networks answer: those that Bayesian ones stand for are counted each.
     """
 
     def __init__(self, model: TrainedModel) -> None:
-        """Set up the network.
+        """Set up the networks.
 
         Raises:
             ValueError: the weights are those of another network.
         """
+        self.model = model
         self.info = info = model.info
         self.columns = tuple(from_json(column) for column in info.columns)
-        self._scaling = model.scaling
-        member = Member(
-            info.trial, info.settings, info.replicate, info.fold, seed_group=info.seed_group
-        )
-        task = TrainingTask(info.inputs, len(info.classes) or 1, info.seed)
-        stacked = with_weights(member, task, model.weights, torch.empty(0))
-        posterior = Posterior(**model.posterior) if model.posterior else None
-        answers = BAYESIAN.load(str(info.settings["bayesian"]))
-        self._predict = answers.predict(stacked, bool(info.classes), posterior)
-        self._rows = max(_LEAST, min(_MOST, _EVALUATED // stacked.widest))
+        self.members = [
+            PredictingMember(info, *both) for both in zip(info.members, model.members, strict=True)
+        ]
+        self.networks = sum(member.networks for member in self.members)
+        self._rows = min(member.rows for member in self.members)
 
     def answers(self, inputs: Inputs) -> Exact:
         """Return what the model answers to inputs as a data set keeps them.
 
         The answers are (rows, classes) probabilities, or (rows, 1) numbers in the target's unit.
         """
-        empty = np.empty((0, len(self.info.classes) or 1))
-        return np.concatenate([empty, *self._blocks(inputs)])
+        blocks = self._blocks(inputs, PredictingMember.predict)
+        return self._joined(answers.mean(0) for answers in blocks)
 
-    def _blocks(self, inputs: Inputs) -> Iterator[NDArray[np.float64]]:
+    def standard_deviations(self, inputs: Inputs) -> Exact:
+        """Return how far the networks' answers scatter, in the shape and unit of the answers.
+
+        Raises:
+            ValueError: the model is one network.
+        """
+        if self.networks == 1:
+            raise ValueError("this model is one network, whose answers do not scatter")
+        blocks = self._blocks(inputs, PredictingMember.each)
+        return self._joined(answers.std(0, ddof=1) for answers in blocks)
+
+    def _joined(self, blocks: Iterator[Exact]) -> Exact:
+        return np.concatenate([np.empty((0, len(self.info.classes) or 1)), *blocks])
+
+    def _blocks(
+        self, inputs: Inputs, answer: Callable[[PredictingMember, Inputs], Exact]
+    ) -> Iterator[Exact]:
+        """Yield the answers (networks, rows, ...) to a few rows at a time."""
         for start in range(0, len(inputs), self._rows):
-            block = encoded(inputs[start : start + self._rows], self.columns, self._scaling)
-            with torch.inference_mode():
-                outputs = self._predict(torch.from_numpy(block).float())[0].double()
-                if self.info.classes:
-                    yield outputs.softmax(1).numpy()
-                else:
-                    yield outputs.numpy() * self.info.target_scale + self.info.target_center
+            block = inputs[start : start + self._rows]
+            yield np.concatenate([answer(member, block) for member in self.members])
+
+
+class PredictingMember:
+    """One network of a model, as it answers.
+
+    Attributes:
+        networks: how many networks it stands for.
+        rows: how many rows it may be given at once.
+    """
+
+    def __init__(self, info: ModelInfo, own: MemberInfo, trained: TrainedMember) -> None:
+        """Set up the network.
+
+        Raises:
+            ValueError: the weights are those of another network.
+        """
+        self._info, self._scaling = info, trained.scaling
+        self._columns = tuple(from_json(column) for column in info.columns)
+        member = Member(own.trial, own.settings, own.replicate, own.fold, seed_group=own.seed_group)
+        task = TrainingTask(info.inputs, len(info.classes) or 1, info.seed)
+        stacked = with_weights([member], task, [trained.weights], torch.empty(0))
+        posterior = Posterior(**trained.posterior) if trained.posterior else None
+        inference = BAYESIAN.load(str(own.settings["bayesian"]))
+        classifies = bool(info.classes)
+        self._predict = inference.predict(stacked, classifies, posterior)
+        self._networks = inference.networks(stacked, classifies, posterior)
+        self.networks = inference.count
+        self.rows = max(_LEAST, min(_MOST, _EVALUATED // stacked.widest))
+
+    def predict(self, block: Inputs) -> Exact:
+        """Return its answers to a few rows, (1, rows, classes) or (1, rows, 1)."""
+        return self._answered(block, self._predict)
+
+    def each(self, block: Inputs) -> Exact:
+        """Return the answers of all networks that it stands for, (networks, rows, ...)."""
+        return self._answered(block, lambda x: self._networks(x)[:, 0])
+
+    def _answered(self, block: Inputs, answer: Callable[[Tensor], Tensor]) -> Exact:
+        x = torch.from_numpy(encoded(block, self._columns, self._scaling)).float()
+        with torch.inference_mode():
+            outputs = answer(x).double()
+            if self._info.classes:
+                found: Exact = outputs.softmax(-1).numpy()
+            else:
+                found = outputs.numpy() * self._info.target_scale + self._info.target_center
+        return found

@@ -11,11 +11,14 @@ from typing import Any
 from hpsearch.errors import DamagedModel, Problem, SpecError
 from hpsearch.study import files
 
-FORMAT = 1
-"""The version of what stands in the folder."""
+FORMAT = 2
+"""The version of what stands in the folder. Format 1 had one network, see `current`."""
 
 WEIGHTS, RECORD, REFERENCE, CARD = "model.safetensors", "model.json", "reference.json", "README.md"
 """The files of the folder."""
+
+
+_MEMBER = ("settings", "trial", "replicate", "fold", "seed_group", "epochs")
 
 
 def read_record(folder: Path) -> Mapping[str, Any]:
@@ -44,7 +47,19 @@ def read_model(folder: Path) -> tuple[Mapping[str, Any], bytes]:
     weights = read_file(folder, WEIGHTS)
     if hashlib.sha256(weights).hexdigest() != record["weights"].get("sha256"):
         raise damaged(folder, f"{WEIGHTS} is not the file that {RECORD} tells of")
-    return record, weights
+    return {**record, "model": current(record.get("model"))}, weights
+
+
+def current(known: Any) -> Any:
+    """Return what a model says of itself as it is written now.
+
+    Of a model that was written when there was one network in each, its training stands among the
+    rest.
+    """
+    if not isinstance(known, dict) or "members" in known or not known.keys() >= {*_MEMBER}:
+        return known
+    rest = {name: known[name] for name in known if name not in _MEMBER}
+    return {**rest, "members": [{name: known[name] for name in _MEMBER}]}
 
 
 def read_file(folder: Path, name: str) -> bytes:

@@ -47,14 +47,14 @@ class TrainingJob:
 class TestJob:
     """The winner, to be judged on the test split.
 
-    It is judged with the weights of which `weights` is the digest. Where these are gone, or where
-    it was trained on folds, it is trained once more, for so many `epochs`, on all rows but the
-    test's.
+    It is judged with the networks of the model of which `weights` is the digest. Where that is
+    gone, or where it was trained on folds, it is trained once more, for so many `epochs`, on all
+    rows but the test's. `members` are its seeds, whose answers are averaged.
     """
 
     __test__ = False  # pytest takes classes of such names for tests
 
-    member: Member
+    members: tuple[Member, ...]
     data: DataRef
     metric: str
     seed: int

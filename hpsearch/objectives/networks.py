@@ -259,14 +259,14 @@ class Networks:
 
     @cached_property
     def _bytes(self) -> Callable[[Params], int]:
-        """About how many bytes the file of a trial's weights has."""
+        """About how many bytes the file of a trial's weights has, all of its members together."""
         found: dict[Hashable, int] = {}
 
         def of(params: Params) -> int:
             name = _shape_key(params)
             if name not in found:
                 slots = param_slots(self.settings(params), self._data.shape, self._data.outputs)
-                found[name] = _BYTES * size_of(slots)
+                found[name] = _BYTES * size_of(slots) * self._members_of_a_trial
             return found[name]
 
         return of
@@ -305,9 +305,12 @@ class Networks:
         """Return the evaluation of the winner on the test split, where there is one."""
         if not len(self._data.test):
             return None
+        settings, seeds = self.settings(winner.params), self.spec.search.seeds
+        first = winner.replicate * seeds
         job = TestJob(
-            member=Member(
-                winner.number, self.settings(winner.params), seed_group=winner.seed_group
+            members=tuple(
+                Member(winner.number, settings, first + seed, seed_group=winner.seed_group)
+                for seed in range(seeds)
             ),
             data=DataRef(self._held, winner.replicate),
             metric=self.spec.search.metric,

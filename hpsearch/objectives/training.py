@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from typing import TypeVar
@@ -30,11 +30,13 @@ from hpsearch.engine.structure.settings import BAYESIAN
 from hpsearch.engine.train import MemberEnded, MemberEpoch, build_cohort, learn, train
 from hpsearch.errors import CannotWrite, DataGone, DiskFull, HpsearchError
 from hpsearch.model.weights import (
+    MemberInfo,
     ModelInfo,
     ModelScaling,
+    TrainedMember,
     TrainedModel,
+    model_from_bytes,
     to_bytes,
-    weights_from_bytes,
 )
 from hpsearch.objectives import TestScore
 from hpsearch.objectives.data_artefact import mapped_data
@@ -94,18 +96,20 @@ def _train_cohort(
                 pauses[member.name] = _train_to_pause(feed, member, job)
     left: dict[int, dict[str, str]] = {}
     for event in joined(job.members, _trained(feed, job, pauses, left, artefacts)):
-        if not isinstance(event, MemberEnded):
+        if isinstance(event, Epoch):
             yield event
             continue
-        number, result = event.member.number, event.result
+        result = event.result
         if isinstance(result, Done):
-            files = left.get(number, {})
-            if event.weights:
-                model = _model(event.member, event.weights, feed, result.best_epoch, job.seed)
-                data = to_bytes(model)
-                files = {**files, WEIGHTS: artefacts.write(data)}
-            result = replace(result, artefacts=files)
-        yield TrialEnded(number, result)
+            best = [(one.member, one.weights, _best_epoch(one)) for one in event.members]
+            digest = artefacts.write(to_bytes(_model(best, feed, job.seed)))
+            result = replace(result, artefacts={**left.get(event.number, {}), WEIGHTS: digest})
+        yield TrialEnded(event.number, result)
+
+
+def _best_epoch(ended: MemberEnded) -> int:
+    assert ended.best is not None, "it has not failed"
+    return ended.best.epoch
 
 
 def _trained(
@@ -146,49 +150,70 @@ def _train_to_pause(feed: Feed, member: Member, job: TrainingJob) -> Pause:
 
 
 def _score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestScore]:
-    member, feed, digest = job.member, _feed(artefacts, job.data, job.device), job.weights
+    feed, digest = _feed(artefacts, job.data, job.device), job.weights
     stacked = None
     if feed.data.whole is None:
         try:
-            stacked = _with_weights(member, feed, job, artefacts)
+            stacked = _with_weights(feed, job, artefacts)
         except Lost as lost:
-            yield Notice(f"trial {member.number} is trained again to be tested: {lost}")
+            number = job.members[0].number
+            yield Notice(f"trial {number} is trained again to be tested: {lost}")
     else:
         feed = Feed(replace(feed.data, folds=(feed.data.whole,), whole=None), job.device)
     if stacked is None:
-        stacked = build_cohort(feed, [member], job.seed)
+        stacked = build_cohort(feed, job.members, job.seed)
         for epoch in range(1, job.epochs + 1):
             learn(stacked, feed, epoch)
-        weights = extract_member(stacked.weights, 0, stacked)
-        digest = artefacts.write(to_bytes(_model(member, weights, feed, job.epochs, job.seed)))
-    losses, metrics = feed.score(stacked, "test", job.metric)
+        last = [
+            (member, extract_member(stacked.weights, position, stacked), job.epochs)
+            for position, member in enumerate(stacked.members)
+        ]
+        digest = artefacts.write(to_bytes(_model(last, feed, job.seed)))
+    losses, metrics = feed.score(stacked, "test", job.metric, as_one=True)
     yield TestScore(losses[0], metrics[0], digest)
 
 
-def _with_weights(member: Member, feed: Feed, job: TestJob, artefacts: Artefacts) -> StackedCohort:
-    """Return a cohort of one, with the weights that its training left.
+def _with_weights(feed: Feed, job: TestJob, artefacts: Artefacts) -> StackedCohort:
+    """Return the winner's members, with the weights that their training left.
 
     Raises:
         Lost: they are not there any more.
     """
     if job.weights is None:
         raise Lost("its weights were not kept")
-    return _stacked(member, feed, weights_from_bytes(artefacts.read(job.weights)), job.seed)
+    data = artefacts.read(job.weights)
+    try:
+        model = model_from_bytes(data)
+        return _stacked(job.members, feed, [one.weights for one in model.members], job.seed)
+    except ValueError as error:  # such as the file of an older version, with one network of many
+        raise Lost(str(error)) from error
 
 
-def _stacked(member: Member, feed: Feed, weights: Mapping[str, Tensor], seed: int) -> StackedCohort:
-    """Return a cohort of one, with these weights."""
+def _stacked(
+    members: Sequence[Member], feed: Feed, weights: Sequence[Mapping[str, Tensor]], seed: int
+) -> StackedCohort:
+    """Return the members of a trial as a cohort, with these weights."""
     task = TrainingTask(feed.data.shape, feed.data.outputs, seed)
-    return with_weights(member, task, weights, feed.like)
+    return with_weights(members, task, weights, feed.like)
 
 
 def _model(
-    member: Member, weights: Mapping[str, Tensor], feed: Feed, epochs: int, seed: int
+    trained: Sequence[tuple[Member, Mapping[str, Tensor], int]], feed: Feed, seed: int
 ) -> TrainedModel:
-    """Return a member with its best weights, and with what is fitted beside them."""
-    data, fold = feed.data, feed.data.folds[member.fold]
+    """Return the model of a trial's members, each with its weights and how many epochs it had."""
+    data = feed.data
     info = ModelInfo(
-        settings=dict(member.settings),
+        members=tuple(
+            MemberInfo(
+                settings=dict(member.settings),
+                trial=member.number,
+                replicate=member.replicate,
+                fold=member.fold,
+                seed_group=member.seed_group,
+                epochs=epochs,
+            )
+            for member, _, epochs in trained
+        ),
         task=data.task,
         inputs=data.shape,
         columns=tuple(to_json(column) for column in data.columns),
@@ -198,20 +223,24 @@ def _model(
         target_scale=data.target_scale,
         data=data.name,
         data_digest=data.digest,
-        trial=member.number,
-        replicate=member.replicate,
-        fold=member.fold,
         seed=seed,
-        seed_group=member.seed_group,
-        epochs=epochs,
         versions=versions(),
     )
+    members = (_trained_member(member, weights, feed, seed) for member, weights, _ in trained)
+    return TrainedModel(info, tuple(members))
+
+
+def _trained_member(
+    member: Member, weights: Mapping[str, Tensor], feed: Feed, seed: int
+) -> TrainedMember:
+    """Return a member's network, with what is fitted beside its weights."""
+    fold = feed.data.folds[member.fold]
     scaling = ModelScaling(fold.center, fold.scale, fold.fill)
     fit = BAYESIAN.load(str(member.settings["bayesian"])).fit
     if fit is None:
-        return TrainedModel(info, weights, scaling)
-    posterior = fit(_stacked(member, feed, weights, seed), feed)
-    return TrainedModel(info, weights, scaling, asdict(posterior))
+        return TrainedMember(weights, scaling)
+    posterior = fit(_stacked([member], feed, [weights], seed), feed)
+    return TrainedMember(weights, scaling, asdict(posterior))
 
 
 @lru_cache(maxsize=1)  # a worker trains many cohorts on the same data

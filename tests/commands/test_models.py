@@ -10,11 +10,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from hpsearch.data.prepare import prepare
 from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_DAMAGED, EXIT_OK, EXIT_USAGE
+from hpsearch.model import folder
 from tests.helpers.commands import AS_MODULE, ended
-from tests.helpers.models import MIXED
+from tests.helpers.models import MIXED, spec_of
 
 Run = Callable[..., tuple[int, str, str]]
 YAML = """
@@ -111,9 +114,35 @@ def test_any_trial_can_be_taken_out(run: Run) -> None:
     _, out, _ = run("export", "study", "1", "-o", "one", "--json")
     told = json.loads(out)
     record = json.loads(Path("one", "model.json").read_text())
-    assert (told["trial"], record["model"]["trial"], record["trial"]) == (1, 1, 1)
+    (one,) = record["model"]["members"]
+    assert (told["trial"], one["trial"], record["trial"]) == (1, 1, 1)
     assert record["metrics"]["validation"]["loss"] > 0
     assert record["command"] == "hpsearch export study 1 -o one"
+
+
+def test_a_trial_of_folds_answers_with_the_mean_of_its_networks(run: Run) -> None:
+    sets = ["--set", "data.split={folds: 3}", "--seeds", "2"]
+    assert run("grid", "t.yaml", "--study", "folds", *sets)[0] == EXIT_OK
+    winner = json.loads(run("leaderboard", "folds", "--format", "json")[1])["winner"]["number"]
+    for number, networks in ((winner, 2), (1 - winner, 6)):
+        assert run("export", "folds", str(number), "-o", f"of-{number}")[0] == EXIT_OK
+        record = json.loads(run("show", f"of-{number}", "--json")[1])
+        assert len(record["model"]["members"]) == networks
+        card = Path(f"of-{number}", "README.md").read_text()
+        assert f"It is {networks} networks with these settings" in card
+        found = rows(run("predict", f"of-{number}", "t.csv", "--proba")[1])
+        assert [*found[0]] == ["row", "prediction", "std", "p(a)", "p(b)"]
+        assert 0 < max(float(row["std"]) for row in found) < 0.5
+
+
+def test_the_winner_of_several_seeds_is_tested_as_it_predicts(run: Run) -> None:
+    assert run("grid", "t.yaml", "--study", "seeds", "--seeds", "3")[0] == EXIT_OK
+    assert run("export", "seeds", "-o", "three")[0] == EXIT_OK
+    data = prepare(spec_of(Path.cwd(), "y"))
+    probabilities = folder.load(Path("three")).answers(data.inputs[data.test])
+    right = probabilities[range(len(data.test)), data.targets[data.test]]
+    tested = json.loads(Path("three", "model.json").read_text())["metrics"]["test"]["loss"]
+    assert tested == pytest.approx(float(-np.log(right).mean()), rel=1e-5)
 
 
 def test_a_model_says_what_it_is(run: Run) -> None:

@@ -19,7 +19,7 @@ from hpsearch.data.baseline import baseline
 from hpsearch.data.prepare import prepare
 from hpsearch.data.splits.split import folded, set_aside
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.replicates import joined
+from hpsearch.engine.replicates import MembersEnded, joined
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask, initial_weights
 from hpsearch.engine.structure.cohorts import arrays, cohorts
 from hpsearch.engine.structure.members import Member, Stream
@@ -269,7 +269,7 @@ class TestTrials:
         (whole,) = [
             e
             for e in joined(members, train(Feed(data, "cpu", F64), members, "loss", 0))
-            if isinstance(e, MemberEnded)
+            if isinstance(e, MembersEnded)
         ]
         losses = [e.result.loss for e in parts.values() if isinstance(e.result, Done)]
         assert isinstance(whole.result, Done)
@@ -279,7 +279,7 @@ class TestTrials:
             (m.replicate, m.fold) for m in members
         ]
         assert whole.result.steps == 6 * 4 * 4
-        assert whole.member.stream == Stream(0, 0)
+        assert [one.member for one in whole.members] == members
 
     def test_a_trials_epoch_is_the_mean_over_its_runs_and_those_that_stopped_count_at_their_best(
         self,
@@ -302,7 +302,7 @@ class TestTrials:
             (3, 3.5),
             (4, 1.0),
         ]
-        assert isinstance(found[-1], MemberEnded)
+        assert isinstance(found[-1], MembersEnded)
         result = found[-1].result
         assert isinstance(result, Done)
         assert (result.loss, result.epochs, result.best_epoch, len(result.curve)) == (1.0, 4, 3, 4)
@@ -316,7 +316,7 @@ class TestTrials:
             MemberEnded(second, Failed("diverged", "training loss inf after epoch 1"), {}),
         ]
         (*_, last) = joined([first, second], iter(events))
-        assert isinstance(last, MemberEnded)
+        assert isinstance(last, MembersEnded)
         assert isinstance(last.result, Failed)
         assert (
             last.result.reason == "diverged: training loss inf after epoch 1 (replicate 0, fold 1)"
@@ -340,10 +340,10 @@ class TestTrials:
         (at_once,) = [
             e
             for e in joined(members, train(feed, members, "loss", 0))
-            if isinstance(e, MemberEnded)
+            if isinstance(e, MembersEnded)
         ]
         apart = (event for one in members for event in train(feed, [one], "loss", 0))
-        (in_turn,) = [e for e in joined(members, apart) if isinstance(e, MemberEnded)]
+        (in_turn,) = [e for e in joined(members, apart) if isinstance(e, MembersEnded)]
         assert isinstance(at_once.result, Done)
         assert isinstance(in_turn.result, Done)
         assert in_turn.result.loss == pytest.approx(at_once.result.loss, abs=1e-9)

@@ -14,7 +14,7 @@ import torch
 from hpsearch.data import Dataset
 from hpsearch.engine.checkpoint import Pause, pause_from_bytes, pause_to_bytes
 from hpsearch.engine.feed import Feed
-from hpsearch.engine.replicates import joined
+from hpsearch.engine.replicates import MembersEnded, joined
 from hpsearch.engine.structure.cohorts import cohorts
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import OPTIMIZERS
@@ -338,7 +338,7 @@ class TestTrials:
         epochs_of = {name: len(ended.result.curve) for name, ended in ends.items()}
         members.sort(key=lambda m: epochs_of[m.name])  # the first one stops first
         events = joined(members, train(Feed(data, "cpu", F64), members, "loss", 0))
-        (at_once,) = [event for event in events if isinstance(event, MemberEnded)]
+        (at_once,) = [event for event in events if isinstance(event, MembersEnded)]
         stops = sorted(epochs_of.values())
         rungs = (stops[0] + 1, stops[-2])
         assert stops[0] < rungs[0] < rungs[1] < stops[-1]
@@ -351,11 +351,12 @@ class TestTrials:
                 if isinstance(event, MemberEnded):
                     write(tmp_path, event)
             found = list(joined(mine, iter(given)))
-            parts += [e for e in found if isinstance(e, MemberEnded)]
+            parts += [e for e in found if isinstance(e, MembersEnded)]
             epochs += [e for e in found if isinstance(e, Epoch)]
             assert getattr(parts[-1].result, "paused") == (until_epoch is not None)  # noqa: B009
-        agree(parts, at_once)
-        assert epochs == curve(parts)
+        for position in range(len(members)):
+            agree([part.members[position] for part in parts], at_once.members[position])
+        assert epochs == [epoch for part in parts for epoch in part.result.curve]
         results = [e.result for e in parts if isinstance(e.result, Done)]
         whole_one = at_once.result
         assert isinstance(whole_one, Done)

@@ -142,7 +142,7 @@ def test_a_winner_whose_weights_are_lost_is_trained_again_to_be_tested(
     (result,) = results(train_cohort(trained, artefacts)).values()
     assert result.weights is not None
     asked = TestJob(
-        trained.members[0], trained.data, "loss", 0, "cpu", result.best_epoch, result.weights
+        trained.members, trained.data, "loss", 0, "cpu", result.best_epoch, result.weights
     )
     (once,) = score_test(asked, artefacts)
     assert isinstance(once, TestScore)
@@ -161,7 +161,7 @@ def test_the_winner_is_judged_by_what_the_search_goes_by(artefacts: Artefacts) -
     one = member(width=4, lr=1e-9, init_scale=1e-9, epochs=1)
     data, found = kept(artefacts, DataSpec("wine")), {}
     for metric in ("loss", "accuracy", "auc"):
-        _, scored = score_test(TestJob(one, data, metric, 0, "cpu", 1, None), artefacts)
+        _, scored = score_test(TestJob((one,), data, metric, 0, "cpu", 1, None), artefacts)
         assert isinstance(scored, TestScore)
         found[metric] = scored.metric
     assert found["loss"] == found["accuracy"]
@@ -173,7 +173,7 @@ def test_the_model_of_folds_is_trained_on_all_rows_that_are_not_for_the_test(
     artefacts: Artefacts,
 ) -> None:
     spec, one = DataSpec("wine", folds=3), member(width=8, lr=0.01)
-    asked = TestJob(one, kept(artefacts, spec), "loss", 0, "cpu", 7, None)
+    asked = TestJob((one,), kept(artefacts, spec), "loss", 0, "cpu", 7, None)
     (scored,) = score_test(asked, artefacts)
     assert isinstance(scored, TestScore)
     data = prepare(spec)

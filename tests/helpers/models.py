@@ -31,16 +31,19 @@ def spec_of(folder: Path, target: str, **options: Any) -> DataSpec:
 
 
 def trained(
-    folder: Path, spec: DataSpec | str, settings: dict[str, Any], fold: int = 0
+    folder: Path, spec: DataSpec | str, settings: dict[str, Any], *members: tuple[int, int]
 ) -> tuple[Dataset, Done, TrainedModel]:
-    """Return data, the result of a training on one of its folds, and the model that it left."""
+    """Return data, the result of a training, and the model that it left.
+
+    It has a member for each of `members`, which are pairs of a replicate and a fold.
+    """
     folder.mkdir(exist_ok=True)
     data = prepare(DataSpec(spec, rows=120) if isinstance(spec, str) else spec)
     artefacts = Artefacts(folder)
     held = Held(artefacts.fill(partial(stored.write, data)))
     made = member(**{"epochs": 3, "width": 5, "lr": 0.01, **settings}).settings
-    members = (Member(0, made, replicate=2, fold=fold, seed_group=1), Member(1, made))
-    job = TrainingJob(members, DataRef(held), "loss", 7, "cpu")
+    mine = [Member(0, made, *one, seed_group=1) for one in members or [(2, 0)]]
+    job = TrainingJob((*mine, Member(1, made)), DataRef(held), "loss", 7, "cpu")
     (ended,) = (e for e in train_cohort(job, artefacts) if isinstance(e, TrialEnded) and not e.run)
     assert isinstance(ended.result, Done)
     assert ended.result.weights

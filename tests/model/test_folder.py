@@ -92,7 +92,7 @@ def test_the_weights_of_another_model_are_refused(exported: Path, model: Path) -
 def test_a_newer_format_is_refused_by_its_number(model: Path) -> None:
     record = json.loads((model / "model.json").read_text())
     (model / "model.json").write_text(json.dumps({**record, "format": 99}))
-    with pytest.raises(DamagedModel, match="of format 99, and 1 is the newest"):
+    with pytest.raises(DamagedModel, match="of format 99, and 2 is the newest"):
         read_record(model)
 
 
