@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test test-slow check docs bench bench-engine bench-search bench-halving bench-time pictures faults clean
+.PHONY: install run test test-slow check docs bench bench-engine bench-search bench-halving bench-time bench-tables pictures faults clean
 
 install: .venv/installed  ## the package, editable, with what its tests need, at pinned versions
 
@@ -32,7 +32,7 @@ docs: install  ## the pages that are written from the code: settings, configurat
 faults: .venv/bench  ## kill searches (and Optuna's) again and again, spoil files, plant faults: nothing lost, nobody let in
 	$(BIN)/pytest -m 'faults or group' --numprocesses 2 --dist loadfile
 
-bench: bench-engine bench-search bench-halving bench-time  ## all that is measured
+bench: bench-engine bench-search bench-halving bench-time bench-tables  ## all that is measured
 
 bench-engine: .venv/bench  ## speed on one core, against Optuna with a plain PyTorch loop, and against hand-written loops
 	$(BIN)/python experiments/bench_engine.py
@@ -45,6 +45,9 @@ bench-halving: .venv/bench  ## how soon a good loss is reached where trials are 
 
 bench-time: .venv/bench  ## what a minute on one core comes to, against Optuna driving a plain PyTorch loop
 	$(BIN)/python -m experiments.bench_time
+
+bench-tables: install  ## four commands from real tables to predictions, two minutes of search each, against gradient boosting
+	$(BIN)/python -m experiments.bench_tables
 
 .venv/bench: .venv/installed  ## the peers
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
