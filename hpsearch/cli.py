@@ -364,6 +364,7 @@ def export(**given: Any) -> int:
 @click.argument("data")
 @click.option("-o", "out", metavar="FILE", help="The CSV file to write.  [default: stdout]")
 @click.option("--proba", is_flag=True, help="Write the probability of each class as well.")
+@click.option("--explain", is_flag=True, help="Say on stderr how each column was read.")
 @click.option("--force", is_flag=True, help="Replace the file that is there.")
 @_flag("--quiet", "-q", is_flag=True, help="Print no notes on stderr.")
 @_flag("--no-color", is_flag=True, help="Print no colours.")

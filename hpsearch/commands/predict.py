@@ -20,8 +20,10 @@ from hpsearch.commands import console
 from hpsearch.data import Inputs
 from hpsearch.data.sources.folder_files import is_image, listing
 from hpsearch.errors import EXIT_OK, CannotWrite, Problem, SpecError
+from hpsearch.model.reading import ColumnReading
 from hpsearch.model.rows import Rows, from_path, numbers, open_rows, places
 from hpsearch.registry import resolve
+from hpsearch.report.render.tables import PrintedColumn, aligned
 from hpsearch.study.files import unfinished, unwritable
 
 if TYPE_CHECKING:  # torch takes a while to load
@@ -39,6 +41,7 @@ def predict(
     data: str,
     out: str | None,
     proba: bool,
+    explain: bool,
     force: bool,
     quiet: bool,
     no_color: bool,
@@ -50,6 +53,10 @@ def predict(
     if proba and not classes:
         fault = f"--proba: {model} predicts numbers, which have no probabilities"
         raise SpecError(Problem("E192", fault, help="leave it out"))
+    if explain and not predictor.columns:
+        fault = f"--explain: {model} reads images, which have no columns"
+        raise SpecError(Problem("E192", fault, help="leave it out"))
+    readings = [ColumnReading(column) for column in predictor.columns]
 
     def note(text: str) -> None:
         if not quiet:
@@ -60,14 +67,42 @@ def predict(
         key = "row" if predictor.columns else "file"
         std = ["std"] if predictor.networks > 1 else []
         header = [key, "prediction", *std, *(f"p({one})" for one in classes if proba)]
-        for keys, inputs in given(predictor, data, note):
+        for keys, inputs in given(predictor, data, note, readings):
             write(_csv([*([header] if header else []), *_lines(keys, inputs, predictor, proba)]))
             header = []
+    if explain:
+        console.progress(no_color).print("\n".join(_explained(readings)), soft_wrap=True)
+    else:
+        for text in filter(None, (reading.note() for reading in readings)):
+            note(text)
     return EXIT_OK
 
 
+def _explained(readings: Sequence[ColumnReading]) -> Sequence[str]:
+    """Return a table of how the cells of each column were read."""
+    columns = [reading.column for reading in readings]
+    counts = {
+        "missing": [reading.missing for reading in readings],
+        "unreadable": [reading.unreadable for reading in readings],
+        "not told apart": [reading.unseen for reading in readings],
+    }
+    return aligned(
+        [
+            PrintedColumn("column", [column.name for column in columns], left=True),
+            PrintedColumn("read as", [column.written or column.kind for column in columns], True),
+            *(
+                PrintedColumn(title, [f"{count:,}" if count else "-" for count in each])
+                for title, each in counts.items()
+            ),
+        ]
+    )
+
+
 def _of_table(
-    predictor: Predictor, data: str, note: Callable[[str], None]
+    predictor: Predictor,
+    data: str,
+    note: Callable[[str], None],
+    readings: Sequence[ColumnReading],
 ) -> Iterator[tuple[Sequence[object], Inputs]]:
     """Give the numbers of some rows, which count from 1, and what the model reads of them."""
     with _opened(data) as file:
@@ -78,12 +113,18 @@ def _of_table(
         done = 0
         yield [], np.empty((0, len(at)))
         for batch in rows.batches:
-            yield range(done + 1, done + 1 + len(batch)), numbers(batch, at, predictor.columns)
+            found = numbers(batch, at, predictor.columns)
+            for reading, place, own in zip(readings, at, found.T, strict=True):
+                reading.count(batch.column(place), own)
+            yield range(done + 1, done + 1 + len(batch)), found
             done += len(batch)
 
 
 def _of_images(
-    predictor: Predictor, data: str, note: Callable[[str], None]
+    predictor: Predictor,
+    data: str,
+    note: Callable[[str], None],
+    readings: Sequence[ColumnReading],
 ) -> Iterator[tuple[Sequence[object], Inputs]]:
     """Give the names of some images of a folder, and their pixels."""
     channels, *size = predictor.info.inputs

@@ -86,6 +86,24 @@ def test_columns_may_be_shuffled_more_and_of_new_values(run: Run) -> None:
     assert rows(out)[1:] == before[1:]
 
 
+def test_what_is_odd_about_the_rows_is_said(run: Run) -> None:
+    Path("new.csv").write_text("n,c,day\n7,red,2026-01-01\n?!,pink,soon\n,,2026-02-01\n")
+    code, out, said = run("predict", "model", "new.csv")
+    assert (code, len(rows(out))) == (EXIT_OK, 3)
+    assert said.splitlines() == [
+        "note: 'n': 1 of 3 cells are no number: taken as missing",
+        "note: 'c': 1 of 3 cells are categories that training did not tell apart",
+        "note: 'day': 1 of 3 cells are no date: taken as missing",
+    ]
+    assert run("predict", "model", "new.csv", "--explain")[2].splitlines() == [
+        "column  read as   missing  unreadable  not told apart",
+        "n       number          1           1               -",
+        "c       category        1           -               1",
+        "day     date            -           1               -",
+    ]
+    assert run("predict", "model", "new.csv", "-q")[2] == ""
+
+
 def test_the_model_needs_neither_its_study_nor_its_data(run: Run, tmp_path: Path) -> None:
     before = run("predict", "model", "t.csv")
     shutil.move("model", tmp_path / "elsewhere")
