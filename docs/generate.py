@@ -153,6 +153,8 @@ DATA: Mapping[str, str] = {
     "source": "where the data come from; a path is relative to the folder of the YAML file",
     "target": "the column (or array) that is to be predicted; a table needs it",
     "task": "what the targets are; where it is left out, they say it themselves",
+    "weights": "how much each row counts in training and in figures; with `balanced` the classes "
+    "count alike in losses: [weights](data.md#weights)",
     "columns": "what columns hold that would be read otherwise: [columns](#columns)",
     "missing": "whether missing values are filled in, and rows without a target left out; or "
     "refused",

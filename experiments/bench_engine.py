@@ -196,8 +196,8 @@ def cohort(feed: Feed, members: Sequence[Member]) -> float:
 def by_hand(feed: Feed, network: Callable[[], nn.Module], settings: Params) -> float:
     """Train one network in a hand-written loop on the same scaled rows, and return the seconds."""
     fold, batch_size = feed.data.folds[0], int(settings["batch_size"])
-    x, y = feed.batch(feed.rows(fold.train, 0), [0])
-    x_val, y_val = feed.batch(feed.rows(fold.validation, 0), [0])
+    x, y, _ = feed.batch(feed.rows(fold.train, 0), [0])
+    x_val, y_val, _ = feed.batch(feed.rows(fold.validation, 0), [0])
     with nondeterministic():
         model, criterion = network(), nn.CrossEntropyLoss()
         optimizer = torch.optim.Adam(model.parameters(), lr=float(settings["lr"]))

@@ -169,7 +169,7 @@ def _refitted(
             with torch.inference_mode():
                 predict = BAYESIAN.load(str(cohort.settings["bayesian"]))(cohort, feed)
                 said = torch.cat(
-                    [outputs for outputs, _, _ in feed.answers(cohort, "test", predict)], 1
+                    [outputs for outputs, *_ in feed.answers(cohort, "test", predict)], 1
                 )
             for k in ready:
                 yield cohort.members[k].fold, said[k].double().log_softmax(1)

@@ -28,7 +28,7 @@ LOSS = "loss"
 
 
 class Hits(NamedTuple):
-    """How many of the rows were given their class, [...] each."""
+    """How many of the rows were given their class, [...] each; rows count by their weights."""
 
     right: Numbers
     rows: Numbers
@@ -101,7 +101,7 @@ class Metric:
 
 def accuracy(found: Hits) -> Numbers:
     """Return the share of rows that were given their class."""
-    return found.right / found.rows
+    return _at_most_one(found.right / found.rows)
 
 
 def balanced_accuracy(found: ClassCounts) -> Numbers:
@@ -151,7 +151,12 @@ def _mean_quotient(part: Numbers, whole: Numbers) -> Numbers:
     counted = whole > 0.0
     quotients = np.divide(part, whole, out=np.zeros_like(whole), where=counted)
     with np.errstate(invalid="ignore"):
-        return np.asarray(quotients.sum(-1) / counted.sum(-1))
+        return _at_most_one(np.asarray(quotients.sum(-1) / counted.sum(-1)))
+
+
+def _at_most_one(shares: Numbers) -> Numbers:
+    """Return shares, which the rounding of sums of weights takes beyond 1 by a little at most."""
+    return np.minimum(shares, 1.0)
 
 
 _ONE_CLASS = "where all rows that validate are of one class"

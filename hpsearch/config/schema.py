@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationError, create_model
 from hpsearch.config import other_tools
 from hpsearch.config.diagnostics import Diagnostics, flow, kind, written
 from hpsearch.config.document import KeyPath, dotted
-from hpsearch.data import InputScale, Kind, Missing, Task
+from hpsearch.data import BALANCED, InputScale, Kind, Missing, Task
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.metrics import LOSS, METRICS, choices
 from hpsearch.options import Options
@@ -115,6 +115,11 @@ class DataKeys(Options):
         None, min_length=1, description="the name of the column that is to be predicted"
     )
     task: Task | None = Field(None, description="classification or regression")
+    weights: str | None = Field(
+        None,
+        min_length=1,
+        description=f"a column that says how much each row counts, or {BALANCED}",
+    )
     columns: dict[str, Annotated[ColumnKeys, BeforeValidator(_column)]] = Field(
         {}, description="a mapping of columns to what they hold, such as {zip: category}"
     )

@@ -226,6 +226,7 @@ def _data(keys: DataKeys, folder: Path, rows: int | None, diagnostics: Diagnosti
         column=split.column,
         group=split.group,
         by=split.by,
+        weights=keys.weights,
         columns={name: Wanted(one.kind, one.format) for name, one in keys.columns.items()},
         missing=keys.missing,
         split_seed=keys.split_seed,

@@ -14,6 +14,7 @@ from importlib.resources import files
 from hpsearch.config.document import scalar
 from hpsearch.data import RawData
 from hpsearch.data.columns import Column, DateColumn
+from hpsearch.data.targets import task_of
 
 _FEW_ROWS = 1_000  # of which folds give a steadier loss than one set of validation rows
 _MOST_LISTED = 200  # columns that are written down
@@ -78,6 +79,10 @@ def _data(source: str, target: str | None, raw: RawData | None) -> Iterator[str]
         return
     yield from _columns(raw)
     yield "  # missing: error                        # refuses missing values"
+    if task_of(raw, None) == "classification":
+        yield "  # weights: balanced                     # rare classes count like frequent ones"
+    elif raw.columns:
+        yield "  # weights: COLUMN                       # which says how much each row counts"
     if len(raw.inputs) <= _FEW_ROWS:
         yield "  split: {folds: 5, test: 0.2}            # few rows: each of them validates once"
     else:

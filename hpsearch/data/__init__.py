@@ -8,7 +8,8 @@ trial. They are reported as a `SpecError` with one of these codes:
 - E071: MNIST cannot be obtained.
 - E072: the header or the choice of the target column is wrong.
 - E073: the file is damaged, or its arrays do not fit together.
-- E074: a value is missing, NaN or infinite, or a text stands where a number belongs.
+- E074: a value is missing, NaN or infinite, a text stands where a number belongs, or a weight is
+  negative.
 - E075: the targets do not suit the task.
 - E076: the split is impossible, or leaves too few rows in one of its parts.
 
@@ -35,7 +36,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -58,6 +59,8 @@ Inputs = NDArray[np.uint8] | Floats | Exact
 Ints = NDArray[np.int64]
 Kind = Literal["number", "category", "date"]
 Missing = Literal["impute", "error"]
+BALANCED = "balanced"
+"""What stands in place of a column of weights where classes are to count alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class DataSpec:
             source has validation rows of its own.
         group: the column of which rows with one value stay together in the split.
         by: the column of numbers or dates in whose order rows train, validate and test.
+        weights: the column that says how much each row counts, or `balanced`: classes count alike.
         columns: what a person says of columns that would be read otherwise.
         missing: whether missing values are imputed, or refused.
         split_seed: the seed of every random choice of rows.
@@ -111,6 +115,7 @@ class DataSpec:
     column: str | None = None
     group: str | None = None
     by: str | None = None
+    weights: str | None = None
     columns: Mapping[str, Wanted] = field(default_factory=dict)
     missing: Missing = "impute"
     split_seed: int = 0
@@ -125,6 +130,13 @@ class DataSpec:
         return self.folder / (
             Path(self.source).expanduser() if self.source.startswith("~/") else self.source
         )
+
+    @property
+    def named(self) -> Mapping[str, str]:
+        """The columns that are named for a use of their own, by the keys that name them."""
+        weights = None if self.weights == BALANCED else self.weights
+        keys = {"target": self.target, "column": self.column, "group": self.group, "by": self.by}
+        return {key: name for key, name in {**keys, "weights": weights}.items() if name is not None}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,6 +177,8 @@ class RawData:
         parts: (rows,) the text of `DataSpec.column`, if one was asked for.
         group: (rows,) the text of `DataSpec.group`, likewise.
         times: (rows,) the number of `DataSpec.by`, which orders the rows; seconds, if it is a date.
+        weights: (rows,) the numbers or texts of the column that `DataSpec.weights` names, likewise;
+            positive numbers when they are checked.
         lines: the line of the file on which each row ends, where it has lines.
         rows: the number of each row in the source, from 0, where some are left out.
         left_out: why columns of a table are no inputs, by their names.
@@ -182,6 +196,7 @@ class RawData:
     parts: NDArray[Any] | None = None
     group: NDArray[Any] | None = None
     times: Exact | None = None
+    weights: NDArray[Any] | None = None
     lines: Sequence[int] | None = None
     rows: Ints | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -194,6 +209,24 @@ class RawData:
         'row 2 (line 5)'
         """
         return place_of(row if self.rows is None else int(self.rows[row]), self.lines)
+
+    def only(self, rows: Ints, note: str) -> RawData:
+        """Return the data of these rows alone, with a note on why."""
+
+        def of(values: NDArray[Any] | None) -> NDArray[Any] | None:
+            return None if values is None else values[rows]
+
+        return replace(
+            self,
+            inputs=self.inputs[rows],
+            targets=self.targets[rows],
+            parts=of(self.parts),
+            group=of(self.group),
+            times=of(self.times),
+            weights=of(self.weights),
+            rows=rows if self.rows is None else self.rows[rows],
+            notes=(*self.notes, note),
+        )
 
 
 def place_of(row: int, lines: Sequence[int] | None) -> str:
@@ -268,7 +301,10 @@ class Dataset:
             is trained in the end; None where there is one fold only.
         test: the rows of the test split, ascending, which belong to no fold.
         columns: what the columns of a table are; () for images.
-        digest: the sha256 of inputs, targets, their classes or unit, and the split.
+        digest: the sha256 of inputs, targets, their classes or unit, weights and the split.
+        weights: (rows,) how much each row counts in losses, 1 in the mean of those whose targets
+            set the unit of the losses; None where all count alike.
+        weighted_by: where the weights come from: the name of a column, or `balanced`.
         rule: how the rows were split.
         notes: what makes results worth less than they look, in words.
     """
@@ -286,6 +322,8 @@ class Dataset:
     test: Ints
     columns: tuple[Column, ...]
     digest: str
+    weights: Floats | None = None
+    weighted_by: str | None = None
     rule: SplitRule = SplitRule()
     notes: tuple[str, ...] = ()
 
@@ -306,10 +344,14 @@ class Dataset:
         """How many numbers a model gives for one row: one for each class, or a single one."""
         return len(self.classes) or 1
 
+    @property
+    def metric_weights(self) -> Floats | None:
+        """How much each row counts in metrics; None where all count alike.
 
-def variance(targets: Ints | Floats) -> float:
-    """Return the variance of some rows' targets, which is exactly 0 where all are equal."""
-    return float(targets.var(dtype=np.float64)) if (targets != targets[0]).any() else 0.0
+        Weights that balance classes are for losses: an accuracy that went by them would be the
+        balanced accuracy under another name.
+        """
+        return None if self.weighted_by == BALANCED else self.weights
 
 
 LOADERS: Registry[Loader] = Registry(

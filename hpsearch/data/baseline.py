@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hpsearch.data import Dataset, Exact, Floats, Ints, variance
+from hpsearch.data import Dataset, Exact, Floats, Ints
+from hpsearch.data.weights import mean, variance
 from hpsearch.metrics import (
     METRICS,
     AbsoluteErrors,
@@ -31,7 +32,9 @@ class Baseline(NamedTuple):
 def baseline(dataset: Dataset, metric: str) -> Baseline:
     """Judge the constant prediction of each fold by the loss and a metric; average over the folds.
 
-    It is the frequencies of the classes, or the mean of the targets, in the rows that train.
+    It is the frequencies of the classes, or the mean of the targets, in the rows that train. Where
+    weights balance the classes, the loss is that of equal frequencies, and the metric that of how
+    often classes are.
 
     >>> from hpsearch.data import DataSpec
     >>> from hpsearch.data.prepare import prepare
@@ -41,7 +44,7 @@ def baseline(dataset: Dataset, metric: str) -> Baseline:
     judged, losses = METRICS[metric], []
     values = []
     for fold in dataset.folds:
-        constant = _Constant(dataset, fold.train, fold.validation)
+        constant = _Constant(dataset, fold.train, fold.validation, dataset.metric_weights)
         losses.append(constant_loss(dataset, fold.train, fold.validation))
         values.append(float(judged.value(_TALLIES[judged.tally](constant))))
     return Baseline(sum(losses) / len(losses), sum(values) / len(values))
@@ -52,19 +55,23 @@ def constant_loss(dataset: Dataset, fitted: Ints, judged: Ints) -> float:
 
     It is the cross-entropy in nats, or the mean squared error in standardised units.
     """
-    constant = _Constant(dataset, fitted, judged)
+    constant = _Constant(dataset, fitted, judged, dataset.weights)
     if dataset.task == "classification":
         shares = np.maximum(constant.shares[constant.seen], SMALLEST_SHARE)
-        return float(-np.log(shares).mean())
-    return float((constant.errors**2).mean())
+        return constant.mean(-np.log(shares))
+    return constant.mean(constant.errors**2)
 
 
 class _Constant(NamedTuple):
-    """The constant prediction that is fitted on some rows, and judged on others."""
+    """The constant prediction that is fitted on some rows, and judged on others.
+
+    Each row counts by its weight, where there are weights.
+    """
 
     dataset: Dataset
     fitted: Ints
     judged: Ints
+    weights: Floats | None
 
     @property
     def known(self) -> Ints | Floats:
@@ -79,17 +86,35 @@ class _Constant(NamedTuple):
     @property
     def shares(self) -> Exact:
         """How likely it says that each class is, whatever the row."""
-        return np.bincount(self.known, minlength=self.dataset.outputs) / len(self.known)
+        counts = self._counts(self.known, self._of(self.fitted))
+        return np.asarray(counts / counts.sum())
 
     @property
     def counts(self) -> Exact:
         """How many of the rows that it is judged on are of each class."""
-        return np.bincount(self.seen, minlength=self.dataset.outputs).astype(np.float64)
+        return self._counts(self.seen, self._of(self.judged))
 
     @property
     def errors(self) -> Exact:
         """How far the targets are from it, in standardised units."""
-        return np.asarray(self.seen - self.known.mean(dtype=np.float64))
+        return np.asarray(self.seen - np.float64(mean(self.known, self._of(self.fitted))))
+
+    @property
+    def variance(self) -> float:
+        """The variance of the targets of the rows that it is judged on."""
+        return variance(self.seen, self._of(self.judged))
+
+    def mean(self, values: Exact) -> float:
+        """Return the mean of values of the rows that it is judged on."""
+        return mean(values, self._of(self.judged))
+
+    def _of(self, rows: Ints) -> Floats | None:
+        return None if self.weights is None else self.weights[rows]
+
+    def _counts(self, targets: Ints | Floats, weights: Floats | None) -> Exact:
+        """Return how much the rows of each class count together."""
+        found = np.bincount(targets, weights, minlength=self.dataset.outputs)
+        return found.astype(np.float64, copy=False)
 
 
 def _hits(constant: _Constant) -> Hits:
@@ -111,12 +136,13 @@ def _ranked_pairs(constant: _Constant) -> RankedPairs:
 
 
 def _squared_errors(constant: _Constant) -> SquaredErrors:
-    error = np.asarray((constant.errors**2).mean())
-    return SquaredErrors(error, np.asarray(variance(constant.seen)), constant.dataset.target_scale)
+    error, spread = constant.mean(constant.errors**2), constant.variance
+    return SquaredErrors(np.asarray(error), np.asarray(spread), constant.dataset.target_scale)
 
 
 def _absolute_errors(constant: _Constant) -> AbsoluteErrors:
-    return AbsoluteErrors(np.abs(constant.errors).mean(), constant.dataset.target_scale)
+    error = constant.mean(np.abs(constant.errors))
+    return AbsoluteErrors(np.asarray(error), constant.dataset.target_scale)
 
 
 _TALLIES: Mapping[type, Callable[[_Constant], object]] = {

@@ -12,7 +12,9 @@ from hpsearch.data.columns.encode import is_plain
 
 
 def digest_of(dataset: Dataset) -> str:
-    """Return the sha256 (64 hexadecimal digits) of inputs, targets, their meaning and the split.
+    """Return the sha256 (64 hexadecimal digits) of all that results rest on.
+
+    That is inputs, targets, their meaning and weights, and the split.
 
     The name, the names of the columns and the scale of the inputs do not count: they change no
     result, or follow from what does count.
@@ -21,8 +23,12 @@ def digest_of(dataset: Dataset) -> str:
     facts: tuple[object, ...] = (dataset.classes, dataset.target_center, dataset.target_scale)
     if not all(is_plain(column) for column in dataset.columns):
         facts = (*facts, [to_json(column) for column in dataset.columns])
+    arrays = [dataset.inputs, dataset.targets, *rows, dataset.test]
+    if dataset.weights is not None:
+        facts = (*facts, "losses" if dataset.metric_weights is None else "losses and metrics")
+        arrays.append(dataset.weights)
     total = hashlib.sha256(repr(facts).encode())
-    for array in (dataset.inputs, dataset.targets, *rows, dataset.test):
+    for array in arrays:
         total.update(f"{array.dtype.str}{array.shape}".encode())
         total.update(np.ascontiguousarray(array).data)
     return total.hexdigest()

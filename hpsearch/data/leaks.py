@@ -12,7 +12,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from hpsearch.data import Dataset, Exact, Ints
-from hpsearch.data.baseline import constant_loss
 
 _TRAINED, _JUDGED = 10_000, 5_000  # rows that are looked at
 _LEAST = 20  # rows that validate; fewer may be right by chance
@@ -61,7 +60,8 @@ def _tells(data: Dataset, column: Exact, train: Ints, judged: Ints) -> bool:
         usual = float((found != np.bincount(data.targets[train]).argmax()).mean())
         return float((answers != found).mean()) <= min(_ERRORS, _OF_CONSTANT * usual)
     error = float(((answers - found) ** 2).mean())
-    return error <= _UNEXPLAINED * constant_loss(data, train, judged)
+    usual = float(((found - data.targets[train].mean(dtype=np.float64)) ** 2).mean())
+    return error <= _UNEXPLAINED * usual
 
 
 def _copied(data: Dataset, train: Ints, judged: Ints) -> float:

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from hpsearch.data import Dataset, Kind, variance
+from hpsearch.data import BALANCED, Dataset, Ints, Kind
 from hpsearch.data.columns import UNSEEN
 from hpsearch.data.leaks import leaks
 from hpsearch.data.scale import varies
+from hpsearch.data.weights import variance
 
 _FEW_ROWS = 20  # that validate
 _FEW_OF_A_CLASS = 5
+_UNEVEN = 10  # times as many rows of the most frequent class as of the rarest one
 _LISTED = 3
 _MANY_OTHERS = 0.1  # share of the rows with a category that is not told apart
 _PLURALS: Mapping[Kind, str] = {"number": "numbers", "category": "categories", "date": "dates"}
@@ -57,9 +59,12 @@ def _kinds(data: Dataset) -> str:
 
 
 def _task(data: Dataset) -> str:
+    task = f"regression of {data.target}"
     if data.task == "classification":
-        return f"{len(data.classes)} classes of {data.target}"
-    return f"regression of {data.target}"
+        task = f"{len(data.classes)} classes of {data.target}"
+    if data.weighted_by == BALANCED:
+        return f"{task} that count alike"
+    return task if data.weighted_by is None else f"{task}, weighted by {data.weighted_by}"
 
 
 def _parts(data: Dataset) -> Iterator[str]:
@@ -77,11 +82,18 @@ def _parts(data: Dataset) -> Iterator[str]:
 def doubts(data: Dataset) -> Iterator[str]:
     """Yield what makes the figures of trials worth less than they look.
 
-    Few rows validate, or few of a class; or a column only varies where nothing is learned from it.
+    Few rows validate, or few of a class, or few that count; some classes are rare; or a column only
+    varies where nothing is learned from it.
     """
     judged = np.concatenate([fold.validation for fold in data.folds])
+    worth = _worth(data, judged)
     if len(judged) < _FEW_ROWS:
         yield f"only {_counted(len(judged), 'row')} to validate: losses are mostly chance"
+    elif worth < _FEW_ROWS:
+        yield (
+            f"by their weights, the {len(judged):,} rows to validate are worth {worth:.0f} that "
+            "count alike: losses are mostly chance"
+        )
     elif data.task == "classification":
         counts = np.bincount(data.targets[judged], minlength=len(data.classes))
         few = [
@@ -91,6 +103,7 @@ def doubts(data: Dataset) -> Iterator[str]:
         ]
         if few:
             yield f"few rows of a class to validate ({_listed(few)}): how it is told is chance"
+    yield from _rare_class(data)
     of_one = any(not variance(data.targets[fold.validation]) for fold in data.folds)
     if data.task == "regression" and of_one:
         yield "all rows that validate have one target, so that r2 is not defined"
@@ -98,6 +111,29 @@ def doubts(data: Dataset) -> Iterator[str]:
         yield from _only_elsewhere(data)
         yield from _not_told_apart(data)
         yield from leaks(data)
+
+
+def _worth(data: Dataset, rows: Ints) -> float:
+    """Return of how many rows that count alike a mean would be as sure (Kish 1965)."""
+    if data.metric_weights is None:
+        return len(rows)
+    weights = data.metric_weights[rows].astype(np.float64)
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _rare_class(data: Dataset) -> Iterator[str]:
+    """Yield that a class is rare, where nobody has said how much its rows count."""
+    if data.task != "classification" or data.weights is not None:
+        return
+    rows = np.unique(np.concatenate([part for f in data.folds for part in (f.train, f.validation)]))
+    counts = np.bincount(data.targets[rows], minlength=len(data.classes))
+    rare, often = int(counts.argmin()), int(counts.argmax())
+    if counts[rare] * _UNEVEN < counts[often]:
+        names = [reprlib.repr(data.classes[k]) for k in (rare, often)]
+        yield (
+            f"{counts[often]:,} rows are of {names[1]}, and {counts[rare]:,} of {names[0]}: with "
+            f"`weights: {BALANCED}` they count alike, and `metric: balanced_accuracy` judges so"
+        )
 
 
 def _only_elsewhere(data: Dataset) -> Iterator[str]:

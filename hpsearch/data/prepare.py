@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from hpsearch.data import (
+    BALANCED,
     Dataset,
     DataSpec,
     Exact,
@@ -29,8 +31,9 @@ from hpsearch.data.source import read_source
 from hpsearch.data.sources.images import channels_first
 from hpsearch.data.splits.parts import Parts, divide
 from hpsearch.data.targets import class_numbers, regression_values, task_of, with_targets
+from hpsearch.data.weights import mean, scaled_weights, variance, with_weights
 from hpsearch.errors import Problem, SpecError
-from hpsearch.registry import resolve
+from hpsearch.registry import closest, resolve
 
 
 def prepare(spec: DataSpec) -> Dataset:
@@ -55,11 +58,13 @@ def prepare(spec: DataSpec) -> Dataset:
     if task == "classification":
         targets, classes = class_numbers(raw, spec)
         parts = divide(raw, targets, classes, spec)
+        weights = scaled_weights(raw, spec, _measured(parts), targets)
         center, scale = 0.0, 1.0
     else:
         values, classes = regression_values(raw, spec), ()
         parts = divide(raw, np.zeros(len(values), dtype=np.int64), classes, spec)
-        targets, center, scale = _standardised(values, _measured(parts))
+        weights = scaled_weights(raw, spec, _measured(parts))
+        targets, center, scale = _standardised(values, _measured(parts), weights)
     columns, inputs = _fitted(raw, inputs, parts.pool)
     data = with_parts(
         Dataset(
@@ -76,6 +81,8 @@ def prepare(spec: DataSpec) -> Dataset:
             test=parts.test,
             columns=columns,
             digest="",
+            weights=weights,
+            weighted_by=spec.weights,
             rule=SplitRule(spec.split_seed, _is_by_column(spec), spec.scale),
         ),
         parts,
@@ -121,10 +128,12 @@ def checked(spec: DataSpec) -> RawData:
 
 def _check_unasked(spec: DataSpec) -> None:
     """Refuse what is asked of columns, where a source has none with names."""
-    for key in ("columns", "group", "by"):
-        if getattr(spec, key):
-            fault = f"'{spec.source}' has no columns with names, and `{key}:` no meaning"
-            raise SpecError(Problem("E072", fault, spec.places.get(key), help="leave it out"))
+    named = [key for key in ("group", "by", "weights") if key in spec.named]
+    for key in ["columns", *named] if spec.columns else named:
+        fault = f"'{spec.source}' has no columns with names, and `{key}:` no meaning"
+        near = closest(spec.named[key], [BALANCED]) if key == "weights" else None
+        hint = f"did you mean '{near}'?" if near else ""
+        raise SpecError(Problem("E072", fault, spec.places.get(key), hint, "leave it out"))
 
 
 def _checked(raw: RawData, spec: DataSpec) -> RawData:
@@ -132,6 +141,7 @@ def _checked(raw: RawData, spec: DataSpec) -> RawData:
     raw = replace(raw, inputs=checked_inputs(raw, imputes))
     if imputes:
         raw = with_targets(raw)
+    raw = with_weights(raw, spec)
     if problem := target_problem(raw):
         raise SpecError(problem)
     return raw
@@ -190,9 +200,13 @@ def _measured(parts: Parts) -> Ints:
     return parts.folds[0][0] if len(parts.folds) == 1 else parts.pool
 
 
-def _standardised(values: Exact, rows: Ints) -> tuple[Floats, float, float]:
+def _standardised(values: Exact, rows: Ints, weights: Floats | None) -> tuple[Floats, float, float]:
     """Return the values less the mean of these rows, by their standard deviation; and both."""
-    center, scale = (float(moment[0]) for moment in moments(values[:, None], rows))
+    if weights is None:
+        center, scale = (float(moment[0]) for moment in moments(values[:, None], rows))
+    else:
+        center = mean(values[rows], weights[rows])
+        scale = math.sqrt(variance(values[rows], weights[rows]))
     scale = scale or 1.0
     return ((values - center) / scale).astype(np.float32), center, scale
 

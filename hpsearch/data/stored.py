@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from hpsearch.data import Dataset, Fold, SplitRule
 from hpsearch.data.columns import from_json, to_json
 
-_FORMAT = "hpsearch.dataset.3"
+_FORMAT = "hpsearch.dataset.4"
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     "I64": np.dtype("<i8"),
     "F64": np.dtype("<f8"),
@@ -45,7 +45,7 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
     "U8": np.dtype("u1"),
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
-_ARRAYS = ("inputs", "targets", "test")
+_ARRAYS = ("inputs", "targets", "test", "weights")
 _LONGEST_HEADER = 100_000_000  # bytes: the limit of the format
 
 
@@ -87,7 +87,7 @@ def mapped(path: Path) -> Dataset:
 
 def _arrays(dataset: Dataset) -> Mapping[str, NDArray[Any]]:
     """Return every array of the data set by its name in the file."""
-    found = {name: getattr(dataset, name) for name in _ARRAYS}
+    found = {name: array for name in _ARRAYS if (array := getattr(dataset, name)) is not None}
     folds = {f"folds.{k}": fold for k, fold in enumerate(dataset.folds)}
     if dataset.whole is not None:
         folds["whole"] = dataset.whole
@@ -174,7 +174,7 @@ def _dataset(header: Mapping[str, Any], content: NDArray[np.uint8]) -> Dataset:
     return Dataset(
         **{
             **facts,
-            **{name: view(name) for name in _ARRAYS},
+            **{name: view(name) for name in _ARRAYS if name in header},
             "classes": tuple(facts["classes"]),
             "columns": tuple(from_json(column) for column in facts["columns"]),
             "notes": tuple(facts["notes"]),

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hpsearch.data import DataSpec, RawData, RawTable, place_of
+from hpsearch.data import BALANCED, DataSpec, RawData, RawTable, place_of
 from hpsearch.data.columns import Column, DateColumn, NumberColumn
 from hpsearch.data.columns.cells import Distinct, distinct, is_text, numbers_of
 from hpsearch.data.columns.kinds import LeftOut, column_of, is_readable
@@ -26,6 +26,13 @@ _READ = {
     "column": "it should hold text",
     "group": "it should hold text",
     "by": "it should hold numbers or dates",
+    "weights": "it should hold numbers",
+}
+_SAYS = {
+    "column": "how the rows are split",
+    "group": "how the rows are split",
+    "by": "how the rows are split",
+    "weights": "how much each row counts",
 }
 _MOST_LISTED = 100  # columns that a message names
 _INDEX = re.compile(r"Unnamed: 0(?:\.[0-9]+)*|__index_level_[0-9]+__")
@@ -48,7 +55,7 @@ def data_of(raw: RawTable, spec: DataSpec) -> RawData:
     columns: list[Column] = []
     left_out: dict[str, str] = {}
     for name in names:
-        if name in (spec.target, spec.column, spec.group):
+        if name in _no_inputs(spec):
             continue
         column = _column(name, raw, index, spec)
         if isinstance(column, LeftOut):
@@ -56,29 +63,39 @@ def data_of(raw: RawTable, spec: DataSpec) -> RawData:
         else:
             columns.append(column)
     if not columns:
-        raise SpecError(_no_inputs(left_out, spec))
+        raise SpecError(_nothing_left(left_out, spec))
     inputs = _inputs(table, columns)
     return RawData(
         name=raw.name,
         inputs=inputs,
-        targets=_targets(table[spec.target]),
+        targets=_numbers_or_texts(table[spec.target]),
         columns=tuple(columns),
         target=spec.target or "",
         parts=_texts(table[spec.column]) if spec.column else None,
         group=_texts(table[spec.group]) if spec.group else None,
         times=_times(spec.by, table, spec) if spec.by else None,
+        weights=_weights(table, spec),
         lines=raw.lines,
         left_out=left_out,
-        notes=(*raw.notes, *_notes(raw, inputs, columns, left_out, spec.columns)),
+        notes=(
+            *raw.notes,
+            *_of_the_word(names, spec),
+            *_notes(raw, inputs, columns, left_out, spec.columns),
+        ),
     )
 
 
+def _no_inputs(spec: DataSpec) -> Collection[str]:
+    """Return the columns that are none; what orders the rows is an input all the same."""
+    return {name for key, name in spec.named.items() if key != "by"}
+
+
 def _check_types(table: pa.Table, spec: DataSpec) -> None:
-    """Refuse a target and columns of the split whose values are of no type that is read."""
-    for key in ("target", "column", "group", "by"):
-        name = getattr(spec, key)
-        kind = table[name].type if name is not None else pa.null()
-        is_odd = not is_readable(kind) or (key == "target" and pa.types.is_temporal(kind))
+    """Refuse columns that are named for a use and whose values are of no type that it reads."""
+    for key, name in spec.named.items():
+        kind = table[name].type
+        is_number = key in ("target", "weights")
+        is_odd = not is_readable(kind) or (is_number and pa.types.is_temporal(kind))
         if is_odd:
             fault = f"column '{name}' of '{spec.source}' holds {kind}"
             raise SpecError(Problem("E074", fault, spec.places.get(key), help=_READ[key]))
@@ -98,7 +115,7 @@ def _inputs(table: pa.Table, columns: Sequence[Column]) -> NDArray[np.float64]:
     return inputs
 
 
-def _targets(cells: pa.ChunkedArray) -> NDArray[Any]:
+def _numbers_or_texts(cells: pa.ChunkedArray) -> NDArray[Any]:
     """Return numbers and booleans as they are, and all else as text."""
     kind = cells.type
     if (pa.types.is_boolean(kind) or pa.types.is_integer(kind)) and not cells.null_count:
@@ -112,6 +129,11 @@ def _targets(cells: pa.ChunkedArray) -> NDArray[Any]:
         if numerals != PLAIN and all(math.isfinite(numerals.number(word)) for word in words):
             return numbers_of(cells, numerals)
     return _texts(cells)
+
+
+def _weights(table: pa.Table, spec: DataSpec) -> NDArray[Any] | None:
+    name = spec.named.get("weights")
+    return None if name is None else _numbers_or_texts(table[name])
 
 
 def _times(name: str, table: pa.Table, spec: DataSpec) -> NDArray[np.float64]:
@@ -136,6 +158,12 @@ def _texts(cells: pa.ChunkedArray) -> NDArray[Any]:
     different = distinct(cells)
     texts = np.array([*different.texts.to_pylist(), ""], dtype=object)
     return texts[different.codes]
+
+
+def _of_the_word(names: Sequence[str], spec: DataSpec) -> Iterator[str]:
+    """Yield that `balanced` stands for no column, where there is one of this name."""
+    if spec.weights == BALANCED and BALANCED in names:
+        yield f"`weights: {BALANCED}` lets classes count alike: no column '{BALANCED}' is meant"
 
 
 def _notes(
@@ -171,7 +199,7 @@ def _odd(column: Column, different: Distinct, odd: NDArray[np.bool_], raw: RawTa
     return f"'{column.name}': {cells}{such} is no {column.kind} and counts as missing"
 
 
-def _no_inputs(left_out: Mapping[str, str], spec: DataSpec) -> Problem:
+def _nothing_left(left_out: Mapping[str, str], spec: DataSpec) -> Problem:
     reasons = "; ".join(f"'{name}': {reason}" for name, reason in left_out.items())
     fault = f"'{spec.source}' has no column to learn from"
     fault += f" ({reasons})" if reasons else " beside the target"
@@ -194,39 +222,32 @@ def _check_header(names: Sequence[str], index: Collection[str], spec: DataSpec) 
     if spec.target is None:
         fault = f"say which column of '{spec.source}' is the target"
         raise SpecError(Problem("E072", fault, spec.places.get("source"), help=help_))
-    for name, purpose, place in _asked(spec):
+    for key, name, place in _asked(spec):
         if name not in names:
-            raise SpecError(_no_column(name, names, spec, purpose, place, help_))
-    for key in ("column", "group", "by"):
-        if getattr(spec, key) == spec.target:
-            fault = f"'{spec.target}' cannot be the target and say how the rows are split"
+            raise SpecError(_no_column(key, name, names, spec, place, help_))
+    for key, what in _SAYS.items():
+        if spec.named.get(key) == spec.target:
+            fault = f"'{spec.target}' cannot be the target and say {what}"
             raise SpecError(Problem("E072", fault, spec.places.get(key)))
-    if twice := {spec.target, spec.column, spec.group} & {*spec.columns}:
-        fault = f"'{twice.pop()}' is no input, and has no kind under `columns:`"
+    if twice := [name for name in spec.columns if name in _no_inputs(spec)]:
+        fault = f"'{twice[0]}' is no input, and has no kind under `columns:`"
         raise SpecError(Problem("E072", fault, spec.places.get("columns")))
 
 
 def _asked(spec: DataSpec) -> Iterator[tuple[str, str, Place | None]]:
-    """Yield each column that the YAML names, what it is for, and where it is named."""
-    if spec.target is not None:
-        yield spec.target, "", spec.places.get("target")
-    for key in ("column", "group", "by"):
-        if (name := getattr(spec, key)) is not None:
-            yield name, " that says how it is split", spec.places.get(key)
+    """Yield the key by which the YAML names a column, the column, and where it is named."""
+    for key, name in spec.named.items():
+        yield key, name, spec.places.get(key)
     for name in spec.columns:
-        yield name, "", spec.places.get(f"columns.{name}", spec.places.get("columns"))
+        yield "columns", name, spec.places.get(f"columns.{name}", spec.places.get("columns"))
 
 
 def _no_column(
-    name: str,
-    names: Sequence[str],
-    spec: DataSpec,
-    purpose: str,
-    place: Place | None,
-    help_: str,
+    key: str, name: str, names: Sequence[str], spec: DataSpec, place: Place | None, help_: str
 ) -> Problem:
-    near = closest(name, names)
+    near = closest(name, (*names, BALANCED) if key == "weights" else names)
     hint = f"did you mean '{near}'?" if near else ""
+    purpose = f" that says {_SAYS[key]}" if key in _SAYS else ""
     fault = f"'{spec.source}' has no column '{name}'{purpose}"
     return Problem("E072", fault, place, hint, help_)
 

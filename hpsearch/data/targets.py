@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,17 +57,7 @@ def with_targets(raw: RawData) -> RawData:
     left = len(known) - len(rows)
     first = raw.place(int(known.argmin()))
     are = "row has no target and is" if left == 1 else "rows have no target and are"
-    note = f"{left:,} {are} left out, the first of them {first}"
-    return replace(
-        raw,
-        inputs=raw.inputs[rows],
-        targets=raw.targets[rows],
-        parts=None if raw.parts is None else raw.parts[rows],
-        group=None if raw.group is None else raw.group[rows],
-        times=None if raw.times is None else raw.times[rows],
-        rows=rows if raw.rows is None else raw.rows[rows],
-        notes=(*raw.notes, note),
-    )
+    return raw.only(rows, f"{left:,} {are} left out, the first of them {first}")
 
 
 def class_numbers(raw: RawData, spec: DataSpec) -> tuple[Ints, tuple[str, ...]]:

@@ -4,11 +4,11 @@ Notation
     phi       the input of the output layer, with a 1 for its biases, [K, B, D]; f = W phi
     L         the Hessian of a row's loss by f: diag(p) - p p' for classes of probabilities p, and
               1 / nu^2 for a regression with noise of variance nu^2
-    A, G      the sum of phi phi' and the mean of L over the training rows: the Hessian of the loss
-              by W is about A x G, their Kronecker product
+    A, G      the sum of phi phi' and the mean of L over the training rows, by their weights: the
+              Hessian of the loss by W is about A x G, their Kronecker product
     a, g      their eigenvalues; U, Q their eigenvectors
     tau       the precision of the prior of W, by `prior_scale`
-    N         the number of training rows
+    N         the number of training rows, or the sum of their weights
     v         the variance of f under the posterior, [K, B, outputs]
 
 Sources: Gal & Ghahramani 2016 (dropout); Blundell et al. 2015 (variational); MacKay 1992 (laplace,
@@ -186,13 +186,13 @@ The Gaussian is fitted to each member's training rows. Its networks draw each ou
 
 
 def _sums(stacked: StackedCohort, feed: Feed, batch: Answers) -> tuple[Tensor, Tensor]:
-    """Return sums over the rows of a batch that count: of phi phi', and of L.
+    """Return sums over the rows of a batch, by their weights: of phi phi', and of L.
 
     For a regression the second is that of the squared errors.
     """
     f = batch.outputs
     phi = _features(stacked)
-    counted = batch.counts.to(torch.float64).expand(f.shape[:2]).unsqueeze(2)
+    counted = batch.weights.to(torch.float64).expand(f.shape[:2]).unsqueeze(2)
     A = (phi * counted).transpose(1, 2) @ phi
     if not feed.classifies:
         return A, (feed.losses(f, batch.targets).unsqueeze(2) * counted).sum(1, keepdim=True)

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpsearch.data import Dataset, Ints, variance
+from hpsearch.data import Dataset, Exact, Floats, Ints
 from hpsearch.data.baseline import constant_loss
 from hpsearch.data.columns.encode import blocks
+from hpsearch.data.weights import variance
 from hpsearch.engine.draws import generator
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.members import Stream
@@ -28,15 +29,36 @@ _GATHERED = 2**20  # how many numbers of inputs are brought into an epoch's orde
 _EVALUATED = 2**22
 
 
+class Batch(NamedTuple):
+    """Rows of the data, as all members see them, or as each does.
+
+    `inputs` are [B, *inputs] or [K, B, *inputs], `targets` and `weights` [B] or [K, B]. Without
+    weights each row counts 1.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor | None
+
+    @property
+    def counted(self) -> Tensor | int:
+        """How much its rows count together: a number, or one for each member, [K]."""
+        if self.weights is None:
+            return self.targets.shape[-1]
+        return self.weights.double().sum(-1)
+
+
 class Answers(NamedTuple):
     """What the members answer to a batch of a split: outputs [K, B, outputs].
 
-    `targets` are [B], or [K, B] where members have rows of their own. `counts` has the same shape:
-    it is 0 for rows that only fill up the batch, and 1 for the others.
+    `targets` are [B], or [K, B] where members have rows of their own. `weights` and `counts` have
+    the same shape: how much each row counts in a loss and in a metric, which is 0 for rows that
+    only fill up the batch.
     """
 
     outputs: Tensor
     targets: Tensor
+    weights: Tensor
     counts: Tensor
 
 
@@ -71,13 +93,16 @@ class Feed:
             for parts in zip(*((fold.center, fold.scale) for fold in data.folds), strict=True)
         )
         self._center, self._factor = center, 1.0 / scale
+        weights = None if data.weights is None else torch.from_numpy(data.weights).to(self.like)
         self._bytes = data.inputs.dtype == np.uint8
         if self._bytes:
             self._inputs = torch.from_numpy(data.inputs).to(device)
         else:
             targets = targets.repeat(len(data.folds))
+            weights = None if weights is None else weights.repeat(len(data.folds))
             self._inputs = self._encoded(data)
         self._targets = targets if self.classifies else targets.to(self.like)
+        self._weights = weights
         self._variances: dict[tuple[Split, int], float] = {}
         self._minus = self.like.new_full((1, 1, 1), -1.0)
 
@@ -94,20 +119,25 @@ class Feed:
     def _scaled(self, x: Tensor, fold: int | Tensor) -> Tensor:
         return (x.to(self.like) - self._center[fold]) * self._factor[fold]
 
-    def batch(self, rows: Tensor, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return inputs and targets of the feed's rows [B] of one fold.
+    def batch(self, rows: Tensor, folds: Sequence[int]) -> Batch:
+        """Return the feed's rows [B] of one fold.
 
         Rows [K, B] are those of each member's fold. `folds` has the fold of each member.
         """
-        inputs, targets = self._gather(rows)
-        return self._ready(inputs, folds, rows.dim() == 1), targets
+        found = self._gather(rows)
+        return found._replace(inputs=self._ready(found.inputs, folds, rows.dim() == 1))
 
-    def _gather(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return inputs and targets of rows [...], as they are kept."""
+    def _gather(self, rows: Tensor) -> Batch:
+        """Return rows [...], their inputs as they are kept."""
         flat = rows.reshape(-1)
         # `index_select` is twice as fast as an index
         inputs, targets = (kept.index_select(0, flat) for kept in (self._inputs, self._targets))
-        return inputs.view(*rows.shape, *self._inputs.shape[1:]), targets.view(rows.shape)
+        weights = None if self._weights is None else self._weights.index_select(0, flat)
+        return Batch(
+            inputs.view(*rows.shape, *self._inputs.shape[1:]),
+            targets.view(rows.shape),
+            None if weights is None else weights.view(rows.shape),
+        )
 
     def _ready(self, inputs: Tensor, folds: Sequence[int], alone: bool) -> Tensor:
         """Return inputs scaled, where they are not yet.
@@ -125,8 +155,8 @@ class Feed:
 
     def epoch(
         self, number: int, batch_size: int, seed: int, streams: Sequence[Stream] = (_FIRST,)
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield batches of inputs and targets: the training rows in this epoch's order.
+    ) -> Iterator[Batch]:
+        """Yield batches: the training rows in this epoch's order.
 
         The last batch may be smaller. Inputs are [B, *inputs] where all members see the same rows,
         else [K, B, *inputs].
@@ -147,13 +177,12 @@ class Feed:
         most = max(1, _GATHERED // numbers) * batch_size
         for begin in range(0, self.n_train, most):
             part = rows[..., begin : begin + most]
-            inputs, targets = self._gather(part)
+            inputs, targets, weights = self._gather(part)
             for start in range(0, part.shape[-1], batch_size):
                 taken = slice(start, start + batch_size)
-                if alone:
-                    yield self._ready(inputs[taken], folds, True), targets[taken]
-                else:
-                    yield self._ready(inputs[:, taken], folds, False), targets[:, taken]
+                at = taken if alone else (slice(None), taken)
+                x = self._ready(inputs[at], folds, alone)
+                yield Batch(x, targets[at], None if weights is None else weights[at])
 
     def _order(self, number: int, seed: int, stream: Stream) -> Tensor:
         """Return the feed's rows that a stream trains on, in the order of this epoch.
@@ -179,25 +208,36 @@ class Feed:
         right = outputs.gather(2, _indices(targets, outputs))
         return (outputs.logsumexp(2, keepdim=True) - right).squeeze(2)
 
-    def objective(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return each member's mean loss over a batch, [K], and its derivative by the outputs.
+    def objective(
+        self, outputs: Tensor, targets: Tensor, weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return each member's loss over a batch, [K], and its derivative by the outputs.
 
-        The derivative [K, B, outputs] is written out, since autograd takes three times as long.
+        The loss is the sum of the rows' weighted losses over their number: weights are 1 in the
+        mean of all training rows, and not of each batch. The derivative [K, B, outputs] is written
+        out, since autograd takes three times as long.
         """
-        o, batch = outputs.detach(), outputs.shape[1]
-        if not self.classifies:
-            missed = o - targets.unsqueeze(-1)
-            return missed.square().mean((1, 2)), missed * (2.0 / batch)
+        o = outputs.detach()
+        if self.classifies:
+            losses, derivative = self._cross_entropy(o, targets)
+            factor = 1.0
+        else:
+            derivative = o - targets.unsqueeze(-1)
+            losses, factor = derivative.square(), 2.0
+        if weights is not None:
+            losses, derivative = (each * weights.unsqueeze(-1) for each in (losses, derivative))
+        return losses.mean((1, 2)), derivative.mul_(factor / outputs.shape[1])
+
+    def _cross_entropy(self, o: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of each row, [K, B, 1], and its derivative by the outputs."""
         index = _indices(targets, o)
         below = o - o.amax(2, keepdim=True)  # the largest is 0, so that no exponential overflows
         right = below.gather(2, index)
         e = below.exp_()
         total = e.sum(2, keepdim=True)
-        losses = (total.log() - right).mean((1, 2))
-        # softmax(o) - 1 at the right class, over the number of rows
-        return losses, e.div_(total).scatter_add_(2, index, self._minus.expand_as(index)).mul_(
-            1.0 / batch
-        )
+        losses = total.log() - right
+        # softmax(o) - 1 at the right class
+        return losses, e.div_(total).scatter_add_(2, index, self._minus.expand_as(index))
 
     def score(
         self, stacked: StackedCohort, name: Split, metric: str = LOSS, as_one: bool = False
@@ -215,10 +255,11 @@ class Feed:
             for batch in self.answers(stacked, name, predict):
                 if as_one:
                     batch = batch._replace(outputs=self._mean(batch.outputs))
-                loss += (self.losses(batch.outputs, batch.targets) * batch.counts).sum(1)
+                loss += (self.losses(batch.outputs, batch.targets) * batch.weights).sum(1)
                 tally.add(batch)
-            rows = np.array([len(self._split(name, m.fold)) for m in members], np.float64)
-            losses = loss.cpu().numpy() / rows
+            folds = [member.fold for member in members]
+            losses = loss.cpu().numpy() / self._totals(name, folds, self.data.weights)
+            rows = self._totals(name, folds, self.data.metric_weights)
             return Scores(losses.tolist(), judged.value(tally.record(losses, rows)).tolist())
 
     def _mean(self, outputs: Tensor) -> Tensor:
@@ -226,6 +267,15 @@ class Feed:
         if self.classifies:
             return outputs.log_softmax(2).logsumexp(0, keepdim=True)
         return outputs.mean(0, keepdim=True)
+
+    def _totals(self, name: Split, folds: Sequence[int], weights: Floats | None) -> Exact:
+        """Return how much the rows of a split count together in each of these folds."""
+        rows = {fold: self._split(name, fold) for fold in dict.fromkeys(folds)}
+        totals = {
+            fold: float(len(found) if weights is None else weights[found].sum(dtype=np.float64))
+            for fold, found in rows.items()
+        }
+        return np.array([totals[fold] for fold in folds])
 
     @cached_property
     def constant_losses(self) -> list[float]:
@@ -243,9 +293,10 @@ class Feed:
         step = -(-rows.shape[-1] // most)
         rows, counts = rows[..., ::step], counts[..., ::step]
         with torch.inference_mode():
-            x, y = self.batch(rows, folds)
-            losses = (self.losses(stacked.outputs(x), y).double() * counts).sum(1)
-        found: list[float] = (losses / counts.sum(-1)).tolist()
+            batch = self.batch(rows, folds)
+            weights = _weighed(counts, batch).double()
+            losses = self.losses(stacked.outputs(batch.inputs), batch.targets).double()
+        found: list[float] = ((losses * weights).sum(1) / weights.sum(-1)).tolist()
         return found
 
     def answers(
@@ -256,8 +307,11 @@ class Feed:
         rows, counts = self._split_rows(name, folds)
         size = max(64, min(4096, _EVALUATED // (len(folds) * stacked.widest)))
         for start in range(0, rows.shape[-1], size):
-            x, y = self.batch(rows[..., start : start + size], folds)
-            yield Answers(predict(x), y, counts[..., start : start + size])
+            batch = self.batch(rows[..., start : start + size], folds)
+            own = counts[..., start : start + size]
+            weights = _weighed(own, batch)
+            counted = own if self.data.metric_weights is None else weights
+            yield Answers(predict(batch.inputs), batch.targets, weights, counted)
 
     def _split_rows(self, name: Split, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return the feed's rows of a split, and a count for each.
@@ -285,8 +339,15 @@ class Feed:
     def variance(self, name: Split, fold: int) -> float:
         """Return the variance of the targets of a split's rows."""
         if (name, fold) not in self._variances:
-            self._variances[name, fold] = variance(self.data.targets[self._split(name, fold)])
+            rows, weights = self._split(name, fold), self.data.metric_weights
+            own = None if weights is None else weights[rows]
+            self._variances[name, fold] = variance(self.data.targets[rows], own)
         return self._variances[name, fold]
+
+
+def _weighed(counts: Tensor, batch: Batch) -> Tensor:
+    """Return how much the rows of a batch count in a loss, by their counts and their weights."""
+    return counts if batch.weights is None else counts * batch.weights
 
 
 def _indices(targets: Tensor, outputs: Tensor) -> Tensor:

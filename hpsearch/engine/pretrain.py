@@ -57,7 +57,7 @@ def layerwise(stacked: StackedCohort, feed: Feed) -> Iterator[LayerEpoch]:
         for epoch in range(1, PRETRAINING_EPOCHS + 1):
             stacked.net.start_pass(stacked.noise("corruption", layer, epoch))
             total = torch.zeros(len(stacked.members), device=feed.like.device, dtype=torch.float64)
-            for x, y in feed.epoch(epoch, batch_size, stacked.task.seed, streams):
+            for x, y, _ in feed.epoch(epoch, batch_size, stacked.task.seed, streams):
                 total += coder.step(x.flatten(-len(feed.data.shape))) * y.shape[-1]
             yield LayerEpoch(layer, epoch, (total / feed.n_train).tolist())
 

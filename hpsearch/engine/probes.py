@@ -18,7 +18,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from hpsearch.engine.feed import Feed
+from hpsearch.engine.feed import Batch, Feed
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.stacked_tensors import StackedTensors
 from hpsearch.engine.structure.diagnosis import Layer, Probe
@@ -39,13 +39,13 @@ Recorded = Mapping[str, Sequence[Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """What a training pass gives for `rows` rows; `losses` is [K]."""
+class _Pass:
+    """What a training pass gives for the rows of a batch; `losses` is [K]."""
 
+    rows: Batch
     outputs: Tensor
     losses: Tensor
     grad_outputs: Tensor
-    rows: int
 
 
 def probes(feed: Feed, members: Sequence[Member], seed: int, epochs: int) -> Iterator[Probe]:
@@ -78,14 +78,14 @@ def probes(feed: Feed, members: Sequence[Member], seed: int, epochs: int) -> Ite
             yield Probe(member.number, epoch, losses[k], tuple(found))
 
 
-def _batches(stacked: StackedCohort, feed: Feed, epoch: int) -> Iterator[_Batch]:
+def _passes(stacked: StackedCohort, feed: Feed, epoch: int) -> Iterator[_Pass]:
     """Yield an epoch's batches as a training goes through them."""
     noise = stacked.noise("noise", epoch)
     streams = [member.stream for member in stacked.members]
     batch_size = int(stacked.settings["batch_size"])
-    for x, y in feed.epoch(epoch, batch_size, stacked.task.seed, streams):
-        outputs = stacked.outputs(x, noise)
-        yield _Batch(outputs, *feed.objective(outputs, y), y.shape[-1])
+    for rows in feed.epoch(epoch, batch_size, stacked.task.seed, streams):
+        outputs = stacked.outputs(rows.inputs, noise)
+        yield _Pass(rows, outputs, *feed.objective(outputs, rows.targets, rows.weights))
 
 
 def _probe(stacked: StackedCohort, feed: Feed) -> tuple[list[float], Recorded]:
@@ -96,16 +96,17 @@ def _probe(stacked: StackedCohort, feed: Feed) -> tuple[list[float], Recorded]:
     kept = stacked.weights.flat.clone()  # a training pass moves batch norm's running statistics
     recorded: dict[str, list[Tensor]] = {}
     stacked.net.recorded = recorded
-    total, rows = torch.zeros(len(stacked.members), device=kept.device, dtype=torch.float64), 0
+    total = torch.zeros(len(stacked.members), device=kept.device, dtype=torch.float64)
+    counted: Tensor | int = 0
     batches = -(-_ROWS // int(stacked.settings["batch_size"]))
-    for batch in islice(_batches(stacked, feed, 1), batches):
-        if not rows:
-            stacked.backward(batch.outputs, batch.grad_outputs)
-        total += batch.losses * batch.rows
-        rows += batch.rows
+    for number, one in enumerate(islice(_passes(stacked, feed, 1), batches)):
+        if not number:
+            stacked.backward(one.outputs, one.grad_outputs, one.rows.weights)
+        total += one.losses * one.outputs.shape[1]
+        counted = counted + one.rows.counted
     stacked.net.recorded = None
     stacked.weights.flat.copy_(kept)
-    return (total / rows).tolist(), recorded
+    return (total / counted).tolist(), recorded
 
 
 def _learn(
@@ -119,10 +120,10 @@ def _learn(
         (2, len(layers), len(stacked.members)), device=feed.like.device, dtype=torch.float64
     )
     step = stacked.weights.zeros()
-    for batch in _batches(stacked, feed, epoch):
+    for one in _passes(stacked, feed, epoch):
         sizes += _norms(stacked.weights, layers)
         step.flat.copy_(stacked.weights.flat)
-        stacked.step(batch.outputs, batch.grad_outputs)
+        stacked.step(one.outputs, one.grad_outputs, one.rows.weights)
         step.flat.sub_(stacked.weights.flat)
         moved += _norms(step, layers)
     ratios: Tensor = moved / sizes

@@ -262,25 +262,31 @@ class StackedCohort:
         result: Tensor = self._forward(self.net, x)
         return result
 
-    def backward(self, outputs: Tensor, grad_outputs: Tensor) -> None:
+    def backward(
+        self, outputs: Tensor, grad_outputs: Tensor, row_weights: Tensor | None = None
+    ) -> None:
         """Leave the gradient of each member's own loss in `gradient`.
 
         `grad_outputs` [K, B, outputs] is the derivative of the losses by the outputs of the last
-        pass.
+        pass, by the weights of its rows, [B] or [K, B], where they have some.
         """
         if self.net.backward is not None:
             self.net.backward(grad_outputs)
         else:
             self.gradient.flat.zero_()
             if self._prior is not None:
-                grad_outputs = self._prior.with_noise(grad_outputs, self.gradient, self.weights)
+                grad_outputs = self._prior.with_noise(
+                    grad_outputs, self.gradient, self.weights, row_weights
+                )
             outputs.backward(grad_outputs)  # type: ignore[no-untyped-call]
         if self.inside is not None:
             self.gradient.flat.mul_(self.inside.flat)
 
-    def step(self, outputs: Tensor, grad_outputs: Tensor) -> None:
+    def step(
+        self, outputs: Tensor, grad_outputs: Tensor, row_weights: Tensor | None = None
+    ) -> None:
         """Take one optimizer step with each member; the arguments are those of `backward`."""
-        self.backward(outputs, grad_outputs)
+        self.backward(outputs, grad_outputs, row_weights)
         # the loss's own gradient is clipped, before anything is added to it
         if self._limits is not None:
             self.gradient.scale((self._limits / self.gradient.norms()).clamp_max(1.0))

@@ -2,7 +2,7 @@
 
 A tally counts the answers of all members of a cohort, [K], batch by batch and where the data are.
 It is made for one metric, so that nothing is counted that nobody has asked for. Rows that only fill
-up a batch count 0.
+up a batch count 0, and others 1 or their weight.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Tally(Protocol):
 
         Args:
             losses: the mean loss of each member, [K].
-            rows: how many rows each member has answered to, [K].
+            rows: how many rows each member has answered to, or what they count together, [K].
         """
 
 
@@ -52,7 +52,8 @@ class HitTally:
 
     def add(self, batch: Answers) -> None:
         """Count a batch."""
-        self._right += ((_classes(batch) == batch.targets) * batch.counts).sum(1)
+        right = (_classes(batch) == batch.targets) * batch.counts
+        self._right += right.sum(1, dtype=torch.float64)
 
     def record(self, losses: Numbers, rows: Numbers) -> Hits:
         """Return how many rows were right, of how many."""

@@ -322,10 +322,12 @@ def learn(stacked: StackedCohort, feed: Feed, epoch: int) -> list[float]:
     streams = [member.stream for member in stacked.members]
     batch_size = int(stacked.settings["batch_size"])
     total = torch.zeros(len(stacked.members), device=feed.like.device, dtype=torch.float64)
-    for x, y in feed.epoch(epoch, batch_size, stacked.task.seed, streams):
-        outputs = stacked.outputs(x, noise)
-        losses, grad_outputs = feed.objective(outputs, y)
-        stacked.step(outputs, grad_outputs)
-        total.add_(losses, alpha=y.shape[-1])
-    means: list[float] = (total / feed.n_train).tolist()
+    counted: Tensor | int = 0
+    for batch in feed.epoch(epoch, batch_size, stacked.task.seed, streams):
+        outputs = stacked.outputs(batch.inputs, noise)
+        losses, grad_outputs = feed.objective(outputs, batch.targets, batch.weights)
+        stacked.step(outputs, grad_outputs, batch.weights)
+        total.add_(losses, alpha=outputs.shape[1])
+        counted = counted + batch.counted
+    means: list[float] = (total / counted).tolist()
     return means

@@ -8,6 +8,7 @@ Notation
     N                       the number of training rows
     o, y, nu^2              outputs and targets of a regression, and the variance of the targets
                             around the outputs
+    w                       the weights of rows, 1 where they have none
     eta = log(nu^2)         what the slot `output.noise` holds; it is learned, too
 
 What is minimised is E_q[loss of a row] + KL(q, p) / N (Blundell et al. 2015, eq. 2). In place of
@@ -83,7 +84,11 @@ class Prior:
             gradient.views[rho].add_(torch.expm1(2.0 * weights.views[rho]), alpha=1.0 / self._rows)
 
     def with_noise(
-        self, grad_outputs: Tensor, gradient: StackedTensors, weights: StackedTensors
+        self,
+        grad_outputs: Tensor,
+        gradient: StackedTensors,
+        weights: StackedTensors,
+        row_weights: Tensor | None,
     ) -> Tensor:
         """Return the derivative by the outputs o of -log N(y; o, nu^2), from that of (y - o)^2.
 
@@ -93,7 +98,11 @@ class Prior:
         if self._noise is None:
             return grad_outputs
         eta = weights.views[self._noise]  # [K, 1]
-        # grad_outputs is 2 (o - y) / B, hence the mean squared error [K] is sum(grad^2) B / 4
-        mse = grad_outputs.square().sum((1, 2)) * (grad_outputs.shape[1] / 4.0)
-        gradient.views[self._noise].add_(0.5 * (1.0 - mse.unsqueeze(1) * torch.exp(-eta)))
+        # grad_outputs is 2 w (o - y) / B, hence sum(w (o - y)^2) / B [K] is sum(grad^2 / w) B / 4
+        missed, counted = grad_outputs, torch.ones_like(eta[:1])
+        if row_weights is not None:
+            missed = grad_outputs / row_weights.sqrt().unsqueeze(-1)
+            counted = row_weights.mean(-1, keepdim=True)
+        mse = missed.square().sum((1, 2)) * (grad_outputs.shape[1] / 4.0)
+        gradient.views[self._noise].add_(0.5 * (counted - mse.unsqueeze(1) * torch.exp(-eta)))
         return grad_outputs * (0.5 * torch.exp(-eta)).unsqueeze(2)

@@ -50,6 +50,7 @@ def its_test_file_has_the_same_inputs(source: ReadableSource) -> None:
     if raw.test is not None:
         assert raw.test.inputs.shape[1:] == raw.inputs.shape[1:]
         assert len(raw.test.inputs) == len(raw.test.targets)
+        assert (raw.test.weights is None) == (raw.weights is None)
 
 
 def it_reads_the_same_twice(source: ReadableSource) -> None:

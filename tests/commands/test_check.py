@@ -48,6 +48,19 @@ def test_doubts_are_told(check: Run) -> None:
     assert "note: 'z' alone tells y: will it be known when you predict?" in out
 
 
+def test_weights_of_rows_are_told_and_a_column_that_is_not_there_has_its_place(check: Run) -> None:
+    yaml = "data: {source: t.csv, target: y, weights: %s}\n"
+    Path("hpsearch.yaml").write_text(yaml % "z")
+    _, out, _ = check()
+    assert (
+        "90 rows of 3 inputs (1 number, 1 category, 1 date), 2 classes of y, weighted by z" in out
+    )
+    Path("hpsearch.yaml").write_text(yaml % "balnced")
+    code, _, said = check()
+    assert (code, "hpsearch.yaml:1:43" in said) == (EXIT_USAGE, True)
+    assert "^^^^^^^ did you mean 'balanced'?" in said
+
+
 def test_the_same_is_told_as_json(check: Run) -> None:
     found = json.loads(check("--data", "t.csv", "--target", "z", "--json")[1])
     assert [column["name"] for column in found["columns"]] == ["n", "c", "day", "y"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +51,17 @@ def test_it_writes_what_was_found_of_every_column(run: Run, rows: Path) -> None:
     data = prepare(parse(text, "hpsearch.yaml", Path()).data)
     assert [column.name for column in data.columns] == ["n", "c", "day", "y"]
     assert (len(data.folds), data.notes) == (5, ())
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [("z", "# weights: COLUMN   "), ("y", "# weights: balanced   ")],
+)
+def test_it_says_how_rows_may_count_more_than_others(
+    run: Run, rows: Path, target: str, line: str
+) -> None:
+    run("init", "rows.csv", "--target", target)
+    assert f"\n  {line}" in Path("hpsearch.yaml").read_text()
 
 
 def test_what_it_writes_is_searched(run: Run, rows: Path) -> None:
@@ -107,7 +119,7 @@ def test_any_names_make_a_yaml_that_says_them_again(
 ) -> None:
     columns: Any = (*number_columns(names), CategoryColumn("c!", ("a",)))
     left_out = {name: "why" for name in left_out if name not in names}
-    raw = RawData("x", [[0.0]], [0.0], columns, left_out=left_out)  # type: ignore[arg-type]
+    raw = RawData("x", np.zeros((1, 1)), np.zeros(1), columns, left_out=left_out)
     spec = parse(starter(source, target, raw), "f", Path()).data
     assert (spec.source, spec.target) == (source, target)
     kinds = {name: one.kind for name, one in spec.columns.items()}
@@ -117,6 +129,6 @@ def test_any_names_make_a_yaml_that_says_them_again(
 
 @pytest.mark.parametrize("rows", [50, 5_000, 100_000, 10**7])
 def test_a_space_suits_the_size_of_the_data(rows: int) -> None:
-    raw = RawData("x", range(rows), range(rows))  # type: ignore[arg-type]
+    raw = RawData("x", np.broadcast_to(0.0, (rows, 1)), np.broadcast_to(False, rows))
     spec = parse(starter("t.csv", "y", raw), "f", Path())
     assert all(int(size) <= rows for size in spec.space.parameters["batch_size"].values() or ())

@@ -100,6 +100,29 @@ def test_the_area_of_rows_of_one_class_is_not_defined() -> None:
     assert math.isnan(baseline(data, "auc").metric)
 
 
+def weighed(data: Dataset, times: list[int], by: str = "w") -> Dataset:
+    return replace(data, weights=np.array(times, np.float32), weighted_by=by)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_row_that_weighs_twice_counts_as_two_rows_do(metric: str) -> None:
+    times = [2, 1, 1, 3, 1, 2]
+    classes = ("a", "b") if METRICS[metric].task == "classification" else ()
+    targets = [0, 1, 0, 1, 0, 1] if classes else [1.0, 3, 2, 6, 0, 7]
+    once = weighed(dataset(targets, [0, 1, 2], [3, 4, 5], classes), times)
+    again = np.repeat(targets, times)
+    repeated = dataset(again, [0, 1, 2, 3], [4, 5, 6, 7, 8, 9], classes)
+    assert tuple(baseline(once, metric)) == pytest.approx(tuple(baseline(repeated, metric)))
+
+
+def test_of_balanced_classes_the_loss_is_that_of_equal_frequencies() -> None:
+    data = dataset([0, 0, 0, 1, 0, 1, 1, 1], [0, 1, 2, 3], [4, 5, 6, 7], classes=("a", "b"))
+    balanced = weighed(data, [2, 2, 2, 6, 2, 6, 6, 6], by="balanced")
+    assert baseline(balanced, "accuracy").loss == pytest.approx(np.log(2))
+    # and the metric that of the class that most rows have
+    assert baseline(balanced, "accuracy").metric == baseline(data, "accuracy").metric == 0.25
+
+
 def test_the_baseline_of_folds_is_the_mean_of_theirs() -> None:
     data = dataset([1.0, 3, 2, 6], [0, 1], [3])
     turned = replace(data.folds[0], validation=np.array([2]))

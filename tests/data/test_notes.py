@@ -59,6 +59,44 @@ def test_very_few_positives_that_validate_are_doubtful(
     assert bool(said) == bool(notes)
 
 
+@pytest.mark.parametrize(("rare", "said"), [(17, True), (20, False)])
+@pytest.mark.parametrize("weights", [None, "balanced"])
+def test_a_rare_class_is_said_where_nobody_has_said_how_much_it_counts(
+    arrays: Callable[..., DataSpec], rare: int, said: bool, weights: str | None
+) -> None:
+    labels = np.array(["b"] * rare + ["a"] * (ROWS - rare))
+    notes = prepare(arrays({"weights": weights, "test": 0}, X=NOISE, y=labels)).notes
+    expected = (
+        "183 rows are of 'a', and 17 of 'b': with `weights: balanced` they count alike, and "
+        "`metric: balanced_accuracy` judges so"
+    )
+    assert (expected in notes) is (said and weights is None)
+    # and that few of them validate
+    assert len(notes) == (2 if said and weights is None else 1)
+
+
+@pytest.mark.parametrize(("heavy", "said"), [(1.0, False), (1e4, True)])
+def test_rows_to_validate_that_hardly_count_beside_others_are_doubtful(
+    table: Callable[..., DataSpec], heavy: float, said: bool
+) -> None:
+    lines = [
+        f"{x:.4f},{k % 2},{PARTS[k]},{heavy if k % 50 == 3 else 1}"
+        for k, x in enumerate(NOISE[:, 0])
+    ]
+    spec = table("\n".join(["x,y,part,w", *lines]) + "\n", column="part", weights="w")
+    expected = (
+        "by their weights, the 40 rows to validate are worth 4 that count alike: losses are "
+        "mostly chance"
+    )
+    assert (expected in prepare(spec).notes) is said
+
+
+def test_the_summary_says_what_rows_are_weighted_by(table: Callable[..., DataSpec]) -> None:
+    lines = [f"{x:.4f},{x + z:.4f},{k % 3 + 1}" for k, (x, z) in enumerate(NOISE)]
+    data = prepare(table("\n".join(["x,y,w", *lines]) + "\n", weights="w"))
+    assert "200 rows of 1 input, regression of y, weighted by w;" in summary(data)
+
+
 @pytest.mark.parametrize("part", ["validation", "test"])
 def test_a_column_that_varies_only_outside_of_training_is_doubtful(
     table: Callable[..., DataSpec], part: str

@@ -103,7 +103,7 @@ def test_what_little_varies_far_from_zero_is_not_lost(
         x = column[:, None, None] if kind == "images" else column[:, None]
         data = prepare(arrays(X=x, y=labels))
     feed = Feed(mapped_again(data), "cpu")
-    inputs, targets = feed.batch(feed.rows(np.arange(200), 0), [0])
+    inputs, targets, _ = feed.batch(feed.rows(np.arange(200), 0), [0])
     found, right = inputs.flatten().numpy(), (0.5 * np.arange(200))
     trained = right[data.folds[0].train]
     assert found == pytest.approx((right - trained.mean()) / trained.std(), abs=1e-6)

@@ -67,6 +67,8 @@ def datasets(draw: st.DrawFn) -> Dataset:
         test=np.sort(rng.permutation(rows)[: rng.integers(rows + 1)]),
         columns=draw(COLUMNS),
         digest=draw(st.text("0123456789abcdef", min_size=64, max_size=64)),
+        weights=rng.random(rows, np.float32) if (by := draw(st.none() | st.just("w"))) else None,
+        weighted_by=by,
         rule=SplitRule(
             draw(st.integers(0, 2**63 - 1)),
             draw(st.booleans()),
@@ -91,7 +93,8 @@ def arrays(data: Dataset) -> list[np.ndarray[Any, Any]]:
     """Return every array of a data set."""
     folds = data.folds if data.whole is None else (*data.folds, data.whole)
     parts = [getattr(fold, part.name) for fold in folds for part in fields(Fold)]
-    return [data.inputs, data.targets, data.test, *parts]
+    weights = [] if data.weights is None else [data.weights]
+    return [data.inputs, data.targets, data.test, *weights, *parts]
 
 
 @settings(deadline=None)
@@ -263,11 +266,11 @@ def test_a_header_of_an_absurd_length_is_refused_without_room_for_it(
 def test_a_newer_format_is_refused_by_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpsearch.data.stored._FORMAT", "hpsearch.dataset.4")
+    monkeypatch.setattr("hpsearch.data.stored._FORMAT", "hpsearch.dataset.5")
     later = written(prepare(DataSpec("wine")))
     monkeypatch.undo()
     said = refused(tmp_path, later)
-    assert "hpsearch.dataset.4, and hpsearch.dataset.3 is needed" in said
+    assert "hpsearch.dataset.5, and hpsearch.dataset.4 is needed" in said
 
 
 def test_a_file_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
@@ -280,6 +283,6 @@ def test_what_is_no_array_stands_in_the_metadata(sound: bytes) -> None:
     facts = json.loads(json.loads(sound[8 : 8 + length])["__metadata__"]["dataset"])
     assert set(facts) == {
         *("name", "task", "classes", "target_center", "target_scale", "columns", "digest"),
-        *("folds", "whole", "rule", "notes", "target"),
+        *("folds", "whole", "rule", "notes", "target", "weighted_by"),
     }
     assert facts["rule"] == {"split_seed": 0, "by_column": False, "input_scale": "standard"}

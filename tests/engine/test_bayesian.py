@@ -65,7 +65,7 @@ class TestLinearGaussian:
         found = known(stacked)
         nu2 = float(found["output.noise"].exp())
         s2 = 0.5**2 * 2 / (INPUTS + 1)  # what the fans ask for is Glorot's 2 / (in + out)
-        x, y = feed.batch(feed.rows(feed.data.folds[0].train, 0), [0])
+        x, y, _ = feed.batch(feed.rows(feed.data.folds[0].train, 0), [0])
         precision = x.T @ x / nu2 + torch.eye(INPUTS, dtype=F64) / s2
         m = torch.linalg.solve(precision, x.T @ (y - found["output.bias"]) / nu2)
         mu, sigma = (
@@ -86,7 +86,7 @@ class TestLinearGaussian:
             feed, [member(bayesian="laplace", prior_scale=0.7, width=5, activation="tanh")], 0
         )
         learn(stacked, feed, 1)
-        x, y = feed.batch(feed.rows(feed.data.folds[0].train, 0), [0])
+        x, y, _ = feed.batch(feed.rows(feed.data.folds[0].train, 0), [0])
         nu2 = float((stacked.outputs(x)[0, :, 0] - y).detach().square().mean())
         h = torch.tanh(x @ known(stacked)["hidden0.weight"].T + known(stacked)["hidden0.bias"])
         phi = torch.cat([h, torch.ones(ROWS, 1, dtype=F64)], 1)
@@ -101,7 +101,7 @@ class TestLinearGaussian:
             bayesian="mc_dropout", dropout=0.5, width=16, activation="leaky_relu", slope=1.0
         )
         stacked = build_cohort(feed, [one], 0)
-        x, _ = feed.batch(torch.arange(40), [0])
+        x, *_ = feed.batch(torch.arange(40), [0])
         predict = SAMPLED(stacked, feed)
         whole = stacked.outputs(x)
         a = x @ known(stacked)["hidden0.weight"].T
@@ -118,7 +118,7 @@ class TestAnswers:
         feed = Feed(blobs(), "cpu", F64)
         stacked = build_cohort(feed, [member(bayesian=name, epochs=1)], 0)
         predict = BAYESIAN.load(name)(stacked, feed)
-        x, _ = feed.batch(torch.arange(20), [0])
+        x, *_ = feed.batch(torch.arange(20), [0])
         torch.testing.assert_close(predict(x)[:, :5], predict(x[:5]), rtol=1e-12, atol=1e-12)
 
     @pytest.mark.parametrize("name", ["variational", "mc_dropout"])
@@ -126,7 +126,7 @@ class TestAnswers:
         feed = Feed(blobs(), "cpu", F64)
         stacked = build_cohort(feed, [member(bayesian=name, prior_scale=2.0, dropout=0.5)], 0)
         learn(stacked, feed, 1)
-        x, _ = feed.batch(torch.arange(20), [0])
+        x, *_ = feed.batch(torch.arange(20), [0])
         noise = stacked.noise("networks", passes=NETWORKS)
         each = torch.stack(
             [stacked.outputs(x, noise, sampled=True).softmax(2) for _ in range(NETWORKS)]
@@ -167,7 +167,7 @@ class TestAnswers:
     def test_one_network_answers_with_all_of_its_units(self) -> None:
         feed = Feed(blobs(), "cpu", F64)
         stacked = build_cohort(feed, [member(dropout=0.5)], 0)
-        x, _ = feed.batch(torch.arange(20), [0])
+        x, *_ = feed.batch(torch.arange(20), [0])
         assert torch.equal(BAYESIAN.load("none")(stacked, feed)(x), stacked.outputs(x))
 
     def test_what_all_outputs_share_makes_laplace_no_less_sure(self) -> None:
@@ -211,7 +211,7 @@ def test_a_seed_draws_networks_of_its_own() -> None:
     members = [Member(0, one.settings, replicate) for replicate in range(2)]
     stacked = build_cohort(feed, members, 0)
     stacked.weights.flat.copy_(build_cohort(feed, [members[0], members[0]], 0).weights.flat)
-    x, _ = feed.batch(torch.arange(20), [0])
+    x, *_ = feed.batch(torch.arange(20), [0])
     first, second = SAMPLED(stacked, feed)(x)
     assert not torch.allclose(first, second)
 
@@ -248,7 +248,7 @@ def test_laplace_needs_the_training_rows_of_its_own_fold() -> None:
     data = blobs()
     feed = Feed(data, "cpu", F64)
     stacked = build_cohort(feed, [member(bayesian="laplace")], 0)
-    x, _ = feed.batch(feed.rows(data.folds[0].train, 0), [0])
+    x, *_ = feed.batch(feed.rows(data.folds[0].train, 0), [0])
     stacked.outputs(x)
     assert float(fitted(stacked, feed).a.sum()) == pytest.approx(
         float(stacked.net.features.detach().square().sum()) + len(x)  # type: ignore[union-attr]

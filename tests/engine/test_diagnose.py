@@ -41,7 +41,7 @@ class TestProbe:
         feed = Feed(DATA, "cpu", torch.float64)
         stacked = StackedCohort([one], TrainingTask(DATA.shape, DATA.outputs, 0), feed.like)
         W, b, V, c = (view[0].clone().requires_grad_() for view in stacked.weights.views)
-        ((x, y),) = feed.epoch(1, 256, 0)
+        ((x, y, _),) = feed.epoch(1, 256, 0)
         h = torch.relu(x @ W.T + b)
         loss = torch.nn.functional.cross_entropy(h @ V.T + c, y)
         loss.backward()  # type: ignore[no-untyped-call]

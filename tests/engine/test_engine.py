@@ -197,7 +197,7 @@ class TestCohorts:
         data = blobs()
         feed = Feed(data, "cpu", F64)
         stacked = StackedCohort(MIXED, TrainingTask(data.shape, data.outputs, 0), feed.like)
-        for x, y in feed.epoch(1, 16, 0):
+        for x, y, _ in feed.epoch(1, 16, 0):
             advance(stacked, feed, x, y)
         narrow = [m.number for m in stacked.members].index(4)
         assert stacked.weights.views[0][narrow, :3].abs().min() > 0
@@ -293,7 +293,7 @@ class TestForward:
         stacked = StackedCohort([one], TrainingTask(data.shape, data.outputs, 0), feed.like)
         # closing weights begin at zero, so what stands before them learns from the second step on
         for _ in range(2):
-            for x, y in feed.epoch(1, 16, 0):
+            for x, y, _ in feed.epoch(1, 16, 0):
                 advance(stacked, feed, x, y)
         for slot, gradient in zip(stacked.layout, stacked.gradient.views, strict=True):
             assert (gradient.abs().max() > 0) == (slot.role not in STATISTICS), slot.name
@@ -340,7 +340,7 @@ class TestOptimizers:
         feed = Feed(data, "cpu", F64)
         task = TrainingTask(data.shape, data.outputs, 0)
         stacked = StackedCohort([*members, *company], task, feed.like)
-        batches = [batch for epoch in range(1, 7) for batch in feed.epoch(epoch, 16, 0)][:20]
+        batches = [(x, y) for epoch in range(1, 7) for x, y, _ in feed.epoch(epoch, 16, 0)][:20]
         assert len(batches) == 20
         for x, y in batches:
             advance(stacked, feed, x, y)
@@ -604,7 +604,7 @@ class TestTraining:
         feed = Feed(data, "cpu", F64)
         stacked = StackedCohort([member()], TrainingTask(data.shape, data.outputs, 0), feed.like)
         losses, metrics = feed.score(stacked, "validation")
-        inputs, targets = feed.batch(feed.rows(data.folds[0].validation, 0), [0])
+        inputs, targets, _ = feed.batch(feed.rows(data.folds[0].validation, 0), [0])
         predicted = torch.softmax(stacked.outputs(inputs)[0], 1).detach().numpy()
         assert losses[0] == pytest.approx(log_loss(targets, predicted, labels=[0, 1, 2]), rel=1e-9)
         assert metrics[0] == pytest.approx(accuracy_score(targets, predicted.argmax(1)))
@@ -653,7 +653,7 @@ class TestTraining:
         feed = Feed(data, "cpu", F64)
         stacked = StackedCohort([member()], TrainingTask(data.shape, data.outputs, 0), feed.like)
         losses, metrics = feed.score(stacked, "validation")
-        inputs, targets = feed.batch(feed.rows(data.folds[0].validation, 0), [0])
+        inputs, targets, _ = feed.batch(feed.rows(data.folds[0].validation, 0), [0])
         predicted = stacked.outputs(inputs)[0, :, 0].detach().numpy()
         assert metrics[0] == pytest.approx(r2_score(targets, predicted), rel=1e-9)
         assert losses[0] == pytest.approx(
@@ -685,12 +685,12 @@ class TestTraining:
         rows = np.arange(60.0)
         feed = Feed(dataset(np.stack([rows, -rows], 1), rows), "cpu")  # 45 for training
         epochs = [list(feed.epoch(number, 20, 0)) for number in (1, 2)]
-        assert all([len(y) for _, y in batches] == [20, 20, 5] for batches in epochs)
-        orders = [torch.cat([y for _, y in batches]).tolist() for batches in epochs]
+        assert all([len(y) for _, y, _ in batches] == [20, 20, 5] for batches in epochs)
+        orders = [torch.cat([y for _, y, _ in batches]).tolist() for batches in epochs]
         assert [sorted(order) for order in orders] == [rows[:45].tolist()] * 2
         assert orders[0] != orders[1]
         assert all(
-            torch.equal(x, torch.stack([y, -y], 1)) for batches in epochs for x, y in batches
+            torch.equal(x, torch.stack([y, -y], 1)) for batches in epochs for x, y, _ in batches
         )
 
     def test_the_training_loss_is_the_mean_over_rows_not_over_batches(self) -> None:

@@ -180,7 +180,7 @@ class TestMembers:
         images = rng.integers(256, size=(40, 1, 4, 4)).astype(np.uint8)
         data = in_folds(dataset(images, rng.integers(2, size=40), classes=2))
         feed = Feed(data, "cpu", F64)
-        for x, _ in feed.epoch(1, 40, 0, [Stream(0, fold) for fold in range(3)]):
+        for x, *_ in feed.epoch(1, 40, 0, [Stream(0, fold) for fold in range(3)]):
             assert x.mean((1, 2, 3, 4)) == pytest.approx([0.0] * 3, abs=0.02)
             assert x.std((1, 2, 3, 4)) == pytest.approx([1.0] * 3, abs=0.02)
 
@@ -223,7 +223,7 @@ class TestMembers:
         rows = np.arange(21.0)
         data = in_folds(dataset(rows[:, None], rows), folds=3)
         feed = Feed(data, "cpu", F64)
-        batches = [y for _, y in feed.epoch(1, 4, 0, [Stream(0, 0), Stream(0, 2), Stream(1, 2)])]
+        batches = [y for _, y, _ in feed.epoch(1, 4, 0, [Stream(0, 0), Stream(0, 2), Stream(1, 2)])]
         seen = torch.cat(batches, dim=1)
         assert [sorted(s) for s in seen.tolist()] == [
             data.folds[f].train.tolist() for f in (0, 2, 2)

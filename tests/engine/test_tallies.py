@@ -33,17 +33,22 @@ from hpsearch.engine.feed import Answers, Feed, Split
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.tallies import TALLIES
-from hpsearch.metrics import METRICS, minimized
+from hpsearch.metrics import METRICS, ClassCounts, Hits, accuracy, balanced_accuracy, minimized
 from hpsearch.study.trial import Done, Failed
 from tests.helpers.problems import blobs, dataset, in_folds, member, run
 
 F64 = torch.float64
 Rows = NDArray[np.int64]
 Numbers = NDArray[np.float64]
+Reference = Callable[[Any, Numbers, Numbers | None], float]
+"""Makes a metric of targets, outputs and the weights of rows."""
 
 
 class Answering(Feed):
-    """A feed whose rows are given these outputs, [K, rows, outputs], so many at a time."""
+    """A feed whose rows are given these outputs, [K, rows, outputs], so many at a time.
+
+    The input of each row is its number.
+    """
 
     def __init__(self, data: Dataset, outputs: Numbers, at_once: int) -> None:
         super().__init__(data, "cpu", F64)
@@ -52,14 +57,16 @@ class Answering(Feed):
     def answers(
         self, stacked: StackedCohort, name: Split, predict: Callable[[Tensor], Tensor]
     ) -> Iterator[Answers]:
-        folds = [one.fold for one in stacked.members]
-        rows, counts = self._split_rows(name, folds)
-        for start in range(0, rows.shape[-1], self._at_once):
-            part = rows[..., start : start + self._at_once]
-            mine = part.expand(len(folds), -1) % len(self.data.inputs)
-            outputs = torch.stack([self._given[k, found] for k, found in enumerate(mine)])
-            targets = self._targets[part]
-            yield Answers(outputs, targets, counts[..., start : start + self._at_once])
+        (whole,) = super().answers(stacked, name, self._outputs)
+        for start in range(0, whole.outputs.shape[1], self._at_once):
+            part = slice(start, start + self._at_once)
+            yield Answers(whole.outputs[:, part], *(each[..., part] for each in whole[1:]))
+
+    def _outputs(self, inputs: Tensor) -> Tensor:
+        """Return the outputs that are given for rows, of which each input is the number."""
+        members = len(self._given)
+        rows = inputs[..., 0].long().expand(members, -1)
+        return self._given[torch.arange(members).unsqueeze(1), rows]
 
 
 @dataclass(frozen=True)
@@ -80,13 +87,17 @@ class Case:
         task = TrainingTask(self.data.shape, self.data.outputs, 0)
         return feed.score(StackedCohort(members, task, feed.like), "validation", metric).metrics
 
-    def expected(self, reference: Callable[[Any, Numbers], float]) -> list[float]:
-        """Return what a reference makes of each member's targets and outputs."""
+    def expected(self, reference: Reference) -> list[float]:
+        """Return what a reference makes of each member's targets, outputs and weights."""
         folds = self.data.folds if len(self.data.folds) > 1 else self.data.folds * len(self.outputs)
-        pairs = zip(folds, self.outputs, strict=True)
+        weights = self.data.metric_weights
         return [
-            reference(self.data.targets[fold.validation], given[fold.validation])
-            for fold, given in pairs
+            reference(
+                self.data.targets[fold.validation],
+                given[fold.validation],
+                None if weights is None else weights[fold.validation].astype(np.float64),
+            )
+            for fold, given in zip(folds, self.outputs, strict=True)
         ]
 
 
@@ -101,6 +112,7 @@ def cases(draw: st.DrawFn, least: int, most: int) -> Case:
     """Draw outputs for between so many classes, or for a regression where there are none.
 
     Rows share outputs, so that there are ties; classes may be absent, and folds differ in length.
+    Rows may have weights, which count in metrics where they do not balance classes.
     """
     classes, members = draw(st.integers(least, most)), draw(st.integers(1, 3))
     count, is_folded = draw(st.integers(1, 24)), draw(st.booleans())
@@ -111,10 +123,13 @@ def cases(draw: st.DrawFn, least: int, most: int) -> Case:
     if classes:
         present = draw(st.lists(st.integers(0, classes - 1), min_size=1, unique=True))
         targets = rng.choice(present, size=count)
-        made = dataset(np.zeros((count, 1)), targets, classes=classes)
+        made = dataset(np.arange(count)[:, None], targets, classes=classes)
     else:
-        made = dataset(np.zeros((count, 1)), rng.normal(size=count))
+        made = dataset(np.arange(count)[:, None], rng.normal(size=count))
         made = replace(made, target_scale=draw(st.sampled_from([1.0, 42_000.0])))
+    by = draw(st.sampled_from([None, "w", *(["balanced"] if classes else [])]))
+    weights = rng.lognormal(0.0, 2.0, count).astype(np.float32) if by else None
+    made = replace(made, weights=weights, weighted_by=by)
     parts = [
         np.sort(rng.permutation(count)[: draw(st.integers(1, count))])
         for _ in range(members if is_folded else 1)
@@ -122,39 +137,45 @@ def cases(draw: st.DrawFn, least: int, most: int) -> Case:
     return Case(judged(made, *parts), outputs, draw(st.integers(1, 24)))
 
 
-def area(y: Rows, outputs: Numbers) -> float:
+def area(y: Rows, outputs: Numbers, w: Numbers | None) -> float:
     """Return scikit-learn's mean area over the classes that are there; NaN where there is one."""
     p = softmax(outputs, axis=1)
     present = np.unique(y)
     if len(present) == 1:
         return math.nan
     if outputs.shape[1] == 2:
-        return float(roc_auc_score(y, p[:, 1]))
+        return float(roc_auc_score(y, p[:, 1], sample_weight=w))
     if len(present) == outputs.shape[1]:
-        return float(roc_auc_score(y, p, multi_class="ovr", average="macro"))
-    return float(np.mean([roc_auc_score(y == c, p[:, c]) for c in present]))
+        return float(roc_auc_score(y, p, sample_weight=w, multi_class="ovr", average="macro"))
+    return float(np.mean([roc_auc_score(y == c, p[:, c], sample_weight=w) for c in present]))
 
 
-CLASSES: Mapping[str, Callable[[Rows, Numbers], float]] = {
-    "accuracy": lambda y, o: accuracy_score(y, o.argmax(1)),
-    "balanced_accuracy": lambda y, o: balanced_accuracy_score(y, o.argmax(1)),
-    "f1": lambda y, o: f1_score(y, o.argmax(1), average="macro", zero_division=0.0),
+CLASSES: Mapping[str, Reference] = {
+    "accuracy": lambda y, o, w: accuracy_score(y, o.argmax(1), sample_weight=w),
+    "balanced_accuracy": lambda y, o, w: balanced_accuracy_score(y, o.argmax(1), sample_weight=w),
+    "f1": lambda y, o, w: f1_score(
+        y, o.argmax(1), average="macro", zero_division=0.0, sample_weight=w
+    ),
     "auc": area,
 }
 
 
-def numbers(scale: float) -> Mapping[str, Callable[[Numbers, Numbers], float]]:
+def numbers(scale: float) -> Mapping[str, Reference]:
     """Return the references of a regression whose unit is so many of the target's own."""
+
+    def errors(judge: Callable[..., float]) -> Reference:
+        return lambda y, o, w: judge(y * scale, o[:, 0] * scale, sample_weight=w)
+
     return {
-        "r2": lambda y, o: r2_score(y, o[:, 0]) if (y != y[0]).any() else math.nan,
-        "rmse": lambda y, o: root_mean_squared_error(y * scale, o[:, 0] * scale),
-        "mae": lambda y, o: mean_absolute_error(y * scale, o[:, 0] * scale),
+        "r2": lambda y, o, w: errors(r2_score)(y, o, w) if (y != y[0]).any() else math.nan,
+        "rmse": errors(root_mean_squared_error),
+        "mae": errors(mean_absolute_error),
     }
 
 
 @pytest.mark.parametrize("metric", CLASSES)
 @pytest.mark.parametrize("classes", [(2, 2), (3, 6)], ids=["two", "many"])
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_a_metric_of_classes_is_that_of_scikit_learn(
     metric: str, classes: tuple[int, int], data: st.DataObject
@@ -167,7 +188,7 @@ def test_a_metric_of_classes_is_that_of_scikit_learn(
 
 
 @pytest.mark.parametrize("metric", numbers(1.0))
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(case=cases(0, 0))
 def test_a_metric_of_numbers_is_that_of_scikit_learn(metric: str, case: Case) -> None:
     expected = case.expected(numbers(case.data.target_scale)[metric])
@@ -185,8 +206,16 @@ def test_answers_that_are_all_but_certain_are_ranked(classes: int, high: float, 
     y = np.array([classes - 1, 0, classes - 1, 0])
     outputs = np.zeros((1, 4, classes))
     outputs[0, :, -1] = high, low, high, low
-    data = judged(dataset(np.zeros((4, 1)), y, classes=classes), np.arange(4))
+    data = judged(dataset(np.arange(4)[:, None], y, classes=classes), np.arange(4))
     assert Case(data, outputs, 4).found("auc") == [1.0]
+
+
+def test_shares_of_weights_are_never_more_than_all_of_them() -> None:
+    """Sums of weights are rounded, and what is minimised must not fall below 0."""
+    one, all_right = np.array([0.3]), np.array([0.1 + 0.2])
+    assert all_right > one
+    assert accuracy(Hits(all_right, one)) == 1.0
+    assert balanced_accuracy(ClassCounts(one, one, all_right)) == 1.0
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -196,7 +225,7 @@ def test_nothing_is_counted_that_the_metric_does_not_need(
     judge = METRICS[metric]
     monkeypatch.setattr(feeds, "TALLIES", {judge.tally: TALLIES[judge.tally]})
     y = np.arange(12) % 3
-    data = dataset(np.zeros((12, 1)), y, classes=3 if judge.task == "classification" else 0)
+    data = dataset(np.arange(12)[:, None], y, classes=3 if judge.task == "classification" else 0)
     Case(judged(data, np.arange(12)), np.zeros((1, 12, data.outputs)), 12).found(metric)
 
 

@@ -519,7 +519,7 @@ class TestClipping:
         feed = Feed(data, "cpu", F64)
         members = [member(k, clip_norm=c, optimizer="sgd") for k, c in enumerate([0.0, 0.01, 1e9])]
         stacked = StackedCohort(members, TrainingTask(data.shape, data.outputs, 0), feed.like)
-        x, y = next(feed.epoch(1, 16, 0))
+        x, y, _ = next(feed.epoch(1, 16, 0))
         advance(stacked, feed, x, y)
         whole = torch.cat([view.flatten(1) for view in stacked.gradient.views], dim=1).norm(dim=1)
         norms = dict(zip([m.number for m in stacked.members], whole.tolist(), strict=True))

@@ -12,6 +12,7 @@ _TESTS = "tests/engine/test_"
 _COHORTS = f"{_TESTS}engine.py::TestCohorts::test_"
 _FORWARD = f"{_TESTS}engine.py::TestForward::test_"
 _OPTIMIZERS = f"{_TESTS}engine.py::TestOptimizers::test_"
+_FEED = f"{_TESTS}feed.py::test_"
 _TALLIES = f"{_TESTS}tallies.py::test_"
 _CLASSES = f"{_TALLIES}a_metric_of_classes_is_that_of_scikit_learn"
 _NUMBERS = f"{_TALLIES}a_metric_of_numbers_is_that_of_scikit_learn"
@@ -559,8 +560,60 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "task regression", "half the derivative", "engine/feed.py",
-        "missed * (2.0 / batch)", "missed * (1.0 / batch)",
+        "losses, factor = derivative.square(), 2.0", "losses, factor = derivative.square(), 1.0",
         f"{_SCHEDULES}every_member_follows_its_own_at_every_step",
+    ),
+    # weights of rows
+    fault(
+        "weights", "do not reach the derivative", "engine/feed.py",
+        "losses, derivative = (each * weights.unsqueeze(-1) for each in (losses, derivative))",
+        "losses = losses * weights.unsqueeze(-1)",
+        *(f"{_FEED}the_derivative_of_a_batch_is_that_of_its_weighted_loss[{own}-{task}]"
+          for own in (False, True) for task in ("classes", "numbers")),
+    ),
+    fault(
+        "weights", "a mean over rows for one over weights", "engine/train.py",
+        "counted = counted + batch.counted", "counted = counted + outputs.shape[1]",
+        f"{_FEED}the_training_loss_is_the_mean_over_weights_whatever_the_batches",
+    ),
+    fault(
+        "weights", "those that balance classes count in metrics", "engine/feed.py",
+        "counted = own if self.data.metric_weights is None else weights", "counted = weights",
+        *(f"{_FEED}balanced_weights_are_for_losses_and_not_for_metrics[{metric}]"
+          for metric in ("accuracy", "f1")),
+    ),
+    fault(
+        "weights", "are not those of the rows that are looked at", "engine/feed.py",
+        "weights = _weighed(counts, batch).double()", "weights = counts.double()",
+        f"{_FEED}what_can_be_had_without_learning_goes_by_weights[classes]",
+        f"{_FEED}what_can_be_had_without_learning_goes_by_weights[numbers]",
+    ),
+    fault(
+        "weights", "do not count in a posterior", "engine/bayesian.py",
+        "batch.weights.to(torch.float64)", "batch.counts.sign().to(torch.float64)",
+        f"{_FEED}a_posterior_counts_rows_by_their_weights[classes]",
+        f"{_FEED}a_posterior_counts_rows_by_their_weights[numbers]",
+    ),
+    fault(
+        "weights", "are squared where noise is learned", "engine/variational.py",
+        "missed = grad_outputs / row_weights.sqrt().unsqueeze(-1)", "missed = grad_outputs",
+        f"{_FEED}the_noise_of_a_variational_regression_is_learned_by_weights",
+    ),
+    fault(
+        "weights", "each batch counts as much", "engine/variational.py",
+        "counted = row_weights.mean(-1, keepdim=True)", "",
+        f"{_FEED}the_noise_of_a_variational_regression_is_learned_by_weights",
+    ),
+    fault(
+        "weights", "of each row once for all folds", "engine/feed.py",
+        "weights = None if weights is None else weights.repeat(len(data.folds))", "",
+        f"{_FEED}images_of_bytes_have_their_weights_in_every_fold",
+    ),
+    fault(
+        "weights", "are 1 in the mean of all rows", "data/weights.py",
+        "found / found[measured].mean()", "found / found.mean()",
+        f"{_DATA}weights.py::test_weights_follow_their_rows_and_have_a_mean_of_1_where_targets_are_measured"
+        "[classes-{}]",
     ),
     # validation
     fault(
@@ -752,7 +805,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "batches", "the last one weighs as much as the others", "engine/train.py",
-        "total.add_(losses, alpha=y.shape[-1])",
+        "total.add_(losses, alpha=outputs.shape[1])",
         'total.add_(losses, alpha=int(stacked.settings["batch_size"]))',
         f"{_TRAINING}the_training_loss_is_the_mean_over_rows_not_over_batches",
     ),

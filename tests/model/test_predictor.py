@@ -29,11 +29,14 @@ BAYESIAN: dict[str, dict[str, Any]] = {
 def loss(data: Dataset, model: TrainedModel, fold: int = 0) -> float:
     """Return the loss of a model's predictions for the validation rows of a fold."""
     rows = data.folds[fold].validation
+    weights = None if data.weights is None else data.weights[rows]
     answers = Predictor(model).answers(data.inputs[rows])
     if data.task == "classification":
-        return float(-np.log(answers[np.arange(len(rows)), data.targets[rows]]).mean())
-    standardised = (answers[:, 0] - data.target_center) / data.target_scale
-    return float(((standardised - data.targets[rows]) ** 2).mean())
+        losses = -np.log(answers[np.arange(len(rows)), data.targets[rows]])
+    else:
+        standardised = (answers[:, 0] - data.target_center) / data.target_scale
+        losses = (standardised - data.targets[rows]) ** 2
+    return float(np.average(losses, weights=weights))
 
 
 @pytest.mark.parametrize("net", [*NETS, *BAYESIAN])
@@ -108,6 +111,19 @@ def test_a_file_of_the_format_with_one_network_is_read(tmp_path: Path) -> None:
     ((mine,), (its,)) = old.members, model.members
     assert all(torch.equal(mine.weights[name], its.weights[name]) for name in its.weights)
     assert mine.scaling.scale.tolist() == its.scaling.scale.tolist()
+
+
+@pytest.mark.parametrize(("target", "weights"), [("y", "w"), ("y", "balanced"), ("z", "w")])
+@pytest.mark.parametrize("net", ["mlp", "laplace", "variational"])
+def test_so_have_they_where_rows_have_weights(
+    tmp_path: Path, target: str, weights: str, net: str
+) -> None:
+    lines = MIXED.splitlines()
+    table = [f"{lines[0]},w", *(f"{line},{k % 4 + 1}" for k, line in enumerate(lines[1:]))]
+    (tmp_path / "t.csv").write_text("\n".join(table) + "\n")
+    spec = spec_of(tmp_path, target, weights=weights, folds=3)
+    data, result, model = trained(tmp_path, spec, dict({**NETS, **BAYESIAN}[net]))
+    assert loss(data, model) == pytest.approx(result.loss, rel=1e-5)
 
 
 def test_a_row_is_answered_alike_in_any_company(tmp_path: Path) -> None:

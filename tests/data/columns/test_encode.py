@@ -97,7 +97,7 @@ def test_the_feed_gives_every_fold_its_own_encoding(table: Callable[..., DataSpe
     data = prepare(table(mixed(), folds=3))
     feed = Feed(data, "cpu")
     for k, fold in enumerate(data.folds):
-        found, _ = feed.batch(feed.rows(np.arange(ROWS), k), [k])
+        found, *_ = feed.batch(feed.rows(np.arange(ROWS), k), [k])
         expected = encoded(data.inputs, data.columns, fold)
         assert torch.equal(found, torch.from_numpy(expected).float())
 
