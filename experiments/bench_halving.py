@@ -247,7 +247,7 @@ def pruning(task: Task, seed: int) -> optuna.Study:
 
 def rows(feed: Feed) -> tuple[Tensor, Tensor]:
     """Return the inputs and targets that a feed trains on."""
-    inputs, targets = zip(*feed.epoch(1, 1000, 0), strict=True)
+    inputs, targets, _ = zip(*feed.epoch(1, 1000, 0), strict=True)
     return torch.cat(inputs).flatten(1), torch.cat(targets)
 
 

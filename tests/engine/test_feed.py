@@ -198,6 +198,9 @@ def test_a_diagnosis_sees_what_a_training_sees(data: Dataset) -> None:
         assert mine.loss == pytest.approx(other.loss, rel=1e-6)
         for layer, same in zip(mine.layers, other.layers, strict=True):
             assert layer.gradient == pytest.approx(same.gradient, rel=1e-5)
+    assert once.weights is not None
+    heavier = replace(once, weights=3 * once.weights)
+    assert next(probes(Feed(heavier, "cpu", F64), [one], 0, 0)).loss == pytest.approx(found[0].loss)
 
 
 def test_images_of_bytes_have_their_weights_in_every_fold() -> None:
