@@ -87,6 +87,13 @@ _page = _all_of(
     click.option("-o", "page", metavar="FILE", help="Write an HTML page as well."),
     click.option("--force", is_flag=True, help="Let -o write over what is no page of hpsearch."),
 )
+_moved = click.option(
+    "--data", metavar="PATH", help="Read the data from here, where they have moved to."
+)
+_model = _all_of(
+    click.option("-o", "out", metavar="FOLDER", required=True, help="The folder to make."),
+    click.option("--force", is_flag=True, help="Replace the model that is there."),
+)
 _config = click.argument("config", required=False, metavar="[CONFIG]")
 _threads = _flag(
     "--threads",
@@ -279,7 +286,7 @@ def bayes(**given: Any) -> int:
 
 @cli.command()
 @click.argument("study", required=False)
-@click.option("--data", metavar="PATH", help="Read the data from here, where they have moved to.")
+@_moved
 @_running
 @_output
 def resume(**given: Any) -> int:
@@ -348,15 +355,31 @@ def show(**given: Any) -> int:
 @cli.command()
 @click.argument("study", required=False)
 @click.argument("number", required=False, type=Whole(min=0), metavar="[N]")
-@click.option("-o", "out", metavar="FOLDER", required=True, help="The folder to make.")
-@click.option("--force", is_flag=True, help="Replace the model that is there.")
+@_model
+@_moved
 @_output
 def export(**given: Any) -> int:
     """Take the trained model of the winner, or of trial N, out of a study.
 
-    The folder has all that it takes to predict, and needs neither the study nor the data.
+    The folder has all that it takes to predict, and needs neither the study nor the data. Where the
+    weights of the trial were not kept, it is trained again.
     """
     return _run("hpsearch.commands.export:export", **given)
+
+
+@cli.command()
+@click.argument("study", required=False)
+@click.argument("number", required=False, type=Whole(min=0), metavar="[N]")
+@_moved
+@_output
+def replay(**given: Any) -> int:
+    """Train the winner again, or trial N, and say whether it comes to the same.
+
+    It is trained in the company that it had, with the study's seed and threads, and nothing is
+    written into the study. The exit code is 0 where it comes to the same, 1 where it differs, and
+    78 where that cannot be expected here.
+    """
+    return _run("hpsearch.commands.replay:replay", **given)
 
 
 @cli.command()

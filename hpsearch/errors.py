@@ -16,6 +16,7 @@ from hpsearch.text import one_line
 # ended.
 EXIT_OK = 0  # done; after a search there is a winner
 EXIT_NO_WINNER = 1  # done, but no trial has succeeded, or too few for what is asked
+EXIT_DIFFERS = 1  # done, but a trial that was trained again has not come to the same
 EXIT_USAGE = 2  # the YAML file, a flag or the data is wrong; nothing was run
 EXIT_BUG = 3  # hpsearch itself is at fault; a file holds the traceback
 EXIT_CRASHING = 4  # the search gave up: `max_failures` trials in a row have crashed
@@ -25,7 +26,7 @@ EXIT_NO_RESOURCES = 71  # EX_OSERR: the system gives no more processes, files or
 EXIT_CANNOT_WRITE = 73  # EX_CANTCREAT: a file or folder cannot be written
 EXIT_DISK_FULL = 74  # EX_IOERR: the disk is full, or a result cannot be printed
 EXIT_IN_USE = 75  # EX_TEMPFAIL: another process holds the study
-EXIT_CONFIG_DIFFERS = 78  # EX_CONFIG: the study was begun with other settings or other data
+EXIT_CONFIG_DIFFERS = 78  # EX_CONFIG: the study was begun with other settings, data or machinery
 EXIT_INTERRUPTED = 130  # ended by SIGINT (Ctrl-C); `resume` continues the study
 EXIT_TERMINATED = 143  # ended by SIGTERM (kill); `resume` continues the study
 

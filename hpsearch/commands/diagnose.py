@@ -164,7 +164,7 @@ def _diagnosed(
     (_, spec), *_ = named
     work = ask_for_device(runner, options)
     data = prepare(spec.data)
-    device = chosen_device(runner, work)
+    device, _ = chosen_device(runner, work)
     threads = options.resources.threads
     for _, one in named:
         Networks(one).on(data, None, device, threads)  # refuses data that does not suit the model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from json import dumps
 from math import isfinite
@@ -10,13 +11,16 @@ from typing import Any
 
 from hpsearch import output
 from hpsearch.commands import console
-from hpsearch.commands.studies import find_study, meant
+from hpsearch.commands.again import Reopened, described, reopened
+from hpsearch.commands.studies import find_study, meant, picked_trial
 from hpsearch.errors import EXIT_OK, Problem, SpecError
+from hpsearch.model.record import check_free
 from hpsearch.registry import resolve
-from hpsearch.report.board.view import board
 from hpsearch.study.artefacts import FOLDER, Artefacts, Lost
+from hpsearch.study.differences import Difference
+from hpsearch.study.layout import SEMANTICS
 from hpsearch.study.store import StudyRecord, read
-from hpsearch.study.trial import Done, Failed
+from hpsearch.study.trial import WEIGHTS, Done, Failed
 from hpsearch.text import shell_word
 
 
@@ -25,6 +29,7 @@ def export(
     study: str | None,
     number: int | None,
     out: str,
+    data: str | None,
     force: bool,
     json: bool,
     quiet: bool,
@@ -34,17 +39,28 @@ def export(
     name, number = meant(study, number)
     folder = find_study(name)
     kept = read(folder)
-    number = _winner(kept) if number is None else number
+    number = picked_trial(kept, number, "E193")
     result = _result(kept, number)
-    weights = _weights(kept, number, result)
-    command = f"hpsearch export {shell_word(str(folder))} {number} -o {shell_word(out)}"
-    metrics = dict(_metrics(kept, number, result))
-    facts = {"study": kept.meta.name, "trial": number, "metrics": metrics, "command": command}
+    check_free(Path(out), force)
+    again: Mapping[str, Any] = {}
     try:
-        data = Artefacts(folder / FOLDER).read(weights)
+        model = Artefacts(folder / FOLDER).read(_weights(kept, number, result))
+    except Lost as lost:
+        if not quiet:
+            text = f"trial {number} is trained again for its weights: {lost}"
+            console.note(text, no_color=no_color)
+        _check_trainable(kept, number, lost)
+        with reopened(kept, "export", data, quiet, no_color) as place:
+            model, result, notes = _train_again(place, number, result)
+            place.options.note(*(f"note: {note}" for note in notes))
+        again = {"trained_again": {"because": str(lost), "notes": notes}}
+    metrics = dict(_metrics(kept, number, result, hashlib.sha256(model).hexdigest()))
+    facts = {"study": kept.meta.name, "trial": number, **again, "metrics": metrics}
+    facts["command"] = f"hpsearch export {shell_word(str(folder))} {number} -o {shell_word(out)}"
+    try:
         # loaded here, since what cannot be exported is refused without torch
-        resolve("hpsearch.model.folder:save")(Path(out), data, facts, force)
-    except (Lost, ValueError) as error:
+        resolve("hpsearch.model.folder:save")(Path(out), model, facts, force)
+    except ValueError as error:
         raise _no_model(number, f"its weights cannot be read: {error}") from error
     if json:
         output.emit(dumps({"model": out, **facts}, indent=2, allow_nan=False))
@@ -55,21 +71,7 @@ def export(
     return EXIT_OK
 
 
-def _winner(study: StudyRecord) -> int:
-    winner = board(study).winner
-    if winner is None:
-        fault = f"{study.meta.name} has no winner: no trial has succeeded"
-        raise SpecError(Problem("E193", fault))
-    return winner.number
-
-
 def _result(study: StudyRecord, number: int) -> Done:
-    if study.meta.objective != "networks":
-        raise SpecError(Problem("E193", f"{study.meta.name} has trained no networks"))
-    if number not in {trial.number for trial in study.history.trials}:
-        most = len(study.history.trials) - 1
-        fault = f"{study.meta.name} has no trial {number}"
-        raise SpecError(Problem("E096", fault, help=f"its trials are 0 to {most}"))
     result = study.history.ended.get(number)
     if isinstance(result, Failed):
         raise _no_model(number, f"it has failed ({result.message})")
@@ -78,13 +80,45 @@ def _result(study: StudyRecord, number: int) -> Done:
     return result
 
 
+def _tested(study: StudyRecord, number: int) -> str | None:
+    """Return the digest of the weights with which a trial was tested, where it was."""
+    found = (one.weights for one in study.evaluations if one.number == number)
+    return next(filter(None, found), None)
+
+
 def _weights(study: StudyRecord, number: int, result: Done) -> str:
-    """Return the digest of a trial's weights: those that were tested, where it was."""
-    tested = next((one for one in study.evaluations if one.number == number and one.weights), None)
-    found = tested.weights if tested else result.weights
-    if found is None:
-        raise _no_model(number, "its weights were not kept")
-    return found
+    """Return the digest of a trial's weights: those that were tested, where it was.
+
+    Raises:
+        Lost: it left none.
+    """
+    if found := _tested(study, number) or result.weights:
+        return found
+    raise Lost("it left no weights")
+
+
+def _check_trainable(study: StudyRecord, number: int, lost: Lost) -> None:
+    """Refuse a trial that this version would train otherwise."""
+    if study.meta.semantics != SEMANTICS:
+        raise _no_model(number, f"{lost}, and the version that began it trained otherwise")
+
+
+def _train_again(place: Reopened, number: int, result: Done) -> tuple[bytes, Done, list[str]]:
+    """Return the model of a trial as another training gives it, its result, and what differs."""
+    tested = _tested(place.study, number)
+    if tested and tested != result.weights:  # it was trained once more to be tested
+        weights = place.refit(number)
+        differing: tuple[Difference, ...] = ()
+        if weights != tested and not place.others:
+            differing = (Difference(number, WEIGHTS, tested, weights),)
+    else:
+        found, differing = place.train([number])
+        here = found.ended[number]
+        if not isinstance(here, Done):
+            raise _no_model(number, f"trained again, it has failed ({here.reason})")
+        weights, result = str(here.weights), here
+    notes = [f"begun with {place.others}"] if place.others else []
+    return place.artefacts.read(weights), result, [*notes, *described(differing)]
 
 
 def _no_model(number: int, why: str) -> SpecError:
@@ -93,13 +127,20 @@ def _no_model(number: int, why: str) -> SpecError:
 
 
 def _metrics(
-    study: StudyRecord, number: int, result: Done
+    study: StudyRecord, number: int, result: Done, weights: str
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the figures of a trial by the rows on which they were measured, where defined there."""
+    """Yield the figures of a model by the rows on which they were measured, where defined there.
+
+    Args:
+        study: what it is from.
+        number: its trial.
+        result: what its trial has come to.
+        weights: the digest of its weights: only what was tested with them counts.
+    """
     name = study.meta.metric or "metric"
     found = {"validation": {study.meta.minimized: result.loss, name: result.metric}}
     for test in study.evaluations:
-        if test.number == number:
+        if (test.number, test.weights) == (number, weights):
             found["test"] = {"loss": test.loss, name: test.metric}
     for rows, figures in found.items():
         yield rows, {name: value for name, value in figures.items() if isfinite(value)}

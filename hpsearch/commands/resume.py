@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hpsearch.commands import console
+from hpsearch.commands.basis import SOURCE, moved_data, other_basis, same_data
 from hpsearch.commands.flags import runner_override, search_overrides
 from hpsearch.commands.inputs import read_input
 from hpsearch.commands.session import (
@@ -24,10 +25,8 @@ from hpsearch.commands.studies import find_study
 from hpsearch.config.diagnostics import Diagnostics, written
 from hpsearch.config.document import LARGEST, Document, KeyPath, dotted, read
 from hpsearch.config.schema import OPERATIONAL, validate
-from hpsearch.config.spec import Override, Spec
-from hpsearch.data import Dataset
-from hpsearch.data.prepare import prepare
-from hpsearch.errors import ConfigDiffers, DataGone, Problem, SpecError
+from hpsearch.config.spec import Override
+from hpsearch.errors import ConfigDiffers, Problem, SpecError
 from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.networks import Networks, spec_of
 from hpsearch.search.loop import spent
@@ -35,12 +34,9 @@ from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.folder import CONFIG
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import Store
-from hpsearch.versions import versions
 
 Kind = Literal["fixed", "grows", "free"]
 _BUDGET = ("search", "budget")
-_SOURCE = ("data", "source")
-_NOT_THERE = ("E070", "E071")  # there is no such data, or it cannot be opened or fetched
 KINDS: Mapping[KeyPath, Kind] = {
     _BUDGET: "grows",
     ("name",): "free",
@@ -73,7 +69,7 @@ def resume(
     with Store.open(find_study(study)) as store:
         kept = store.study()
         meta = _resumed(kept.meta, store.folder, budget)
-        moved = _moved(data)
+        moved = moved_data(data)
         said = [*search_overrides(others), *runner_override(runner_name)]
         spec = spec_of(meta, *moved, *said)
         networks = Networks(spec)
@@ -82,16 +78,16 @@ def resume(
         if meta.budget is not None and meta.budget < asked:
             message = f"the study has {asked} trials already, more than a budget of {meta.budget}"
             raise SpecError(Problem("E061", message, help="a budget is a total"))
-        if others_then := other_versions(meta):
-            console.note(others_then, no_color=no_color)
         used = resources(workers, meta.threads, spec.search.memory)
         options = RunOptions(used, spec.runner, meta.device, as_json, quiet, no_color, started)
         artefacts = Artefacts(store.folder / FOLDER)
         with options.build(artefacts) as runner:
             work = ask_for_device(runner, options)
-            same = _same_data(spec, meta, bool(moved))
+            same = same_data(spec, meta, "resume", bool(moved))
             meta = _with_data(meta, moved)
-            device = chosen_device(runner, work)
+            device, processor = chosen_device(runner, work)
+            if otherwise := other_basis(meta, device, processor):
+                console.note(f"begun with {otherwise}", no_color=no_color)
             with stored_data(same, artefacts) as (same, held):
                 networks = networks.on(same, held, device, meta.threads)
                 plan = plan_of(meta.strategy, networks)
@@ -115,53 +111,14 @@ def _resumed(meta: StudyMeta, folder: Path, budget: int | None) -> StudyMeta:
     return meta if budget is None else replace(meta, budget=budget)
 
 
-def _moved(path: str | None) -> Sequence[Override]:
-    """Return what `--data` says over the config."""
-    if path is None:
-        return ()
-    return [(_SOURCE, str(Path(path).expanduser().absolute()), f"--data {path}")]
-
-
-def _same_data(spec: Spec, meta: StudyMeta, is_moved: bool) -> Dataset:
-    """Return the data that the study was begun with.
-
-    Raises:
-        DataGone: they are not there.
-        ConfigDiffers: they are others.
-        SpecError: they are not where `--data` says.
-    """
-    source = spec.data.source
-    moved = "where they have moved to:  hpsearch resume STUDY --data PATH"
-    differs = f"the data ({source}) is not what this study was begun with"
-    try:
-        data = prepare(spec.data)
-    except SpecError as error:
-        first = error.problems[0]
-        if first.code not in _NOT_THERE:  # they could be read when the study was begun
-            raise ConfigDiffers(
-                Problem("E178", f"{differs}: {first.message}", help=moved)
-            ) from error
-        if is_moved:
-            raise
-        raise DataGone(Problem("E166", first.message, help=moved)) from error
-    if data.digest != data_digest(meta):
-        raise ConfigDiffers(Problem("E178", differs, help=f"begin a new study; or, {moved}"))
-    return data
-
-
 def _with_data(meta: StudyMeta, moved: Sequence[Override]) -> StudyMeta:
     """Return the study with the place that its data have moved to, from where it goes on later."""
     if not moved:
         return meta
     ((_, source, _),) = moved
-    kept = [one for one in json.loads(meta.overrides) if tuple(one[0]) != _SOURCE]
+    kept = [one for one in json.loads(meta.overrides) if tuple(one[0]) != SOURCE]
     data = json.loads(meta.data) | {"source": source}
     return replace(meta, overrides=json.dumps([*kept, *moved]), data=json.dumps(data))
-
-
-def data_digest(meta: StudyMeta) -> object:
-    """Return the digest of the data that a study was begun with."""
-    return json.loads(meta.data)["digest"]
 
 
 def edited(meta: StudyMeta, path: Path) -> StudyMeta:
@@ -231,19 +188,6 @@ def _differs(
         for values in (before, after)
     )
     help = f"put it back, or begin a new study; without {CONFIG} a study goes on as it was begun"
-    if key == _SOURCE:
+    if key == SOURCE:
         help = "put it back; where the data have moved to:  hpsearch resume STUDY --data PATH"
     return Problem("E178", f"{dotted(key)}: {was} -> {now}", document.value_place(key), help=help)
-
-
-def other_versions(meta: StudyMeta) -> str:
-    """Return a sentence where versions are others than those that the study was begun with."""
-    begun, here = json.loads(meta.versions), versions()
-    others = [
-        f"{name} {begun[name]} (now {here[name]})"
-        for name in here
-        if begun.get(name, here[name]) != here[name]
-    ]
-    if not others:
-        return ""
-    return f"begun with {', '.join(others)}: across versions results need not be the same"

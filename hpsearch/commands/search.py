@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hpsearch.commands.basis import computed_by
 from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, data_source, overrides
 from hpsearch.commands.inputs import read_input, read_stdin
 from hpsearch.commands.session import (
@@ -36,7 +37,6 @@ from hpsearch.study.folder import CONFIG
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import Store
 from hpsearch.text import one_line
-from hpsearch.versions import versions
 
 _PROJECT_FILES = (Path("hpsearch.yaml"), Path("hpsearch.yml"))
 _MANY = 1_000  # grid points that nobody runs without meaning to
@@ -80,13 +80,14 @@ def search(strategy: str, **given: Any) -> int:
     with options.build(artefacts) as runner:
         work = ask_for_device(runner, options)
         data = prepare(spec.data)
-        device = chosen_device(runner, work)
+        device, processor = chosen_device(runner, work)
         threads = options.resources.threads
         networks = networks.on(data, None, device, threads)
         options.note(*networks.remarks())
         plan = plan_of(strategy, networks)
         plan.search(budget)  # what does not go together is refused before anything is kept
-        meta = _meta(study.name, plan, spec, source, said, budget, threads, device)
+        computes = computed_by(processor)
+        meta = _meta(study.name, plan, spec, source, said, budget, threads, device, computes)
         announce(data, options)
         with Store.create(study, meta) as store:
             _keep(study, source.text, strategy, said)
@@ -189,6 +190,7 @@ def _meta(
     budget: int | None,
     threads: int,
     device: str,
+    computes: Mapping[str, str],
 ) -> StudyMeta:
     info = plan.objective.describe()
     return StudyMeta(
@@ -211,7 +213,7 @@ def _meta(
         baseline_metric=info.baseline_metric,
         data=json.dumps(info.data),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=json.dumps(versions()),
+        versions=json.dumps(computes),
     )
 
 

@@ -33,7 +33,7 @@ from hpsearch.objectives.networks import Networks, set_up
 from hpsearch.report.board.live import LiveView
 from hpsearch.report.board.progress import Lines, Quiet, Subject, View
 from hpsearch.report.board.text import DisplayOptions, as_json, as_table
-from hpsearch.report.board.view import Board, board
+from hpsearch.report.board.view import Board, Row, board
 from hpsearch.report.render.figures import duration
 from hpsearch.runners import (
     RUNNERS,
@@ -133,14 +133,14 @@ def ask_for_device(runner: Runner, options: RunOptions) -> Work:
     return work
 
 
-def chosen_device(runner: Runner, work: Work) -> str:
-    """Return the device that `auto` means here, or the one asked for if it is there.
+def chosen_device(runner: Runner, work: Work) -> tuple[str, str]:
+    """Return the device that `auto` means here, or the one asked for if it is there; and its name.
 
     Raises:
         SpecError: it is not there.
     """
-    (device,) = collect(runner, work)
-    return str(device)
+    ((device, processor),) = collect(runner, work)
+    return str(device), str(processor)
 
 
 def collect(runner: Runner, work: Work, stop: Stop | None = None) -> list[Any]:
@@ -328,17 +328,25 @@ def _log(path: Path, text: str) -> None:
         raise unwritable(path, error) from error
 
 
+def final_test(plan: Plan, study: StudyRecord, row: Row) -> Work | None:
+    """Return the work that judges a trial on the test split, or None where there is none.
+
+    The weights are those of its first run, the epochs those of all runs.
+    """
+    trial, result = study.history.trials[row.number], study.history.ended[row.number]
+    if not isinstance(result, Done):
+        return None
+    return plan.objective.final_test(trial, replace(result, best_epoch=row.best_epoch or 0))
+
+
 def _final_test(plan: Plan, options: RunOptions, runner: Runner, store: Store, stop: Stop) -> None:
     """Judge the winner on the test split, unless it has been: evaluations are counted."""
     study = store.study()
     now = board(study)
     if now.winner is None or now.test:
         return
-    number, epochs = now.winner.number, now.winner.best_epoch or 0
-    trial, result = study.history.trials[number], study.history.ended[number]
-    work = None
-    if isinstance(result, Done):  # the weights are those of its first run, the epochs of all runs
-        work = plan.objective.final_test(trial, replace(result, best_epoch=epochs))
+    number = now.winner.number
+    work = final_test(plan, study, now.winner)
     if work is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""Finding studies."""
+"""Finding studies, and their trials."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from hpsearch.errors import Problem, SpecError
+from hpsearch.report.board.view import board
 from hpsearch.study.folder import FILE
+from hpsearch.study.store import StudyRecord
 
 RUNS = Path("runs")
 
@@ -45,6 +47,26 @@ def meant(study: str | None, number: int | None) -> tuple[str | None, int | None
     if any((path / FILE).exists() for path in (Path(study), RUNS / study)):
         return study, number
     return None, int(study)
+
+
+def picked_trial(study: StudyRecord, number: int | None, code: str) -> int:
+    """Return the number of the trial of a study of networks that is meant; of none, the winner's.
+
+    Raises:
+        SpecError: there is no such trial; with the code, that there are no networks or no winner.
+    """
+    meta, trials = study.meta, study.history.trials
+    if meta.objective != "networks":
+        raise SpecError(Problem(code, f"{meta.name} has trained no networks"))
+    if number is None:
+        winner = board(study).winner
+        if winner is None:
+            raise SpecError(Problem(code, f"{meta.name} has no winner: no trial has succeeded"))
+        return winner.number
+    if number >= len(trials):
+        help = f"its trials are 0 to {len(trials) - 1}" if trials else "it has none yet"
+        raise SpecError(Problem("E096", f"{meta.name} has no trial {number}", help=help))
+    return number
 
 
 def _may_be(path: Path) -> bool:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import torch
+
+_CPUS = Path("/proc/cpuinfo")  # where Linux describes them
 
 # parameters of mallopt(3), numbered as in malloc.h; both are sizes in bytes
 _TRIM_THRESHOLD = -1  # of free memory at the end of the heap from which on it is given back
@@ -41,21 +46,40 @@ def _keep_memory() -> None:
         libc.mallopt(_MMAP_THRESHOLD, 2**25)
 
 
-def choose(wanted: str, artefacts: object) -> Iterator[str]:
-    """Yield the device that `auto` means on this machine, or else the wanted one.
+def choose(wanted: str, artefacts: object) -> Iterator[tuple[str, str]]:
+    """Yield the device that `auto` means on this machine, or else the wanted one; and what it is.
 
     Raises:
         ValueError: this machine does not have it.
     """
     if wanted == "auto":
-        yield "cuda" if torch.cuda.is_available() else "cpu"
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
     elif wanted.startswith("cuda") and not _has_index(wanted):
         count = torch.cuda.device_count()
         raise ValueError(f"there is no device {wanted}: this machine has {count} GPUs")
     elif wanted == "cuda" and not torch.cuda.is_available():
         raise ValueError("there is no device cuda: torch finds no GPU here")
-    else:
-        yield wanted
+    yield wanted, processor(wanted)
+
+
+def processor(device: str) -> str:
+    """Return the name of what computes: results need not be the same on another one.
+
+    A CPU's name is followed by the widest instructions that torch takes on it.
+    """
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"{_cpu()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _cpu() -> str:
+    """Return what the system calls the CPU."""
+    with suppress(OSError):
+        for line in _CPUS.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def _has_index(wanted: str) -> bool:

@@ -24,7 +24,6 @@ import numpy as np
 from hpsearch.data import Exact
 from hpsearch.data.columns import UNSEEN, CategoryColumn, Column, DateColumn, from_json
 from hpsearch.data.columns.calendar import YEAR
-from hpsearch.errors import CannotWrite, Problem
 from hpsearch.model.card import card
 from hpsearch.model.predictor import Predictor
 from hpsearch.model.record import (
@@ -33,6 +32,7 @@ from hpsearch.model.record import (
     RECORD,
     REFERENCE,
     WEIGHTS,
+    check_free,
     damaged,
     read_json,
     read_model,
@@ -58,7 +58,7 @@ def save(folder: Path, data: bytes, facts: Mapping[str, Any], force: bool = Fals
         CannotWrite: something is there, or the file system says why.
         DiskFull: so it says.
     """
-    _check_free(folder, force)
+    check_free(folder, force)
     model = model_from_bytes(data)
     record = {
         "format": FORMAT,
@@ -162,12 +162,3 @@ def _with_nulls(inputs: Exact) -> Any:
     found = inputs.astype(object)
     found[np.isnan(inputs)] = None
     return found.tolist()
-
-
-def _check_free(folder: Path, force: bool) -> None:
-    if not folder.exists() and not folder.is_symlink():
-        return
-    if force and (folder / RECORD).is_file() and not folder.is_symlink():
-        return
-    help = "--force replaces it" if (folder / RECORD).is_file() else "-o FOLDER, a new one"
-    raise CannotWrite(Problem("E173", f"{folder} is there already", help=help))

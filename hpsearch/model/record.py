@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.errors import DamagedModel, Problem, SpecError
+from hpsearch.errors import CannotWrite, DamagedModel, Problem, SpecError
 from hpsearch.study import files
 
 FORMAT = 2
@@ -91,6 +91,20 @@ def read_json(folder: Path, name: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise damaged(folder, f"{name} does not say what it is")
     return found
+
+
+def check_free(folder: Path, force: bool) -> None:
+    """See that a model can be written to a folder: nothing is there, or a model that may go.
+
+    Raises:
+        CannotWrite: something else is there, or a model and `force` does not say that it may go.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if force and (folder / RECORD).is_file() and not folder.is_symlink():
+        return
+    help = "--force replaces it" if (folder / RECORD).is_file() else "-o FOLDER, a new one"
+    raise CannotWrite(Problem("E173", f"{folder} is there already", help=help))
 
 
 def damaged(folder: Path, why: str) -> DamagedModel:

@@ -17,7 +17,8 @@ import pytest
 from pydantic import BaseModel
 
 from hpsearch.cli import cli
-from hpsearch.commands.resume import KINDS, Kind, edited, kind, other_versions
+from hpsearch.commands.basis import computed_by, other_basis
+from hpsearch.commands.resume import KINDS, Kind, edited, kind
 from hpsearch.config.document import dotted
 from hpsearch.config.document import read as parsed
 from hpsearch.config.schema import (
@@ -36,7 +37,6 @@ from hpsearch.search.plan import Plan
 from hpsearch.study.folder import CONFIG
 from hpsearch.study.layout import SEMANTICS, StudyMeta
 from hpsearch.study.store import read
-from hpsearch.versions import versions
 from tests.helpers.studies import META, create
 
 Key = tuple[str, ...]
@@ -260,9 +260,18 @@ def test_a_study_that_asked_other_questions_is_finished_by_its_own_version(
 
 
 def test_other_versions_are_named(meta: StudyMeta) -> None:
-    assert other_versions(replace(meta, versions=json.dumps(versions()))) == ""
-    older = replace(meta, versions=json.dumps({**versions(), "torch": "1.0"}))
-    assert other_versions(older).startswith(f"begun with torch 1.0 (now {versions()['torch']}): ")
+    here = computed_by("a CPU")
+    assert other_basis(replace(meta, versions=json.dumps(here)), "cpu", "a CPU") == ""
+    older = replace(meta, versions=json.dumps({**here, "torch": "1.0"}))
+    said = other_basis(older, "cuda", "a GPU")
+    assert said == (
+        f"torch 1.0 (now {here['torch']}), processor a CPU (now a GPU), device cpu (now cuda): "
+        "results need not be the same"
+    )
+
+
+def test_what_an_older_study_does_not_say_is_no_other_version(meta: StudyMeta) -> None:
+    assert other_basis(replace(meta, versions="{}"), "cpu", "a CPU") == ""
 
 
 def test_on_the_command_line_another_seed_is_refused_and_the_study_left_as_it_is(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
+from hpsearch.engine.device import processor
 from hpsearch.study.store import read
 from hpsearch.study.trial import Done, Failed, Trial
 
@@ -189,17 +189,11 @@ NO_LOSS = (
 
 def kind() -> str:
     """Return what losses rest on beside the code: the processor and the versions that compute."""
-    names = [
-        line
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    processor = names[0].partition(":")[2].strip() if names else platform.processor()
     versions = [
         f"{module.__name__} {module.__version__}"
         for module in (torch, __import__("numpy"), __import__("scipy"))
     ]
-    return ", ".join([processor, torch.backends.cpu.get_cpu_capability(), *versions])
+    return ", ".join([processor("cpu"), *versions])
 
 
 def lines(name: str, folder: Path, path: Path = ROOT) -> list[str]:
