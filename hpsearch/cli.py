@@ -370,6 +370,34 @@ def export(**given: Any) -> int:
 @cli.command()
 @click.argument("study", required=False)
 @click.argument("number", required=False, type=Whole(min=0), metavar="[N]")
+@_model
+@click.option(
+    "--on",
+    type=click.Choice(["train", "validation", "all"]),
+    default="validation",
+    show_default=True,
+    help="Train on the rows that train, also on those that validate, or on all rows.",
+)
+@click.option(
+    "--seeds",
+    type=_COUNT,
+    metavar="R",
+    help="Train R networks, whose answers are averaged.  [default: as many as each trial has]",
+)
+@_moved
+@_output
+def retrain(**given: Any) -> int:
+    """Train a new model with the settings of the winner, or of trial N.
+
+    It is trained for as many epochs as were best for the trial, and scored on the rows that are
+    left. A score on the test rows counts as an evaluation of the study's.
+    """
+    return _run("hpsearch.commands.retrain:retrain", **given)
+
+
+@cli.command()
+@click.argument("study", required=False)
+@click.argument("number", required=False, type=Whole(min=0), metavar="[N]")
 @_moved
 @_output
 def replay(**given: Any) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 from hpsearch.commands.basis import moved_data, other_basis, same_data
 from hpsearch.commands.session import (
@@ -14,7 +15,7 @@ from hpsearch.commands.session import (
     ask_for_device,
     chosen_device,
     collect,
-    final_test,
+    final_test_work,
     plan_of,
     resources,
 )
@@ -23,8 +24,8 @@ from hpsearch.objectives import TestScore
 from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.networks import Networks, spec_of
 from hpsearch.report.board.progress import repetition, retried
-from hpsearch.report.board.view import board
-from hpsearch.runners import Runner
+from hpsearch.report.board.view import row_of
+from hpsearch.runners import Runner, Work
 from hpsearch.search.again import train_again
 from hpsearch.search.loop import CohortRetried, Memory, WaveStarted
 from hpsearch.search.plan import Plan
@@ -46,6 +47,7 @@ class Reopened:
     Attributes:
         study: what it keeps.
         plan: how it searches, on its data.
+        networks: what it searches.
         options: what is said meanwhile.
         runner: where it trains, with the study's own threads and device.
         artefacts: what trainings leave.
@@ -54,6 +56,7 @@ class Reopened:
 
     study: StudyRecord
     plan: Plan
+    networks: Networks
     options: RunOptions
     runner: Runner
     artefacts: Artefacts
@@ -76,14 +79,16 @@ class Reopened:
         differing = [differences(*pair, with_weights=not self.others) for pair in pairs]
         return journal.known, (*chain(*differing),)
 
-    def refit(self, number: int) -> str:
-        """Return the digest of the weights with which a trial is tested, trained again."""
-        row = next(row for row in board(self.study).rows if row.number == number)
-        work = final_test(self.plan, self.study, row)
+    def tested(self, number: int) -> str:
+        """Return the digest of the weights with which a trial was tested, trained again."""
+        work = final_test_work(self.plan, self.study, row_of(self.study, number))
         assert work is not None, "it was tested before"
+        return next(str(one.weights) for one in self.do(work) if isinstance(one, TestScore))
+
+    def do(self, work: Work) -> Sequence[Any]:
+        """Return all events of a piece of work."""
         self.runner.submit(work)
-        events = collect(self.runner, work)
-        return next(str(one.weights) for one in events if isinstance(one, TestScore))
+        return collect(self.runner, work)
 
 
 @contextmanager
@@ -124,7 +129,7 @@ def reopened(
             with stored_data(same, artefacts) as (same, held):
                 networks = Networks(spec).on(same, held, device, meta.threads)
                 plan = plan_of(meta.strategy, networks)
-                yield Reopened(study, plan, options, runner, artefacts, others)
+                yield Reopened(study, plan, networks, options, runner, artefacts, others)
 
 
 def described(differing: Sequence[Difference]) -> list[str]:

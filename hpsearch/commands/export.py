@@ -82,8 +82,8 @@ def _result(study: StudyRecord, number: int) -> Done:
 
 def _tested(study: StudyRecord, number: int) -> str | None:
     """Return the digest of the weights with which a trial was tested, where it was."""
-    found = (one.weights for one in study.evaluations if one.number == number)
-    return next(filter(None, found), None)
+    own = (one for one in study.evaluations if (one.number, one.model) == (number, "own"))
+    return next((one.weights for one in own if one.weights), None)
 
 
 def _weights(study: StudyRecord, number: int, result: Done) -> str:
@@ -107,7 +107,7 @@ def _train_again(place: Reopened, number: int, result: Done) -> tuple[bytes, Don
     """Return the model of a trial as another training gives it, its result, and what differs."""
     tested = _tested(place.study, number)
     if tested and tested != result.weights:  # it was trained once more to be tested
-        weights = place.refit(number)
+        weights = place.tested(number)
         differing: tuple[Difference, ...] = ()
         if weights != tested and not place.others:
             differing = (Difference(number, WEIGHTS, tested, weights),)

@@ -18,7 +18,6 @@ from hpsearch.study.store import read
 from hpsearch.study.trial import Failed
 
 _EXITS = {"same": EXIT_OK, "differs": EXIT_DIFFERS, "cannot be expected here": EXIT_CONFIG_DIFFERS}
-_SHOWN = 10  # differences that are shown
 
 
 def replay(

@@ -328,7 +328,7 @@ def _log(path: Path, text: str) -> None:
         raise unwritable(path, error) from error
 
 
-def final_test(plan: Plan, study: StudyRecord, row: Row) -> Work | None:
+def final_test_work(plan: Plan, study: StudyRecord, row: Row) -> Work | None:
     """Return the work that judges a trial on the test split, or None where there is none.
 
     The weights are those of its first run, the epochs those of all runs.
@@ -346,7 +346,7 @@ def _final_test(plan: Plan, options: RunOptions, runner: Runner, store: Store, s
     if now.winner is None or now.test:
         return
     number = now.winner.number
-    work = final_test(plan, study, now.winner)
+    work = final_test_work(plan, study, now.winner)
     if work is None:
         return
     try:

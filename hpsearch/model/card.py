@@ -25,6 +25,12 @@ Columns are matched by their names, in any order; others are passed over. A miss
 category that training had not seen are treated as in training.
 """
 
+_TRAINED_ON = {
+    "train": "those that train",
+    "validation": "those that train and those that validate",
+    "all": "all rows, so that none was left to score it on",
+}
+
 
 def card(record: Mapping[str, Any]) -> str:
     """Return the text of a model's card, in Markdown."""
@@ -44,6 +50,11 @@ def _lines(record: Mapping[str, Any]) -> Iterator[str]:
     else:
         yield "in the unit of the data."
     yield ""
+    if done := record.get("retrained"):
+        yield f"It is a new model with the settings of trial {record['trial']} of the study"
+        yield f"`{_plain(record['study'])}`. It was trained for {done['epochs']} epochs"
+        yield f"on {done['rows']:,} rows: {_TRAINED_ON[done['on']]}."
+        yield ""
     yield from _figures(record.get("metrics", {}))
     yield from _columns(model["columns"])
     yield "## Its settings"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from hpsearch.engine.structure.members import Member
 from hpsearch.study.artefacts import Held
+
+if TYPE_CHECKING:  # what draws splits takes a while to load
+    from hpsearch.data.splits.refit import RefitRows
 
 
 def pause_name(member: Member) -> str:
@@ -61,6 +65,40 @@ class TestJob:
     device: str
     epochs: int
     weights: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefitJob:
+    """Seeds of one setting, to be trained for so many `epochs` on `rows`, and then scored.
+
+    They are scored, as the model that answers with their mean, on the parts of the split that have
+    rows left.
+    """
+
+    members: tuple[Member, ...]
+    data: DataRef
+    rows: RefitRows
+    metric: str
+    seed: int
+    device: str
+    epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refit:
+    """What a refit has come to.
+
+    Attributes:
+        weights: the digest of its model.
+        seeds: how many networks that has.
+        rows: how many rows they were trained on.
+        scores: loss and metric on each part of the split that was left.
+    """
+
+    weights: str
+    seeds: int
+    rows: int
+    scores: Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ from hpsearch.metrics import (
     minimized_name,
 )
 from hpsearch.objectives import ObjectiveInfo, StoredSearch
-from hpsearch.objectives.jobs import DataRef, TestJob, TrainingJob, pause_name
+from hpsearch.objectives.jobs import DataRef, RefitJob, TestJob, TrainingJob, pause_name
 from hpsearch.runners import SetUp, Work, WorkKey
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import DependentValue, Params, Space, point_key, resolve_value
@@ -45,6 +46,9 @@ from hpsearch.study.artefacts import Held
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.trial import Cohort, Done, Trial
+
+if TYPE_CHECKING:  # what draws splits takes a while to load
+    from hpsearch.data.splits.refit import RefitRows
 
 _TRAINING = "hpsearch.objectives.training"
 _BEST_KEPT = 5  # trials whose weights are kept in any case, the best ones
@@ -305,13 +309,8 @@ class Networks:
         """Return the evaluation of the winner on the test split, where there is one."""
         if not len(self._data.test):
             return None
-        settings, seeds = self.settings(winner.params), self.spec.search.seeds
-        first = winner.replicate * seeds
         job = TestJob(
-            members=tuple(
-                Member(winner.number, settings, first + seed, seed_group=winner.seed_group)
-                for seed in range(seeds)
-            ),
+            members=self._seeds(winner, self.spec.search.seeds),
             data=DataRef(self._held, winner.replicate),
             metric=self.spec.search.metric,
             seed=self.spec.search.seed,
@@ -320,6 +319,34 @@ class Networks:
             weights=result.weights,
         )
         return Work(WorkKey(-1), f"{_TRAINING}:score_test", job, set_up=set_up(self.threads))
+
+    def refit(self, trial: Trial, epochs: int, rows: RefitRows, seeds: int | None = None) -> Work:
+        """Return the training of a new model with a trial's settings; it gives one `Refit`.
+
+        Args:
+            trial: the first run of a trial.
+            epochs: how long it is trained.
+            rows: what it is trained on.
+            seeds: how many networks the model has; None for as many as each trial has seeds.
+        """
+        job = RefitJob(
+            members=self._seeds(trial, seeds or self.spec.search.seeds),
+            data=DataRef(self._held, trial.replicate),
+            rows=rows,
+            metric=self.spec.search.metric,
+            seed=self.spec.search.seed,
+            device=self.device,
+            epochs=epochs,
+        )
+        return Work(WorkKey(-1), f"{_TRAINING}:refit", job, set_up=set_up(self.threads))
+
+    def _seeds(self, trial: Trial, seeds: int) -> tuple[Member, ...]:
+        """Return the members of a model that is trained on all rows of a split at once."""
+        settings, first = self.settings(trial.params), trial.replicate * self.spec.search.seeds
+        return tuple(
+            Member(trial.number, settings, first + seed, seed_group=trial.seed_group)
+            for seed in range(seeds)
+        )
 
     @property
     def _data(self) -> Dataset:

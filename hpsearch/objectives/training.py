@@ -1,4 +1,4 @@
-"""What a worker does: it trains a cohort, judges a winner, or diagnoses a training."""
+"""What a worker does: it trains a cohort or a model, judges a winner, or diagnoses a training."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from hpsearch.data import Dataset
+from hpsearch.data import Dataset, Ints
 from hpsearch.data.columns import to_json
+from hpsearch.data.splits.refit import for_refit
 from hpsearch.data.splits.resplit import resplit
 from hpsearch.engine.checkpoint import (
     Pause,
@@ -19,7 +20,7 @@ from hpsearch.engine.checkpoint import (
     pause_to_bytes,
     with_weights,
 )
-from hpsearch.engine.feed import Feed
+from hpsearch.engine.feed import Feed, Split
 from hpsearch.engine.probes import probes
 from hpsearch.engine.replicates import joined
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
@@ -40,7 +41,15 @@ from hpsearch.model.weights import (
 )
 from hpsearch.objectives import TestScore
 from hpsearch.objectives.data_artefact import mapped_data
-from hpsearch.objectives.jobs import DataRef, DiagnosisJob, TestJob, TrainingJob, pause_name
+from hpsearch.objectives.jobs import (
+    DataRef,
+    DiagnosisJob,
+    Refit,
+    RefitJob,
+    TestJob,
+    TrainingJob,
+    pause_name,
+)
 from hpsearch.runners import WorkStarted
 from hpsearch.study.artefacts import Artefacts, Held, Lost
 from hpsearch.study.trial import WEIGHTS, Done, Epoch, Notice, TrialEnded
@@ -59,6 +68,11 @@ def train_cohort(
 def score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestScore | HpsearchError]:
     """Judge the winner on the test split, with the weights that its training left."""
     return _until_unable(_score_test(job, artefacts))
+
+
+def refit(job: RefitJob, artefacts: Artefacts) -> Iterator[Refit | HpsearchError]:
+    """Train a model anew, on other rows or from more seeds than a trial had."""
+    return _until_unable(_refit(job, artefacts))
 
 
 def diagnose(job: DiagnosisJob, artefacts: Artefacts) -> Iterator[Probe | HpsearchError]:
@@ -159,18 +173,40 @@ def _score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestSco
             number = job.members[0].number
             yield Notice(f"trial {number} is trained again to be tested: {lost}")
     else:
-        feed = Feed(replace(feed.data, folds=(feed.data.whole,), whole=None), job.device)
+        feed = Feed(for_refit(feed.data, "validation"), job.device)
     if stacked is None:
-        stacked = build_cohort(feed, job.members, job.seed)
-        for epoch in range(1, job.epochs + 1):
-            learn(stacked, feed, epoch)
-        last = [
-            (member, extract_member(stacked.weights, position, stacked), job.epochs)
-            for position, member in enumerate(stacked.members)
-        ]
-        digest = artefacts.write(to_bytes(_model(last, feed, job.seed)))
+        stacked, model = _refitted(feed, job.members, job.epochs, job.seed)
+        digest = artefacts.write(to_bytes(model))
     losses, metrics = feed.score(stacked, "test", job.metric, as_one=True)
     yield TestScore(losses[0], metrics[0], digest)
+
+
+def _refit(job: RefitJob, artefacts: Artefacts) -> Iterator[Refit]:
+    data = for_refit(_feed(artefacts, job.data, job.device).data, job.rows)
+    feed, (fold,) = Feed(data, job.device), data.folds
+    stacked, model = _refitted(feed, job.members, job.epochs, job.seed)
+    left: Mapping[Split, Ints] = {"validation": fold.validation, "test": data.test}
+    scores: dict[str, tuple[float, float]] = {}
+    for part, rows in left.items():
+        if len(rows):
+            losses, metrics = feed.score(stacked, part, job.metric, as_one=True)
+            scores[part] = losses[0], metrics[0]
+    digest = artefacts.write(to_bytes(model))
+    yield Refit(digest, len(job.members), len(fold.train), scores)
+
+
+def _refitted(
+    feed: Feed, members: Sequence[Member], epochs: int, seed: int
+) -> tuple[StackedCohort, TrainedModel]:
+    """Return members after so many epochs, and their model; no row that validates is looked at."""
+    stacked = build_cohort(feed, members, seed)
+    for epoch in range(1, epochs + 1):
+        learn(stacked, feed, epoch)
+    last = [
+        (member, extract_member(stacked.weights, position, stacked), epochs)
+        for position, member in enumerate(stacked.members)
+    ]
+    return stacked, _model(last, feed, seed)
 
 
 def _with_weights(feed: Feed, job: TestJob, artefacts: Artefacts) -> StackedCohort:

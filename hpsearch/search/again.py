@@ -33,7 +33,7 @@ def train_again(
         journal: an empty one; it gets the trials that are trained, and their results.
     """
     # nothing is asked for: the loop goes on with trials that have no result
-    again = replace(search, budget=0, limit=None, max_failures=None)
+    again = replace(search, budget=0)
     for cohort in needed(kept, runs):
         journal.record_wave(cohort.trials)
         yield WaveStarted(cohort.trials)

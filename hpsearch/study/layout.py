@@ -17,7 +17,7 @@ from hpsearch.study.trial import Done, Trial
 Execute = Callable[..., sqlite3.Cursor]
 TableRow = tuple[Any, ...]
 
-VERSION = 7
+VERSION = 8
 """The version of the file's layout."""
 
 SEMANTICS = 3
@@ -46,7 +46,7 @@ class StudyMeta:
         baseline_metric: its metric.
         data: JSON of what is trained on, with its digest; with `minimized` where what is minimised
             is no loss, and with `notes` on what makes results worth less.
-        versions: JSON of what computes.
+        versions: JSON of what computes: versions, and of networks the processor.
         semantics: see `SEMANTICS`.
     """
 
@@ -129,7 +129,8 @@ CREATE TABLE artefact (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE test_evaluation (
     id INTEGER PRIMARY KEY, number INTEGER NOT NULL REFERENCES trial,
-    loss REAL, metric REAL, weights TEXT
+    loss REAL, metric REAL, weights TEXT,
+    model TEXT NOT NULL CHECK (model IN ('own', 'retrained'))
 ) STRICT;
 CREATE TABLE session (
     id INTEGER PRIMARY KEY, wall_seconds REAL NOT NULL, exit INTEGER NOT NULL
@@ -181,7 +182,7 @@ LAYOUT = Layout(
     study={
         "sqlite_master": ("type", "name", "sql"),
         "study": ("id", *(field.name for field in fields(StudyMeta))),
-        "test_evaluation": ("id", "number", "loss", "metric", "weights"),
+        "test_evaluation": ("id", "number", "loss", "metric", "weights", "model"),
         "session": ("id", "wall_seconds", "exit"),
     },
 )

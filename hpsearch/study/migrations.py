@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hpsearch.study.layout import LAYOUT, VERSION, Contents, Layout, TableRow
@@ -34,7 +35,12 @@ _LAYOUT_6 = Layout(
     },
 )
 
-LAYOUTS: Mapping[int, Layout] = {6: _LAYOUT_6, VERSION: LAYOUT}
+_LAYOUT_7 = replace(
+    LAYOUT,
+    study={**LAYOUT.study, "test_evaluation": ("id", "number", "loss", "metric", "weights")},
+)
+
+LAYOUTS: Mapping[int, Layout] = {6: _LAYOUT_6, 7: _LAYOUT_7, VERSION: LAYOUT}
 """The layout of each version that can be read."""
 
 _ORIGINS = {
@@ -103,4 +109,10 @@ def _from_6(found: Contents) -> Contents:
     )
 
 
-_MIGRATIONS: Mapping[int, Callable[[Contents], Contents]] = {6: _from_6}
+def _from_7(found: Contents) -> Contents:
+    """Version 8: which model was scored on the test rows; until then it was the trial's own."""
+    evaluations = [(*row, "own") for row in found.study["test_evaluation"]]
+    return Contents(found.trials, {**found.study, "test_evaluation": evaluations})
+
+
+_MIGRATIONS: Mapping[int, Callable[[Contents], Contents]] = {6: _from_6, 7: _from_7}

@@ -20,7 +20,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from hpsearch.errors import (
     CannotWrite,
@@ -63,7 +63,15 @@ _APPLICATION = 0x68707331  # "hps1"
 
 @dataclass(frozen=True, slots=True)
 class TestEvaluation:
-    """One evaluation on the test split: of which trial, with what result and which weights."""
+    """One evaluation on the test split.
+
+    Attributes:
+        number: that of the trial.
+        loss: what was found.
+        metric: likewise; NaN where it is not defined.
+        weights: the digest of the model that was scored.
+        model: the trial's `own`, or one that was `retrained` with its settings.
+    """
 
     __test__: ClassVar[bool] = False  # pytest takes classes of such names for tests
 
@@ -71,6 +79,7 @@ class TestEvaluation:
     loss: float
     metric: float
     weights: str | None = None
+    model: Literal["own", "retrained"] = "own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +233,7 @@ class Store:
             "loss": _finite(evaluation.loss),
             "metric": _finite(evaluation.metric),
             "weights": evaluation.weights,
+            "model": evaluation.model,
         }
         with self._transaction() as execute:
             _insert(execute, "test_evaluation", values)
@@ -547,8 +557,8 @@ def _record(found: Contents) -> StudyRecord:
         _meta(found),
         History(tuple(trials), results),
         tuple(
-            TestEvaluation(number, _number(loss), _number(metric), weights)
-            for _, number, loss, metric, weights in found.study["test_evaluation"]
+            TestEvaluation(number, _number(loss), _number(metric), *more)
+            for _, number, loss, metric, *more in found.study["test_evaluation"]
         ),
         tuple(Session(*values) for _, *values in found.study["session"]),
     )

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hpsearch.cli import cli
+from hpsearch.engine.device import processor
 from hpsearch.errors import (
     EXIT_CONFIG_DIFFERS,
     EXIT_DIFFERS,
@@ -95,17 +96,19 @@ def test_a_changed_number_is_found(run: Run) -> None:
     assert "(by 0.25)" in out
 
 
-def test_where_another_version_computes_the_same_need_not_come(run: Run) -> None:
+def test_where_another_processor_computes_the_same_need_not_come(run: Run) -> None:
     study = read(Path("study"))
-    older = json.dumps({**json.loads(study.meta.versions), "torch": "1.0"})
+    versions = json.loads(study.meta.versions)
+    assert versions["processor"] == processor("cpu")
+    older = json.dumps({**versions, "processor": "abacus"})
     write("older", study, {}, versions=older)
     code, out, _ = run("replay", "older", "0", "-q")
     assert (code, out.startswith("same: ")) == (EXIT_OK, True)
-    assert "note: begun with torch 1.0 (now " in out
+    assert "note: begun with processor abacus (now " in out
     result = study.history.results[0]
     write("changed", study, {0: replace(result, curve=())}, versions=older)
     code, out, _ = run("replay", "changed", "0", "-q")
-    assert (code, out.startswith("cannot be expected here: begun with torch 1.0 (now ")) == (
+    assert (code, out.startswith("cannot be expected here: begun with processor abacus (now ")) == (
         EXIT_CONFIG_DIFFERS,
         True,
     )

@@ -54,7 +54,8 @@ def write(folder: Path, study: StudyRecord) -> None:
         for trial in study.history.trials:
             _write_trial(connection, trial, study.history.results.get(trial.number))
         for evaluation in study.evaluations:
-            _insert(connection, "look", asdict(evaluation))
+            look = {name: value for name, value in asdict(evaluation).items() if name != "model"}
+            _insert(connection, "look", look)
         for session in study.sessions:
             _insert(connection, "session", asdict(session))
         connection.execute("INSERT INTO seal VALUES (0)")

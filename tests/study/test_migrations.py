@@ -1,4 +1,4 @@
-"""Files of version 6: read and shown as they are, and resumed as files of this version."""
+"""Files of earlier versions: read and shown as they are, and resumed as files of this version."""
 
 from __future__ import annotations
 
@@ -113,6 +113,14 @@ class TestReading:
         version6.write(tmp_path / "study", study)
         found = read(tmp_path / "study")
         assert repr(found) == repr(study)  # with equal names for equal floats, NaN included
+
+    def test_in_version_7_only_a_trials_own_model_was_tested(self, tmp_path: Path) -> None:
+        folder = version6.stored("7-finished", tmp_path / "study")
+        before = read(folder)
+        assert (len(before.history.done), version(folder)) == (3, 7)
+        assert [(one.number, one.model) for one in before.evaluations] == [(2, "own")]
+        Store.open(folder).close()
+        assert (read(folder), version(folder)) == (before, VERSION)
 
     def test_a_changed_letter_is_damage(self, tmp_path: Path) -> None:
         folder = version6.stored("6-finished", tmp_path / "study")

@@ -154,12 +154,12 @@ class TestRoundTrip:
         with create(folder) as store:
             record(store, 2)
             store.record_test(TestEvaluation(1, 0.25, 0.9))
-            store.record_test(TestEvaluation(0, 0.5, 0.8))
+            store.record_test(TestEvaluation(0, 0.5, 0.8, "ab" * 32, "retrained"))
             store.record_session(Session(3.5, 130))
             store.record_session(Session(1.5, 0))
         assert read(folder).evaluations == (
             TestEvaluation(1, 0.25, 0.9),
-            TestEvaluation(0, 0.5, 0.8),
+            TestEvaluation(0, 0.5, 0.8, "ab" * 32, "retrained"),
         )
         assert read(folder).sessions == (Session(3.5, 130), Session(1.5, 0))
 

@@ -132,11 +132,11 @@ class Board:
 
     @property
     def test(self) -> TestEvaluation | None:
-        """The winner's evaluation at the test split, if it has had one."""
+        """The evaluation of the winner's own model at the test split, if it has had one."""
         if self.winner is None:
             return None
-        number = self.winner.number
-        return next((one for one in self.evaluations if one.number == number), None)
+        own = (self.winner.number, "own")
+        return next((one for one in self.evaluations if (one.number, one.model) == own), None)
 
 
 def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost") -> Board:
@@ -183,6 +183,13 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
         wall_seconds=sum(session.wall_seconds for session in study.sessions),
         exit=study.sessions[-1].exit if study.sessions else None,
     )
+
+
+def row_of(study: StudyRecord, number: int) -> Row:
+    """Return the row of a trial, or of the one that the trial of this number belongs to."""
+    asked = study.history.trials[number]
+    first = asked.number if asked.parent is None else asked.parent
+    return next(row for row in board(study).rows if row.number == first)
 
 
 def _counted(row: Row, meta: StudyMeta, price: str) -> float:

@@ -100,6 +100,11 @@ class TestBoard:
         assert board(study(evaluations=(first,))).test is None
         assert board(study(evaluations=(first, second))).test == second
 
+    def test_the_evaluation_of_a_model_that_was_retrained_is_not_the_winners(self) -> None:
+        new, own = TestEvaluation(2, 0.1, 0.97, model="retrained"), TestEvaluation(2, 0.2, 0.9)
+        assert board(study(evaluations=(new,))).test is None
+        assert board(study(evaluations=(new, own))).test == own
+
     @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12))
     def test_points_that_no_other_beats_are_pareto_optimal(
         self, pairs: list[tuple[int, int]]
