@@ -420,10 +420,11 @@ def replay(**given: Any) -> int:
 @_flag("--quiet", "-q", is_flag=True, help="Print no notes on stderr.")
 @_flag("--no-color", is_flag=True, help="Print no colours.")
 def predict(**given: Any) -> int:
-    """Predict the rows of a table, or a folder of images, with an exported model.
+    """Predict the rows of a table, or a folder of images, with a model.
 
-    A table is text or Parquet, and - is one from standard input. Columns are matched by their
-    names; the target need not be among them.
+    MODEL is a folder that was exported, or a study, whose winner predicts. A table is text or
+    Parquet, and - is one from standard input. Columns are matched by their names; the target need
+    not be among them.
     """
     return _run("hpsearch.commands.predict:predict", **given)
 

@@ -71,6 +71,24 @@ def export(
     return EXIT_OK
 
 
+def winners_model(folder: Path) -> tuple[int, bytes]:
+    """Return the number of a study's winner, and the bytes of its model as the study keeps them.
+
+    Raises:
+        SpecError: there is no winner, or its weights are not there.
+    """
+    kept = read(folder)
+    number = picked_trial(kept, None, "E193")
+    try:
+        weights = _weights(kept, number, _result(kept, number))
+        return number, Artefacts(folder / FOLDER).read(weights)
+    except Lost as lost:
+        help = f"hpsearch export {shell_word(str(folder))} -o FOLDER  trains it again"
+        raise SpecError(
+            Problem("E193", f"trial {number} has no model: {lost}", help=help)
+        ) from lost
+
+
 def _result(study: StudyRecord, number: int) -> Done:
     result = study.history.ended.get(number)
     if isinstance(result, Failed):

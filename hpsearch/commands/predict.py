@@ -17,10 +17,13 @@ import numpy as np
 
 from hpsearch import output
 from hpsearch.commands import console
+from hpsearch.commands.export import winners_model
+from hpsearch.commands.studies import named_study
 from hpsearch.data import Inputs
 from hpsearch.data.sources.folder_files import is_image, listing
 from hpsearch.errors import EXIT_OK, CannotWrite, Problem, SpecError
 from hpsearch.model.reading import ColumnReading
+from hpsearch.model.record import RECORD
 from hpsearch.model.rows import Rows, from_path, numbers, open_rows, places
 from hpsearch.registry import resolve
 from hpsearch.report.render.tables import PrintedColumn, aligned
@@ -48,7 +51,12 @@ def predict(
 ) -> int:
     """Write a prediction for each row; return the exit code."""
     _check_free(out, force)
-    predictor: Predictor = resolve("hpsearch.model.folder:load")(Path(model))
+
+    def note(text: str) -> None:
+        if not quiet:
+            console.note(f"note: {text}", no_color=no_color)
+
+    predictor = _predictor(model, note)
     classes = predictor.info.classes
     if proba and not classes:
         fault = f"--proba: {model} predicts numbers, which have no probabilities"
@@ -57,11 +65,6 @@ def predict(
         fault = f"--explain: {model} reads images, which have no columns"
         raise SpecError(Problem("E192", fault, help="leave it out"))
     readings = [ColumnReading(column) for column in predictor.columns]
-
-    def note(text: str) -> None:
-        if not quiet:
-            console.note(f"note: {text}", no_color=no_color)
-
     given = _of_table if predictor.columns else _of_images
     with _sink(out) as write:
         key = "row" if predictor.columns else "file"
@@ -76,6 +79,24 @@ def predict(
         for text in filter(None, (reading.note() for reading in readings)):
             note(text)
     return EXIT_OK
+
+
+def _predictor(name: str, note: Callable[[str], None]) -> Predictor:
+    """Return the model of a folder, or that of a study's winner.
+
+    Raises:
+        SpecError: there is none.
+        DamagedModel: it is damaged, or of a newer format.
+    """
+    found: Predictor
+    folder = named_study(name)
+    if folder is None or (Path(name) / RECORD).exists():
+        found = resolve("hpsearch.model.folder:load")(Path(name))
+        return found
+    number, data = winners_model(folder)
+    note(f"the model is that of trial {number}, the winner of {folder}")
+    found = resolve("hpsearch.model.folder:predictor_of")(data)
+    return found
 
 
 def _explained(readings: Sequence[ColumnReading]) -> Sequence[str]:

@@ -20,11 +20,10 @@ def find_study(study: str | None) -> Path:
         SpecError: there is none.
     """
     if study is not None:
-        paths = [Path(study), RUNS / study]
-        found = [path for path in paths if _may_be(path / FILE)]
-        if not found:
+        found = named_study(study)
+        if found is None:
             raise SpecError(Problem("E062", f"there is no study in {study}", help=f"{_known()}"))
-        return found[0]
+        return found
     studies = [path.parent for path in RUNS.glob(f"*/{FILE}")]
     if not studies:
         raise SpecError(
@@ -37,6 +36,12 @@ def find_study(study: str | None) -> Path:
     return max(studies, key=_written)
 
 
+def named_study(study: str) -> Path | None:
+    """Return the folder of the study that is named; None where there is none."""
+    paths = (Path(study), RUNS / study)
+    return next((path for path in paths if _may_be(path / FILE)), None)
+
+
 def meant(study: str | None, number: int | None) -> tuple[str | None, int | None]:
     """Return which study and which of its trials are meant.
 
@@ -44,7 +49,7 @@ def meant(study: str | None, number: int | None) -> tuple[str | None, int | None
     """
     if study is None or number is not None or not study.isdecimal():
         return study, number
-    if any((path / FILE).exists() for path in (Path(study), RUNS / study)):
+    if named_study(study):
         return study, number
     return None, int(study)
 

@@ -94,14 +94,22 @@ def load(folder: Path) -> Predictor:
     """
     record, weights = read_model(folder)
     try:
-        model = model_from_bytes(weights)
-        predictor = Predictor(model)
+        predictor = predictor_of(weights)
     except ValueError as error:
         raise damaged(folder, str(error)) from error
-    if json.loads(json.dumps(asdict(model.info))) != record.get("model"):
+    if json.loads(json.dumps(asdict(predictor.info))) != record.get("model"):
         raise damaged(folder, f"{RECORD} and {WEIGHTS} tell of different models")
     _check_answers(folder, predictor)
     return predictor
+
+
+def predictor_of(data: bytes) -> Predictor:
+    """Return the model of these bytes, as a study keeps them, ready to predict.
+
+    Raises:
+        ValueError: they are not those of a model.
+    """
+    return Predictor(model_from_bytes(data))
 
 
 def _check_answers(folder: Path, predictor: Predictor) -> None:

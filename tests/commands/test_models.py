@@ -16,6 +16,7 @@ import pytest
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_DAMAGED, EXIT_OK, EXIT_USAGE
 from hpsearch.model import folder
+from hpsearch.study.artefacts import FOLDER
 from tests.helpers.commands import AS_MODULE, ended
 from tests.helpers.models import MIXED, spec_of
 
@@ -104,6 +105,15 @@ def test_what_is_odd_about_the_rows_is_said(run: Run) -> None:
     assert run("predict", "model", "new.csv", "-q")[2] == ""
 
 
+def test_a_study_predicts_with_its_winner(run: Run) -> None:
+    code, out, said = run("predict", "study", "t.csv")
+    assert (code, out) == (EXIT_OK, run("predict", "model", "t.csv")[1])
+    assert said.startswith("note: the model is that of trial ")
+    shutil.rmtree(Path("study", FOLDER))
+    code, _, said = run("predict", "study", "t.csv")
+    assert (code, "export study -o FOLDER  trains it again" in said) == (EXIT_USAGE, True)
+
+
 def test_the_model_needs_neither_its_study_nor_its_data(run: Run, tmp_path: Path) -> None:
     before = run("predict", "model", "t.csv")
     shutil.move("model", tmp_path / "elsewhere")
@@ -188,7 +198,7 @@ def test_rows_come_from_a_pipe(study: Path) -> None:
     ("command", "code", "said"),
     [
         (["predict", "model", "none.csv"], EXIT_USAGE, "E070"),
-        (["predict", "study", "t.csv"], EXIT_USAGE, "there is no model.json in study"),
+        (["predict", "here", "t.csv"], EXIT_USAGE, "there is no model.json in here"),
         (["predict", "model", "t.yaml"], EXIT_USAGE, "has no column 'n', 'c', 'day'"),
         (["predict", "model", "t.csv", "-o", "t.csv"], EXIT_CANNOT_WRITE, "--force replaces it"),
         (["export", "study", "-o", "model"], EXIT_CANNOT_WRITE, "model is there already"),

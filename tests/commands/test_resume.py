@@ -65,6 +65,7 @@ EDITS: Mapping[Key, tuple[Kind, object]] = {
     ("data", "scale"): (FIXED, "unit"),
     ("data", "columns"): (FIXED, {"x": "drop"}),
     ("data", "missing"): (FIXED, "error"),
+    ("data", "weights"): (FIXED, "balanced"),
     ("parameters", "lr", "value"): (FIXED, 0.01),
     ("parameters", "lr", "values"): (FIXED, [0.01, 0.02]),
     ("parameters", "lr", "min"): (FIXED, 1e-5),
