@@ -104,6 +104,17 @@ def written_number(text: str) -> int | float | None:
     return found if str(found) == text else None
 
 
+def labels(names: Sequence[str]) -> list[int] | list[str]:
+    """Return the names of classes as whole numbers, where all of them are.
+
+    >>> labels(["0", "1", "10"]), labels(["0", "1", "more"])
+    ([0, 1, 10], ['0', '1', 'more'])
+    """
+    numbers = [written_number(name) for name in names]
+    whole = [number for number in numbers if isinstance(number, int)]
+    return whole if len(whole) == len(names) else [*names]
+
+
 def is_whole(number: float) -> bool:
     """Say whether a number is whole and can be told from its neighbours."""
     return isinstance(number, int) or (number.is_integer() and abs(number) < _EXACT)

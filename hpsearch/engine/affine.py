@@ -59,7 +59,9 @@ class Affine:
         if h.dim() == 3:
             return torch.baddbmm(self._b, h, self._transposed)
         return (
-            torch.addmm(self._flat_b, h, self._flat).view(len(h), *self.W.shape[:2]).transpose(0, 1)
+            torch.addmm(self._flat_b, h, self._flat)
+            .view(h.shape[0], *self.W.shape[:2])
+            .transpose(0, 1)
         )
 
     def back(self, d: Tensor, h: Tensor) -> None:

@@ -210,7 +210,7 @@ class Net:
         if kind == "batch":
             return self._batch_norm(name, z)
         member = 0 if z.dim() == 3 else 1  # the members' axis; the units' axis is 2 either way
-        grouped = z if member == 0 else z.view(len(z), self.members, -1, *z.shape[2:])
+        grouped = z if member == 0 else z.view(z.shape[0], self.members, -1, *z.shape[2:])
         place = [
             self.members if axis == member else -1 if axis == 2 else 1
             for axis in range(grouped.dim())
@@ -230,7 +230,7 @@ class Net:
         gain, shift = (self.weights[f"{name}.{part}"].flatten() for part in ("gain", "shift"))
         # `.data`: autograd need not know that they change
         mean, variance = (
-            self.weights[f"{name}.{part}"].data.flatten() for part in ("mean", "variance")
+            self.weights[f"{name}.{part}"].detach().flatten() for part in ("mean", "variance")
         )
         trains = self.noise is not None and not self._sampled
         by_batch = trains and z.numel() > len(mean)  # a single number has no variance
@@ -264,7 +264,7 @@ class Net:
             return self._each(z, slope)
         if self._is_alike:
             return self._activations[0][0](z, slope[:1])
-        grouped = z.view(len(z), self.members, -1, *z.shape[2:]).transpose(0, 1)
+        grouped = z.view(z.shape[0], self.members, -1, *z.shape[2:]).transpose(0, 1)
         return self._each(grouped, slope).transpose(0, 1).reshape(z.shape)
 
     def _each(self, z: Tensor, slope: Tensor) -> Tensor:

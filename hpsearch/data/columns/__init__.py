@@ -13,6 +13,8 @@ into the features that a network sees:
 A column of which some values are missing has a feature more, which is 1 where that is so. (Among
 categories, missing is a category.) The records hold nothing but what is known before a row trains:
 means and scales are measured on the training rows of each fold, see `hpsearch.data.columns.encode`.
+Numbers are expanded by the functions of `xp`, which is numpy, or what writes the nodes of a graph:
+so the same lines serve an exported model (`hpsearch.model.onnx.operators`).
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ class Column(Protocol):
     def read(self, cells: pa.Array) -> Exact:
         """Return the number of each cell, NaN where it is missing or means nothing here."""
 
-    def expand(self, numbers: Exact) -> Exact:
+    def expand(self, numbers: Exact, xp: Any = np) -> Exact:
         """Return the features (rows, features) of the numbers (rows,); NaN where one is missing."""
 
     def fitted(self, numbers: Exact, rows: Ints) -> tuple[Column, Exact]:
@@ -115,9 +117,9 @@ class NumberColumn:
         """Return the number of each cell."""
         return _read("hpsearch.data.columns.cells:numbers_of", cells, self.numerals)
 
-    def expand(self, numbers: Exact) -> Exact:
+    def expand(self, numbers: Exact, xp: Any = np) -> Exact:
         """Return the number, and whether it is missing."""
-        return _with_flag(numbers[:, None], numbers, self.has_missing)
+        return _with_flag(numbers[:, None], numbers, self.has_missing, xp)
 
     def fitted(self, numbers: Exact, rows: Ints) -> tuple[Column, Exact]:
         """Return the column with a flag, if these rows need one."""
@@ -161,14 +163,12 @@ class CategoryColumn:
         """Return the place of each cell's text among the categories."""
         return _read("hpsearch.data.columns.cells:places_of", cells, self.categories)
 
-    def expand(self, numbers: Exact) -> Exact:
+    def expand(self, numbers: Exact, xp: Any = np) -> Exact:
         """Return the flags, or the sign where there are two categories."""
         if self._is_of_two:
-            signs = np.select([numbers == 0.0, numbers == 1.0], [-1.0, 1.0], 0.0)
-            return signs[:, None]
-        places = np.arange(len(self.categories))
-        flags = (numbers[:, None] == places).astype(np.float64)
-        return _with_flag(flags, numbers, self.has_missing)
+            return (_flags(numbers == 1.0, xp) - _flags(numbers == 0.0, xp))[:, None]
+        flags = _flags(numbers[:, None] == xp.arange(len(self.categories)), xp)
+        return _with_flag(flags, numbers, self.has_missing, xp)
 
     def fitted(self, numbers: Exact, rows: Ints) -> tuple[Column, Exact]:
         """Return the column with the categories that are frequent among these rows."""
@@ -223,10 +223,10 @@ class DateColumn:
         """Return the seconds since 1970 of each cell."""
         return _read("hpsearch.data.columns.dates:seconds", cells, self.format)
 
-    def expand(self, numbers: Exact) -> Exact:
+    def expand(self, numbers: Exact, xp: Any = np) -> Exact:
         """Return the time in years since 1970, and the parts of each date."""
-        parts = np.column_stack([numbers / YEAR, *(PARTS[part](numbers) for part in self.parts)])
-        return _with_flag(parts, numbers, self.has_missing)
+        found = [numbers / YEAR, *(PARTS[part](numbers, xp.floor) for part in self.parts)]
+        return _with_flag(xp.stack(found, axis=1), numbers, self.has_missing, xp)
 
     def fitted(self, numbers: Exact, rows: Ints) -> tuple[Column, Exact]:
         """Return the column with the parts that vary among these rows."""
@@ -247,11 +247,18 @@ def _read(reader: str, *arguments: object) -> Exact:
     return found
 
 
-def _with_flag(features: Exact, numbers: Exact, has_missing: bool) -> Exact:
+def _with_flag(features: Exact, numbers: Exact, has_missing: bool, xp: Any) -> Exact:
     """Return the features, with one more that is 1 where the number is missing, if asked for."""
     if not has_missing:
         return features
-    return np.column_stack([features, np.isnan(numbers).astype(np.float64)])
+    found: Exact = xp.concatenate([features, _flags(xp.isnan(numbers[:, None]), xp)], axis=1)
+    return found
+
+
+def _flags(truths: Any, xp: Any) -> Exact:
+    """Return 1 for what is true and 0 for what is not."""
+    found: Exact = xp.asarray(truths, dtype=xp.float64)
+    return found
 
 
 def _some_missing(numbers: Exact, rows: Ints) -> bool:

@@ -11,27 +11,47 @@ from hpsearch.data import Exact
 
 DatePart = Literal["year", "month", "weekday", "hour"]
 
+Floor = Callable[[Exact], Exact]
+"""Gives the whole numbers below: numpy's `floor`, or what writes it into a graph."""
+
 YEAR = 31_556_952.0
 """The seconds of a mean year of the Gregorian calendar."""
 
 
-def _year(numbers: Exact) -> Exact:
-    return _in("Y", numbers) + 1970.0
+def _year(numbers: Exact, floor: Floor) -> Exact:
+    year, month = _since_march(numbers, floor)
+    return year + floor(month / 10.0)
 
 
-def _month(numbers: Exact) -> Exact:
-    return _in("M", numbers) % 12.0 + 1.0
+def _month(numbers: Exact, floor: Floor) -> Exact:
+    _, month = _since_march(numbers, floor)
+    return month + 3.0 - 12.0 * floor(month / 10.0)
 
 
-def _weekday(numbers: Exact) -> Exact:
-    return (np.floor(numbers / 86400.0) + 3.0) % 7.0  # 1970 began on a Thursday
+def _weekday(numbers: Exact, floor: Floor) -> Exact:
+    return (floor(numbers / 86400.0) + 3.0) % 7.0  # 1970 began on a Thursday
 
 
-def _hour(numbers: Exact) -> Exact:
-    return np.floor(numbers / 3600.0) % 24.0
+def _hour(numbers: Exact, floor: Floor) -> Exact:
+    return floor(numbers / 3600.0) % 24.0
 
 
-PARTS: Mapping[DatePart, Callable[[Exact], Exact]] = {
+def _since_march(numbers: Exact, floor: Floor) -> tuple[Exact, Exact]:
+    """Return the year, which begins in March, and the months since then, 0 to 11.
+
+    A leap day is then the last day of its year (Hinnant 2013, chrono-compatible low-level date
+    algorithms). After 400 years, which are 146,097 days, the calendar repeats itself.
+    """
+    days = floor(numbers / 86400.0) + 719468.0  # since 0000-03-01
+    era = floor(days / 146097.0)
+    day = days - 146097.0 * era
+    leap_days = floor(day / 1460.0) - floor(day / 36524.0) + floor(day / 146096.0)
+    year = floor((day - leap_days) / 365.0)
+    day_of_year = day - (365.0 * year + floor(year / 4.0) - floor(year / 100.0))
+    return 400.0 * era + year, floor((5.0 * day_of_year + 2.0) / 153.0)
+
+
+PARTS: Mapping[DatePart, Callable[[Exact, Floor], Exact]] = {
     "year": _year,
     "month": _month,
     "weekday": _weekday,
@@ -40,14 +60,9 @@ PARTS: Mapping[DatePart, Callable[[Exact], Exact]] = {
 """How each part follows from the seconds since 1970. Weekdays count from 0, a Monday."""
 
 
-def _in(unit: Literal["Y", "M"], numbers: Exact) -> Exact:
-    """Return the whole years or months since 1970, NaN where the number is."""
-    known = np.where(np.isnan(numbers), 0.0, numbers)
-    counted = known.astype("datetime64[s]").astype(f"datetime64[{unit}]").astype(np.float64)
-    return np.where(np.isnan(numbers), np.nan, counted)
-
-
 def parts_of(numbers: Exact) -> tuple[DatePart, ...]:
     """Return the parts that vary among these dates."""
     known = numbers[~np.isnan(numbers)]
-    return tuple(name for name, of in PARTS.items() if len(known) and np.ptp(of(known)) > 0)
+    return tuple(
+        name for name, of in PARTS.items() if len(known) and np.ptp(of(known, np.floor)) > 0
+    )

@@ -56,11 +56,17 @@ class Scaling(Protocol):
 
 def encoded(block: NDArray[Any], columns: Sequence[Column], by: Scaling) -> Exact:
     """Return the features of some rows as a network sees them."""
-    features = expanded(block, columns)
+    return scaled(expanded(block, columns), columns, by)
+
+
+def scaled(features: Exact, columns: Sequence[Column], by: Scaling, xp: Any = np) -> Exact:
+    """Return features, filled in and scaled, or images.
+
+    They are arrays of `xp`, which is numpy or torch, and so is what they are scaled by.
+    """
     if columns:
-        features = np.where(np.isnan(features), by.fill, features)
-    found: Exact = (features - by.center) / by.scale
-    return found
+        features = xp.where(xp.isnan(features), by.fill, features)
+    return (features - by.center) / by.scale
 
 
 def blocks(inputs: Inputs, columns: Sequence[Column], by: Scaling) -> Iterator[tuple[int, Exact]]:

@@ -32,5 +32,5 @@ def forward(net: Net, x: Tensor) -> Tensor:
             first, second = f"{name}.first", f"{name}.second"
             inner = net.activate(first, net.norm(first, net.convolve(first, h, stride=stride)))
             h = net.activate(second, around + net.norm(second, net.convolve(second, inner)))
-    pooled = h.mean(dim=(2, 3)).view(len(h), net.members, -1).transpose(0, 1)
+    pooled = h.mean(dim=(2, 3)).view(h.shape[0], net.members, -1).transpose(0, 1)
     return net.output(net.drop(second, pooled))
