@@ -355,14 +355,23 @@ def show(**given: Any) -> int:
 @cli.command()
 @click.argument("study", required=False)
 @click.argument("number", required=False, type=Whole(min=0), metavar="[N]")
-@_model
+@click.option("-o", "out", metavar="PATH", required=True, help="The folder or file to make.")
+@click.option(
+    "--format",
+    type=click.Choice(["folder", "onnx"]),
+    default="folder",
+    show_default=True,
+    help="What to make: a folder for hpsearch, or a file of ONNX.",
+)
+@click.option("--force", is_flag=True, help="Replace the model that is there.")
 @_moved
 @_output
 def export(**given: Any) -> int:
     """Take the trained model of the winner, or of trial N, out of a study.
 
-    The folder has all that it takes to predict, and needs neither the study nor the data. Where the
-    weights of the trial were not kept, it is trained again.
+    A folder has all that it takes to predict, and needs neither the study nor the data. A file of
+    ONNX is run by other programs, without hpsearch; it takes  pip install 'hpsearch[onnx]'  to
+    write one. Where the weights of the trial were not kept, it is trained again.
     """
     return _run("hpsearch.commands.export:export", **given)
 

@@ -199,6 +199,17 @@ def test_all_that_is_printed_goes_through_one_place() -> None:
     }
 
 
+def test_what_onnx_needs_is_imported_where_a_file_of_it_is_written() -> None:
+    found = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if any(name.startswith(("onnx", "torch.onnx")) for name in names):
+                found.add(module_of(path).rpartition(".")[0])
+    assert found == {"hpsearch.model.onnx"}
+
+
 def definitions() -> Iterator[tuple[str, str]]:
     """Give each public class of the package and its module."""
     for path in MODULES:

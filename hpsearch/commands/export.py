@@ -1,21 +1,22 @@
-"""`export`: the trained network of a trial, as a folder of its own."""
+"""`export`: the trained network of a trial, as a folder of its own or as a file of ONNX."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from json import dumps
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.commands.again import Reopened, described, reopened
 from hpsearch.commands.studies import find_study, meant, picked_trial
 from hpsearch.errors import EXIT_OK, Problem, SpecError
-from hpsearch.model.record import check_free
+from hpsearch.model import record
 from hpsearch.registry import resolve
+from hpsearch.study import files
 from hpsearch.study.artefacts import FOLDER, Artefacts, Lost
 from hpsearch.study.differences import Difference
 from hpsearch.study.layout import SEMANTICS
@@ -24,12 +25,34 @@ from hpsearch.study.trial import WEIGHTS, Done, Failed
 from hpsearch.text import shell_word
 
 
+class _Format(NamedTuple):
+    """A way to write a model: what sees that there is room, what writes it, and what comes next."""
+
+    check_free: Callable[[Path, bool], None]
+    save: str
+    next: str
+
+
+FORMATS: Mapping[str, _Format] = {
+    "folder": _Format(
+        record.check_free, "hpsearch.model.folder:save", "next:  hpsearch predict {} FILE"
+    ),
+    "onnx": _Format(
+        files.check_free,
+        "hpsearch.model.onnx:save",
+        "onnxruntime answers its reference rows as the network does",
+    ),
+}
+"""The ways to write a model, by their names."""
+
+
 def export(
     *,
     study: str | None,
     number: int | None,
     out: str,
     data: str | None,
+    format: str,
     force: bool,
     json: bool,
     quiet: bool,
@@ -41,7 +64,7 @@ def export(
     kept = read(folder)
     number = picked_trial(kept, number, "E193")
     result = _result(kept, number)
-    check_free(Path(out), force)
+    FORMATS[format].check_free(Path(out), force)
     again: Mapping[str, Any] = {}
     try:
         model = Artefacts(folder / FOLDER).read(_weights(kept, number, result))
@@ -54,20 +77,24 @@ def export(
             model, result, notes = _train_again(place, number, result)
             place.options.note(*(f"note: {note}" for note in notes))
         again = {"trained_again": {"because": str(lost), "notes": notes}}
+    command = f"hpsearch export {shell_word(str(folder))} {number} -o {shell_word(out)}"
+    command += f" --format {format}" * (format != "folder")
     metrics = dict(_metrics(kept, number, result, hashlib.sha256(model).hexdigest()))
     facts = {"study": kept.meta.name, "trial": number, **again, "metrics": metrics}
-    facts["command"] = f"hpsearch export {shell_word(str(folder))} {number} -o {shell_word(out)}"
+    facts["command"] = command
     try:
         # loaded here, since what cannot be exported is refused without torch
-        resolve("hpsearch.model.folder:save")(Path(out), model, facts, force)
+        resolve(FORMATS[format].save)(Path(out), model, facts, force)
     except ValueError as error:
         raise _no_model(number, f"its weights cannot be read: {error}") from error
     if json:
         output.emit(dumps({"model": out, **facts}, indent=2, allow_nan=False))
     elif not quiet:
-        texts = [f"the model of trial {number} of {kept.meta.name} is in {out}"]
-        texts.append(f"next:  hpsearch predict {shell_word(out)} FILE")
-        console.note(*texts, no_color=no_color)
+        console.note(
+            f"the model of trial {number} of {kept.meta.name} is in {out}",
+            FORMATS[format].next.format(shell_word(out)),
+            no_color=no_color,
+        )
     return EXIT_OK
 
 

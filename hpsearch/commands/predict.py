@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import shutil
 import sys
 import tempfile
@@ -21,13 +20,13 @@ from hpsearch.commands.export import winners_model
 from hpsearch.commands.studies import named_study
 from hpsearch.data import Inputs
 from hpsearch.data.sources.folder_files import is_image, listing
-from hpsearch.errors import EXIT_OK, CannotWrite, Problem, SpecError
+from hpsearch.errors import EXIT_OK, Problem, SpecError
 from hpsearch.model.reading import ColumnReading
 from hpsearch.model.record import RECORD
 from hpsearch.model.rows import Rows, from_path, numbers, open_rows, places
 from hpsearch.registry import resolve
 from hpsearch.report.render.tables import PrintedColumn, aligned
-from hpsearch.study.files import unfinished, unwritable
+from hpsearch.study.files import check_free, unfinished, unwritable
 
 if TYPE_CHECKING:  # torch takes a while to load
     from hpsearch.model.predictor import Predictor
@@ -50,7 +49,8 @@ def predict(
     no_color: bool,
 ) -> int:
     """Write a prediction for each row; return the exit code."""
-    _check_free(out, force)
+    if out not in (None, _STREAM):
+        check_free(Path(str(out)), force)
 
     def note(text: str) -> None:
         if not quiet:
@@ -198,11 +198,6 @@ def _csv(rows: Iterable[Sequence[Any]]) -> str:
     found = io.StringIO()
     csv.writer(found, lineterminator="\n").writerows(rows)
     return found.getvalue()
-
-
-def _check_free(out: str | None, force: bool) -> None:
-    if out not in (None, _STREAM) and os.path.lexists(str(out)) and not force:
-        raise CannotWrite(Problem("E173", f"{out} is there already", help="--force replaces it"))
 
 
 @contextmanager

@@ -58,11 +58,8 @@ class Affine:
             return torch.baddbmm(self._column, self.W, h.transpose(1, 2)).transpose(1, 2)
         if h.dim() == 3:
             return torch.baddbmm(self._b, h, self._transposed)
-        return (
-            torch.addmm(self._flat_b, h, self._flat)
-            .view(h.shape[0], *self.W.shape[:2])
-            .transpose(0, 1)
-        )
+        z = torch.addmm(self._flat_b, h, self._flat)
+        return z.view(-1, *self.W.shape[:2]).transpose(0, 1)
 
     def back(self, d: Tensor, h: Tensor) -> None:
         """Leave dW and db in the `grad` of the weights and biases, from d [K, B, out] and h."""

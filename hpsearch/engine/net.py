@@ -5,6 +5,9 @@ Shapes
     dense     [K, B, units], or [B, inputs] for an input that all members share
     images    [B, K * channels, height, width], as a convolution in K groups takes them, or without
               the factor K where all members share the image
+
+A pass that is traced for a file of ONNX holds for any number of rows: x.shape[0], but not len(x),
+stays open in it.
 """
 
 from __future__ import annotations
@@ -228,7 +231,7 @@ class Net:
             channels = z.transpose(0, 1).reshape(batch, members * units)
             return self._batch_norm(name, channels).view(batch, members, units).transpose(0, 1)
         gain, shift = (self.weights[f"{name}.{part}"].flatten() for part in ("gain", "shift"))
-        # `.data`: autograd need not know that they change
+        # autograd need not know that they change
         mean, variance = (
             self.weights[f"{name}.{part}"].detach().flatten() for part in ("mean", "variance")
         )

@@ -107,10 +107,7 @@ class Classifier(ClassifierMixin, _Model):  # type: ignore[misc]
 
     def __init__(self, predictor: Predictor) -> None:
         super().__init__(predictor)
-        names = predictor.info.classes
-        numbers = [values.written_number(name) for name in names]
-        is_whole = all(isinstance(number, int) for number in numbers)
-        self.classes_ = np.array(numbers if is_whole else names)
+        self.classes_ = np.array(values.labels(predictor.info.classes))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row."""

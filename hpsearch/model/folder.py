@@ -41,7 +41,8 @@ from hpsearch.model.weights import TrainedModel, model_from_bytes
 from hpsearch.study import files
 
 _LEVELS = (-1.0, 0.0, 1.0)  # standard deviations from the mean at which reference inputs lie
-_AGREEMENT = 1e-5  # relative, of the answers to the reference inputs
+AGREEMENT = 1e-5
+"""How far, relatively, answers to the reference inputs may be from what they were."""
 
 
 def save(folder: Path, data: bytes, facts: Mapping[str, Any], force: bool = False) -> None:
@@ -66,7 +67,7 @@ def save(folder: Path, data: bytes, facts: Mapping[str, Any], force: bool = Fals
         "model": asdict(model.info),
         **facts,
     }
-    inputs = _reference(model)
+    inputs = reference_inputs(model)
     answers = Predictor(model).answers(inputs)
     reference = {"inputs": _with_nulls(inputs), "answers": answers.tolist()}
     half = files.unfinished(folder)
@@ -119,14 +120,14 @@ def _check_answers(folder: Path, predictor: Predictor) -> None:
         inputs = np.array(known["inputs"], dtype=np.float64)  # null is NaN
         answers = np.array(known["answers"], dtype=np.float64)
         found = predictor.answers(inputs)
-        agrees = np.allclose(found, answers, rtol=_AGREEMENT, atol=_AGREEMENT)
+        agrees = np.allclose(found, answers, rtol=AGREEMENT, atol=AGREEMENT)
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(folder, f"{REFERENCE} does not fit the model") from error
     if not agrees:
         raise damaged(folder, "it does not answer the reference inputs as it did")
 
 
-def _reference(model: TrainedModel) -> Exact:
+def reference_inputs(model: TrainedModel) -> Exact:
     """Return made-up inputs around the mean of the training rows.
 
     Of a table they go through its categories, and in the last two rows nothing is known: there each

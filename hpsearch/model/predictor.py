@@ -85,6 +85,7 @@ class PredictingMember:
     """One network of a model, as it answers.
 
     Attributes:
+        scaling: how its features, or images, are scaled.
         networks: how many networks it stands for.
         rows: how many rows it may be given at once.
     """
@@ -95,7 +96,7 @@ class PredictingMember:
         Raises:
             ValueError: the weights are those of another network.
         """
-        self._info, self._scaling = info, trained.scaling
+        self._info, self.scaling = info, trained.scaling
         self._columns = tuple(from_json(column) for column in info.columns)
         member = Member(own.trial, own.settings, own.replicate, own.fold, seed_group=own.seed_group)
         task = TrainingTask(info.inputs, len(info.classes) or 1, info.seed)
@@ -110,18 +111,23 @@ class PredictingMember:
 
     def predict(self, block: Inputs) -> Exact:
         """Return its answers to a few rows, (1, rows, classes) or (1, rows, 1)."""
-        return self._answered(block, self._predict)
+        with torch.inference_mode():
+            return self.of_encoded(self._encoded(block)).unsqueeze(0).numpy()
 
     def each(self, block: Inputs) -> Exact:
         """Return the answers of all networks that it stands for, (networks, rows, ...)."""
-        return self._answered(block, lambda x: self._networks(x)[:, 0])
-
-    def _answered(self, block: Inputs, answer: Callable[[Tensor], Tensor]) -> Exact:
-        x = torch.from_numpy(encoded(block, self._columns, self._scaling)).float()
         with torch.inference_mode():
-            outputs = answer(x).double()
-            if self._info.classes:
-                found: Exact = outputs.softmax(-1).numpy()
-            else:
-                found = outputs.numpy() * self._info.target_scale + self._info.target_center
-        return found
+            return self._in_units(self._networks(self._encoded(block).float())[:, 0]).numpy()
+
+    def of_encoded(self, rows: Tensor) -> Tensor:
+        """Return its answers (rows, ...) to rows that are encoded, in float64."""
+        return self._in_units(self._predict(rows.float())[0])
+
+    def _encoded(self, block: Inputs) -> Tensor:
+        return torch.from_numpy(encoded(block, self._columns, self.scaling))
+
+    def _in_units(self, outputs: Tensor) -> Tensor:
+        """Return probabilities, or numbers in the target's unit."""
+        if self._info.classes:
+            return outputs.double().softmax(-1)
+        return outputs.double() * self._info.target_scale + self._info.target_center

@@ -75,6 +75,16 @@ def _fill(path: Path, writer: Callable[[BinaryIO], None]) -> None:
         writer(file)
 
 
+def check_free(path: Path, force: bool) -> None:
+    """See that a file may be written where a person says.
+
+    Raises:
+        CannotWrite: something is there, and `force` does not say that it is replaced.
+    """
+    if os.path.lexists(path) and not force:
+        raise CannotWrite(Problem("E173", f"{path} is there already", help="--force replaces it"))
+
+
 def open_own(path: Path, flags: int) -> int:
     """Open a file by the name that it has in a study; return its descriptor.
 

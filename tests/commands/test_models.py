@@ -7,10 +7,13 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
+import pandas as pd
 import pytest
 
 from hpsearch.data.prepare import prepare
@@ -213,6 +216,41 @@ def test_what_cannot_be_done_is_said(run: Run, command: list[str], code: int, sa
     assert said in errors
     assert "Traceback" not in errors
     assert sorted(str(path) for path in Path().rglob("*")) == before
+
+
+def test_a_file_of_onnx_answers_as_predict_does(run: Run) -> None:
+    code, _, said = run("export", "study", "-o", "m.onnx", "--format", "onnx")
+    assert (code, "onnxruntime answers its reference rows" in said) == (EXIT_OK, True)
+    session = onnxruntime.InferenceSession("m.onnx")
+    frame = pd.read_csv("t.csv", keep_default_na=False, dtype={"c": str})
+    given = {
+        "n": pd.to_numeric(frame["n"]).to_numpy(np.float64),
+        "c": frame["c"].to_numpy(),
+        "day": pd.to_datetime(frame["day"]).to_numpy("datetime64[s]").astype(np.float64),
+    }
+    prediction, probabilities = session.run(["prediction", "probabilities"], given)
+    answered = rows(run("predict", "model", "t.csv", "--proba")[1])
+    assert prediction.tolist() == [row["prediction"] for row in answered]
+    for k, name in enumerate("ab"):
+        expected = [float(row[f"p({name})"]) for row in answered]
+        assert probabilities[:, k] == pytest.approx(expected, rel=1e-5)
+    said = session.get_modelmeta().custom_metadata_map
+    weights = json.loads(Path("model", "model.json").read_text())["weights"]["sha256"]
+    assert (said["weights"], said["command"]) == (
+        weights,
+        "hpsearch export study 0 -o m.onnx --format onnx",
+    )
+
+
+def test_without_what_onnx_needs_it_is_said_how_to_get_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    code, _, said = run("export", "study", "-o", "m.onnx", "--format", "onnx")
+    assert (code, Path("m.onnx").exists()) == (EXIT_USAGE, False)
+    assert "E194" in said
+    assert "needs onnxruntime, which is not installed" in said
+    assert "pip install 'hpsearch[onnx]'" in said
 
 
 def test_weights_that_were_changed_are_no_model(run: Run) -> None:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 from hpsearch.data import Dataset, DataSpec, Wanted, stored
+from hpsearch.data.columns import Column, to_json
 from hpsearch.data.prepare import prepare
+from hpsearch.engine.checkpoint import extract_member
+from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.structure.members import Member
-from hpsearch.model.weights import TrainedModel, model_from_bytes
+from hpsearch.model.weights import (
+    MemberInfo,
+    ModelInfo,
+    ModelScaling,
+    TrainedMember,
+    TrainedModel,
+    model_from_bytes,
+)
 from hpsearch.objectives.jobs import DataRef, TrainingJob
 from hpsearch.objectives.training import train_cohort
 from hpsearch.study.artefacts import Artefacts, Held
@@ -48,3 +62,46 @@ def trained(
     assert isinstance(ended.result, Done)
     assert ended.result.weights
     return data, ended.result, model_from_bytes(artefacts.read(ended.result.weights))
+
+
+def drawn(
+    settings: dict[str, Any],
+    columns: Sequence[Column] = (),
+    classes: Sequence[str] = (),
+    shape: tuple[int, ...] = (),
+    networks: int = 1,
+) -> TrainedModel:
+    """Return a model that was never trained: all of its numbers are drawn at random.
+
+    It is of a table with these columns, or of images of this shape.
+    """
+    inputs = shape or (sum(len(column.features) for column in columns),)
+    made = member(**settings)
+    task = TrainingTask(inputs, len(classes) or 1, 0)
+    info = ModelInfo(
+        members=tuple(MemberInfo(made.settings, 0, k, 0, 0, 0) for k in range(networks)),
+        task="classification" if classes else "regression",
+        inputs=inputs,
+        columns=tuple(to_json(column) for column in columns),
+        target="y",
+        classes=tuple(classes),
+        target_center=1000.0,
+        target_scale=20.0,
+        data="drawn",
+        data_digest="",
+        seed=0,
+        versions={},
+    )
+    rng = np.random.default_rng(0)
+    return TrainedModel(info, tuple(_drawn_member(made, task, rng) for _ in range(networks)))
+
+
+def _drawn_member(made: Member, task: TrainingTask, rng: np.random.Generator) -> TrainedMember:
+    stacked = StackedCohort([made], task, torch.empty(0))
+    weights = {
+        name: tensor + torch.from_numpy(rng.uniform(-0.5, 0.5, tensor.shape)).float()
+        for name, tensor in extract_member(stacked.weights, 0, stacked).items()
+    }
+    per_feature = (task.inputs[0],) + (1,) * (len(task.inputs) - 1)
+    fill, scale = rng.normal(size=per_feature), rng.uniform(0.5, 2, per_feature)
+    return TrainedMember(weights, ModelScaling(fill, scale, fill))
