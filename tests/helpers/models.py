@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from hpsearch.data import Dataset, DataSpec, Wanted, stored
 from hpsearch.data.columns import Column, to_json
 from hpsearch.data.prepare import prepare
+from hpsearch.data.scale import scaling
 from hpsearch.engine.checkpoint import extract_member
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.structure.members import Member
@@ -66,17 +69,22 @@ def trained(
 
 def drawn(
     settings: dict[str, Any],
+    rows: NDArray[Any],
     columns: Sequence[Column] = (),
     classes: Sequence[str] = (),
-    shape: tuple[int, ...] = (),
     networks: int = 1,
 ) -> TrainedModel:
-    """Return a model that was never trained: all of its numbers are drawn at random.
+    """Return a model that was never trained: all of its weights are drawn at random.
 
-    It is of a table with these columns, or of images of this shape.
+    Its inputs are scaled by these rows, of a table with these columns, or by these images; those
+    of each of several networks by rows of its own.
     """
-    inputs = shape or (sum(len(column.features) for column in columns),)
     made = member(**settings)
+    scalings = [
+        ModelScaling(*scaling(rows, np.arange(k, len(rows), networks), "standard", columns))
+        for k in range(networks)
+    ]
+    inputs = scalings[0].center.shape if columns else rows.shape[1:]
     task = TrainingTask(inputs, len(classes) or 1, 0)
     info = ModelInfo(
         members=tuple(MemberInfo(made.settings, 0, k, 0, 0, 0) for k in range(networks)),
@@ -93,15 +101,15 @@ def drawn(
         versions={},
     )
     rng = np.random.default_rng(0)
-    return TrainedModel(info, tuple(_drawn_member(made, task, rng) for _ in range(networks)))
+    members = (TrainedMember(_drawn_weights(made, task, rng), by) for by in scalings)
+    return TrainedModel(info, tuple(members))
 
 
-def _drawn_member(made: Member, task: TrainingTask, rng: np.random.Generator) -> TrainedMember:
+def _drawn_weights(
+    made: Member, task: TrainingTask, rng: np.random.Generator
+) -> Mapping[str, Tensor]:
     stacked = StackedCohort([made], task, torch.empty(0))
-    weights = {
+    return {
         name: tensor + torch.from_numpy(rng.uniform(-0.5, 0.5, tensor.shape)).float()
         for name, tensor in extract_member(stacked.weights, 0, stacked).items()
     }
-    per_feature = (task.inputs[0],) + (1,) * (len(task.inputs) - 1)
-    fill, scale = rng.normal(size=per_feature), rng.uniform(0.5, 2, per_feature)
-    return TrainedMember(weights, ModelScaling(fill, scale, fill))

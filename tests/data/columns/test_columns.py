@@ -19,7 +19,7 @@ from hpsearch.data.columns import (
     from_json,
     to_json,
 )
-from hpsearch.data.columns.calendar import YEAR
+from hpsearch.data.columns.calendar import PARTS, YEAR
 from hpsearch.data.columns.numerals import Numerals
 
 NAN = np.nan
@@ -89,6 +89,17 @@ def test_a_date_is_its_time_and_the_parts_that_vary() -> None:
     assert column.expand(seconds)[2, 0] == -3600 / YEAR
     of_a_day, _ = DateColumn("c").fitted(seconds, np.array([0, 1]))
     assert of_a_day.features == ("c", "c: hour")
+
+
+def test_the_parts_of_every_date_are_those_of_the_calendar() -> None:
+    days = np.arange("0001-01-01", "2801-01-01", dtype="datetime64[D]")
+    second = np.arange(len(days)) % 86400
+    numbers = days.astype("datetime64[s]").astype(np.float64) + second
+    found = {part: of(numbers, np.floor) for part, of in PARTS.items()}
+    assert np.array_equal(found["year"], days.astype("datetime64[Y]").astype(np.int64) + 1970)
+    assert np.array_equal(found["month"], days.astype("datetime64[M]").astype(np.int64) % 12 + 1)
+    assert np.array_equal(found["weekday"], (days.astype(np.int64) + 3) % 7)
+    assert np.array_equal(found["hour"], second // 3600)
 
 
 def test_what_only_other_rows_have_is_unknown() -> None:
