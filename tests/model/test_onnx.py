@@ -200,6 +200,15 @@ def test_a_column_that_is_called_as_an_output_is_refused(name: str) -> None:
         file.graph_of(Predictor(drawn({}, ROWS[:, :1], [NumberColumn(name)])), {})
 
 
+def test_a_network_that_holds_for_so_many_rows_alone_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    predictor = Predictor(drawn({}, ROWS, TABLE))
+    monkeypatch.setattr(predictor, "of_encoded", lambda rows: rows.reshape(len(rows), -1) * 2)
+    with pytest.raises(SpecError, match=r"E194.*torch cannot write this mlp as ONNX: .*rows"):
+        file.graph_of(predictor, {})
+
+
 @pytest.mark.parametrize("kind", ["mc_dropout", "variational"])
 def test_networks_that_are_drawn_at_random_are_refused(kind: str) -> None:
     with pytest.raises(SpecError, match=f"E194.*'bayesian: {kind}' answers with 32 networks"):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hpsearch.data.columns.encode import scaled
+from hpsearch.errors import Problem, SpecError
 from hpsearch.model.predictor import Predictor
 from hpsearch.model.weights import ModelScaling
 
@@ -47,15 +48,23 @@ def traced(predictor: Predictor) -> onnx.ModelProto:
 
     Its one input is features as `hpsearch.data.columns.encode.expanded` gives them, or images, in
     float64.
+
+    Raises:
+        SpecError: torch cannot write it, which may be a model of a person's own.
     """
     # of 0 or 1 rows a graph would be a special case
     features = torch.zeros(2, *predictor.info.inputs, dtype=torch.float64)
     rows = torch.export.Dim("rows")
-    with _quiet(), torch.no_grad():
-        program = torch.export.export(
-            _Networks(predictor), (features,), dynamic_shapes=({0: rows},)
-        )
-        found = torch.onnx.export(program, opset_version=OPSET, verbose=False)
+    networks = _Networks(predictor)
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.export.export(networks, (features,), dynamic_shapes=({0: rows},))
+            found = torch.onnx.export(program, opset_version=OPSET, verbose=False)
+    except RuntimeError as error:
+        model = predictor.info.members[0].settings["model"]
+        said = str(error).strip().partition("\n")[0]
+        fault = f"torch cannot write this {model} as ONNX: {said}"
+        raise SpecError(Problem("E194", fault)) from error
     assert found is not None
     return found.model_proto
 
