@@ -24,7 +24,7 @@ from hpsearch.data.columns import (
 from hpsearch.engine.structure.settings import ACTIVATIONS
 from hpsearch.errors import CannotWrite, SpecError
 from hpsearch.model.onnx import file
-from hpsearch.model.onnx.graph import feeds, labels
+from hpsearch.model.onnx.graph import class_array, feeds
 from hpsearch.model.onnx.operators import Graph, Operators, Value
 from hpsearch.model.predictor import Predictor
 from hpsearch.model.weights import to_bytes
@@ -188,10 +188,10 @@ def test_it_says_what_it_is(classes: tuple[Predictor, bytes]) -> None:
 
 
 def test_classes_that_are_whole_numbers_are_int64() -> None:
-    assert labels(("-1", "0", "10")).tolist() == [-1, 0, 10]
-    assert labels(("-1", "0", "10")).dtype == np.int64
+    assert class_array(("-1", "0", "10")).tolist() == [-1, 0, 10]
+    assert class_array(("-1", "0", "10")).dtype == np.int64
     for names in (("0", "1", "more"), ("0", "1.5"), ("0", str(2**64))):
-        assert labels(names).tolist() == [*names]
+        assert class_array(names).tolist() == [*names]
 
 
 @pytest.mark.parametrize("name", ["prediction", "probabilities"])

@@ -21,7 +21,7 @@ from hpsearch.engine.bayesian import SAMPLED
 from hpsearch.engine.structure.settings import BAYESIAN, NETWORKS
 from hpsearch.errors import Problem, SpecError
 from hpsearch.model.folder import AGREEMENT, reference_inputs
-from hpsearch.model.onnx.graph import PREDICTION, PROBABILITIES, feeds, labels, model_of
+from hpsearch.model.onnx.graph import PREDICTION, PROBABILITIES, class_array, feeds, model_of
 from hpsearch.model.predictor import Predictor
 from hpsearch.model.weights import model_from_bytes
 from hpsearch.study import files
@@ -93,7 +93,7 @@ def check_answers(graph: bytes, predictor: Predictor, inputs: np.ndarray[Any, An
     answers = predictor.answers(inputs)
     if classes:
         agrees = np.allclose(found[PROBABILITIES], answers, rtol=AGREEMENT, atol=AGREEMENT)
-        best = labels(classes)[found[PROBABILITIES].argmax(1)]
+        best = class_array(classes)[found[PROBABILITIES].argmax(1)]
         agrees = agrees and np.array_equal(found[PREDICTION], best)
     else:
         least = AGREEMENT * predictor.info.target_scale

@@ -56,7 +56,7 @@ def model_of(predictor: Predictor) -> onnx.ModelProto:
     if classes:
         graph.add("Identity", given.name, name=PROBABILITIES)
         best = graph.add("ArgMax", given.name, axis=1, keepdims=0)
-        graph.add("Gather", graph.constant(labels(classes)), best, name=PREDICTION)
+        graph.add("Gather", graph.constant(class_array(classes)), best, name=PREDICTION)
     else:
         graph.add("Squeeze", given.name, graph.constant(np.array([1])), name=PREDICTION)
     found = helper.make_graph(
@@ -70,7 +70,7 @@ def model_of(predictor: Predictor) -> onnx.ModelProto:
     return helper.make_model_gen_version(found, opset_imports=opsets)
 
 
-def labels(classes: Sequence[str]) -> NDArray[Any]:
+def class_array(classes: Sequence[str]) -> NDArray[Any]:
     """Return the classes as int64, where all are whole numbers; else as text."""
     found = np.array(values.labels(classes))
     return found if found.dtype == np.int64 else np.array(classes, dtype=object)
@@ -125,7 +125,7 @@ def _outputs(classes: Sequence[str]) -> Iterator[onnx.ValueInfoProto]:
     if not classes:
         yield helper.make_tensor_value_info(PREDICTION, TensorProto.DOUBLE, [_ROWS])
         return
-    is_whole = labels(classes).dtype == np.int64
+    is_whole = class_array(classes).dtype == np.int64
     kind = TensorProto.INT64 if is_whole else TensorProto.STRING
     yield helper.make_tensor_value_info(PREDICTION, kind, [_ROWS])
     wide = len(classes)
