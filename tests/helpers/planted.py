@@ -40,6 +40,8 @@ _PAUSED_TRIALS = f"{_TESTS}pause.py::TestTrials::test_"
 _CAPACITY = f"{_TESTS}structure.py::TestCapacity::test_"
 _RECORDS = f"{_TESTS}structure.py::TestRecords::test_"
 _WEIGHTS = f"{_TESTS}weights.py::test_"
+_COLUMNS = "tests/data/columns/test_columns.py::test_"
+_ONNX = "tests/model/test_onnx.py::test_"
 _ENCODE = "tests/data/columns/test_encode.py::test_"
 _DATA = "tests/data/test_"
 _SPLITS = "tests/data/splits/test_"
@@ -654,9 +656,24 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "encoding", "missing numbers are 0", "data/columns/encode.py",
-        "np.where(np.isnan(features), by.fill, features)", "np.nan_to_num(features)",
+        "xp.where(xp.isnan(features), by.fill, features)", "xp.nan_to_num(features)",
         *(f"{_ENCODE}a_missing_number_becomes_the_mean_of_the_training_rows[{kind}]"
           for kind in ("standard", "unit", "none")),
+    ),
+    fault(
+        "encoding", "every hundredth year leaps", "data/columns/calendar.py",
+        "floor(day / 36524.0)", "floor(day / 36525.0)",
+        f"{_COLUMNS}the_parts_of_every_date_are_those_of_the_calendar",
+    ),
+    fault(
+        "encoding", "an unseen text is the first category of a graph", "model/onnx/graph.py",
+        "np.array([UNSEEN])", "np.array([0.0])",
+        f"{_ONNX}a_text_means_what_it_means_in_a_file",
+    ),
+    fault(
+        "encoding", "a graph that answers otherwise is written", "model/onnx/file.py",
+        "if not agrees:", "if False:",
+        f"{_ONNX}a_graph_that_answers_otherwise_is_not_written",
     ),
     fault(
         "training", "on the validation rows", "engine/feed.py",

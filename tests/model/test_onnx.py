@@ -204,7 +204,9 @@ def test_a_network_that_holds_for_so_many_rows_alone_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     predictor = Predictor(drawn({}, ROWS, TABLE))
-    monkeypatch.setattr(predictor, "of_encoded", lambda rows: rows.reshape(len(rows), -1) * 2)
+    monkeypatch.setattr(
+        predictor.members[0], "of_encoded", lambda rows: rows.reshape(len(rows), -1) * 2
+    )
     with pytest.raises(SpecError, match=r"E194.*torch cannot write this mlp as ONNX: .*rows"):
         file.graph_of(predictor, {})
 
