@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hpsearch.data.shape import InputShape, shape_of
 from hpsearch.errors import Place
 from hpsearch.registry import Registry
 
@@ -328,16 +329,14 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one input as a network sees it: (features,) or (channels, height, width)."""
-        if self.columns:
-            return (sum(len(column.features) for column in self.columns),)
-        return self.inputs.shape[1:]
+    def shape(self) -> InputShape:
+        """The shape of one input as it is encoded for a network."""
+        return shape_of(self.columns) if self.columns else InputShape(self.inputs.shape[1:])
 
     @property
     def features(self) -> int:
         """The length of one input when flattened."""
-        return math.prod(self.shape)
+        return math.prod(self.shape.sides)
 
     @property
     def outputs(self) -> int:

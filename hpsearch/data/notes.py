@@ -37,11 +37,11 @@ def summary(data: Dataset) -> str:
 
 def _inputs(data: Dataset) -> str:
     rows = f"{len(data.targets):,}"
-    if len(data.shape) == 1:
+    if len(data.shape.sides) == 1:
         return (
             f"{rows} rows of {_counted(len(data.columns) or data.features, 'input')}{_kinds(data)}"
         )
-    channels, height, width = data.shape
+    channels, height, width = data.shape.sides
     return f"{rows} images of {height} x {width} pixels, {_counted(channels, 'channel')}"
 
 
@@ -107,7 +107,7 @@ def doubts(data: Dataset) -> Iterator[str]:
     of_one = any(not variance(data.targets[fold.validation]) for fold in data.folds)
     if data.task == "regression" and of_one:
         yield "all rows that validate have one target, so that r2 is not defined"
-    if len(data.shape) == 1:
+    if len(data.shape.sides) == 1:
         yield from _only_elsewhere(data)
         yield from _not_told_apart(data)
         yield from leaks(data)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+import reprlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from hpsearch.data import (
     SplitRule,
 )
 from hpsearch.data.check import checked_inputs, target_problem
-from hpsearch.data.columns import Column, number_columns
+from hpsearch.data.columns import CategoryColumn, Column, number_columns
 from hpsearch.data.digest import digest_of
 from hpsearch.data.notes import doubts
 from hpsearch.data.scale import moments, scaled_fold
@@ -87,7 +88,8 @@ def prepare(spec: DataSpec) -> Dataset:
         ),
         parts,
     )
-    return replace(data, notes=(*raw.notes, *_split_notes(raw, parts, spec), *doubts(data)))
+    notes = (*raw.notes, *_split_notes(raw, parts, spec), *_embedded(columns), *doubts(data))
+    return replace(data, notes=notes)
 
 
 def _is_by_column(spec: DataSpec) -> bool:
@@ -189,6 +191,14 @@ def _split_notes(raw: RawData, parts: Parts, spec: DataSpec) -> Iterator[str]:
         if spec.folds is not None:
             rows = len(parts.pool)
             yield f"the earliest {rows - judged:,} of {rows:,} rows only train"
+
+
+def _embedded(columns: Sequence[Column]) -> Iterator[str]:
+    """Yield which columns have too many categories for a feature of each."""
+    for column in columns:
+        if isinstance(column, CategoryColumn) and column.places:
+            name, count = reprlib.repr(column.name), len(column.categories)
+            yield f"{name} has {count:,} categories: networks learn a vector for each"
 
 
 def _measured(parts: Parts) -> Ints:

@@ -27,7 +27,7 @@ def chain(net: Net, x: Tensor) -> Tensor:
     The layers are called `hidden0`, `hidden1`, ... and `output`. Where gradients are wanted,
     `net.backward` is left to give them.
     """
-    h, passes = x, []
+    h, passes = x.detach(), []
     for layer in range(int(net.settings["depth"])):
         name = f"hidden{layer}"
         z = net.affine[name](h)
@@ -37,12 +37,15 @@ def chain(net: Net, x: Tensor) -> Tensor:
         h = a if m is None else a * m
     net.features = h
     if torch.is_grad_enabled():
-        net.backward = partial(_back, net, passes, h)
+        net.backward = partial(_back, net, passes, h, x)
     return net.affine["output"](h)
 
 
-def _back(net: Net, passes: list[_Pass], last: Tensor, d: Tensor) -> None:
-    """Leave the derivatives by all weights; d is the derivative by the outputs."""
+def _back(net: Net, passes: list[_Pass], last: Tensor, x: Tensor, d: Tensor) -> None:
+    """Leave the derivatives by all weights, and by x where it is wanted.
+
+    d is the derivative by the outputs.
+    """
     above = net.affine["output"]
     above.back(d, last)
     for layer, (h, z, a, m) in reversed(list(enumerate(passes))):
@@ -52,3 +55,5 @@ def _back(net: Net, passes: list[_Pass], last: Tensor, d: Tensor) -> None:
         d = net.derive(d, z, a)  # by z_l
         above = net.affine[f"hidden{layer}"]
         above.back(d, h)
+    if x.requires_grad:
+        x.grad = torch.bmm(d, above.W)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hpsearch.data.shape import InputShape
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import complete
@@ -69,7 +70,8 @@ def ensemble(
     n, D = x.shape
     full = complete({**settings, **_SETTINGS, "batch_size": n})
     members = [Member(0, full, replicate) for replicate in range(len(weights))]
-    stacked = StackedCohort(members, TrainingTask((D,), 1, seed, rows=n), torch.empty(0))
+    task = TrainingTask(InputShape((D,)), 1, seed, rows=n)
+    stacked = StackedCohort(members, task, torch.empty(0))
     x, y = x.to(stacked.weights.flat), y.to(stacked.weights.flat).unsqueeze(1)
     share = (weights / weights.sum(1, keepdim=True)).to(x).unsqueeze(2)
     left_out = (weights == 0.0).to(x).unsqueeze(2)

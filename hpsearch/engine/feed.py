@@ -109,7 +109,7 @@ class Feed:
     def _encoded(self, data: Dataset) -> Tensor:
         """Return the inputs as each fold has them, one fold after the other."""
         rows = len(data.inputs)
-        inputs = self.like.new_empty((len(data.folds) * rows, *data.shape))
+        inputs = self.like.new_empty((len(data.folds) * rows, *data.shape.sides))
         for k, fold in enumerate(data.folds):
             for start, block in blocks(data.inputs, data.columns, fold):
                 at = k * rows + start

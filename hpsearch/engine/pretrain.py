@@ -58,7 +58,8 @@ def layerwise(stacked: StackedCohort, feed: Feed) -> Iterator[LayerEpoch]:
             stacked.net.start_pass(stacked.noise("corruption", layer, epoch))
             total = torch.zeros(len(stacked.members), device=feed.like.device, dtype=torch.float64)
             for x, y, _ in feed.epoch(epoch, batch_size, stacked.task.seed, streams):
-                total += coder.step(x.flatten(-len(feed.data.shape))) * y.shape[-1]
+                given = stacked.lookup(x).detach().flatten(-len(stacked.net.inputs))
+                total += coder.step(given) * y.shape[-1]
             yield LayerEpoch(layer, epoch, (total / feed.n_train).tolist())
 
 
@@ -73,8 +74,10 @@ class _Coder:
         inside = stacked.inside
         self._inside = inside.views[index : index + 2] if inside is not None else None
         self._c = self._W.new_zeros(self._W.shape[0], self._W.shape[2]).requires_grad_()
+        # the first layer restores no vectors of categories, which only the task itself teaches
+        self._restored = self._W.shape[2] if layer else stacked.task.inputs.numbers
         # how many numbers each member restores: its true width, without padding
-        widths = [int(m.settings["width"]) if layer else self._W.shape[2] for m in stacked.members]
+        widths = [int(m.settings["width"]) if layer else self._restored for m in stacked.members]
         self._inputs = self._W.new_tensor(widths)
         rates = self._W.new_tensor([float(m.settings["corruption"]) for m in stacked.members])
         self._levels = (rates * LEVELS).round().to(torch.uint8).view(-1, 1, 1)
@@ -92,7 +95,8 @@ class _Coder:
         a = torch.baddbmm(self._b.unsqueeze(1), h * self._kept(h), self._W.transpose(1, 2))
         code = self._stacked.net.activate(f"hidden{self._layer}", a)
         restored = torch.baddbmm(self._c.unsqueeze(1), code, self._W)
-        losses = (restored - h).square().sum(2).mean(1) / self._inputs
+        missed = (restored - h)[..., : self._restored]
+        losses = missed.square().sum(2).mean(1) / self._inputs
         gradients = list(torch.autograd.grad(losses.sum(), (self._W, self._b, self._c)))
         if self._inside is not None:
             gradients[:2] = [

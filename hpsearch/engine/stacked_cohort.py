@@ -14,12 +14,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from hpsearch.data.shape import InputShape
 from hpsearch.engine.draws import Noise, generator
+from hpsearch.engine.lookup import Lookup
 from hpsearch.engine.net import Net
 from hpsearch.engine.optimizers import Coefficients, Rule, states
 from hpsearch.engine.schedules import Schedule, warmed
 from hpsearch.engine.stacked_tensors import StackedTensors, corner
 from hpsearch.engine.structure.cohorts import bucketed, padded
+from hpsearch.engine.structure.embeddings import looked_up
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.models import model_type, param_slots
 from hpsearch.engine.structure.settings import INITS, OPTIMIZERS, SCHEDULES
@@ -30,6 +33,8 @@ from hpsearch.space.space import Params
 
 _INITIAL: Mapping[Role, float] = {
     "closing": 0.0,
+    # a category that no row has stays there, and has no effect
+    "embedding": 0.0,
     "bias": 0.0,
     # a highway's gate begins nearly shut (Srivastava, Greff & Schmidhuber 2015)
     "gate": -2.0,
@@ -52,14 +57,14 @@ class TrainingTask:
     """What all members of a cohort learn.
 
     Attributes:
-        inputs: the shape of one input.
+        inputs: the shape of one input, as it is encoded.
         outputs: how many numbers a network gives for one row.
         seed: the study's.
         steps: the optimizer steps of an epoch.
         rows: the training rows of an epoch.
     """
 
-    inputs: tuple[int, ...]
+    inputs: InputShape
     outputs: int
     seed: int
     steps: int = 1
@@ -104,6 +109,7 @@ class StackedCohort:
         weights: the members' weights, and `gradient` what `backward` leaves.
         leaves: the slots of `weights` as autograd knows them; their `grad` is `gradient`.
         inside: 1 inside the members' true shapes and 0 in padding, where padding needs a mask.
+        lookup: what makes of a batch what the model is given.
         net: the operations that the forward pass is made of.
         step_number: the steps taken so far.
     """
@@ -142,6 +148,7 @@ class StackedCohort:
             else None
         )
         self.net = self._named()
+        self.lookup = Lookup(self.task.inputs, self.net.weights)
         penalised = [index for index, slot in enumerate(self.layout) if slot.role in WEIGHTS]
         # adamw takes l2 off the weights by itself, apart from the gradient
         decays = flat.new_tensor([one["optimizer"] == "adamw" for one in settings])
@@ -172,7 +179,7 @@ class StackedCohort:
         task = self.task
         gains = [index for index, slot in enumerate(self.layout) if slot.name.endswith(".gain")]
         return Net(
-            inputs=task.inputs,
+            inputs=looked_up(task.inputs),
             settings=self.settings,
             members=[member.settings for member in self.members],
             widths={
@@ -259,7 +266,7 @@ class StackedCohort:
         training pass, or where `sampled` that of one network from the posterior for all rows.
         """
         self.net.start_pass(noise, sampled)
-        result: Tensor = self._forward(self.net, x)
+        result: Tensor = self._forward(self.net, self.lookup(x))
         return result
 
     def backward(
@@ -279,6 +286,7 @@ class StackedCohort:
                     grad_outputs, self.gradient, self.weights, row_weights
                 )
             outputs.backward(grad_outputs)  # type: ignore[no-untyped-call]
+        self.lookup.back()
         if self.inside is not None:
             self.gradient.flat.mul_(self.inside.flat)
 

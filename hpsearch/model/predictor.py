@@ -99,7 +99,7 @@ class PredictingMember:
         self._info, self.scaling = info, trained.scaling
         self._columns = tuple(from_json(column) for column in info.columns)
         member = Member(own.trial, own.settings, own.replicate, own.fold, seed_group=own.seed_group)
-        task = TrainingTask(info.inputs, len(info.classes) or 1, info.seed)
+        task = TrainingTask(info.shape, len(info.classes) or 1, info.seed)
         stacked = with_weights([member], task, [trained.weights], torch.empty(0))
         posterior = Posterior(**trained.posterior) if trained.posterior else None
         inference = BAYESIAN.load(str(own.settings["bayesian"]))

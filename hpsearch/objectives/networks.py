@@ -297,7 +297,7 @@ class Networks:
                 "task": data.task,
                 "rows": {**parts, "test": len(data.test)},
                 "folds": len(data.folds),
-                "inputs": list(data.shape),
+                "inputs": list(data.shape.sides),
                 "outputs": data.outputs,
                 "digest": data.digest,
                 "minimized": minimized_name(asked),
@@ -399,11 +399,12 @@ def _check(spec: Spec, data: Dataset, picked: Sequence[Params]) -> None:
     """Refuse data that does not suit the metric or the models."""
     if spec.search.metric != LOSS:
         _check_metric(spec.search.metric, data)
+    rank = len(data.shape.sides)
     for name in _possible("model", spec, picked):
         ranks = MODELS.load(str(name)).input_ranks
-        if len(data.shape) not in ranks:
+        if rank not in ranks:
             kind = {1: "rows of a table", 3: "images"}
-            message = f"a {name} takes {kind[ranks[0]]}, and this data is {kind[len(data.shape)]}"
+            message = f"a {name} takes {kind[ranks[0]]}, and this data is {kind[rank]}"
             raise SpecError(Problem("E078", message, help="model: mlp"))
     if "laplace" in _possible("bayesian", spec, picked) and data.task == "regression":
         message = (

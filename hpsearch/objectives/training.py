@@ -251,7 +251,7 @@ def _model(
             for member, _, epochs in trained
         ),
         task=data.task,
-        inputs=data.shape,
+        inputs=data.shape.sides,
         columns=tuple(to_json(column) for column in data.columns),
         target=data.target,
         classes=data.classes,

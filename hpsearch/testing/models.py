@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import torch
 from torch import Tensor
 
+from hpsearch.data.shape import EmbeddedFeature, InputShape
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.structure.costs import Cost
 from hpsearch.engine.structure.members import Member
@@ -15,14 +18,18 @@ from hpsearch.space.parameters import Value
 from hpsearch.testing import Check, bound
 
 _OUTPUTS, _ROWS = 3, 12
-_SHAPES = {1: (6,), 3: (1, 8, 8)}
+_SHAPES = {1: InputShape((6,)), 3: InputShape((1, 8, 8))}
+_EMBEDDED = InputShape((3,), (EmbeddedFeature(1, 4),))
 _WIDTHS = (5, 8)
 _STEPS = 30
 
 
-def inputs(model: str) -> tuple[int, ...]:
-    """Return the shape of an input that the model takes."""
-    return _SHAPES[MODELS.load(model).input_ranks[0]]
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A model by its name, and the shape of the inputs that it is to take."""
+
+    model: str
+    inputs: InputShape
 
 
 def member(model: str, number: int) -> Member:
@@ -33,17 +40,19 @@ def member(model: str, number: int) -> Member:
     return Member(number, complete({**given, **widths}))
 
 
-def cohort(model: str, members: int, dtype: torch.dtype = torch.float64) -> StackedCohort:
+def cohort(case: Case, members: int, dtype: torch.dtype = torch.float64) -> StackedCohort:
     """Return so many members, stacked."""
-    chosen = [member(model, number) for number in range(members)]
-    task = TrainingTask(inputs(model), _OUTPUTS, seed=0, rows=_ROWS)
+    chosen = [member(case.model, number) for number in range(members)]
+    task = TrainingTask(case.inputs, _OUTPUTS, seed=0, rows=_ROWS)
     return StackedCohort(chosen, task, torch.empty(0, dtype=dtype))
 
 
-def rows(model: str) -> tuple[Tensor, Tensor]:
+def rows(case: Case) -> tuple[Tensor, Tensor]:
     """Return a batch of inputs, and the classes that they are of."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn((_ROWS, *inputs(model)), generator=generator, dtype=torch.float64)
+    x = torch.randn((_ROWS, *case.inputs.sides), generator=generator, dtype=torch.float64)
+    for feature in case.inputs.embedded:
+        x[:, feature.position] = torch.arange(_ROWS) % feature.places
     return x, torch.arange(_ROWS) % _OUTPUTS
 
 
@@ -60,25 +69,25 @@ def learn(stacked: StackedCohort, x: Tensor, y: Tensor, steps: int) -> Tensor:
     return torch.stack(losses)
 
 
-def its_slots_have_names_of_their_own(model: str) -> None:
+def its_slots_have_names_of_their_own(case: Case) -> None:
     """Each weight has a name and a shape, and one of them is the output's."""
-    slots = param_slots(member(model, 0).settings, inputs(model), _OUTPUTS)
+    slots = param_slots(member(case.model, 0).settings, case.inputs, _OUTPUTS)
     assert len({slot.name for slot in slots}) == len(slots)
     assert all(side > 0 for slot in slots for side in slot.shape)
     assert [slot.shape[0] for slot in slots if slot.role == "output"] == [_OUTPUTS]
 
 
-def its_cost_is_known(model: str) -> None:
+def its_cost_is_known(case: Case) -> None:
     """FLOPs and steps are known before a training."""
-    cost = Cost.of(member(model, 0).settings, inputs(model), _OUTPUTS, 100, 20)
+    cost = Cost.of(member(case.model, 0).settings, case.inputs, _OUTPUTS, 100, 20)
     assert cost.flops > 0
     assert cost.steps > 0
 
 
-def it_answers_for_each_member_and_row(model: str) -> None:
+def it_answers_for_each_member_and_row(case: Case) -> None:
     """Outputs are [K, B, outputs], for a batch that members share and for one of each."""
-    stacked = cohort(model, 2)
-    x, _ = rows(model)
+    stacked = cohort(case, 2)
+    x, _ = rows(case)
     with torch.no_grad():
         shared = stacked.outputs(x)
         each = stacked.outputs(torch.stack([x, x]))
@@ -86,26 +95,26 @@ def it_answers_for_each_member_and_row(model: str) -> None:
     assert torch.allclose(shared, each)
 
 
-def each_weight_learns(model: str) -> None:
+def each_weight_learns(case: Case) -> None:
     """After some steps no weight is what it was."""
-    stacked = cohort(model, 1)
+    stacked = cohort(case, 1)
     before = [view.clone() for view in stacked.weights.views]
-    learn(stacked, *rows(model), _STEPS)
+    learn(stacked, *rows(case), _STEPS)
     for slot, old, new in zip(stacked.layout, before, stacked.weights.views, strict=True):
         assert slot.role in STATISTICS or not torch.equal(old, new), slot.name
 
 
-def its_loss_falls(model: str) -> None:
+def its_loss_falls(case: Case) -> None:
     """Each member fits a few rows better and better."""
-    losses = learn(cohort(model, 2), *rows(model), _STEPS)
+    losses = learn(cohort(case, 2), *rows(case), _STEPS)
     assert (losses[-1] < 0.8 * losses[0]).all()
 
 
-def a_member_learns_alone_what_it_learns_in_company(model: str) -> None:
+def a_member_learns_alone_what_it_learns_in_company(case: Case) -> None:
     """Padding and company change nothing but roundings."""
-    x, y = rows(model)
-    together = learn(cohort(model, 2), x, y, _STEPS)
-    alone = learn(cohort(model, 1), x, y, _STEPS)
+    x, y = rows(case)
+    together = learn(cohort(case, 2), x, y, _STEPS)
+    alone = learn(cohort(case, 1), x, y, _STEPS)
     assert (together[:, 0] - alone[:, 0]).abs().max() < 1e-9
 
 
@@ -119,6 +128,14 @@ _PROMISES = (
 )
 
 
-def checks(model: str) -> list[Check[str]]:
-    """Return the checks of a model, by its name in the table `MODELS`."""
-    return bound(_PROMISES, model)
+def checks(model: str) -> list[Check[Case]]:
+    """Return the checks of a model, by its name in the table `MODELS`.
+
+    One that takes rows of a table is given some with categories that are embedded, too.
+    """
+    rank = MODELS.load(model).input_ranks[0]
+    found = bound(_PROMISES, Case(model, _SHAPES[rank]))
+    if rank == 1:
+        embedded = bound(_PROMISES, Case(model, _EMBEDDED))
+        found += [replace(check, name=f"{check}_with_embedded_categories") for check in embedded]
+    return found

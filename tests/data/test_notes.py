@@ -124,6 +124,12 @@ def test_targets_of_validation_that_are_all_alike_are_doubtful(
     assert "r2 is not defined" in " ".join(prepare(spec).notes)
 
 
+def test_a_column_that_is_embedded_is_said(table: Callable[..., DataSpec]) -> None:
+    lines = [f"{k % 7},town {k % 80},{k % 2},{k % 3}" for k in range(480)]
+    notes = prepare(table("x,town,two,y\n" + "\n".join(lines) + "\n")).notes
+    assert notes == ("'town' has 80 categories: networks learn a vector for each",)
+
+
 def test_categories_that_are_too_rare_to_be_told_apart_are_said(
     table: Callable[..., DataSpec],
 ) -> None:

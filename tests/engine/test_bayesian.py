@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.data import Dataset
+from hpsearch.data.shape import InputShape
 from hpsearch.engine.bayesian import LAPLACE, SAMPLED, fitted
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.stacked_cohort import StackedCohort
@@ -218,7 +219,9 @@ def test_a_seed_draws_networks_of_its_own() -> None:
 
 def test_a_posterior_costs_what_its_answers_take() -> None:
     def flops(name: str) -> int:
-        return Cost.of(complete({"bayesian": name}), (6,), 3, n_train=60, n_valid=20).flops
+        return Cost.of(
+            complete({"bayesian": name}), InputShape((6,)), 3, n_train=60, n_valid=20
+        ).flops
 
     forward = flops("none") // (3 * 60 + 20)
     assert flops("mc_dropout") == (3 * 60 + NETWORKS * 20) * forward
@@ -231,7 +234,7 @@ def test_pretraining_is_paid_for() -> None:
     plain, pretrained = (
         Cost.of(
             complete({"pretrain": p, "width": 10, "depth": 2, "batch_size": 16}),
-            (6,),
+            InputShape((6,)),
             3,
             n_train=60,
             n_valid=20,

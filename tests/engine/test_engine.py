@@ -18,6 +18,7 @@ from torch import nn
 from hpsearch.data import DataSpec, Ints
 from hpsearch.data.baseline import constant_loss
 from hpsearch.data.prepare import prepare
+from hpsearch.data.shape import InputShape
 from hpsearch.engine.feed import Feed, Split
 from hpsearch.engine.optimizers import Coefficients, states
 from hpsearch.engine.schedules import cosine
@@ -225,7 +226,7 @@ class TestForward:
 
     def test_a_residual_mlp_adds_each_layer_to_what_came_in(self) -> None:
         one = member(0, width=8, depth=3, skip="residual")
-        task = TrainingTask((6,), 3, 0)
+        task = TrainingTask(InputShape((6,)), 3, 0)
         stacked = StackedCohort([one], task, torch.empty(0, dtype=F64))
         x = torch.randn(10, 6, dtype=F64)
         w0, b0, w1, b1, w2, b2, w3, b3 = initial_weights(one, task)
@@ -240,7 +241,7 @@ class TestForward:
     ) -> None:
         stacked = StackedCohort(
             [member(model="resnet", channels=4, norm=norm)],
-            TrainingTask((1, 8, 8), 3, 0),
+            TrainingTask(InputShape((1, 8, 8)), 3, 0),
             torch.empty(0),
         )
         stacked.net.recorded = {}
@@ -250,7 +251,7 @@ class TestForward:
         assert all(image.is_contiguous(memory_format=torch.channels_last) for image in images)
 
     def test_a_resnet_block_begins_as_the_identity(self) -> None:
-        task = TrainingTask((1, 8, 8), 2, 0)
+        task = TrainingTask(InputShape((1, 8, 8)), 2, 0)
         x = torch.randn(4, 1, 8, 8)
         shallow, deep = (
             StackedCohort([member(model="resnet", channels=4, blocks=blocks)], task, torch.empty(0))
@@ -271,7 +272,7 @@ class TestForward:
     def test_the_output_has_one_row_per_example_and_member(self, net: str) -> None:
         stacked = StackedCohort(
             [member(k, **NETS[net]) for k in range(3)],
-            TrainingTask((1, 8, 8), 5, 0),
+            TrainingTask(InputShape((1, 8, 8)), 5, 0),
             torch.empty(0),
         )
         assert stacked.outputs(torch.randn(7, 1, 8, 8)).shape == (3, 7, 5)
@@ -571,7 +572,7 @@ class TestTraining:
         # sorted by target: the first rows would be 0 alone, and the constant predictor has 1
         data = dataset(np.zeros((1200, 2)), np.repeat([0.0, 2.0], 600))
         feed = Feed(data, "cpu", F64)
-        stacked = StackedCohort([member()], TrainingTask((2,), 1, 0), feed.like)
+        stacked = StackedCohort([member()], TrainingTask(InputShape((2,)), 1, 0), feed.like)
         (found,) = reference_losses(stacked, feed)
         targets = data.targets[data.folds[0].train]
         assert found == pytest.approx(float((targets**2).mean()), rel=0.05)
@@ -580,7 +581,9 @@ class TestTraining:
         data = blobs()
         feed = Feed(data, "cpu", F64)
         stacked = StackedCohort(
-            [member(k, batch_size=1, lr=0.1) for k in range(2)], TrainingTask((6,), 3, 0), feed.like
+            [member(k, batch_size=1, lr=0.1) for k in range(2)],
+            TrainingTask(InputShape((6,)), 3, 0),
+            feed.like,
         )
         for _ in range(5):
             learn(stacked, feed, 1)
@@ -698,7 +701,7 @@ class TestTraining:
         targets = np.arange(1.0, 61.0)
         feed = Feed(dataset(np.zeros((60, 2)), targets), "cpu")
         stacked = StackedCohort(
-            [member(optimizer="sgd", lr=1e-30)], TrainingTask((2,), 1, 0), feed.like
+            [member(optimizer="sgd", lr=1e-30)], TrainingTask(InputShape((2,)), 1, 0), feed.like
         )
         assert learn(stacked, feed, 1) == pytest.approx([float(np.mean(targets[:45] ** 2))])
 
@@ -719,7 +722,9 @@ class TestTraining:
         assert large.seconds / small.seconds == pytest.approx(large.flops / small.flops)
 
     def test_a_resnet_counts_the_pixels_that_each_weight_sees(self) -> None:
-        layout = param_slots(complete({"model": "resnet", "channels": 4}), (1, 8, 8), 10)
+        layout = param_slots(
+            complete({"model": "resnet", "channels": 4}), InputShape((1, 8, 8)), 10
+        )
         stem = 2 * (4 * 9 + 4) * 64
         stages = 2 * (
             64 * 2 * (4 * 4 * 9 + 4)

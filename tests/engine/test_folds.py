@@ -17,6 +17,7 @@ from sklearn.metrics import log_loss, r2_score
 from hpsearch.data import Dataset, DataSpec
 from hpsearch.data.baseline import baseline
 from hpsearch.data.prepare import prepare
+from hpsearch.data.shape import InputShape
 from hpsearch.data.splits.split import folded, set_aside
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.replicates import MembersEnded, joined
@@ -108,7 +109,7 @@ class TestSplit:
         assert data.folds[0].train.tolist() == list(range(6))
         assert data.folds[0].validation.tolist() == [6, 7, 8]
         assert data.test.tolist() == [9]
-        assert data.shape == (1,)
+        assert data.shape.sides == (1,)
 
     @pytest.mark.parametrize(
         ("parts", "found"),
@@ -195,7 +196,9 @@ class TestMembers:
             Member(0, one, replicate=1),
             Member(0, one, seed_group=1),
         ]
-        first, *others = (next(initial_weights(each, TrainingTask((6,), 3, 0))) for each in members)
+        first, *others = (
+            next(initial_weights(each, TrainingTask(InputShape((6,)), 3, 0))) for each in members
+        )
         assert [torch.equal(first, other) for other in others] == [True, True, False, False]
 
     def test_a_seed_group_has_its_own_batches_and_draws(self) -> None:
@@ -324,9 +327,11 @@ class TestTrials:
 
     def test_a_trials_members_are_never_parted_among_cohorts(self) -> None:
         settings = [member(k, width=64).settings for k in range(40)]
-        for group in cohorts(settings, (64,), 10, "cpu", runs=5):
+        for group in cohorts(settings, InputShape((64,)), 10, "cpu", runs=5):
             assert len(group) <= 6  # 32 members
-        assert cohorts([member(model="resnet").settings] * 3, (1, 8, 8), 10, "cpu", runs=5) == [
+        assert cohorts(
+            [member(model="resnet").settings] * 3, InputShape((1, 8, 8)), 10, "cpu", runs=5
+        ) == [
             [0],
             [1],
             [2],
@@ -348,7 +353,11 @@ class TestTrials:
         assert isinstance(in_turn.result, Done)
         assert in_turn.result.loss == pytest.approx(at_once.result.loss, abs=1e-9)
         resnets = replicated(member(model="resnet"), 1, 3)
-        assert [len(part) for part in arrays(resnets, (1, 8, 8), 10, "cpu")] == [1, 1, 1]
+        assert [len(part) for part in arrays(resnets, InputShape((1, 8, 8)), 10, "cpu")] == [
+            1,
+            1,
+            1,
+        ]
 
 
 def epoch(one: Member, number: int, loss: float) -> MemberEpoch:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from hpsearch.data import Dataset
+from hpsearch.data.shape import InputShape
 from hpsearch.engine.checkpoint import Pause, pause_from_bytes, pause_to_bytes
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.replicates import MembersEnded, joined
@@ -373,4 +374,4 @@ class TestTrials:
     def test_segments_are_apart_in_cohorts(self) -> None:
         settings = [member(k).settings for k in range(4)]
         parts = [(0, 1), (1, 3), (0, 1), (0, None)]
-        assert cohorts(settings, (64,), 10, "cpu", apart=parts) == [[0, 2], [1], [3]]
+        assert cohorts(settings, InputShape((64,)), 10, "cpu", apart=parts) == [[0, 2], [1], [3]]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hpsearch.data.shape import InputShape
 from hpsearch.engine.structure.cohorts import bucketed, capacity, key, padded
 from hpsearch.engine.structure.models import MODELS, param_slots
 from hpsearch.engine.structure.settings import NEEDS, complete
@@ -20,7 +21,7 @@ from hpsearch.space.parameters import Value
 ROOT = Path(__file__).parents[2]
 STRUCTURE = ROOT / "hpsearch" / "engine" / "structure"
 MODULES = sorted(f"hpsearch.engine.structure.{path.stem}" for path in STRUCTURE.glob("[!_]*.py"))
-SHAPES = {1: (6,), 3: (2, 8, 8)}
+SHAPES = {1: InputShape((6,)), 3: InputShape((2, 8, 8))}
 """The shape of an input with so many axes."""
 
 STRANGER = '''
@@ -50,6 +51,7 @@ SHALLOW = ModelType(f"{__name__}:forward", layout, padded=("width",))
 '''
 TRAINING = """
 import sys
+from hpsearch.data.shape import InputShape
 from hpsearch.engine.structure.cohorts import cohorts
 from hpsearch.engine.structure.settings import SETTINGS
 assert "shallow" in SETTINGS["model"].domain
@@ -58,7 +60,7 @@ from tests.helpers.problems import blobs, member, run
 members = [member(k, model="shallow", width=5 + k, dropout=0.2, epochs=20, lr=0.03) for k in (0, 3)]
 assert "depth" not in members[0].settings
 settings = [one.settings for one in members]
-assert cohorts(settings, (6,), 3, "cpu") == [[0, 1]]
+assert cohorts(settings, InputShape((6,)), 3, "cpu") == [[0, 1]]
 together, _ = run(blobs(), members)
 alone, _ = run(blobs(), members[:1])
 print(together[0].result.metric, abs(together[0].result.loss - alone[0].result.loss))
@@ -169,21 +171,21 @@ class TestCapacity:
         self, channels: int, most: int
     ) -> None:
         settings = complete({"model": "resnet", "channels": channels})
-        assert capacity(settings, (1, 8, 8), 10, "cpu") == most
-        assert capacity(settings, (1, 8, 8), 10, "cuda") == 64
+        assert capacity(settings, InputShape((1, 8, 8)), 10, "cpu") == most
+        assert capacity(settings, InputShape((1, 8, 8)), 10, "cuda") == 64
 
     @pytest.mark.parametrize("model", ["mlp", "rnn"])
     def test_matrix_products_stack_until_they_are_many_or_large(self, model: str) -> None:
         small, large = (complete({"model": model, "width": width}) for width in (16, 1024))
-        assert capacity(small, (6,), 3, "cpu") == 32
-        assert capacity(small, (6,), 3, "cuda:1") == 256
-        weights = size(param_slots(large, (6,), 3))
-        assert capacity(large, (6,), 3, "cpu") == max(1, 2_000_000 // weights)
-        assert capacity(large, (6,), 3, "cuda") == 200_000_000 // weights
+        assert capacity(small, InputShape((6,)), 3, "cpu") == 32
+        assert capacity(small, InputShape((6,)), 3, "cuda:1") == 256
+        weights = size(param_slots(large, InputShape((6,)), 3))
+        assert capacity(large, InputShape((6,)), 3, "cpu") == max(1, 2_000_000 // weights)
+        assert capacity(large, InputShape((6,)), 3, "cuda") == 200_000_000 // weights
 
 
 def test_running_statistics_are_all_that_gets_no_gradient() -> None:
-    slots = param_slots(complete({"norm": "batch"}), (6,), 3)
+    slots = param_slots(complete({"norm": "batch"}), InputShape((6,)), 3)
     assert {slot.name.rpartition(".")[2] for slot in slots if slot.role in STATISTICS} == {
         "mean",
         "variance",
@@ -191,7 +193,7 @@ def test_running_statistics_are_all_that_gets_no_gradient() -> None:
 
 
 def test_a_variational_regression_learns_a_log_scale_for_each_weight_and_its_noise() -> None:
-    slots = param_slots(complete({"bayesian": "variational", "depth": 1}), (6,), 1)
+    slots = param_slots(complete({"bayesian": "variational", "depth": 1}), InputShape((6,)), 1)
     assert [slot.name for slot in slots if slot.role in ("log_scale", "noise")] == [
         "hidden0.weight.log_scale",
         "output.weight.log_scale",

@@ -14,6 +14,7 @@ from torch import nn
 
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
+from hpsearch.data.shape import InputShape
 from hpsearch.engine.activations import DERIVATIVES
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.inits import gain
@@ -34,13 +35,15 @@ F64 = torch.float64
 def stacked_of(
     members: list[Member], inputs: tuple[int, ...] = (6,), outputs: int = 3
 ) -> StackedCohort:
-    return StackedCohort(members, TrainingTask(inputs, outputs, 0), torch.empty(0, dtype=F64))
+    return StackedCohort(
+        members, TrainingTask(InputShape(inputs), outputs, 0), torch.empty(0, dtype=F64)
+    )
 
 
 def variances(depth: int, **settings: Any) -> list[float]:
     """Return the variance of small inputs, and of each layer's outputs in a deep, wide network."""
     one = member(depth=depth, width=512, **settings)
-    weights = list(initial_weights(one, TrainingTask((512,), 3, 0)))
+    weights = list(initial_weights(one, TrainingTask(InputShape((512,)), 3, 0)))
     h = 0.1 * torch.randn(512, 512, dtype=F64, generator=torch.Generator().manual_seed(0))
     function = ACTIVATIONS.load(str(one.settings["activation"]))
     found = [float(h.square().mean())]
@@ -57,7 +60,7 @@ class TestInits:
     )
     def test_the_fans_set_the_variance(self, name: str, activation: str, variance: float) -> None:
         settings = complete({"width": 200, "depth": 1, "init": name, "activation": activation})
-        weight = next(initial_weights(Member(0, settings), TrainingTask((300,), 10, 0)))
+        weight = next(initial_weights(Member(0, settings), TrainingTask(InputShape((300,)), 10, 0)))
         # the sample variance of n values has a relative standard error of at most sqrt(2 / n)
         assert float(weight.var()) == pytest.approx(variance, rel=5 * math.sqrt(2 / weight.numel()))
         assert abs(float(weight.mean())) < 5 * math.sqrt(variance / weight.numel())
@@ -65,13 +68,15 @@ class TestInits:
     @pytest.mark.parametrize(("name", "variance"), [("normal", 0.3**2), ("uniform", 0.3**2 / 3)])
     def test_plain_draws_have_the_scale_that_is_asked_for(self, name: str, variance: float) -> None:
         settings = complete({"width": 200, "depth": 1, "init": name, "init_scale": 0.3})
-        weight = next(initial_weights(Member(0, settings), TrainingTask((300,), 10, 0)))
+        weight = next(initial_weights(Member(0, settings), TrainingTask(InputShape((300,)), 10, 0)))
         assert float(weight.var()) == pytest.approx(variance, rel=5 * math.sqrt(2 / weight.numel()))
         assert abs(float(weight.mean())) < 5 * math.sqrt(variance / weight.numel())
 
     @pytest.mark.parametrize("name", ["fan_normal", "fan_uniform", "normal", "uniform"])
     def test_uniform_draws_end_where_normal_ones_go_on(self, name: str) -> None:
-        weight = next(initial_weights(member(width=200, init=name), TrainingTask((300,), 10, 0)))
+        weight = next(
+            initial_weights(member(width=200, init=name), TrainingTask(InputShape((300,)), 10, 0))
+        )
         # a uniform variable ends at sqrt(3) standard deviations; 5,000 of 60,000 normal ones do not
         beyond = float((weight.abs() > 1.01 * math.sqrt(3) * weight.std()).double().mean())
         assert (beyond == 0) == name.endswith("uniform")
@@ -87,7 +92,9 @@ class TestInits:
     @pytest.mark.parametrize("inputs", [40, 60, 100])
     def test_an_orthogonal_weight_keeps_lengths(self, inputs: int) -> None:
         settings = complete({"width": 60, "depth": 1, "init": "orthogonal", "activation": "tanh"})
-        weight = next(initial_weights(Member(0, settings), TrainingTask((inputs,), 10, 0)))
+        weight = next(
+            initial_weights(Member(0, settings), TrainingTask(InputShape((inputs,)), 10, 0))
+        )
         small = weight @ weight.T if inputs > 60 else weight.T @ weight
         torch.testing.assert_close(small, torch.eye(len(small), dtype=F64), atol=1e-12, rtol=0)
 
@@ -120,14 +127,14 @@ class TestInits:
 
     def test_init_scale_scales_the_draws(self) -> None:
         one, double = (
-            next(initial_weights(member(init_scale=s), TrainingTask((6,), 3, 0)))
+            next(initial_weights(member(init_scale=s), TrainingTask(InputShape((6,)), 3, 0)))
             for s in (1.0, 2.0)
         )
         assert torch.equal(double, 2 * one)
 
     def test_members_of_a_shape_begin_from_the_same_draws(self) -> None:
         relu, tanh = (
-            next(initial_weights(member(activation=a), TrainingTask((6,), 3, 0)))
+            next(initial_weights(member(activation=a), TrainingTask(InputShape((6,)), 3, 0)))
             for a in ("relu", "tanh")
         )
         torch.testing.assert_close(relu / relu.std(), tanh / tanh.std())
@@ -411,7 +418,7 @@ class TestPenalties:
         # where all inputs are 0 the first weights have no gradient: only the penalty moves them
         data = dataset(np.zeros((40, 6)), np.arange(40) % 3, classes=3)
         one = member(optimizer="sgd", lr=0.1, l1=0.05, epochs=1, batch_size=30)
-        before = next(initial_weights(one, TrainingTask((6,), 3, 0)))
+        before = next(initial_weights(one, TrainingTask(InputShape((6,)), 3, 0)))
         after = run(data, [one], dtype=F64)[0][0].weights["hidden0.weight"]
         torch.testing.assert_close(after, before.sign() * (before.abs() - 0.1 * 0.05).clamp_min(0))
 
@@ -671,7 +678,7 @@ class TestPretraining:
         data = blobs(rows=200)
         stacked = StackedCohort(
             [member(depth=3, width=16, pretrain="layerwise")],
-            TrainingTask((6,), 3, 0),
+            TrainingTask(InputShape((6,)), 3, 0),
             torch.empty(0),
         )
         losses: dict[int, list[float]] = {}

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hpsearch.data import Dataset, Fold
+from hpsearch.data.columns import CategoryColumn, NumberColumn
 from hpsearch.data.splits.split import folded
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.stacked_cohort import StackedCohort
@@ -75,6 +76,17 @@ def blobs(rows: int = 80, features: int = 6, classes: int = 3, seed: int = 0) ->
     targets = rng.integers(classes, size=rows)
     centers = rng.normal(size=(classes, features)) * 2
     return dataset(centers[targets] + rng.normal(size=(rows, features)), targets, classes=classes)
+
+
+def towns(rows: int = 240, categories: int = 70, seed: int = 0) -> Dataset:
+    """Return classes that a category tells, which is embedded, between two columns of noise."""
+    rng = np.random.default_rng(seed)
+    kinds, town = rng.integers(3, size=categories), rng.integers(categories, size=rows)
+    noise = rng.normal(size=(2, rows))
+    data = dataset(np.column_stack([noise[0], town, noise[1]]), kinds[town], classes=3)
+    names = tuple(f"town {k}" for k in range(categories))
+    columns = (NumberColumn("a"), CategoryColumn("town", names), NumberColumn("b"))
+    return replace(data, columns=columns)
 
 
 def pictures(rows: int = 48, side: int = 8, classes: int = 2, seed: int = 0) -> Dataset:

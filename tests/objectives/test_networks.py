@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hpsearch.config.spec import Spec, parse
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
+from hpsearch.data.shape import InputShape
 from hpsearch.engine.structure.cohorts import bucket, capacity, cohorts, key
 from hpsearch.engine.structure.models import param_slots
 from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, typical_values
@@ -72,7 +73,7 @@ class TestCohorts:
         wave = [
             complete({"width": 128 if k % 2 else 40, "lr": 0.001 * (k + 1)}) for k in range(100)
         ]
-        split = cohorts(wave, (64,), 10, "cpu")
+        split = cohorts(wave, InputShape((64,)), 10, "cpu")
         assert sorted(position for cohort in split for position in cohort) == list(range(100))
         assert all(len({key(wave[position]) for position in cohort}) == 1 for cohort in split)
         assert [len(cohort) for cohort in split if cohort[0] % 2 == 0] == [25, 25]
@@ -80,15 +81,16 @@ class TestCohorts:
     def test_a_cohort_does_not_depend_on_what_else_is_in_the_wave(self) -> None:
         mine = [complete({"lr": 0.001 * (k + 1)}) for k in range(5)]
         other = [complete({"depth": 4, "lr": 0.001 * (k + 1)}) for k in range(5)]
-        together = cohorts([*mine, *other], (64,), 10, "cpu")
-        assert cohorts(mine, (64,), 10, "cpu") == together[:1]
+        together = cohorts([*mine, *other], InputShape((64,)), 10, "cpu")
+        assert cohorts(mine, InputShape((64,)), 10, "cpu") == together[:1]
 
     def test_wide_nets_and_convolutions_have_little_company_on_a_cpu(self) -> None:
         narrow, wide = (
-            capacity(complete({"width": width}), (784,), 10, "cpu") for width in (32, 1024)
+            capacity(complete({"width": width}), InputShape((784,)), 10, "cpu")
+            for width in (32, 1024)
         )
         assert narrow > 16 > wide >= 1
-        assert capacity(complete({"model": "resnet"}), (1, 28, 28), 10, "cpu") == 1
+        assert capacity(complete({"model": "resnet"}), InputShape((1, 28, 28)), 10, "cpu") == 1
 
 
 class TestSettings:
@@ -353,7 +355,10 @@ class TestKept:
         assert set(self.NETS.kept(self.history())) == {f"w{n}" for n in range(9)}
 
     def test_beyond_that_those_of_the_best_stay(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        of_one = sum(math.prod(slot.shape) for slot in param_slots(complete({"width": 8}), (6,), 3))
+        of_one = sum(
+            math.prod(slot.shape)
+            for slot in param_slots(complete({"width": 8}), InputShape((6,)), 3)
+        )
         room = "hpsearch.objectives.networks._MOST_KEPT"
         monkeypatch.setattr(room, 4 * of_one * 7)
         assert set(self.NETS.kept(self.history())) == {f"w{n}" for n in range(2, 9)}

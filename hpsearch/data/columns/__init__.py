@@ -6,7 +6,8 @@ into the features that a network sees:
 
 - `NumberColumn`: the number itself.
 - `CategoryColumn`: the place of a text among the categories; one feature of -1 and 1 for two of
-  them, else one of 0 and 1 for each. A text that is none of them is 0 in every feature.
+  them, one of 0 and 1 for each of up to `MOST_FLAGS`, and for more of them one that is a place in a
+  table, of which a network learns the vectors. A text that is none of them is 0 in every feature.
 - `DateColumn`: the seconds since 1970; the time in years and those of year, month, weekday and hour
   that vary are features.
 
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
 UNSEEN = -1.0
 """What stands for a category that is not told apart."""
 
-MOST_CATEGORIES = 64
+MOST_FLAGS = 64
+"""A column of more categories is embedded. Models that were stored go by this number: it stays."""
+
+MOST_CATEGORIES = 10_000
 """The categories of a column that are told apart are the most frequent ones, at most so many."""
 
 _LEAST_ROWS = 2  # that train or validate and have a category: of one row nothing can be learned
@@ -70,6 +74,13 @@ class Column(Protocol):
     def scaled(self) -> tuple[bool, ...]:
         """Say for each feature whether it is a quantity, which is scaled; others are flags."""
 
+    @property
+    def places(self) -> int:
+        """Return how many places its one feature may be, where that is looked up in a table.
+
+        It is 0 where the features are numbers in their own right.
+        """
+
     def read(self, cells: pa.Array) -> Exact:
         """Return the number of each cell, NaN where it is missing or means nothing here."""
 
@@ -97,6 +108,7 @@ class NumberColumn:
     has_missing: bool = False
     numerals: Numerals = PLAIN
     kind: ClassVar[Kind] = "number"
+    places: ClassVar[int] = 0
 
     @property
     def written(self) -> str:
@@ -144,7 +156,9 @@ class CategoryColumn:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Return a name for each category but the first of two."""
+        """Return a name for each category but the first of two, or its own where it is embedded."""
+        if self.places:
+            return (self.name,)
         named = [f"{self.name} = {one}" for one in self.categories]
         if self._is_of_two:
             return (named[1],)
@@ -152,8 +166,14 @@ class CategoryColumn:
 
     @property
     def scaled(self) -> tuple[bool, ...]:
-        """Say that no flag is scaled."""
+        """Say that no flag is scaled, and no place."""
         return (False,) * len(self.features)
+
+    @property
+    def places(self) -> int:
+        """Return a place for each of many categories, one for what is none of them, and missing."""
+        count = len(self.categories)
+        return count + 1 + self.has_missing if count > MOST_FLAGS else 0
 
     @property
     def _is_of_two(self) -> bool:
@@ -164,7 +184,11 @@ class CategoryColumn:
         return _read("hpsearch.data.columns.cells:places_of", cells, self.categories)
 
     def expand(self, numbers: Exact, xp: Any = np) -> Exact:
-        """Return the flags, or the sign where there are two categories."""
+        """Return the flags, the sign where there are two categories, or the place of many."""
+        if self.places:  # the first is that of UNSEEN, and the last that of what is missing
+            absent = float(len(self.categories)) if self.has_missing else UNSEEN
+            found: Exact = xp.where(xp.isnan(numbers), absent, numbers)[:, None] - UNSEEN
+            return found
         if self._is_of_two:
             return (_flags(numbers == 1.0, xp) - _flags(numbers == 0.0, xp))[:, None]
         flags = _flags(numbers[:, None] == xp.arange(len(self.categories)), xp)
@@ -202,6 +226,7 @@ class DateColumn:
     has_missing: bool = False
     format: str | None = None
     kind: ClassVar[Kind] = "date"
+    places: ClassVar[int] = 0
 
     @property
     def written(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from hpsearch.data import Dataset
+from hpsearch.data.shape import InputShape
 from hpsearch.engine.structure.costs import Cost, WaveCost
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.models import DeviceKind, model_type, param_slots
@@ -48,7 +49,7 @@ def device_kind(device: str) -> DeviceKind:
     return "cuda" if device.startswith("cuda") else "cpu"
 
 
-def capacity(settings: Params, inputs: tuple[int, ...], outputs: int, device: str) -> int:
+def capacity(settings: Params, inputs: InputShape, outputs: int, device: str) -> int:
     """Return how many members with these settings gain from one computation on this device."""
     weights = size(param_slots(settings, inputs, outputs))
     return model_type(settings).capacity(settings, weights, device_kind(device))
@@ -56,7 +57,7 @@ def capacity(settings: Params, inputs: tuple[int, ...], outputs: int, device: st
 
 def cohorts(
     settings: Sequence[Mapping[str, Value]],
-    inputs: tuple[int, ...],
+    inputs: InputShape,
     outputs: int,
     device: str,
     runs: int = 1,
@@ -86,7 +87,7 @@ def cohorts(
 
 
 def arrays(
-    members: Sequence[Member], inputs: tuple[int, ...], outputs: int, device: str
+    members: Sequence[Member], inputs: InputShape, outputs: int, device: str
 ) -> list[list[Member]]:
     """Split a cohort into the computations that are trained one after the other.
 

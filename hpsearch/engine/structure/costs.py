@@ -7,15 +7,19 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from hpsearch.data.shape import InputShape
+from hpsearch.engine.structure.embeddings import looked_up
 from hpsearch.engine.structure.models import param_slots
 from hpsearch.engine.structure.settings import NETWORKS, PRETRAINING_EPOCHS
-from hpsearch.engine.structure.slots import flops_forward
+from hpsearch.engine.structure.slots import flops_forward, size
 from hpsearch.space.space import Params
 from hpsearch.study.trial import nominal_seconds
 
 # Nominal seconds of a step: what it takes however many members are computed together, and for each.
 _SECONDS_PER_COMPUTATION, _SECONDS_PER_MEMBER = 5e-4, 4e-5
 _LEARN = 3  # forward passes that a row of a step costs: the way back takes two
+# operations of a step of Adam on a weight; of a table it moves all, however few rows the batch has
+_MOVE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Cost:
 
     @classmethod
     def of(
-        cls, settings: Params, inputs: tuple[int, ...], outputs: int, n_train: int, n_valid: int
+        cls, settings: Params, inputs: InputShape, outputs: int, n_train: int, n_valid: int
     ) -> Self:
         """Return the cost of a training with these settings.
 
@@ -41,16 +45,21 @@ class Cost:
             n_valid: the rows that it is judged by after each epoch.
         """
         steps = -(-n_train // int(settings["batch_size"]))
-        forward = flops_forward(param_slots(settings, inputs, outputs))
+        slots = param_slots(settings, inputs, outputs)
+        forward = flops_forward(slots)
+        tables = size([slot for slot in slots if slot.role == "embedding"])
         fitted = n_train if settings["bayesian"] == "laplace" else 0
         rows = _LEARN * n_train + _networks(settings) * n_valid + fitted
         layers = int(settings["depth"]) if settings.get("pretrain") == "layerwise" else 0
         before = n_train * sum(
-            _pretraining_row(layer, int(settings["width"]), math.prod(inputs))
+            _pretraining_row(layer, int(settings["width"]), math.prod(looked_up(inputs)))
             for layer in range(layers)
         )
         return cls(
-            PRETRAINING_EPOCHS * before, PRETRAINING_EPOCHS * steps * layers, rows * forward, steps
+            PRETRAINING_EPOCHS * before,
+            PRETRAINING_EPOCHS * steps * layers,
+            rows * forward + _MOVE * tables * steps,
+            steps,
         )
 
     def flops_after(self, epochs: int, start: int = 0) -> float:

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from hpsearch.data.shape import InputShape
+from hpsearch.engine.structure.embeddings import embedding_slots, looked_up
 from hpsearch.engine.structure.slots import ParamSlot, variational_slots
 from hpsearch.registry import Registry
 from hpsearch.space.space import Params
 
 Layout = Callable[[Params, tuple[int, ...], int], tuple[ParamSlot, ...]]
-"""Gives the slots of one member for (settings, shape of one input, number of outputs)."""
+"""Gives the slots of one member for (settings, shape of what it is given, number of outputs)."""
 
 DeviceKind = Literal["cpu", "cuda"]
 Capacity = Callable[[Params, int, DeviceKind], int]
@@ -75,9 +77,10 @@ def model_type(settings: Params) -> ModelType:
     return MODELS.load(str(settings["model"]))
 
 
-def param_slots(settings: Params, inputs: tuple[int, ...], outputs: int) -> tuple[ParamSlot, ...]:
+def param_slots(settings: Params, inputs: InputShape, outputs: int) -> tuple[ParamSlot, ...]:
     """Return the weights of a member with these settings, for inputs of this shape."""
-    slots = model_type(settings).layout(settings, inputs, outputs)
+    own = model_type(settings).layout(settings, looked_up(inputs), outputs)
+    slots = (*embedding_slots(inputs), *own)
     if settings["bayesian"] == "variational":
         return (*slots, *variational_slots(slots, outputs))
     return slots

@@ -18,6 +18,7 @@ Role = Literal[
     "recurrent",
     "closing",
     "output",
+    "embedding",
     "bias",
     "gate",
     "open",
@@ -45,17 +46,17 @@ NOISE = "output.noise"
 class ParamSlot:
     """One weight tensor of a member.
 
-    The shape is (out, in) for a dense layer, (out, in, height, width) for a convolution and (out,)
-    for a bias.
+    The shape is (out, in) for a dense layer, (out, in, height, width) for a convolution, (out,) for
+    a bias and (places, length) for a table of vectors.
 
     Attributes:
         role: `closing` weights (or `closing_gain`, where there is a normalisation) end a residual
             branch and begin at zero, so that the block begins as the identity. A `gate` bias begins
             nearly shut, an `open` one open. `mean` and `variance` are the running statistics of
             batch norm. `log_scale` and `noise` belong to variational networks (see
-            `hpsearch.engine.variational`).
+            `hpsearch.engine.variational`). An `embedding` is a table of vectors.
         positions: at how many places of one example it is applied, such as the pixels of a
-            convolution's output or the steps of a sequence.
+            convolution's output or the steps of a sequence; 0 where it is looked up.
     """
 
     name: str

@@ -99,6 +99,10 @@ class Operators:
         """Return which numbers are missing."""
         return value.apply("IsNaN")
 
+    def where(self, truths: Value, one: float, other: Value) -> Value:
+        """Return one number where it is true, and the other value elsewhere."""
+        return truths.apply("Where", one, other)
+
     def asarray(self, value: Value, dtype: int) -> Value:
         """Return the value in another type."""
         return value.apply("Cast", to=dtype)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpsearch.data.columns import (
+    MOST_FLAGS,
     UNSEEN,
     CategoryColumn,
     Column,
@@ -29,6 +30,7 @@ COLUMNS: list[Column] = [
     NumberColumn("a", has_missing=True, numerals=Numerals(",", ".", "$")),
     CategoryColumn("b", ("x", "y")),
     CategoryColumn("b", ("x", "y", "z"), has_missing=True),
+    CategoryColumn("b", tuple(f"x{k}" for k in range(65)), has_missing=True),
     DateColumn("c", ("year", "hour"), has_missing=True, format="%d.%m.%Y"),
 ]
 
@@ -64,6 +66,21 @@ def test_of_more_categories_each_has_a_flag_and_missing_is_one_of_them() -> None
     codes = column.read(pa.array([" y", "q", "?"]))
     assert column.expand(codes).tolist() == [[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
     assert column.features == ("b = x", "b = y", "b = z", "b is missing")
+
+
+@pytest.mark.parametrize("has_missing", [False, True])
+def test_of_many_categories_each_has_a_place_and_what_is_none_of_them_the_first(
+    has_missing: bool,
+) -> None:
+    names = tuple(f"x{k}" for k in range(MOST_FLAGS + 1))
+    column = CategoryColumn("b", names, has_missing)
+    codes = column.read(pa.array(["x0", "x64", "q", None]))
+    assert column.expand(codes).tolist() == [[1], [65], [0], [66 if has_missing else 0]]
+    assert column.features == ("b",)
+    assert column.places == 66 + has_missing
+    fewer = CategoryColumn("b", names[:-1], has_missing)
+    assert fewer.places == 0
+    assert len(fewer.features) == 64 + has_missing
 
 
 def test_whole_numbers_are_one_category_in_every_type() -> None:

@@ -51,7 +51,7 @@ def test_the_shape_is_that_of_all_features(data: Dataset) -> None:
         "two = b",
         *("day", "day: month", "day: weekday"),
     )
-    assert data.shape == (10,)
+    assert data.shape.sides == (10,)
     assert data.inputs.shape == (ROWS, 4)
 
 
@@ -93,6 +93,34 @@ def test_a_category_that_no_training_row_of_a_fold_has_is_nothing_there(
     assert not encoded(data.inputs, data.columns, data.folds[0])[:, pink].any()
 
 
+def towns(**cells: str) -> str:
+    """Return a table whose categories are many; town3="x" replaces the town of row 3 (from 0)."""
+    lines = ["n,town,y"]
+    for row in range(280):
+        lines.append(f"{row % 13},{cells.get(f'town{row}', f't{row % 70}')},{row % 3}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("scale", ["standard", "unit", "none"])
+def test_places_are_not_scaled(table: Callable[..., DataSpec], scale: str) -> None:
+    data = prepare(table(towns(town7="", town77="", town8="rare"), scale=scale, test=0.0))
+    found = encoded(data.inputs, data.columns, data.folds[0])[:, 1]
+    assert data.shape.embedded[0].places == 72
+    assert set(np.unique(found)) == {*range(72)}
+    assert (found[8], found[7], found[77]) == (0, 71, 71)
+
+
+def test_the_one_place_of_all_training_rows_teaches_nothing(
+    table: Callable[..., DataSpec],
+) -> None:
+    lines = towns().splitlines()
+    parts = ["part", *("train" if k % 70 == 5 else "validation" for k in range(280))]
+    text = "\n".join(f"{line},{part}" for line, part in zip(lines, parts, strict=True))
+    data = prepare(table(text + "\n", column="part"))
+    assert data.shape.embedded[0].places == 71
+    assert not encoded(data.inputs, data.columns, data.folds[0])[:, 1].any()
+
+
 def test_the_feed_gives_every_fold_its_own_encoding(table: Callable[..., DataSpec]) -> None:
     data = prepare(table(mixed(), folds=3))
     feed = Feed(data, "cpu")
@@ -106,7 +134,7 @@ def test_a_new_split_has_the_same_features(table: Callable[..., DataSpec]) -> No
     data = prepare(table(mixed()))
     again = resplit(data, 1)
     assert again.columns == data.columns
-    assert again.folds[0].center.shape == data.shape
+    assert again.folds[0].center.shape == data.shape.sides
 
 
 def test_blocks_are_all_rows_in_order(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

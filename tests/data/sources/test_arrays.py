@@ -39,7 +39,7 @@ class TestNames:
         data = prepare(
             arrays(**named, **{f"{x}_test": pixels[20:], f"{y}_test": labels[20:, None]})
         )
-        assert (data.shape, data.task) == ((1, 3, 4), "classification")
+        assert (data.shape.sides, data.task) == ((1, 3, 4), "classification")
         assert data.inputs.dtype == np.uint8
         assert np.array_equal(data.inputs[:, 0], pixels)
         assert data.targets.tolist() == labels.tolist()

@@ -22,7 +22,7 @@ def test_a_bundled_source_has_its_task_and_shape(
     name: str, task: str, shape: tuple[int, ...], outputs: int
 ) -> None:
     data = prepare(DataSpec(name))
-    assert (data.name, data.task, data.shape, data.outputs) == (name, task, shape, outputs)
+    assert (data.name, data.task, data.shape.sides, data.outputs) == (name, task, shape, outputs)
     assert data.inputs.dtype == (np.float32 if name == "digits" else np.float64)
     assert data.features == np.prod(shape)
 

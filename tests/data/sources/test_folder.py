@@ -13,13 +13,13 @@ from tests.helpers.sources import IMAGES, LABELS, refused, write_files
 def test_idx_files_are_read_where_there_are_some(tmp_path: Path) -> None:
     write_files(tmp_path, {"images-idx3": IMAGES, "labels-idx1": LABELS})
     draw_classes(tmp_path, {"cat": 5, "dog": 5})
-    assert prepare(DataSpec(".", folder=tmp_path)).shape == (1, 2, 3)
+    assert prepare(DataSpec(".", folder=tmp_path)).shape.sides == (1, 2, 3)
 
 
 def test_images_are_read_where_there_are_none(tmp_path: Path) -> None:
     draw_classes(tmp_path, {"images-idx3": 10, "labels-idx1": 10})
     data = prepare(DataSpec(".", folder=tmp_path))
-    assert (data.shape, data.classes) == ((3, 6, 8), ("images-idx3", "labels-idx1"))
+    assert (data.shape.sides, data.classes) == ((3, 6, 8), ("images-idx3", "labels-idx1"))
 
 
 def test_one_idx_file_without_the_other_is_missed_and_not_passed_over(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.helpers.sources import (
 def test_an_idx_folder_is_read_with_its_own_test_file(tmp_path: Path) -> None:
     write_files(tmp_path / "set", tiny_mnist())
     data = prepare(DataSpec("set", folder=tmp_path))
-    assert (data.name, data.task, data.shape) == ("set", "classification", (1, 2, 3))
+    assert (data.name, data.task, data.shape.sides) == ("set", "classification", (1, 2, 3))
     assert data.inputs.dtype == np.uint8
     assert data.test.tolist() == [20, 21, 22, 23]
     assert data.inputs[20].ravel().tolist() == list(range(120, 126))

@@ -28,7 +28,7 @@ def test_channels_that_are_last_are_put_first(
     found = prepare(arrays(X=last, y=Y, X_test=last[:4], y_test=Y[:4]))
     first = np.ascontiguousarray(last.transpose(0, 3, 1, 2))
     right = prepare(arrays(X=first, y=Y, X_test=first[:4], y_test=Y[:4]))
-    assert found.shape == (shape[2], *shape[:2])
+    assert found.shape.sides == (shape[2], *shape[:2])
     assert np.array_equal(found.inputs, right.inputs)
     assert found.digest == right.digest
     assert f"{shape[0]} x {shape[1]} pixels with their {shape[2]} channels last" in found.notes[0]
@@ -41,7 +41,7 @@ def test_channels_that_are_first_stay_there(
     arrays: Callable[..., DataSpec], shape: tuple[int, int, int]
 ) -> None:
     data = prepare(arrays(X=pixels(*shape), y=Y))
-    assert data.shape == shape
+    assert data.shape.sides == shape
     assert not [note for note in data.notes if "channels" in note]
 
 

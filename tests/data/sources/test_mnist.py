@@ -165,7 +165,7 @@ def test_mnist_with_another_checksum_is_refused(
 def test_the_real_mnist_stays_bytes_and_keeps_its_test_file() -> None:
     data = prepare(DataSpec("mnist"))
     assert data.inputs.dtype == np.uint8
-    assert (data.shape, data.classes) == ((1, 28, 28), tuple("0123456789"))
+    assert (data.shape.sides, data.classes) == ((1, 28, 28), tuple("0123456789"))
     assert [len(part) for part in (data.folds[0].train, data.folds[0].validation, data.test)] == [
         48_000,
         12_000,

@@ -39,7 +39,7 @@ def test_arrays_are_read_by_their_dimensions(
     data = prepare(
         arrays(X=np.arange(np.prod(shape)).reshape(shape).astype(dtype), y=np.arange(20) % 2)
     )
-    assert (data.shape, data.inputs.dtype) == (read_shape, read_dtype)
+    assert (data.shape.sides, data.inputs.dtype) == (read_shape, read_dtype)
 
 
 @pytest.mark.parametrize(("x", "y"), [("X", "y"), ("x", "targets"), ("inputs", "target")])
