@@ -21,7 +21,7 @@ from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import OPTIMIZERS
 from hpsearch.engine.train import MemberEnded, train
 from hpsearch.study.trial import Done, Epoch, Failed
-from tests.helpers.problems import NETS, blobs, in_folds, member, pictures, replicated
+from tests.helpers.problems import NETS, blobs, in_folds, member, pictures, replicated, towns
 
 F64 = torch.float64
 RUNGS = (1, 3)
@@ -133,6 +133,11 @@ class TestGoingOn:
     def test_every_net_goes_on_as_if_it_had_not_stopped(self, net: str, tmp_path: Path) -> None:
         one = member(**{**NOISY, **NETS[net]})
         agree(segments(pictures(), one, tmp_path), whole(pictures(), one))
+
+    @pytest.mark.parametrize("optimizer", ["adam", "nesterov"])
+    def test_so_do_vectors_of_categories(self, optimizer: str, tmp_path: Path) -> None:
+        one = member(**{**NOISY, "optimizer": optimizer})
+        agree(segments(towns(), one, tmp_path), whole(towns(), one))
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_so_does_all_else_that_a_member_may_hold(self, kind: str, tmp_path: Path) -> None:

@@ -9,12 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from hpsearch.data.shape import InputShape
+from hpsearch.data.shape import EmbeddedFeature, InputShape
+from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.structure.cohorts import bucketed, capacity, key, padded
+from hpsearch.engine.structure.costs import Cost
+from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.models import MODELS, param_slots
 from hpsearch.engine.structure.settings import NEEDS, complete
-from hpsearch.engine.structure.slots import STATISTICS, size
+from hpsearch.engine.structure.slots import STATISTICS, ParamSlot, flops_forward, size
 from hpsearch.registry import resolve
 from hpsearch.space.parameters import Value
 
@@ -182,6 +186,34 @@ class TestCapacity:
         weights = size(param_slots(large, InputShape((6,)), 3))
         assert capacity(large, InputShape((6,)), 3, "cpu") == max(1, 2_000_000 // weights)
         assert capacity(large, InputShape((6,)), 3, "cuda") == 200_000_000 // weights
+
+
+class TestTables:
+    SETTINGS = complete({"width": 16})
+
+    def inputs(self, places: int) -> InputShape:
+        return InputShape((6,), (EmbeddedFeature(2, places),))
+
+    def test_a_table_is_a_slot_and_its_vectors_are_inputs_of_the_model(self) -> None:
+        table, first, *_ = param_slots(self.SETTINGS, self.inputs(100), 3)
+        assert table == ParamSlot("embedding0.weight", (100, 16), "embedding", positions=0)
+        assert first.shape == (16, 5 + 16)
+
+    def test_a_lookup_costs_nothing_and_a_step_moves_each_vector(self) -> None:
+        few, many = (Cost.of(self.SETTINGS, self.inputs(n), 3, 640, 100) for n in (100, 1100))
+        slots = param_slots(self.SETTINGS, self.inputs(100), 3)
+        assert flops_forward(slots) == flops_forward(slots[1:])
+        assert few.steps == many.steps == 10
+        assert many.flops - few.flops == 12 * 1000 * 16 * few.steps
+
+    @pytest.mark.parametrize("device", ["cpu", "cuda"])
+    def test_large_tables_leave_room_for_fewer_members(self, device: str) -> None:
+        rooms = [capacity(self.SETTINGS, self.inputs(n), 3, device) for n in (10_000, 1_000_000)]
+        assert rooms[1] < rooms[0] <= {"cpu": 2_000_000, "cuda": 200_000_000}[device] // 160_000
+
+    def test_the_widest_layer_is_no_table(self) -> None:
+        task = TrainingTask(self.inputs(1000), 3, 0)
+        assert StackedCohort([Member(0, self.SETTINGS)], task, torch.empty(0)).widest == 16
 
 
 def test_running_statistics_are_all_that_gets_no_gradient() -> None:

@@ -41,6 +41,12 @@ MIXED = "n,c,day,y,z\n" + "".join(
 """A table with numbers, categories, dates and gaps, a target of classes and one of numbers."""
 
 
+TOWNS = "n,town,y\n" + "".join(
+    f"{k % 13},{'' if k % 70 == 9 else f't{k % 70}'},{'abc'[k * k % 70 % 3]}\n" for k in range(420)
+)
+"""A table with a column of so many categories that they are embedded, and gaps in it."""
+
+
 def spec_of(folder: Path, target: str, **options: Any) -> DataSpec:
     """Return the spec of the mixed table, which lies in this folder, with one of its targets."""
     columns = {"z" if target == "y" else "y": Wanted("drop")}

@@ -16,7 +16,7 @@ from hpsearch.model import folder
 from hpsearch.model.folder import load
 from hpsearch.model.record import read_record
 
-KINDS = ("classes", "numbers", "images")
+KINDS = ("classes", "numbers", "images", "towns")
 FILES = ("model.safetensors", "model.json", "reference.json")
 
 
