@@ -42,6 +42,9 @@ _RECORDS = f"{_TESTS}structure.py::TestRecords::test_"
 _WEIGHTS = f"{_TESTS}weights.py::test_"
 _COLUMNS = "tests/data/columns/test_columns.py::test_"
 _ONNX = "tests/model/test_onnx.py::test_"
+_TABLES = f"{_TESTS}structure.py::TestTables::test_"
+_LOOKUP = f"{_TESTS}lookup.py::TestLookup::test_"
+_LEARNING = f"{_TESTS}lookup.py::TestLearning::test_"
 _ENCODE = "tests/data/columns/test_encode.py::test_"
 _DATA = "tests/data/test_"
 _SPLITS = "tests/data/splits/test_"
@@ -659,6 +662,43 @@ FAULTS: tuple[Fault, ...] = (
         "xp.where(xp.isnan(features), by.fill, features)", "xp.nan_to_num(features)",
         *(f"{_ENCODE}a_missing_number_becomes_the_mean_of_the_training_rows[{kind}]"
           for kind in ("standard", "unit", "none")),
+    ),
+    # categories that are embedded
+    fault(
+        "embedding", "of what is not told apart as well", "engine/lookup.py",
+        "dE[:, 0] = 0.0", "pass",
+        f"{_LEARNING}what_is_not_told_apart_or_not_seen_stays_at_zero[adam]",
+    ),
+    fault(
+        "embedding", "gradients of all steps so far", "engine/lookup.py",
+        "dE.zero_().scatter_add_(", "dE.scatter_add_(",
+        *(f"{_LOOKUP}the_gradient_is_that_of_autograd[{own}-True]" for own in (True, False)),
+    ),
+    fault(
+        "embedding", "no gradient where it goes back by hand", "engine/chain.py",
+        "x.grad = torch.bmm(d, above.W)", "x.grad = torch.zeros_like(x)",
+        *(f"{_LOOKUP}the_gradient_is_that_of_autograd[{own}-True]" for own in (True, False)),
+    ),
+    fault(
+        "embedding", "drawn at random", "engine/stacked_cohort.py",
+        '    "embedding": 0.0,\n', "",
+        f"{_LOOKUP}vectors_begin_at_zero_and_have_no_effect",
+    ),
+    fault(
+        "embedding", "penalised", "engine/structure/slots.py",
+        '("hidden", "recurrent", "closing", "output")',
+        '("hidden", "recurrent", "closing", "output", "embedding")',
+        *(f"{_LEARNING}penalties_leave_vectors_alone[{rule}]" for rule in ("sgd", "adamw")),
+    ),
+    fault(
+        "embedding", "restored by pre-training", "engine/pretrain.py",
+        "missed = (restored - h)[..., : self._restored]", "missed = restored - h",
+        f"{_LEARNING}pretraining_restores_numbers_alone",
+    ),
+    fault(
+        "embedding", "for nothing", "engine/structure/costs.py",
+        "rows * forward + _MOVE * tables * steps", "rows * forward",
+        f"{_TABLES}a_lookup_costs_nothing_and_a_step_moves_each_vector",
     ),
     fault(
         "encoding", "every hundredth year leaps", "data/columns/calendar.py",
