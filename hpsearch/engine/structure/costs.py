@@ -18,8 +18,9 @@ from hpsearch.study.trial import nominal_seconds
 # Nominal seconds of a step: what it takes however many members are computed together, and for each.
 _SECONDS_PER_COMPUTATION, _SECONDS_PER_MEMBER = 5e-4, 4e-5
 _LEARN = 3  # forward passes that a row of a step costs: the way back takes two
-# operations of a step of Adam on a weight; of a table it moves all, however few rows the batch has
-_MOVE = 12
+# A step moves all numbers of a table, however few rows the batch has. Each is read and written
+# several times, which takes as long as so many operations of a product.
+_MOVE = 50
 
 
 @dataclass(frozen=True, slots=True)
