@@ -53,7 +53,6 @@ class Table:
 
 TABLES: Mapping[str, Table] = {
     "causaldata/restaurant_inspections": Table("inspection_score"),
-    "causaldata/scorecard": Table("earnings_med", ("inst_name", "state_abbr", "year")),
     "plyr/baseball": Table("hr", ("id", "year", "team", "lg", "g", "ab")),
     "dplyr/storms": Table("wind", ("name", "year", "month", "day", "lat", "long")),
     "dslabs/gapminder": Table("life_expectancy"),

@@ -29,7 +29,9 @@ class Lookup:
         self._tables = [table.detach() for table in tables]
         self._gradients = [table.grad for table in tables if table.grad is not None]
         self._positions = [one.position for one in inputs.embedded]
-        self._numbers = [k for k in range(inputs.sides[0]) if k not in self._positions]
+        numbers = [k for k in range(inputs.sides[0]) if k not in self._positions]
+        device = next(iter(weights.values())).device
+        self._numbers = torch.tensor(numbers, dtype=torch.long, device=device)
         self._places: list[Tensor] = []
         self._h = torch.empty(0)
 
@@ -43,7 +45,7 @@ class Lookup:
             for position, E in zip(self._positions, self._tables, strict=True)
         ]
         vectors = [E.gather(1, at) for E, at in zip(self._tables, self._places, strict=True)]
-        numbers = x[..., self._numbers].expand(members, batch, -1)
+        numbers = x.index_select(-1, self._numbers).expand(members, batch, -1)
         self._h = torch.cat([numbers, *vectors], -1).requires_grad_(torch.is_grad_enabled())
         return self._h
 

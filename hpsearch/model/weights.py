@@ -20,6 +20,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from hpsearch.data import Exact
+from hpsearch.data.columns import from_json
+from hpsearch.data.shape import InputShape, shape_of
 from hpsearch.model.record import current
 from hpsearch.space.parameters import Value
 
@@ -87,6 +89,12 @@ class ModelInfo:
     seed: int
     versions: Mapping[str, str]
     format: int = FORMAT
+
+    @property
+    def shape(self) -> InputShape:
+        """The shape of one input, and which of its features are looked up."""
+        columns = [from_json(column) for column in self.columns]
+        return shape_of(columns) if columns else InputShape(self.inputs)
 
 
 class ModelScaling(NamedTuple):

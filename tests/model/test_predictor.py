@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import load, save
 
 from hpsearch.data import Dataset, DataSpec
-from hpsearch.data.columns import UNSEEN
 from hpsearch.model.predictor import Predictor
 from hpsearch.model.weights import TrainedMember, TrainedModel, model_from_bytes, to_bytes
 from tests.helpers.models import MIXED, TOWNS, spec_of, trained
@@ -134,20 +133,6 @@ def test_so_have_they_where_categories_are_embedded(tmp_path: Path, scale: Any) 
     data, result, model = trained(tmp_path, spec, {"lr": 0.005})
     assert data.shape.embedded
     assert loss(data, model) == pytest.approx(result.loss, rel=1e-5)
-
-
-def test_a_category_that_no_row_had_is_answered_as_if_categories_did_not_matter(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / "t.csv").write_text(TOWNS)
-    _, _, model = trained(tmp_path, DataSpec("t.csv", "y", folder=tmp_path), {"lr": 0.05})
-    (one,) = model.members
-    cleared = {**one.weights, "embedding0.weight": one.weights["embedding0.weight"] * 0}
-    rows = np.array([[3.0, UNSEEN], [3.0, 0.0]])
-    found = Predictor(model).answers(rows)
-    without = Predictor(TrainedModel(model.info, (TrainedMember(cleared, one.scaling),))).answers(rows)
-    assert np.array_equal(found[0], without[0])
-    assert not np.array_equal(found[1], without[1])
 
 
 def test_a_row_is_answered_alike_in_any_company(tmp_path: Path) -> None:
