@@ -111,7 +111,8 @@ def searched(data: Dataset, trials: Sequence[Params]) -> float:
     done = [(one.result.loss, one) for one in ended if isinstance(one.result, Done)]
     best = min(done, key=lambda pair: pair[0])[1]
     task = TrainingTask(data.shape, data.outputs, 0)
-    return feed.score(with_weights(best.member, task, best.weights, feed.like), "test").losses[0]
+    stacked = with_weights([best.member], task, [best.weights], feed.like)
+    return feed.score(stacked, "test").losses[0]
 
 
 def measure(name: str, path: Path) -> list[str]:

@@ -16,6 +16,7 @@ from hpsearch.data import Dataset, DataSpec, Wanted, stored
 from hpsearch.data.columns import Column, to_json
 from hpsearch.data.prepare import prepare
 from hpsearch.data.scale import scaling
+from hpsearch.data.shape import InputShape, shape_of
 from hpsearch.engine.checkpoint import extract_member
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.structure.members import Member
@@ -90,12 +91,12 @@ def drawn(
         ModelScaling(*scaling(rows, np.arange(k, len(rows), networks), "standard", columns))
         for k in range(networks)
     ]
-    inputs = scalings[0].center.shape if columns else rows.shape[1:]
+    inputs = shape_of(columns) if columns else InputShape(rows.shape[1:])
     task = TrainingTask(inputs, len(classes) or 1, 0)
     info = ModelInfo(
         members=tuple(MemberInfo(made.settings, 0, k, 0, 0, 0) for k in range(networks)),
         task="classification" if classes else "regression",
-        inputs=inputs,
+        inputs=inputs.sides,
         columns=tuple(to_json(column) for column in columns),
         target="y",
         classes=tuple(classes),

@@ -38,6 +38,7 @@ TABLE: list[Column] = [
     NumberColumn("gappy", has_missing=True),
     CategoryColumn("of two", ("no", "yes")),
     COLOR,
+    CategoryColumn("town", tuple(f"t{k}" for k in range(100)), has_missing=True),
     DATE,
 ]
 NORMS = {
@@ -156,7 +157,7 @@ def test_a_text_means_what_it_means_in_a_file(classes: tuple[Predictor, bytes]) 
 def test_it_takes_columns_by_their_names_and_uses_standard_operators(
     classes: tuple[Predictor, bytes], numbers: tuple[Predictor, bytes]
 ) -> None:
-    texts = ("of two", "color")
+    texts = ("of two", "color", "town")
     given: dict[str, Any] = {}
     for _, graph in (classes, numbers):
         session = onnxruntime.InferenceSession(graph)
