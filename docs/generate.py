@@ -27,6 +27,7 @@ from hpsearch.config.schema import (
     SearchKeys,
     SplitKeys,
 )
+from hpsearch.config.spaces import SPACES, named_space
 from hpsearch.engine.structure.settings import EXCLUDES, NEEDS, SETTINGS, Setting
 from hpsearch.options import Options
 from hpsearch.runners import RUNNERS
@@ -261,6 +262,23 @@ Each name is a setting ([settings.md](settings.md)), and below it stand `values`
 `hpsearch.minimize` takes the same keys with any names.
 """
 
+_SPACES = """
+### Spaces by name
+
+Where there is no YAML, `--space` says what is searched: `hpsearch bayes --data houses.csv
+--target price --space all`. `hpsearch init --space NAME` writes the same space down, to be changed.
+"""
+
+_SPACE_FILE = """
+The ranges of batch sizes go by the number of rows, as do epochs and patience. `all` has the
+settings of dense layers for a table, and those of all models for images.
+
+`--space FILE` takes the space of another YAML: its sections `parameters:`, `constraints:` and
+`train:`, comments included. The file is checked as a whole, and a line says which of its sections
+are passed over. Where it has no `train:`, that is what suits the data. Beside a CONFIG, or where an
+`hpsearch.yaml` is in the folder, `--space` is an error ([E015](errors.md#e015)).
+"""
+
 _SEARCH = """
 ## search
 
@@ -302,12 +320,21 @@ def configuration() -> str:
         table(heads, _keys(SplitKeys.model_fields, SPLIT)),
         _PARAMETERS,
         table(heads, _keys(ParameterKeys.model_fields, PARAMETER)),
+        _SPACES,
+        table(("space", "what it searches"), _spaces()),
+        _SPACE_FILE,
         _SEARCH,
         table((*heads, "strategies"), search),
         _RUNNER,
         table((*heads, "runners"), runner),
         _resumed(),
     )
+
+
+def _spaces() -> Iterator[tuple[str, ...]]:
+    for name, about in SPACES.items():
+        count = len(named_space(name).searched)
+        yield f"`{name}`", f"{about} ({count} settings{' of images' * (name == 'all')})"
 
 
 def _keys(fields: Mapping[str, FieldInfo], words: Mapping[str, str]) -> Iterator[tuple[str, ...]]:

@@ -66,7 +66,7 @@ SPACE: Parameters = {
     "batch_size": {"values": [32, 64]},
 }
 BUILT_IN: Parameters = read(
-    files("hpsearch").joinpath("default.yaml").read_text(), "default.yaml"
+    files("hpsearch").joinpath("spaces", "basic.yaml").read_text(), "basic.yaml"
 ).value["parameters"]
 BUDGET = 50
 

@@ -65,15 +65,19 @@ _output = _all_of(
     _flag("--quiet", "-q", is_flag=True, help="Print no progress on stderr."),
     _flag("--no-color", is_flag=True, help="Print no colours."),
 )
-_running = _all_of(
+_ending = _all_of(
     _flag("--budget", type=_COUNT, metavar="N", help="The number of trials in all."),
     _flag("--time", metavar="T", help="Begin nothing new after this long: 90s, 10m, 1.5h."),
-    _flag(
-        "--workers",
-        type=_COUNT,
-        metavar="N",
-        help="The number of workers; it does not change the result.  [default: one per core]",
-    ),
+)
+_workers = _flag(
+    "--workers",
+    type=_COUNT,
+    metavar="N",
+    help="The number of workers; it does not change the result.  [default: one per core]",
+)
+_running = _all_of(
+    _ending,
+    _workers,
     _flag(
         "--runner",
         metavar="[local|inline]",  # the table of runners, which loads too much, says what there is
@@ -110,10 +114,21 @@ _device = _flag(
     metavar="auto|cpu|cuda[:i]",
     help="The device to train on.",
 )
-_searching = _all_of(
+_target = _flag("--target", metavar="NAME", help="The column of a table that is to be predicted.")
+_space = _flag(
+    "--space",
+    metavar="[basic|learning-rate|all|FILE]",
+    help="What is searched without a CONFIG: a space by its name, or that of a YAML file.  "
+    "[default: basic]",
+)
+_learning = _all_of(
     _config,
-    _flag("--target", metavar="NAME", help="The column of a table that is to be predicted."),
+    _target,
     click.option("--data", metavar="PATH", help="What to learn from; no CONFIG is needed then."),
+    _space,
+)
+_searching = _all_of(
+    _learning,
     _running,
     _flag(
         "--epochs", type=_COUNT, metavar="N", help="The most passes over the data in each trial."
@@ -184,7 +199,8 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("data")
-@_flag("--target", metavar="NAME", help="The column of a table that is to be predicted.")
+@_target
+@_space
 @click.option(
     "-o",
     "out",
@@ -204,15 +220,26 @@ def init(**given: Any) -> int:
 
 
 @cli.command()
-@_config
-@_flag("--target", metavar="NAME", help="The column of a table that is to be predicted.")
-@click.option("--data", metavar="PATH", help="What to learn from; no CONFIG is needed then.")
+@_learning
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any key of the YAML."
 )
+@_flag(
+    "--probe",
+    is_flag=True,
+    help="Train some steps of some trials, and say how long they take on this machine.",
+)
+@_ending
+@_workers
+@_threads
+@_device
 @_output
 def check(**given: Any) -> int:
-    """Say what the data look like, what is doubtful, and what a trial costs; nothing is trained."""
+    """Say what the data look like, what is doubtful, and what a search costs; nothing is searched.
+
+    Costs are counted, or measured with --probe: those of a search of --budget trials, and how many
+    trials fit into --time.
+    """
     return _run("hpsearch.commands.check:check", **given)
 
 

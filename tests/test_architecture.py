@@ -84,6 +84,7 @@ DOORS = {
             "hpsearch.engine.structure.diagnosis",
             "hpsearch.engine.structure.members",
             "hpsearch.engine.structure.settings",
+            "hpsearch.engine.structure.timing",
         }
     },
 }

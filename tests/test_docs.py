@@ -108,8 +108,8 @@ class TestExamples:
         assert re.search(r"winner: trial \d", head)
 
     def test_the_built_in_example_has_default_settings(self) -> None:
-        text = read(ROOT / "hpsearch" / "default.yaml")
-        assert parse(text, "default.yaml", ROOT).default() is not None
+        text = read(ROOT / "hpsearch" / "spaces" / "basic.yaml")
+        assert parse(text, "basic.yaml", ROOT).default() is not None
 
 
 class TestLinks:

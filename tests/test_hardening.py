@@ -171,7 +171,10 @@ search:
   seeds: 2
   wave: 4
 """,
-    Path(__file__).parents[1].joinpath("hpsearch", "default.yaml").read_text(encoding="utf-8"),
+    Path(__file__)
+    .parents[1]
+    .joinpath("hpsearch", "spaces", "basic.yaml")
+    .read_text(encoding="utf-8"),
 ]
 NASTY = [
     *("null", "~", "''", "[]", "{}", "[[]]", "true", "yes", ".nan", ".inf", "-.inf", "-0", "0"),

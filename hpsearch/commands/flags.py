@@ -32,6 +32,7 @@ class SearchFlags:
     config: str | None
     data: str | None = None
     target: str | None = None
+    space: str | None = None
     settings: tuple[str, ...] = ()
     trials: str | None = None
     budget: int | None = None

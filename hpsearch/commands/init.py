@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hpsearch.commands import console
 from hpsearch.commands.flags import data_overrides, data_source
+from hpsearch.commands.spaces import find_space
 from hpsearch.config.spec import parse
 from hpsearch.config.starter import starter
 from hpsearch.data.notes import summary
@@ -15,17 +16,20 @@ from hpsearch.study.files import unwritable
 from hpsearch.text import shell_word
 
 
-def init(*, data: str, target: str | None, out: str, quiet: bool, no_color: bool) -> int:
+def init(
+    *, data: str, target: str | None, space: str | None, out: str, quiet: bool, no_color: bool
+) -> int:
     """Write a YAML with what was found in the data; return the exit code."""
     path = Path(out)
     if path.exists() or path.is_symlink():
         fault = f"{path} is there already, and nothing is written over"
         raise CannotWrite(Problem("E173", fault, help="-o FILE.yaml, another one"))
+    found = find_space(space)
     short = starter(data, target)
     spec = parse(short, "--data", Path.cwd(), list(data_overrides(data, target))).data
     # a path in a YAML counts from where that lies
     is_beside = path.absolute().parent == Path.cwd()
-    text = starter(data if is_beside else data_source(data), target, checked(spec))
+    text = starter(data if is_beside else data_source(data), target, checked(spec), found)
     prepared = prepare(parse(text, str(path), path.absolute().parent).data)
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -35,6 +39,11 @@ def init(*, data: str, target: str | None, out: str, quiet: bool, no_color: bool
     if not quiet:
         named = "" if path.name == "hpsearch.yaml" else f" {shell_word(out)}"
         notes = (f"note: {note}" for note in prepared.notes)
-        texts = [summary(prepared), *notes, f"the search is described in {path}"]
+        texts = [
+            *filter(None, [found.note]),
+            summary(prepared),
+            *notes,
+            f"the search is described in {path}",
+        ]
         console.note(*texts, f"next:  hpsearch bayes{named} --time 15m", no_color=no_color)
     return EXIT_OK

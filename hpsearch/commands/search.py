@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.commands.basis import computed_by
-from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, data_source, overrides
+from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, overrides
 from hpsearch.commands.inputs import read_input, read_stdin
 from hpsearch.commands.session import (
     RunOptions,
@@ -23,9 +23,10 @@ from hpsearch.commands.session import (
     plan_of,
     resources,
 )
+from hpsearch.commands.spaces import find_space, without_config
 from hpsearch.config.document import LARGEST
+from hpsearch.config.spaces import example
 from hpsearch.config.spec import Override, Spec, parse
-from hpsearch.config.starter import example, starter
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import Problem, SpecError
 from hpsearch.objectives.data_artefact import stored_data
@@ -63,7 +64,7 @@ class ConfigSource:
 def search(strategy: str, **given: Any) -> int:
     """Run a new search; `given` are the flags of the command line. Return the exit code."""
     started, flags = time.monotonic(), SearchFlags.of(given)
-    source = find_config(flags.config, flags.data, flags.target)
+    source = find_config(flags.config, flags.data, flags.target, flags.space)
     notes = [source.note] if source.note else []
     said = list(overrides(flags, strategy, notes.append))
     rows = SMOKE_ROWS if flags.smoke else None
@@ -110,19 +111,26 @@ def run_options(flags: SearchFlags, spec: Spec, started: float) -> RunOptions:
 
 
 def find_config(
-    config: str | None, data: str | None = None, target: str | None = None
+    config: str | None,
+    data: str | None = None,
+    target: str | None = None,
+    space: str | None = None,
 ) -> ConfigSource:
     """Return the YAML that is named, ./hpsearch.yaml or .yml, or the built-in example.
 
-    Where neither is there, and `data` is, it is what `hpsearch init` would write for that.
+    Where neither is there, and `data` or `space` is, it is what `hpsearch init` would write.
 
     Raises:
-        SpecError: it cannot be read; or both files are there.
+        SpecError: it cannot be read; or both files are there; or a space is named beside it.
     """
     path = _project_file() if config is None else Path(config)
-    if path is None and data is not None:
-        text = starter(data_source(data), target)
-        return ConfigSource(text, "--data", Path.cwd())
+    if path is not None and space is not None:
+        message = f"{path} says what is searched, and --space {space} says it as well"
+        raise SpecError(Problem("E015", message, help="leave one of the two out"))
+    if path is None and (data is not None or space is not None):
+        found = find_space(space)
+        text = without_config(data, target, found)
+        return ConfigSource(text, "--data", Path.cwd(), found.note)
     if path is None:
         note = "no hpsearch.yaml is here: this is the built-in example, scikit-learn's digits"
         return ConfigSource(example(), "default.yaml", Path.cwd(), note)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,13 +90,17 @@ class RunOptions:
 
         Suggestions and waiting take their part of it.
         """
-        alone = RUNNERS.load(self.runner.name).works_alone
-        workers = 1 if alone else self.resources.workers
+        workers = self.workers
 
         def spent(history: History) -> float:
             return (time.monotonic() - self.started) * workers
 
         return Limit(seconds * workers, spent, workers)
+
+    @property
+    def workers(self) -> int:
+        """How many trainings run at a time."""
+        return 1 if RUNNERS.load(self.runner.name).works_alone else self.resources.workers
 
     def build(self, artefacts: Artefacts) -> Runner:
         """Return the runner; enter it to start it."""
@@ -146,39 +151,55 @@ def chosen_device(runner: Runner, work: Work) -> tuple[str, str]:
 def collect(runner: Runner, work: Work, stop: Stop | None = None) -> list[Any]:
     """Return all events of a piece of work that was submitted; none where `stop` says so before.
 
-    It is done again where its worker was killed, which is not its fault.
+    See `collect_all`.
+    """
+    return collect_all(runner, [work], stop)[work.key]
+
+
+def collect_all(
+    runner: Runner, works: Sequence[Work], stop: Stop | None = None
+) -> Mapping[WorkKey, list[Any]]:
+    """Return all events of each piece of work that was submitted; none after `stop` says so.
+
+    Work is done again where its worker was killed, which is not its fault.
 
     Raises:
-        SpecError: it crashed.
+        SpecError: some work crashed.
         NoResources: it lacks memory, or its worker was killed twice.
         HpsearchError: what it says itself.
     """
-    given: list[Any] = []
-    killed = 0
-    while stop is None or not stop.now():
+    given: dict[WorkKey, list[Any]] = {work.key: [] for work in works}
+    running = {work.key: work for work in works}
+    killed: Counter[WorkKey] = Counter()
+    while running and (stop is None or not stop.now()):
         for key, event in runner.wait(_POLL):
-            if key != work.key:
+            if key not in running:
                 continue
             if isinstance(event, WorkFinished):
-                return given
-            if isinstance(event, HpsearchError):
+                del running[key]
+            elif isinstance(event, HpsearchError):
                 raise event
-            if not isinstance(event, WorkCrashed):
-                given.append(event)
-                continue
-            killed += event.kind == "killed"
-            if killed == _KILLS:
-                message = f"a worker was killed {killed} times in a row: {event.message}"
-                raise NoResources(Problem("E171", message, help=MAKE_DO))
-            if event.kind == "memory":
-                message = f"a worker lacks memory: {event.message}"
-                help = "a machine with more of it, or a larger --memory where that is the limit"
-                raise NoResources(Problem("E171", message, help=help))
-            if event.kind != "killed":
-                raise SpecError(Problem("E080", event.message))
-            given.clear()
-            runner.submit(work)
-    return []
+            elif not isinstance(event, WorkCrashed):
+                given[key].append(event)
+            else:
+                killed[key] += event.kind == "killed"
+                _raise_for(event, killed[key])
+                given[key].clear()
+                runner.submit(running[key])
+    return {key: [] for key in given} if running else given
+
+
+def _raise_for(crash: WorkCrashed, killed: int) -> None:
+    """Raise what is to be said of a crash, unless the work is to be done again."""
+    if killed == _KILLS:
+        message = f"a worker was killed {killed} times in a row: {crash.message}"
+        raise NoResources(Problem("E171", message, help=MAKE_DO))
+    if crash.kind == "memory":
+        message = f"a worker lacks memory: {crash.message}"
+        help = "a machine with more of it, or a larger --memory where that is the limit"
+        raise NoResources(Problem("E171", message, help=help))
+    if crash.kind != "killed":
+        raise SpecError(Problem("E080", crash.message))
 
 
 def announce(data: Dataset, options: RunOptions) -> None:

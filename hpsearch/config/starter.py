@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.resources import files
+from dataclasses import dataclass, replace
 
 from hpsearch.config.document import scalar
-from hpsearch.data import RawData
+from hpsearch.config.spaces import USUAL, SpaceText, named_space
+from hpsearch.data import LOADERS, RawData
 from hpsearch.data.columns import Column, DateColumn
 from hpsearch.data.targets import task_of
 
@@ -24,7 +24,8 @@ _TRAIN = """train:
   epochs: {epochs}          # at most; a training ends where it is better no more
   patience: {patience}
 """
-_BATCHES = re.compile(r"(?<=batch_size: \{values: )\[[^]]*\]")
+_SETTING = re.compile(r"  (\w+):")
+_BATCHES = re.compile(r"(batch_size: *\{values: )\[[^]]*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,9 @@ _SIZES = (
 )
 
 
-def example() -> str:
-    """Return the built-in example, whose parameters suit any data."""
-    return files("hpsearch").joinpath("default.yaml").read_text(encoding="utf-8")
-
-
-def starter(source: str, target: str | None, raw: RawData | None = None) -> str:
+def starter(
+    source: str, target: str | None, raw: RawData | None = None, space: SpaceText | None = None
+) -> str:
     """Return a YAML for data.
 
     Args:
@@ -58,16 +56,33 @@ def starter(source: str, target: str | None, raw: RawData | None = None) -> str:
         target: the column that is to be predicted, in a table.
         raw: what was read from it; without it the space is that for a few thousand rows, and no
             column is listed.
+        space: what is searched; the basic space where nothing is said.
 
     >>> print(starter("wine", None).splitlines()[0])
     data:
     """
     rows = 10_000 if raw is None else len(raw.inputs)
     size = next(size for size in _SIZES if rows <= size.rows)
-    train = _TRAIN.format(epochs=size.epochs, patience=size.patience)
-    parameters = example()[example().index("parameters:") :]
-    space = _BATCHES.sub(json.dumps(size.batches), parameters)
-    return "\n".join([*_data(source, target, raw), train + space])
+    space = space or named_space(USUAL)
+    if space.is_named:
+        batches = json.dumps(size.batches)
+        space = replace(space, text=_BATCHES.sub(rf"\g<1>{batches}", space.text))
+    if raw is not None and space.looks_at_data:
+        space = space.suiting(raw)
+    return "\n".join([*_data(source, target, raw), _train(space, size) + space.text])
+
+
+def _train(space: SpaceText, size: Size) -> str:
+    """Return the section `train:`: that of the space, or what suits data of this size."""
+    if space.train:
+        return space.train
+    lines = _TRAIN.format(epochs=size.epochs, patience=size.patience).splitlines(keepends=True)
+    kept = [
+        line
+        for line in lines
+        if not (setting := _SETTING.match(line)) or setting[1] not in space.searched
+    ]
+    return "".join(kept) if len(kept) > 1 else ""
 
 
 def _data(source: str, target: str | None, raw: RawData | None) -> Iterator[str]:
@@ -77,7 +92,8 @@ def _data(source: str, target: str | None, raw: RawData | None) -> Iterator[str]
         yield f"  target: {_text(target)}"
     if raw is None:
         return
-    yield from _columns(raw)
+    if source not in LOADERS:  # what comes along has no columns that could hold something else
+        yield from _columns(raw)
     yield "  # missing: error                        # refuses missing values"
     if task_of(raw, None) == "classification":
         yield "  # weights: balanced                     # rare classes count like frequent ones"

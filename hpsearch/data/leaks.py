@@ -34,10 +34,12 @@ def leaks(data: Dataset) -> Iterator[str]:
     for k, column in enumerate(data.columns):
         if _tells(data, data.inputs[:, k].astype(np.float64), train, judged):
             name = reprlib.repr(column.name)
-            yield f"{name} alone tells {data.target}: will it be known when you predict?"
+            known = f"{name} alone tells {data.target}: will it be known when you predict?"
+            yield f"{known} If not, drop it"
     share = _copied(data, train, judged)
     if share > _COPIES and len(data.columns) > 1:
-        yield f"{share:.0%} of the rows that validate are copies of rows that train"
+        copies = f"{share:.0%} of the rows that validate are copies of rows that train"
+        yield f"{copies}; split: {{group: COLUMN}} keeps together what belongs together"
 
 
 def _few(rows: Ints, most: int) -> Ints:

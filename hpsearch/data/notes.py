@@ -15,6 +15,8 @@ from hpsearch.data.scale import varies
 from hpsearch.data.weights import variance
 
 _FEW_ROWS = 20  # that validate
+_STEADY_ROWS = 200  # that validate, from which on one set of them gives a steady loss
+_FOLDS = "split: {folds: 5} lets each row validate once"
 _FEW_OF_A_CLASS = 5
 _UNEVEN = 10  # times as many rows of the most frequent class as of the rarest one
 _LISTED = 3
@@ -88,11 +90,12 @@ def doubts(data: Dataset) -> Iterator[str]:
     judged = np.concatenate([fold.validation for fold in data.folds])
     worth = _worth(data, judged)
     if len(judged) < _FEW_ROWS:
-        yield f"only {_counted(len(judged), 'row')} to validate: losses are mostly chance"
+        rows = _counted(len(judged), "row")
+        yield f"only {rows} to validate: losses are mostly chance{_remedy(data)}"
     elif worth < _FEW_ROWS:
         yield (
             f"by their weights, the {len(judged):,} rows to validate are worth {worth:.0f} that "
-            "count alike: losses are mostly chance"
+            f"count alike: losses are mostly chance{_remedy(data)}"
         )
     elif data.task == "classification":
         counts = np.bincount(data.targets[judged], minlength=len(data.classes))
@@ -102,7 +105,8 @@ def doubts(data: Dataset) -> Iterator[str]:
             if count < _FEW_OF_A_CLASS
         ]
         if few:
-            yield f"few rows of a class to validate ({_listed(few)}): how it is told is chance"
+            rows = f"few rows of a class to validate ({_listed(few)})"
+            yield f"{rows}: how it is told is chance{_remedy(data)}"
     yield from _rare_class(data)
     of_one = any(not variance(data.targets[fold.validation]) for fold in data.folds)
     if data.task == "regression" and of_one:
@@ -134,6 +138,19 @@ def _rare_class(data: Dataset) -> Iterator[str]:
             f"{counts[often]:,} rows are of {names[1]}, and {counts[rare]:,} of {names[0]}: with "
             f"`weights: {BALANCED}` they count alike, and `metric: balanced_accuracy` judges so"
         )
+
+
+def _remedy(data: Dataset) -> str:
+    """Return what helps where few rows validate; nothing where folds cannot, or are there."""
+    return "" if len(data.folds) > 1 or data.rule.by_column else f"; {_FOLDS}"
+
+
+def advice(data: Dataset) -> Iterator[str]:
+    """Yield what could be done better, beside what the notes on the data say."""
+    judged = len(data.folds[0].validation)
+    is_said = any(_FOLDS in note for note in data.notes)
+    if _remedy(data) and judged < _STEADY_ROWS and not is_said:
+        yield f"{judged} rows that validate give an unsteady loss; {_FOLDS}"
 
 
 def _only_elsewhere(data: Dataset) -> Iterator[str]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hpsearch.engine.checkpoint import Pause, extract_member, pause_tensors
-from hpsearch.engine.feed import Feed
+from hpsearch.engine.feed import Batch, Feed
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.stacked_tensors import StackedTensors
 from hpsearch.engine.structure.costs import Cost
@@ -260,17 +260,19 @@ def _ended(
     return MemberEnded(member, result, weights, progress.best, pause)
 
 
+def stack_members(feed: Feed, members: Sequence[Member], seed: int) -> StackedCohort:
+    """Return the members stacked, with their initial weights."""
+    steps = -(-feed.n_train // int(members[0].settings["batch_size"]))
+    task = TrainingTask(feed.data.shape, feed.data.outputs, seed, steps, feed.n_train)
+    return StackedCohort(members, task, feed.like)
+
+
 def build_cohort(feed: Feed, members: Sequence[Member], seed: int) -> StackedCohort:
     """Return the members stacked, pre-trained where their settings ask for it.
 
     Members that go on after a pause are yet to be restored to where they were.
     """
-    steps = -(-feed.n_train // int(members[0].settings["batch_size"]))
-    stacked = StackedCohort(
-        members,
-        TrainingTask(feed.data.shape, feed.data.outputs, seed, steps, feed.n_train),
-        feed.like,
-    )
+    stacked = stack_members(feed, members, seed)
     if not members[0].start_epoch:
         for _ in PRETRAINING.load(str(stacked.settings.get("pretrain", "none")))(stacked, feed):
             pass
@@ -318,16 +320,25 @@ def reference_losses(stacked: StackedCohort, feed: Feed) -> list[float]:
 
 def learn(stacked: StackedCohort, feed: Feed, epoch: int) -> list[float]:
     """Take the steps of one epoch with all members, in place; return their mean training losses."""
+    total = torch.zeros(len(stacked.members), device=feed.like.device, dtype=torch.float64)
+    counted: Tensor | int = 0
+    for losses, batch in steps(stacked, feed, epoch):
+        total.add_(losses, alpha=batch.targets.shape[-1])
+        counted = counted + batch.counted
+    means: list[float] = (total / counted).tolist()
+    return means
+
+
+def steps(stacked: StackedCohort, feed: Feed, epoch: int) -> Iterator[tuple[Tensor, Batch]]:
+    """Take the steps of one epoch with all members, in place, each when it is asked for.
+
+    Yields the members' losses over the batch of each step, [K], and the batch.
+    """
     noise = stacked.noise("noise", epoch)
     streams = [member.stream for member in stacked.members]
     batch_size = int(stacked.settings["batch_size"])
-    total = torch.zeros(len(stacked.members), device=feed.like.device, dtype=torch.float64)
-    counted: Tensor | int = 0
     for batch in feed.epoch(epoch, batch_size, stacked.task.seed, streams):
         outputs = stacked.outputs(batch.inputs, noise)
         losses, grad_outputs = feed.objective(outputs, batch.targets, batch.weights)
         stacked.step(outputs, grad_outputs, batch.weights)
-        total.add_(losses, alpha=outputs.shape[1])
-        counted = counted + batch.counted
-    means: list[float] = (total / counted).tolist()
-    return means
+        yield losses, batch

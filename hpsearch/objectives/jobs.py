@@ -110,3 +110,13 @@ class DiagnosisJob:
     seed: int
     device: str
     epochs: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimingJob:
+    """Members that train as one cohort, of which a few steps are timed."""
+
+    members: tuple[Member, ...]
+    data: DataRef
+    seed: int
+    device: str

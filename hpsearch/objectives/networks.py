@@ -36,7 +36,14 @@ from hpsearch.metrics import (
     minimized_name,
 )
 from hpsearch.objectives import ObjectiveInfo, StoredSearch
-from hpsearch.objectives.jobs import DataRef, RefitJob, TestJob, TrainingJob, pause_name
+from hpsearch.objectives.jobs import (
+    DataRef,
+    RefitJob,
+    TestJob,
+    TimingJob,
+    TrainingJob,
+    pause_name,
+)
 from hpsearch.runners import SetUp, Work, WorkKey
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import DependentValue, Params, Space, point_key, resolve_value
@@ -193,6 +200,17 @@ class Networks:
             len(cohort.trials) * timeout,
             set_up(self.threads),
         )
+
+    def timing(self, number: int, trials: Sequence[Params]) -> Work:
+        """Return work that gives the `Timing` of trials that are trained as one cohort.
+
+        `number` tells it from other such work.
+        """
+        asked = [Trial(k, params, "timing", 0, number) for k, params in enumerate(trials)]
+        members = tuple(member for trial in asked for member in self._members(trial))
+        job = TimingJob(members, DataRef(self._held), self.spec.search.seed, self.device)
+        call = f"{_TRAINING}:time_cohort"
+        return Work(WorkKey(-1, number), call, job, set_up=set_up(self.threads))
 
     def _members(self, trial: Trial) -> Iterator[Member]:
         """Give the members of a trial: each of its seeds on each fold."""

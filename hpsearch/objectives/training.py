@@ -28,6 +28,8 @@ from hpsearch.engine.structure.cohorts import arrays
 from hpsearch.engine.structure.diagnosis import Probe
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import BAYESIAN
+from hpsearch.engine.structure.timing import Timing
+from hpsearch.engine.timing import peak_memory, time_training
 from hpsearch.engine.train import MemberEnded, MemberEpoch, build_cohort, learn, train
 from hpsearch.errors import CannotWrite, DataGone, DiskFull, HpsearchError
 from hpsearch.model.weights import (
@@ -47,6 +49,7 @@ from hpsearch.objectives.jobs import (
     Refit,
     RefitJob,
     TestJob,
+    TimingJob,
     TrainingJob,
     pause_name,
 )
@@ -82,6 +85,16 @@ def diagnose(job: DiagnosisJob, artefacts: Artefacts) -> Iterator[Probe | Hpsear
 
 def _diagnose(job: DiagnosisJob, artefacts: Artefacts) -> Iterator[Probe]:
     yield from probes(_feed(artefacts, job.data, job.device), job.members, job.seed, job.epochs)
+
+
+def time_cohort(job: TimingJob, artefacts: Artefacts) -> Iterator[Timing | HpsearchError]:
+    """Train the members for a few steps, and give what a whole training would take."""
+    return _until_unable(_time_cohort(job, artefacts))
+
+
+def _time_cohort(job: TimingJob, artefacts: Artefacts) -> Iterator[Timing]:
+    before = peak_memory()
+    yield time_training(_feed(artefacts, job.data, job.device), job.members, job.seed, before)
 
 
 def _until_unable(events: Iterator[T]) -> Iterator[T | HpsearchError]:

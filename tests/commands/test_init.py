@@ -100,6 +100,26 @@ def test_data_that_cannot_be_used_leave_nothing(
     assert not Path("hpsearch.yaml").exists()
 
 
+def test_it_writes_the_space_that_is_named(run: Run, rows: Path) -> None:
+    assert run("init", "rows.csv", "--target", "z", "--space", "all")[0] == EXIT_OK
+    text = Path("hpsearch.yaml").read_text()
+    assert "  # its steps\n  optimizer: " in text
+    assert "channels" not in text
+    spec = parse(text, "hpsearch.yaml", Path())
+    assert len(spec.space.parameters) > 20
+
+
+def test_data_that_come_along_are_written_without_columns(run: Run) -> None:
+    assert run("init", "wine")[0] == EXIT_OK
+    assert "columns:" not in Path("hpsearch.yaml").read_text()
+
+
+def test_data_are_searched_in_a_space_by_its_name(run: Run, rows: Path) -> None:
+    flags = ("--space", "all", "--smoke", "--budget", "1")
+    code, out, _ = run("random", "--data", "rows.csv", "--target", "z", *flags)
+    assert (code, "winner" in out) == (EXIT_OK, True)
+
+
 def test_data_are_searched_without_a_yaml(run: Run, rows: Path) -> None:
     code, out, said = run("random", "--data", "rows.csv", "--target", "z", "--smoke")
     assert (code, "winner" in out) == (EXIT_OK, True)

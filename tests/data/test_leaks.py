@@ -42,7 +42,7 @@ def test_a_column_that_alone_tells_the_target_is_noticed(
     table: Callable[..., DataSpec], leak: np.ndarray, target: np.ndarray
 ) -> None:
     (note,) = noted(table, size=SIZE, leak=leak, noise=NOISE, y=target)
-    assert note == "'leak' alone tells y: will it be known when you predict?"
+    assert note == "'leak' alone tells y: will it be known when you predict? If not, drop it"
 
 
 @pytest.mark.parametrize("target", [CLASSES, PRICE, np.where(RNG.random(400) < 0.02, "a", "b")])
@@ -61,4 +61,4 @@ def test_the_bundled_data_have_none(name: str) -> None:
 def test_rows_that_stand_there_twice_are_noticed(table: Callable[..., DataSpec]) -> None:
     twice = [np.tile(column[:200], 2) for column in (SIZE, NOISE, CLASSES)]
     (note,) = noted(table, size=twice[0], noise=twice[1], y=twice[2])
-    assert note.endswith("% of the rows that validate are copies of rows that train")
+    assert "% of the rows that validate are copies of rows that train; split: {group: " in note

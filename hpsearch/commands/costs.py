@@ -1,0 +1,266 @@
+"""What trials cost and what a search would take: counted by operations, or timed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hpsearch.commands.session import RunOptions, ask_for_device, chosen_device, collect_all
+from hpsearch.config.spec import Spec
+from hpsearch.data import Dataset
+from hpsearch.data.prepare import prepare
+from hpsearch.engine.structure.timing import Timing
+from hpsearch.objectives.data_artefact import stored_data
+from hpsearch.objectives.networks import Networks
+from hpsearch.report.render.figures import duration, prefixed, settings
+from hpsearch.report.render.tables import PrintedColumn, aligned
+from hpsearch.runners import Runner
+from hpsearch.search.forecast import (
+    Forecast,
+    Pace,
+    corners,
+    forecast,
+    nominal_seconds,
+    seconds_to_choose,
+    waves,
+)
+from hpsearch.space.parameters import Value
+from hpsearch.space.space import Params
+from hpsearch.strategies import STRATEGIES, Context, CostModel, StrategyOptions
+from hpsearch.study.artefacts import Artefacts
+from hpsearch.study.files import temporary_folder
+
+_USUAL_TRIALS = 50
+_USUAL_TIME = 1800.0  # seconds
+_STRATEGY = "bayes"  # the one that asks for the fewest trials at a time, and takes longest for it
+_COHORTS = 6  # that are timed beside the corners
+
+
+@dataclass(frozen=True, slots=True)
+class Corner:
+    """A trial at the end of what trials cost: the cheapest, or the dearest.
+
+    Attributes:
+        name: which of the two it is.
+        settings: what of it decides about its cost.
+        nominal_seconds: those of a whole training that is alone.
+        seconds: those that it takes here; None where nothing was timed.
+        memory: the bytes that it takes in a worker beside what that holds anyway; on a GPU the
+            bytes that it takes there.
+    """
+
+    name: str
+    settings: Mapping[str, Value]
+    nominal_seconds: float
+    seconds: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What trials and a search cost.
+
+    Attributes:
+        corners: the cheapest and the dearest trial.
+        forecast: what a search takes.
+        time: the seconds into which trials are to fit.
+        workers: how many cohorts train at a time, each with so many `threads`.
+        stops_early: whether trainings may end before their last epoch, and take less.
+        device: where trials train.
+        worker_memory: the most bytes that a worker held; None where nothing was timed.
+    """
+
+    corners: Sequence[Corner]
+    forecast: Forecast
+    time: float
+    workers: int
+    threads: int
+    stops_early: bool
+    device: str
+    worker_memory: int | None = None
+
+
+def counted(spec: Spec, data: Dataset, options: RunOptions) -> Costs:
+    """Return costs in nominal seconds; nothing runs."""
+    device = "cpu" if options.device == "auto" else options.device
+    networks = Networks(spec).on(data, None, device, options.resources.threads)
+    ends = [_corner(*named, networks) for named in _corners(networks).items()]
+    return _costs(networks, options, ends, Pace())
+
+
+def probed(spec: Spec, options: RunOptions) -> tuple[Dataset, Costs]:
+    """Return the data, and costs by a few steps of some trainings on this machine."""
+    with temporary_folder() as folder:
+        artefacts = Artefacts(folder)
+        with options.build(artefacts) as runner:
+            work = ask_for_device(runner, options)
+            data = prepare(spec.data)
+            device, _ = chosen_device(runner, work)
+            with stored_data(data, artefacts) as (data, held):
+                networks = Networks(spec).on(data, held, device, options.resources.threads)
+                return data, _timed(networks, options, runner)
+
+
+def _timed(networks: Networks, options: RunOptions, runner: Runner) -> Costs:
+    """Time the corners, alone, and some cohorts, as many at a time as there are workers.
+
+    The cheapest corner comes first, so that it meets a worker that has trained nothing yet.
+    """
+    found, cohorts = _corners(networks), _spread(networks)
+    asked = [*([params] for params in found.values()), *cohorts]
+    works = [networks.timing(k + 1, trials) for k, trials in enumerate(asked)]
+    for work in works:
+        runner.submit(work)
+    given = collect_all(runner, works)
+    timings: list[Timing] = [timing for work in works for timing in given[work.key]]
+    free = min(timing.before for timing in timings)
+    ends = [
+        _corner(name, params, networks, timing.seconds, timing.on_device or timing.peak - free)
+        for (name, params), timing in zip(found.items(), timings, strict=False)
+    ]
+    costs = _cost_model(networks)
+    pace = Pace.of(
+        [
+            (nominal_seconds(costs, trials), timing.seconds)
+            for trials, timing in zip(cohorts, timings[len(found) :], strict=True)
+        ]
+    )
+    memory = max(timing.peak for timing in timings)
+    return _costs(networks, options, ends, pace, _seconds_to_choose(networks), memory)
+
+
+def _spread(networks: Networks) -> Sequence[Sequence[Params]]:
+    """Return some cohorts of a search, spread from the cheapest to the dearest."""
+    costs, spec = _cost_model(networks), networks.spec
+    asked = waves(networks, _trials(spec), _wave(spec))
+    cohorts = [cohort for wave in asked for cohort in wave]
+    cohorts.sort(key=lambda cohort: nominal_seconds(costs, cohort))
+    last = len(cohorts) - 1
+    return [cohorts[k] for k in sorted({round(k * last / (_COHORTS - 1)) for k in range(_COHORTS)})]
+
+
+def _corners(networks: Networks) -> Mapping[str, Params]:
+    cheapest, dearest = corners(networks.space, _cost_model(networks))
+    return {"cheapest": cheapest, "dearest": dearest}
+
+
+def _corner(
+    name: str,
+    params: Params,
+    networks: Networks,
+    seconds: float | None = None,
+    memory: int | None = None,
+) -> Corner:
+    costs = _cost_model(networks)
+    (nominal,) = costs([params], [])
+    decisive = {
+        setting: value
+        for setting, value in params.items()
+        if any(
+            float(costs([{**params, setting: other}], [])[0]) != nominal
+            for other in networks.space.parameters[setting].grid(2)
+        )
+    }
+    return Corner(name, decisive, float(nominal), seconds, memory)
+
+
+def _costs(
+    networks: Networks,
+    options: RunOptions,
+    ends: Sequence[Corner],
+    pace: Pace,
+    choosing: float = 0.0,
+    worker_memory: int | None = None,
+) -> Costs:
+    spec, workers = networks.spec, options.workers
+    time = spec.search.time or _USUAL_TIME
+    found = forecast(networks, _trials(spec), time, _wave(spec), workers, pace, choosing)
+    return Costs(
+        corners=ends,
+        forecast=found,
+        time=time,
+        workers=workers,
+        threads=networks.threads,
+        stops_early="patience" in spec.space.parameters or bool(spec.settings({})["patience"]),
+        device=networks.device,
+        worker_memory=worker_memory,
+    )
+
+
+def _seconds_to_choose(networks: Networks) -> float:
+    trials = _trials(networks.spec)
+    context = Context(budget=trials, costs=networks.costs())
+    return seconds_to_choose(_options().build(context), networks.space, trials)
+
+
+def _options() -> StrategyOptions:
+    return STRATEGIES.load(_STRATEGY)()
+
+
+def _cost_model(networks: Networks) -> CostModel:
+    costs = networks.costs()
+    assert costs is not None, "networks are counted"
+    return costs
+
+
+def _trials(spec: Spec) -> int:
+    return spec.search.budget or _USUAL_TRIALS
+
+
+def _wave(spec: Spec) -> int:
+    return spec.search.wave or _options().wave_size(Context())
+
+
+def cost_record(costs: Costs) -> dict[str, Any]:
+    """Return what trials and a search cost, as JSON."""
+    record = asdict(costs)
+    found = record.pop("forecast")
+    return {
+        "nominal_seconds": [corner.nominal_seconds for corner in costs.corners],
+        "corners": record.pop("corners"),
+        "forecast": {**found, **record, "probed": costs.worker_memory is not None},
+    }
+
+
+def cost_lines(costs: Costs) -> Iterator[str]:
+    """Give what trials and a search cost, as lines for a person."""
+    if costs.worker_memory is None:
+        low, high = (duration(corner.nominal_seconds) for corner in costs.corners)
+        yield (
+            f"a whole training costs {low} to {high} on one core, counted by its operations "
+            "(--probe measures it)"
+        )
+    else:
+        yield ""
+        yield from aligned(
+            [
+                PrintedColumn("trial", [corner.name for corner in costs.corners], left=True),
+                PrintedColumn("takes", [duration(corner.seconds or 0) for corner in costs.corners]),
+                PrintedColumn("memory", [_size(corner.memory or 0) for corner in costs.corners]),
+                PrintedColumn(
+                    "with", [settings(corner.settings, 4) for corner in costs.corners], left=True
+                ),
+            ]
+        )
+        yield (
+            f"timed over a few steps on {costs.device}; a worker held {_size(costs.worker_memory)}"
+        )
+    yield _forecast_line(costs)
+
+
+def _forecast_line(costs: Costs) -> str:
+    found, is_most = costs.forecast, costs.stops_early
+    one, many = ("trains for", "train for") if costs.worker_memory is None else ("takes", "take")
+    trials = f"1 trial {one}" if found.trials == 1 else f"{found.trials:,} trials {many}"
+    workers = "1 worker" if costs.workers == 1 else f"{costs.workers} workers"
+    each = "" if costs.threads == 1 else f" of {costs.threads} threads"
+    most, least = ("at most ", "at least ") if is_most else ("about ", "about ")
+    return (
+        f"{trials} {most}{duration(found.seconds)} with {workers}{each}; "
+        f"{least}{found.fitting:,} fit into {duration(costs.time)}"
+    )
+
+
+def _size(count: int) -> str:
+    return f"{prefixed([count])[0]}B"
