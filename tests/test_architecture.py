@@ -262,6 +262,10 @@ def test_a_wrong_yaml_is_refused_without_torch(tmp_path: Path) -> None:
     assert not found & {"torch", "skopt", "sklearn", "scipy", "pandas", "safetensors"}
 
 
+def test_data_are_checked_without_torch() -> None:
+    assert "torch" not in loaded("check", "--data", "digits", "--space", "all")
+
+
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.kind)
 def test_every_component_is_there_and_says_what_it_is(table: Registry[object]) -> None:
     for name in table:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hpsearch import output
 from hpsearch.commands import console
-from hpsearch.commands.costs import Costs, cost_lines, cost_record, counted, probed
+from hpsearch.commands.costs import counted, probed
 from hpsearch.commands.flags import SearchFlags, overrides
 from hpsearch.commands.search import find_config, run_options
 from hpsearch.config.spec import Spec, parse
@@ -21,6 +21,7 @@ from hpsearch.data.notes import advice, summary
 from hpsearch.data.overview import ColumnReport, column_reports
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import EXIT_OK
+from hpsearch.report.costs import Costs, cost_lines, cost_record
 from hpsearch.report.render.tables import PrintedColumn, aligned
 
 

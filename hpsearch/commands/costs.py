@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from hpsearch.commands.session import RunOptions, ask_for_device, chosen_device, collect_all
 from hpsearch.config.spec import Spec
@@ -13,11 +11,9 @@ from hpsearch.data.prepare import prepare
 from hpsearch.engine.structure.timing import Timing
 from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.networks import Networks
-from hpsearch.report.render.figures import duration, prefixed, settings
-from hpsearch.report.render.tables import PrintedColumn, aligned
+from hpsearch.report.costs import Corner, Costs
 from hpsearch.runners import Runner
 from hpsearch.search.forecast import (
-    Forecast,
     Pace,
     corners,
     forecast,
@@ -25,7 +21,6 @@ from hpsearch.search.forecast import (
     seconds_to_choose,
     waves,
 )
-from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params
 from hpsearch.strategies import STRATEGIES, Context, CostModel, StrategyOptions
 from hpsearch.study.artefacts import Artefacts
@@ -35,50 +30,6 @@ _USUAL_TRIALS = 50
 _USUAL_TIME = 1800.0  # seconds
 _STRATEGY = "bayes"  # the one that asks for the fewest trials at a time, and takes longest for it
 _COHORTS = 6  # that are timed beside the corners
-
-
-@dataclass(frozen=True, slots=True)
-class Corner:
-    """A trial at the end of what trials cost: the cheapest, or the dearest.
-
-    Attributes:
-        name: which of the two it is.
-        settings: what of it decides about its cost.
-        nominal_seconds: those of a whole training that is alone.
-        seconds: those that it takes here; None where nothing was timed.
-        memory: the bytes that it takes in a worker beside what that holds anyway; on a GPU the
-            bytes that it takes there.
-    """
-
-    name: str
-    settings: Mapping[str, Value]
-    nominal_seconds: float
-    seconds: float | None = None
-    memory: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """What trials and a search cost.
-
-    Attributes:
-        corners: the cheapest and the dearest trial.
-        forecast: what a search takes.
-        time: the seconds into which trials are to fit.
-        workers: how many cohorts train at a time, each with so many `threads`.
-        stops_early: whether trainings may end before their last epoch, and take less.
-        device: where trials train.
-        worker_memory: the most bytes that a worker held; None where nothing was timed.
-    """
-
-    corners: Sequence[Corner]
-    forecast: Forecast
-    time: float
-    workers: int
-    threads: int
-    stops_early: bool
-    device: str
-    worker_memory: int | None = None
 
 
 def counted(spec: Spec, data: Dataset, options: RunOptions) -> Costs:
@@ -110,6 +61,7 @@ def _timed(networks: Networks, options: RunOptions, runner: Runner) -> Costs:
     found, cohorts = _corners(networks), _spread(networks)
     asked = [*([params] for params in found.values()), *cohorts]
     works = [networks.timing(k + 1, trials) for k, trials in enumerate(asked)]
+    options.note(f"timing a few steps of {len(works)} trainings ...")
     for work in works:
         runner.submit(work)
     given = collect_all(runner, works)
@@ -210,57 +162,3 @@ def _trials(spec: Spec) -> int:
 
 def _wave(spec: Spec) -> int:
     return spec.search.wave or _options().wave_size(Context())
-
-
-def cost_record(costs: Costs) -> dict[str, Any]:
-    """Return what trials and a search cost, as JSON."""
-    record = asdict(costs)
-    found = record.pop("forecast")
-    return {
-        "nominal_seconds": [corner.nominal_seconds for corner in costs.corners],
-        "corners": record.pop("corners"),
-        "forecast": {**found, **record, "probed": costs.worker_memory is not None},
-    }
-
-
-def cost_lines(costs: Costs) -> Iterator[str]:
-    """Give what trials and a search cost, as lines for a person."""
-    if costs.worker_memory is None:
-        low, high = (duration(corner.nominal_seconds) for corner in costs.corners)
-        yield (
-            f"a whole training costs {low} to {high} on one core, counted by its operations "
-            "(--probe measures it)"
-        )
-    else:
-        yield ""
-        yield from aligned(
-            [
-                PrintedColumn("trial", [corner.name for corner in costs.corners], left=True),
-                PrintedColumn("takes", [duration(corner.seconds or 0) for corner in costs.corners]),
-                PrintedColumn("memory", [_size(corner.memory or 0) for corner in costs.corners]),
-                PrintedColumn(
-                    "with", [settings(corner.settings, 4) for corner in costs.corners], left=True
-                ),
-            ]
-        )
-        yield (
-            f"timed over a few steps on {costs.device}; a worker held {_size(costs.worker_memory)}"
-        )
-    yield _forecast_line(costs)
-
-
-def _forecast_line(costs: Costs) -> str:
-    found, is_most = costs.forecast, costs.stops_early
-    one, many = ("trains for", "train for") if costs.worker_memory is None else ("takes", "take")
-    trials = f"1 trial {one}" if found.trials == 1 else f"{found.trials:,} trials {many}"
-    workers = "1 worker" if costs.workers == 1 else f"{costs.workers} workers"
-    each = "" if costs.threads == 1 else f" of {costs.threads} threads"
-    most, least = ("at most ", "at least ") if is_most else ("about ", "about ")
-    return (
-        f"{trials} {most}{duration(found.seconds)} with {workers}{each}; "
-        f"{least}{found.fitting:,} fit into {duration(costs.time)}"
-    )
-
-
-def _size(count: int) -> str:
-    return f"{prefixed([count])[0]}B"
