@@ -127,17 +127,28 @@ def _costs(
 ) -> Costs:
     spec, workers = networks.spec, options.workers
     time = spec.search.time or _USUAL_TIME
-    found = forecast(networks, _trials(spec), time, _wave(spec), workers, pace, choosing)
+    trials, least = _trials(spec), _least(networks)
+    found = forecast(networks, trials, time, _wave(spec), workers, pace, choosing, least)
     return Costs(
         corners=ends,
         forecast=found,
         time=time,
         workers=workers,
         threads=networks.threads,
-        stops_early="patience" in spec.space.parameters or bool(spec.settings({})["patience"]),
         device=networks.device,
         worker_memory=worker_memory,
     )
+
+
+def _least(networks: Networks) -> float:
+    """Return the share of its epochs after which a training may end, for want of a better loss."""
+    points = [params for wave in waves(networks, _trials(networks.spec), 1) for (params,) in wave]
+    return min(map(_share, map(networks.settings, points)))
+
+
+def _share(settings: Params) -> float:
+    patience, epochs = int(settings["patience"]), int(settings["epochs"])
+    return min(1.0, (patience + 1) / epochs) if patience else 1.0
 
 
 def _seconds_to_choose(networks: Networks) -> float:

@@ -99,7 +99,9 @@ def _data(source: str, target: str | None, raw: RawData | None) -> Iterator[str]
         yield "  # weights: balanced                     # rare classes count like frequent ones"
     elif raw.columns:
         yield "  # weights: COLUMN                       # which says how much each row counts"
-    if len(raw.inputs) <= _FEW_ROWS:
+    if raw.test is not None:
+        yield "  split: {validation: 0.2}                # the test rows are those of the source"
+    elif len(raw.inputs) <= _FEW_ROWS:
         yield "  split: {folds: 5, test: 0.2}            # few rows: each of them validates once"
     else:
         yield "  split: {validation: 0.2, test: 0.2}     # or {folds: 5, test: 0.2}"

@@ -41,7 +41,6 @@ class Costs:
         forecast: what a search takes.
         time: the seconds into which trials are to fit.
         workers: how many cohorts train at a time, each with so many `threads`.
-        stops_early: whether trainings may end before their last epoch, and take less.
         device: where trials train.
         worker_memory: the most bytes that a worker held; None where nothing was timed.
     """
@@ -51,7 +50,6 @@ class Costs:
     time: float
     workers: int
     threads: int
-    stops_early: bool
     device: str
     worker_memory: int | None = None
 
@@ -94,16 +92,23 @@ def cost_lines(costs: Costs) -> Iterator[str]:
 
 
 def _forecast_line(costs: Costs) -> str:
-    found, is_most = costs.forecast, costs.stops_early
+    found = costs.forecast
     one, many = ("trains for", "train for") if costs.worker_memory is None else ("takes", "take")
     trials = f"1 trial {one}" if found.trials == 1 else f"{found.trials:,} trials {many}"
     workers = "1 worker" if costs.workers == 1 else f"{costs.workers} workers"
     each = "" if costs.threads == 1 else f" of {costs.threads} threads"
-    most, least = ("at most ", "at least ") if is_most else ("about ", "about ")
+    seconds = _between([duration(one) for one in found.seconds])
+    fitting = _between([f"{one:,}" for one in found.fitting])
+    early = ", as early as trainings stop" if found.seconds[0] < found.seconds[1] else ""
     return (
-        f"{trials} {most}{duration(found.seconds)} with {workers}{each}; "
-        f"{least}{found.fitting:,} fit into {duration(costs.time)}"
+        f"{trials} {seconds} with {workers}{each}{early}; {fitting} fit into {duration(costs.time)}"
     )
+
+
+def _between(ends: Sequence[str]) -> str:
+    """Return a range in words; of equal ends, about how much it is."""
+    low, high = ends
+    return f"about {low}" if low == high else f"{low} to {high}"
 
 
 def _size(count: int) -> str:

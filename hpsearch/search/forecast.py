@@ -60,11 +60,17 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a search would take: `seconds` for so many `trials`, and how many fit into a time."""
+    """What a search would take, where its trainings end as early as they may, and at their end.
+
+    Attributes:
+        trials: how many there are.
+        seconds: what they take, at least and at most.
+        fitting: how many fit into the time that was asked about, at least and at most.
+    """
 
     trials: int
-    seconds: float
-    fitting: int
+    seconds: tuple[float, float]
+    fitting: tuple[int, int]
 
 
 def corners(space: Space, costs: CostModel) -> tuple[Params, Params]:
@@ -147,6 +153,7 @@ def forecast(
     workers: int,
     pace: Pace,
     choosing: float = 0.0,
+    least: float = 1.0,
 ) -> Forecast:
     """Return what a search would take.
 
@@ -158,6 +165,7 @@ def forecast(
         workers: how many cohorts are trained at a time.
         pace: what a nominal second is in seconds.
         choosing: the seconds in which a trial is chosen, while nothing is trained.
+        least: the share of its epochs after which a training may end early.
     """
     costs = objective.costs()
     assert costs is not None, "what nobody can count is not forecast"
@@ -167,10 +175,11 @@ def forecast(
         _makespan([pace.seconds(nominal_seconds(costs, cohort)) for cohort in one], workers)
         for one in asked
     )
-    each = training / drawn + choosing
+    low, high = (part * training / drawn + choosing for part in (least, 1.0))
     size = objective.space.size
     in_all = trials if size is None else min(trials, size)
-    return Forecast(in_all, in_all * each, int(time_limit / each))
+    fitting = int(time_limit / high), int(time_limit / low)
+    return Forecast(in_all, (in_all * low, in_all * high), fitting)
 
 
 def _makespan(seconds: Sequence[float], workers: int) -> float:

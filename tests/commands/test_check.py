@@ -73,13 +73,15 @@ def test_the_same_is_told_as_json(check: Run) -> None:
     assert ends == [("cheapest", None), ("dearest", None)]
     said = found["forecast"]
     assert (said["trials"], said["time"], said["probed"]) == (50, 1800, False)
+    low, high = said["seconds"]
+    assert low == pytest.approx(high * 11 / 50)  # of 50 epochs, with a patience of 10
 
 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ([], "50 trials train for at most .*; at least [0-9,]+ fit into 30 min"),
-        (["--budget", "7", "--time", "90s"], "7 trials train for at most .* fit into 1 min 30 s"),
+        ([], "50 trials train for .* to .*, as early as .*; [0-9,]+ to [0-9,]+ fit into 30 min"),
+        (["--budget", "7", "--time", "90s"], "7 trials train for .* fit into 1 min 30 s"),
         (["--set", "patience=0"], "50 trials train for about .*; about [0-9,]+ fit"),
         (["--workers", "3"], "with 3 workers"),
         (["--workers", "1", "--threads", "2"], "with 1 worker of 2 threads"),
@@ -113,7 +115,9 @@ def test_a_probe_times_the_ends_of_the_space_here(check: Run) -> None:
     ends = {line[0]: line for line in lines if line and line[0] in ("cheapest", "dearest")}
     assert [ends[name][-1] for name in ends] == ["width=2", "width=32"]
     assert "timed over a few steps on cpu; a worker held " in out
-    assert re.search("8 trials take at most .* with 1 worker; at least [0-9,]+ fit", out)
+    assert re.search(
+        "8 trials take .* to .* with 1 worker, as early as trainings stop; .* fit", out
+    )
     assert sorted(Path().iterdir()) == [Path("own.yaml"), *before]
 
 

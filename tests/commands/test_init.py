@@ -147,6 +147,12 @@ def test_any_names_make_a_yaml_that_says_them_again(
     assert kinds == {**expected, **dict.fromkeys(left_out, "drop")}
 
 
+def test_a_source_with_test_rows_of_its_own_is_not_asked_for_others() -> None:
+    raw = RawData("x", [[0.0]], [0.0], test=RawData("x", [[0.0]], [0.0]))  # type: ignore[arg-type]
+    data = parse(starter("mnist", None, raw), "f", Path()).data
+    assert (data.validation, data.test, data.folds) == (0.2, None, None)
+
+
 @pytest.mark.parametrize("rows", [50, 5_000, 100_000, 10**7])
 def test_a_space_suits_the_size_of_the_data(rows: int) -> None:
     raw = RawData("x", np.broadcast_to(0.0, (rows, 1)), np.broadcast_to(False, rows))

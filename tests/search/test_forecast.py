@@ -86,13 +86,13 @@ def test_a_search_takes_as_long_as_its_cohorts_one_after_the_other(counted: Coun
         for cohort in wave
     )
     found = forecast(counted, 10, 2 * total, 4, 1, Pace((1.0,), (3.0,)))
-    assert found.seconds == pytest.approx(3 * total)
-    assert (found.trials, found.fitting) == (10, 6)
+    assert found.seconds == pytest.approx((3 * total, 3 * total))
+    assert (found.trials, found.fitting) == (10, (6, 6))
 
 
 def test_more_workers_than_a_wave_has_cohorts_gain_nothing(counted: Counted) -> None:
     one, two, many = (
-        forecast(counted, 10, 1.0, 4, workers, Pace()).seconds for workers in (1, 2, 9)
+        forecast(counted, 10, 1.0, 4, workers, Pace()).seconds[1] for workers in (1, 2, 9)
     )
     assert one > two == many
 
@@ -102,17 +102,28 @@ def test_a_space_of_few_points_has_no_more_trials_than_these() -> None:
         lambda params: 0.0, free_space({"width": {"values": [1, 2, 3]}, "depth": {"value": 1}})
     )
     assert forecast(few, 50, 1.0, 4, 1, Pace()).trials == 3
+    assert sum(len(cohort) for wave in waves(few, 50, 4) for cohort in wave) == 3
+
+
+def test_trainings_that_may_end_early_take_a_part_of_their_time_and_all_of_the_choice(
+    counted: Counted,
+) -> None:
+    whole = forecast(counted, 10, 1.0, 4, 2, Pace()).seconds[1]
+    found = forecast(counted, 10, 1e6, 4, 2, Pace(), 5.0, 0.25)
+    assert found.seconds == pytest.approx((whole / 4 + 50, whole + 50))
+    least, most = found.seconds
+    assert found.fitting == (int(1e7 / most), int(1e7 / least))
 
 
 def test_a_large_budget_is_forecast_by_some_of_its_trials(counted: Counted) -> None:
     found = forecast(counted, 10**5, 1.0, 4, 1, Pace())
     some = forecast(counted, 200, 1.0, 4, 1, Pace())
-    assert found.seconds == pytest.approx(some.seconds * 10**5 / 200)
+    assert found.seconds[1] == pytest.approx(some.seconds[1] * 10**5 / 200)
 
 
 def test_choosing_takes_its_time_for_each_trial(counted: Counted) -> None:
     without, slow = (forecast(counted, 10, 1.0, 4, 2, Pace(), each) for each in (0.0, 5.0))
-    assert slow.seconds == pytest.approx(without.seconds + 50)
+    assert slow.seconds[1] == pytest.approx(without.seconds[1] + 50)
 
 
 def test_a_strategy_is_timed_half_way_through_a_search() -> None:
