@@ -88,10 +88,10 @@ def cost_lines(costs: Costs) -> Iterator[str]:
         yield (
             f"timed over a few steps on {costs.device}; a worker held {_size(costs.worker_memory)}"
         )
-    yield _forecast_line(costs)
+    yield from _forecast_lines(costs)
 
 
-def _forecast_line(costs: Costs) -> str:
+def _forecast_lines(costs: Costs) -> Iterator[str]:
     found = costs.forecast
     one, many = ("trains for", "train for") if costs.worker_memory is None else ("takes", "take")
     trials = f"1 trial {one}" if found.trials == 1 else f"{found.trials:,} trials {many}"
@@ -100,9 +100,8 @@ def _forecast_line(costs: Costs) -> str:
     seconds = _between([duration(one) for one in found.seconds])
     fitting = _between([f"{one:,}" for one in found.fitting])
     early = ", as early as trainings stop" if found.seconds[0] < found.seconds[1] else ""
-    return (
-        f"{trials} {seconds} with {workers}{each}{early}; {fitting} fit into {duration(costs.time)}"
-    )
+    yield f"{trials} {seconds} with {workers}{each}{early}"
+    yield f"{fitting} fit into {duration(costs.time)}"
 
 
 def _between(ends: Sequence[str]) -> str:

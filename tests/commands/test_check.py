@@ -80,9 +80,9 @@ def test_the_same_is_told_as_json(check: Run) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ([], "50 trials train for .* to .*, as early as .*; [0-9,]+ to [0-9,]+ fit into 30 min"),
-        (["--budget", "7", "--time", "90s"], "7 trials train for .* fit into 1 min 30 s"),
-        (["--set", "patience=0"], "50 trials train for about .*; about [0-9,]+ fit"),
+        ([], "50 trials train for .* to .*, as early as .*\n[0-9,]+ to [0-9,]+ fit into 30 min"),
+        (["--budget", "7", "--time", "90s"], "7 trials train for .*\n.* fit into 1 min 30 s"),
+        (["--set", "patience=0"], "50 trials train for about .*\nabout [0-9,]+ fit"),
         (["--workers", "3"], "with 3 workers"),
         (["--workers", "1", "--threads", "2"], "with 1 worker of 2 threads"),
     ],
@@ -116,7 +116,7 @@ def test_a_probe_times_the_ends_of_the_space_here(check: Run) -> None:
     assert [ends[name][-1] for name in ends] == ["width=2", "width=32"]
     assert "timed over a few steps on cpu; a worker held " in out
     assert re.search(
-        "8 trials take .* to .* with 1 worker, as early as trainings stop; .* fit", out
+        "8 trials take .* to .* with 1 worker, as early as trainings stop\n.* fit", out
     )
     assert sorted(Path().iterdir()) == [Path("own.yaml"), *before]
 
