@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from json import dumps
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from hpsearch.study.artefacts import FOLDER, Artefacts, Lost
 from hpsearch.study.differences import Difference
 from hpsearch.study.layout import SEMANTICS
 from hpsearch.study.store import StudyRecord, read
-from hpsearch.study.trial import WEIGHTS, Done, Failed
+from hpsearch.study.trial import WEIGHTS, Done, Failed, Measured
 from hpsearch.text import shell_word
 
 
@@ -183,9 +182,10 @@ def _metrics(
         weights: the digest of its weights: only what was tested with them counts.
     """
     name = study.meta.metric or "metric"
-    found = {"validation": {study.meta.minimized: result.loss, name: result.metric}}
+    judged = {study.meta.minimized: Measured(result.loss), name: Measured(result.metric)}
+    yield "validation", record.figures(judged)
     for test in study.evaluations:
         if (test.number, test.weights) == (number, weights):
-            found["test"] = {"loss": test.loss, name: test.metric}
-    for rows, figures in found.items():
-        yield rows, {name: value for name, value in figures.items() if isfinite(value)}
+            loss = Measured(test.loss, test.loss_interval)
+            metric = Measured(test.metric, test.metric_interval)
+            yield "test", record.figures({"loss": loss, name: metric})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from json import dumps, loads
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from hpsearch.commands import console
 from hpsearch.commands.again import reopened
 from hpsearch.commands.studies import find_study, meant, picked_trial
 from hpsearch.errors import EXIT_OK, Problem, SpecError
-from hpsearch.model.record import check_free
+from hpsearch.model import record
 from hpsearch.objectives.jobs import Refit
 from hpsearch.registry import resolve
 from hpsearch.report.board.view import Row, row_of
@@ -46,7 +45,7 @@ def retrain(
     folder = find_study(name)
     kept = read(folder)
     row = _row(kept, picked_trial(kept, number, "E195"), on)
-    check_free(Path(out), force)
+    record.check_free(Path(out), force)
     trial, epochs = kept.history.trials[row.number], row.best_epoch or 0
     looks = on != "all" and loads(kept.meta.data)["rows"]["test"]
     with (
@@ -98,17 +97,35 @@ def _counted(store: Store, number: int, found: Refit) -> int:
     """
     known = {one.weights for one in store.study().evaluations}
     if found.weights not in known:
-        test = TestEvaluation(number, *found.scores["test"], found.weights, "retrained")
-        store.record_test(test)
+        loss, metric = found.scores["test"]
+        store.record_test(
+            TestEvaluation(
+                number,
+                loss.value,
+                metric.value,
+                found.weights,
+                loss.interval,
+                metric.interval,
+                "retrained",
+            )
+        )
     return len(store.study().evaluations)
 
 
 def _metrics(study: StudyRecord, found: Refit) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Give the figures of the model by the rows on which they were measured."""
-    names = "loss", study.meta.metric or "metric"
-    for rows, values in found.scores.items():
-        pairs = zip(names, values, strict=True)
-        yield rows, {name: value for name, value in pairs if isfinite(value)}
+    name = study.meta.metric or "metric"
+    for rows, (loss, metric) in found.scores.items():
+        yield rows, record.figures({"loss": loss, name: metric})
+
+
+def _said(name: str, values: Mapping[str, float]) -> str:
+    """Return a figure in words, with its interval where it has one."""
+    text = figures.measured(name, values[name], _DIGITS)
+    if f"{name}_low" not in values:
+        return text
+    ends = [values[f"{name}_{end}"] for end in ("low", "high")]
+    return f"{text} ({figures.between(name, ends, _DIGITS)})"
 
 
 def _told(facts: Mapping[str, Any], out: str) -> Iterator[str]:
@@ -121,7 +138,7 @@ def _told(facts: Mapping[str, Any], out: str) -> Iterator[str]:
     yield f"a new model with the settings of trial {facts['trial']} of {facts['study']} is in {out}"
     yield f"it is {networks}, trained for {epochs} on {done['rows']:,} rows"
     for rows, values in facts["metrics"].items():
-        said = [figures.measured(name, value, _DIGITS) for name, value in values.items()]
+        said = [_said(name, values) for name in values if not name.endswith(("_low", "_high"))]
         looks = f" ({facts['evaluations']} evaluations so far)" if rows == "test" else ""
         yield f"on the {rows} rows: {', '.join(said)}{looks}"
     if not facts["metrics"]:

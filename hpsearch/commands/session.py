@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -376,7 +376,7 @@ def _final_test(plan: Plan, options: RunOptions, runner: Runner, store: Store, s
             if isinstance(event, Notice):
                 options.note(event.text)
             elif isinstance(event, TestScore):
-                store.record_test(TestEvaluation(number, event.loss, event.metric, event.weights))
+                store.record_test(TestEvaluation(number, **asdict(event)))
     except (NoResources, SpecError) as error:  # the search is not lost with it
         options.note(f"the winner could not be scored on the test split: {error}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpsearch.data import Dataset, Exact, Floats, Ints
+from hpsearch.data import Dataset, Ints
 from hpsearch.data.baseline import constant_loss
 from hpsearch.data.columns.encode import blocks
 from hpsearch.data.weights import variance
@@ -18,8 +18,8 @@ from hpsearch.engine.draws import generator
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.members import Stream
 from hpsearch.engine.structure.settings import BAYESIAN
-from hpsearch.engine.tallies import TALLIES
-from hpsearch.metrics import LOSS, METRICS, measured
+from hpsearch.engine.tallies import TALLIES, Judged
+from hpsearch.metrics import LOSS, METRICS, Numbers, measured
 
 Split = Literal["train", "validation", "test"]
 
@@ -53,13 +53,19 @@ class Answers(NamedTuple):
 
     `targets` are [B], or [K, B] where members have rows of their own. `weights` and `counts` have
     the same shape: how much each row counts in a loss and in a metric, which is 0 for rows that
-    only fill up the batch.
+    only fill up the batch. Where the rows of one member are resampled, `outputs` are [1, B,
+    outputs] and `weights` and `counts` [K, B], with a row for each resample.
     """
 
     outputs: Tensor
     targets: Tensor
     weights: Tensor
     counts: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many members, or resamples, are judged on how many rows."""
+        return max(len(self.outputs), self.counts[..., 0].numel()), self.outputs.shape[1]
 
 
 class Scores(NamedTuple):
@@ -246,36 +252,36 @@ class Feed:
 
         Members that answer `as_one` are one model, whose answer is the mean of theirs.
         """
-        judged = METRICS[measured(metric, self.data.task)]
-        members = stacked.members[:1] if as_one else stacked.members
-        loss = self.like.new_zeros(len(members), dtype=torch.float64)
-        tally = TALLIES[judged.tally](self, members, name)
+        answers = self.mean_answers if as_one else self.answers
+        folds = [member.fold for member in (stacked.members[:1] if as_one else stacked.members)]
         with torch.inference_mode():
-            predict = BAYESIAN.load(str(stacked.settings["bayesian"]))(stacked, self)
-            for batch in self.answers(stacked, name, predict):
-                if as_one:
-                    batch = batch._replace(outputs=self._mean(batch.outputs))
-                loss += (self.losses(batch.outputs, batch.targets) * batch.weights).sum(1)
-                tally.add(batch)
-            folds = [member.fold for member in members]
-            losses = loss.cpu().numpy() / self._totals(name, folds, self.data.weights)
-            rows = self._totals(name, folds, self.data.metric_weights)
-            return Scores(losses.tolist(), judged.value(tally.record(losses, rows)).tolist())
+            return self.judge(
+                answers(stacked, name),
+                metric,
+                lambda: np.array([self.variance(name, fold) for fold in folds]),
+            )
 
-    def _mean(self, outputs: Tensor) -> Tensor:
-        """Return the mean answer [1, B, outputs] of members: that of probabilities, or numbers."""
-        if self.classifies:
-            return outputs.log_softmax(2).logsumexp(0, keepdim=True)
-        return outputs.mean(0, keepdim=True)
+    def judge(
+        self, answers: Iterable[Answers], metric: str, variances: Callable[[], Numbers]
+    ) -> Scores:
+        """Return how good answers are, by the loss and by what a search measures.
 
-    def _totals(self, name: Split, folds: Sequence[int], weights: Floats | None) -> Exact:
-        """Return how much the rows of a split count together in each of these folds."""
-        rows = {fold: self._split(name, fold) for fold in dict.fromkeys(folds)}
-        totals = {
-            fold: float(len(found) if weights is None else weights[found].sum(dtype=np.float64))
-            for fold, found in rows.items()
-        }
-        return np.array([totals[fold] for fold in folds])
+        Args:
+            answers: in batches.
+            metric: what the search is judged by.
+            variances: gives the variance of the targets of each member's rows, [K].
+        """
+        judged = METRICS[measured(metric, self.data.task)]
+        loss, weights, rows = (self.like.new_zeros(1, dtype=torch.float64) for _ in range(3))
+        tally = TALLIES[judged.tally](self)
+        for batch in answers:
+            loss = loss + (self.losses(batch.outputs, batch.targets) * batch.weights).sum(1)
+            weights = weights + batch.weights.sum(-1, dtype=torch.float64)
+            rows = rows + batch.counts.sum(-1, dtype=torch.float64)
+            tally.add(batch)
+        losses = (loss / weights).cpu().numpy()
+        record = tally.record(Judged(losses, rows.cpu().numpy(), variances))
+        return Scores(losses.tolist(), judged.value(record).tolist())
 
     @cached_property
     def constant_losses(self) -> list[float]:
@@ -300,9 +306,17 @@ class Feed:
         return found
 
     def answers(
-        self, stacked: StackedCohort, name: Split, predict: Callable[[Tensor], Tensor]
+        self,
+        stacked: StackedCohort,
+        name: Split,
+        predict: Callable[[Tensor], Tensor] | None = None,
     ) -> Iterator[Answers]:
-        """Yield what `predict` gives for the rows of a split, in batches."""
+        """Yield what `predict` gives for the rows of a split, in batches.
+
+        Without it these are the members' own answers, as their setting `bayesian` says.
+        """
+        if predict is None:
+            predict = BAYESIAN.load(str(stacked.settings["bayesian"]))(stacked, self)
         folds = [member.fold for member in stacked.members]
         rows, counts = self._split_rows(name, folds)
         size = max(64, min(4096, _EVALUATED // (len(folds) * stacked.widest)))
@@ -312,6 +326,19 @@ class Feed:
             weights = _weighed(own, batch)
             counted = own if self.data.metric_weights is None else weights
             yield Answers(predict(batch.inputs), batch.targets, weights, counted)
+
+    def mean_answers(self, stacked: StackedCohort, name: Split) -> Iterator[Answers]:
+        """Yield the members' mean answers to the rows of a split, in batches, as those of one."""
+        for batch in self.answers(stacked, name):
+            yield batch._replace(outputs=self._mean(batch.outputs))
+
+    def _mean(self, outputs: Tensor) -> Tensor:
+        """Return the mean answer [1, B, outputs] of members: that of probabilities, or numbers."""
+        if len(outputs) == 1:
+            return outputs
+        if self.classifies:
+            return outputs.log_softmax(2).logsumexp(0, keepdim=True)
+        return outputs.mean(0, keepdim=True)
 
     def _split_rows(self, name: Split, folds: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return the feed's rows of a split, and a count for each.

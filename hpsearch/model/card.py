@@ -78,9 +78,23 @@ def _figures(metrics: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     yield "## How good it is"
     yield ""
     for part, figures in metrics.items():
-        said = ", ".join(f"{name} {_figure(name, value)}" for name, value in figures.items())
+        ends = {f"{name}_{end}" for name in figures for end in ("low", "high")}
+        said = ", ".join(_said(name, figures) for name in figures if name not in ends)
         yield f"- on the {part} rows: {said}"
     yield ""
+
+
+def _said(name: str, figures: Mapping[str, float]) -> str:
+    """Return a figure in words, with its interval where it has one.
+
+    >>> _said("loss", {"loss": 0.0912, "loss_low": 0.0834, "loss_high": 0.1})
+    'loss 0.0912 (95 % interval 0.0834 to 0.1)'
+    """
+    text = f"{name} {_figure(name, figures[name])}"
+    if f"{name}_low" not in figures:
+        return text
+    low, high = (_figure(name, figures[f"{name}_{end}"]) for end in ("low", "high"))
+    return f"{text} (95 % interval {low} to {high})"
 
 
 def _figure(name: str, value: float) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from hpsearch.errors import CannotWrite, DamagedModel, Problem, SpecError
 from hpsearch.study import files
+from hpsearch.study.trial import Measured
 
 FORMAT = 2
 """The version of what stands in the folder. Format 1 had one network, see `current`."""
@@ -60,6 +62,25 @@ def current(known: Any) -> Any:
         return known
     rest = {name: known[name] for name in known if name not in _MEMBER}
     return {**rest, "members": [{name: known[name] for name in _MEMBER}]}
+
+
+def figures(measured: Mapping[str, Measured]) -> dict[str, float]:
+    """Return figures as a record has them: by name, the ends of an interval as NAME_low and _high.
+
+    Those that are not defined are left out.
+
+    >>> from math import nan
+    >>> from hpsearch.study.trial import Interval
+    >>> figures({"loss": Measured(0.25, Interval(0.2, 0.3)), "auc": Measured(nan)})
+    {'loss': 0.25, 'loss_low': 0.2, 'loss_high': 0.3}
+    """
+    found: dict[str, float] = {}
+    for name, one in measured.items():
+        if isfinite(one.value):
+            found[name] = one.value
+            if one.interval is not None:
+                found |= {f"{name}_low": one.interval.low, f"{name}_high": one.interval.high}
+    return found
 
 
 def read_file(folder: Path, name: str) -> bytes:

@@ -13,7 +13,7 @@ from hpsearch.registry import Registry
 from hpsearch.runners import Work
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import DependentValue, Params, Space
-from hpsearch.study.trial import Cohort, Done, Trial
+from hpsearch.study.trial import Cohort, Done, Interval, Trial
 
 if TYPE_CHECKING:  # workers import this module, and do without what reads a YAML
     from hpsearch.config.schema import SearchKeys
@@ -101,13 +101,18 @@ class Objective(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TestScore:
-    """What the winner is worth on the test split, and the digest of the weights it had there."""
+    """What the winner is worth on the test split, and the digest of the weights it had there.
+
+    The intervals are None where the rows do not give one.
+    """
 
     __test__ = False  # pytest takes classes of such names for tests
 
     loss: float
     metric: float
     weights: str | None = None
+    loss_interval: Interval | None = None
+    metric_interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)

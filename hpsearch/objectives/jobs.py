@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hpsearch.engine.structure.members import Member
 from hpsearch.study.artefacts import Held
+from hpsearch.study.trial import Measured
 
 if TYPE_CHECKING:  # what draws splits takes a while to load
     from hpsearch.data.splits.refit import RefitRows
@@ -98,7 +99,7 @@ class Refit:
     weights: str
     seeds: int
     rows: int
-    scores: Mapping[str, tuple[float, float]]
+    scores: Mapping[str, tuple[Measured, Measured]]
 
 
 @dataclass(frozen=True, slots=True)

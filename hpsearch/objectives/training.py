@@ -23,6 +23,7 @@ from hpsearch.engine.checkpoint import (
 from hpsearch.engine.feed import Feed, Split
 from hpsearch.engine.probes import probes
 from hpsearch.engine.replicates import joined
+from hpsearch.engine.resamples import measure
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.structure.cohorts import arrays
 from hpsearch.engine.structure.diagnosis import Probe
@@ -55,7 +56,7 @@ from hpsearch.objectives.jobs import (
 )
 from hpsearch.runners import WorkStarted
 from hpsearch.study.artefacts import Artefacts, Held, Lost
-from hpsearch.study.trial import WEIGHTS, Done, Epoch, Notice, TrialEnded
+from hpsearch.study.trial import WEIGHTS, Done, Epoch, Measured, Notice, TrialEnded
 from hpsearch.versions import versions
 
 T = TypeVar("T")
@@ -190,8 +191,8 @@ def _score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestSco
     if stacked is None:
         stacked, model = _refitted(feed, job.members, job.epochs, job.seed)
         digest = artefacts.write(to_bytes(model))
-    losses, metrics = feed.score(stacked, "test", job.metric, as_one=True)
-    yield TestScore(losses[0], metrics[0], digest)
+    loss, metric = measure(feed, stacked, "test", job.metric, job.seed)
+    yield TestScore(loss.value, metric.value, digest, loss.interval, metric.interval)
 
 
 def _refit(job: RefitJob, artefacts: Artefacts) -> Iterator[Refit]:
@@ -199,11 +200,11 @@ def _refit(job: RefitJob, artefacts: Artefacts) -> Iterator[Refit]:
     feed, (fold,) = Feed(data, job.device), data.folds
     stacked, model = _refitted(feed, job.members, job.epochs, job.seed)
     left: Mapping[Split, Ints] = {"validation": fold.validation, "test": data.test}
-    scores: dict[str, tuple[float, float]] = {}
-    for part, rows in left.items():
-        if len(rows):
-            losses, metrics = feed.score(stacked, part, job.metric, as_one=True)
-            scores[part] = losses[0], metrics[0]
+    scores: Mapping[str, tuple[Measured, Measured]] = {
+        part: measure(feed, stacked, part, job.metric, job.seed)
+        for part, rows in left.items()
+        if len(rows)
+    }
     digest = artefacts.write(to_bytes(model))
     yield Refit(digest, len(job.members), len(fold.train), scores)
 

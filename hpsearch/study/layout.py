@@ -130,7 +130,10 @@ CREATE TABLE artefact (
 CREATE TABLE test_evaluation (
     id INTEGER PRIMARY KEY, number INTEGER NOT NULL REFERENCES trial,
     loss REAL, metric REAL, weights TEXT,
-    model TEXT NOT NULL CHECK (model IN ('own', 'retrained'))
+    loss_low REAL, loss_high REAL, metric_low REAL, metric_high REAL,
+    model TEXT NOT NULL CHECK (model IN ('own', 'retrained')),
+    CHECK ((loss_low IS NULL) = (loss_high IS NULL)),
+    CHECK ((metric_low IS NULL) = (metric_high IS NULL))
 ) STRICT;
 CREATE TABLE session (
     id INTEGER PRIMARY KEY, wall_seconds REAL NOT NULL, exit INTEGER NOT NULL
@@ -182,7 +185,10 @@ LAYOUT = Layout(
     study={
         "sqlite_master": ("type", "name", "sql"),
         "study": ("id", *(field.name for field in fields(StudyMeta))),
-        "test_evaluation": ("id", "number", "loss", "metric", "weights", "model"),
+        "test_evaluation": (
+            *("id", "number", "loss", "metric", "weights"),
+            *("loss_low", "loss_high", "metric_low", "metric_high", "model"),
+        ),
         "session": ("id", "wall_seconds", "exit"),
     },
 )

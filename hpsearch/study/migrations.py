@@ -110,8 +110,12 @@ def _from_6(found: Contents) -> Contents:
 
 
 def _from_7(found: Contents) -> Contents:
-    """Version 8: which model was scored on the test rows; until then it was the trial's own."""
-    evaluations = [(*row, "own") for row in found.study["test_evaluation"]]
+    """Version 8: which model was scored on the test rows, and intervals of what it came to.
+
+    Until then it was the trial's own, and nobody had measured intervals.
+    """
+    more = (*(None,) * 4, "own")
+    evaluations = [(*row, *more) for row in found.study["test_evaluation"]]
     return Contents(found.trials, {**found.study, "test_evaluation": evaluations})
 
 

@@ -49,7 +49,7 @@ from hpsearch.study.layout import (
 )
 from hpsearch.study.lock import Lock
 from hpsearch.study.migrations import LAYOUTS, migrate
-from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Result, Trial
+from hpsearch.study.trial import Done, Epoch, Failed, Interval, Replicate, Result, Trial
 from hpsearch.text import shell_word
 
 _ASIDE = (
@@ -59,6 +59,7 @@ _ASIDE = (
 """What SQLite says where it cannot make what it needs beside a file that may be sound."""
 
 _APPLICATION = 0x68707331  # "hps1"
+_NO_INTERVAL = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ class TestEvaluation:
         loss: what was found.
         metric: likewise; NaN where it is not defined.
         weights: the digest of the model that was scored.
+        loss_interval: None where too few rows were tested, or by a version that measured none.
+        metric_interval: likewise.
         model: the trial's `own`, or one that was `retrained` with its settings.
     """
 
@@ -79,6 +82,8 @@ class TestEvaluation:
     loss: float
     metric: float
     weights: str | None = None
+    loss_interval: Interval | None = None
+    metric_interval: Interval | None = None
     model: Literal["own", "retrained"] = "own"
 
 
@@ -228,15 +233,11 @@ class Store:
 
     def record_test(self, evaluation: TestEvaluation) -> None:
         """Write down an evaluation on the test split."""
-        values = {
-            "number": evaluation.number,
-            "loss": _finite(evaluation.loss),
-            "metric": _finite(evaluation.metric),
-            "weights": evaluation.weights,
-            "model": evaluation.model,
-        }
+        one = evaluation
+        row = (one.number, _finite(one.loss), _finite(one.metric), one.weights)
+        ends = (*(one.loss_interval or _NO_INTERVAL), *(one.metric_interval or _NO_INTERVAL))
         with self._transaction() as execute:
-            _insert(execute, "test_evaluation", values)
+            _insert_row(execute, "test_evaluation", (None, *row, *ends, one.model))
 
     def record_session(self, session: Session) -> None:
         """Write down how a run of the search ended."""
@@ -556,10 +557,7 @@ def _record(found: Contents) -> StudyRecord:
     return StudyRecord(
         _meta(found),
         History(tuple(trials), results),
-        tuple(
-            TestEvaluation(number, _number(loss), _number(metric), *more)
-            for _, number, loss, metric, *more in found.study["test_evaluation"]
-        ),
+        tuple(map(_evaluation, found.study["test_evaluation"])),
         tuple(Session(*values) for _, *values in found.study["session"]),
     )
 
@@ -568,6 +566,15 @@ def _meta(found: Contents) -> StudyMeta:
     ((_, *meta),) = found.study["study"]
     named = dict(zip((field.name for field in fields(StudyMeta)), meta, strict=True))
     return StudyMeta(**{**named, "has_cost": bool(named["has_cost"])})
+
+
+def _evaluation(row: TableRow) -> TestEvaluation:
+    _, number, loss, metric, weights, *ends, model = row
+    of_loss, of_metric = (
+        None if ends[at] is None else Interval(*ends[at : at + 2]) for at in (0, 2)
+    )
+    figures = _number(loss), _number(metric)
+    return TestEvaluation(number, *figures, weights, of_loss, of_metric, model)
 
 
 def _replicate(row: TableRow) -> Replicate:

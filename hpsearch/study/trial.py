@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from statistics import fmean, median, stdev
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hpsearch.space.space import Params
 
@@ -148,6 +148,20 @@ class Notice:
     """A line that a person should read beside the results."""
 
     text: str
+
+
+class Interval(NamedTuple):
+    """The ends of an interval in which a figure lies with a probability of 95 %."""
+
+    low: float
+    high: float
+
+
+class Measured(NamedTuple):
+    """A figure, and its interval; None where the rows do not give one."""
+
+    value: float
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)

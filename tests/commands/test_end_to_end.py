@@ -269,13 +269,13 @@ class TestOutput:
         assert set(board) == {
             *("schema_version", "study", "strategy", "seed", "data", "best", "winner", "default"),
             *("baseline", "test", "trials", "replicates", "wall_seconds", "exit", "minimized"),
-            "notes",
+            *("notes", "expected"),
             "metric_name",
         }
         assert board["metric_name"] == "accuracy"
         figures = {"number", "params", "loss", "metric", "seconds", "flops"}
         assert set(board["best"]) >= figures | {"loss_se"}
-        assert set(board["test"]) == {"loss", "metric", "evaluations"}
+        assert set(board["test"]) == {"loss", "metric", "interval", "evaluations"}
         wanted = figures | {"state", "epochs", "failure", "cohort"}
         assert all(set(trial) >= wanted for trial in board["trials"])
         assert (len(board["trials"]), board["exit"], board["test"]["evaluations"]) == (6, 0, 1)

@@ -16,12 +16,17 @@ import onnxruntime
 import pandas as pd
 import pytest
 
+from hpsearch.commands import export
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_DAMAGED, EXIT_OK, EXIT_USAGE
 from hpsearch.model import folder
 from hpsearch.study.artefacts import FOLDER
+from hpsearch.study.store import TestEvaluation
+from hpsearch.study.trial import Interval
 from tests.helpers.commands import AS_MODULE, ended
+from tests.helpers.histories import done
 from tests.helpers.models import MIXED, spec_of
+from tests.report.board.boards import study as invented
 
 Run = Callable[..., tuple[int, str, str]]
 YAML = """
@@ -174,6 +179,13 @@ def test_the_winner_of_several_seeds_is_tested_as_it_predicts(run: Run) -> None:
     right = probabilities[range(len(data.test)), data.targets[data.test]]
     tested = json.loads(Path("three", "model.json").read_text())["metrics"]["test"]["loss"]
     assert tested == pytest.approx(float(-np.log(right).mean()), rel=1e-5)
+
+
+def test_a_figure_of_the_test_rows_has_its_interval() -> None:
+    tested = TestEvaluation(2, 0.25, 0.9, "ab" * 32, loss_interval=Interval(0.125, 0.5))
+    of_study = invented(evaluations=(tested,))
+    found = dict(export._metrics(of_study, 2, done(0.1), "ab" * 32))
+    assert found["test"] == {"loss": 0.25, "accuracy": 0.9, "loss_low": 0.125, "loss_high": 0.5}
 
 
 def test_a_model_says_what_it_is(run: Run) -> None:

@@ -55,12 +55,15 @@ class Answering(Feed):
         self._given, self._at_once = torch.from_numpy(outputs), at_once
 
     def answers(
-        self, stacked: StackedCohort, name: Split, predict: Callable[[Tensor], Tensor]
+        self,
+        stacked: StackedCohort,
+        name: Split,
+        predict: Callable[[Tensor], Tensor] | None = None,
     ) -> Iterator[Answers]:
-        (whole,) = super().answers(stacked, name, self._outputs)
-        for start in range(0, whole.outputs.shape[1], self._at_once):
-            part = slice(start, start + self._at_once)
-            yield Answers(whole.outputs[:, part], *(each[..., part] for each in whole[1:]))
+        for whole in super().answers(stacked, name, self._outputs):
+            for start in range(0, whole.outputs.shape[1], self._at_once):
+                part = slice(start, start + self._at_once)
+                yield Answers(whole.outputs[:, part], *(each[..., part] for each in whole[1:]))
 
     def _outputs(self, inputs: Tensor) -> Tensor:
         """Return the outputs that are given for rows, of which each input is the number."""

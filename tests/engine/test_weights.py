@@ -146,6 +146,8 @@ def test_a_winner_whose_weights_are_lost_is_trained_again_to_be_tested(
     )
     (once,) = score_test(asked, artefacts)
     assert isinstance(once, TestScore)
+    assert once.loss_interval is not None
+    assert once.loss_interval.low < once.loss < once.loss_interval.high
     damage(artefacts.path(result.weights))
     note, again = score_test(asked, artefacts)
     assert isinstance(note, Notice)

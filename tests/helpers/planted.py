@@ -529,7 +529,8 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "metric f1", "rows that pad a shorter fold are counted", "engine/tallies.py",
-        "batch.counts.double().expand_as(given)", "torch.ones_like(given).double()",
+        "batch.targets, batch.counts.double())",
+        "batch.targets, torch.ones_like(batch.counts).double())",
         f"{_CLASSES}[many-balanced_accuracy]", f"{_CLASSES}[many-f1]",
     ),
     fault(

@@ -23,16 +23,25 @@ from hpsearch.study.folder import CONFIG, FILE
 from hpsearch.study.history import History
 from hpsearch.study.layout import SEMANTICS, VERSION
 from hpsearch.study.store import Session, Store, StudyRecord, TestEvaluation, read
-from hpsearch.study.trial import Done, Epoch, Failed, FailureKind, Replicate, Result, Trial
-from tests.helpers import version6
+from hpsearch.study.trial import (
+    Done,
+    Epoch,
+    Failed,
+    FailureKind,
+    Interval,
+    Replicate,
+    Result,
+    Trial,
+)
+from tests.helpers import earlier, version6
 from tests.helpers.boards import study_lines
 from tests.helpers.disk import largest
 from tests.helpers.faulty import TIMEOUT
 from tests.helpers.studies import META
 
 ROOT = Path(__file__).parents[2]
-STORED = ("6-finished", "6-interrupted")
-BOARD = (version6.STORED / "6-board.txt").read_text(encoding="utf-8").splitlines()
+STORED = ("6-finished", "6-interrupted", "7-finished")
+BOARD = (earlier.STORED / "6-board.txt").read_text(encoding="utf-8").splitlines()
 
 
 def version(folder: Path) -> int:
@@ -61,14 +70,14 @@ def resumed(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
 
 class TestReading:
     def test_the_stored_studies_are_what_their_board_says(self, tmp_path: Path) -> None:
-        found = study_lines(version6.stored("6-finished", tmp_path / "finished"))
+        found = study_lines(earlier.stored("6-finished", tmp_path / "finished"))
         assert found == BOARD
-        half = study_lines(version6.stored("6-interrupted", tmp_path / "interrupted"))
+        half = study_lines(earlier.stored("6-interrupted", tmp_path / "interrupted"))
         assert half == BOARD[: len(half)]
         assert 0 < len(half) < len(BOARD)
 
     def test_what_words_said_is_in_records(self, tmp_path: Path) -> None:
-        study = read(version6.stored("6-finished", tmp_path / "study"))
+        study = read(earlier.stored("6-finished", tmp_path / "study"))
         origins = [trial.origin for trial in study.history.trials]
         expected = ["picked", "default", *["random"] * 7, *["promoted"] * 6, *["repeat"] * 4]
         assert origins == expected
@@ -84,16 +93,16 @@ class TestReading:
     def test_it_is_shown_and_exported_and_stays_as_it_was(
         self, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        folder = version6.stored(name, tmp_path / "study")
+        folder = earlier.stored(name, tmp_path / "study")
         before = state(folder)
         printed = {}
         for arguments in (
             ("leaderboard",),
             *(("leaderboard", "--format", kind) for kind in ("csv", "json", "md")),
             ("show",),
-            ("show", 3),
+            ("show", 2),
             ("show", "--json"),
-            ("show", 3, "--json"),
+            ("show", 2, "--json"),
         ):
             command, *rest = arguments
             code = hpsearch(command, folder, *rest)
@@ -102,11 +111,11 @@ class TestReading:
             printed[arguments] = said.out
             assert state(folder) == before
         rows = list(csv.DictReader(io.StringIO(printed["leaderboard", "--format", "csv"])))
-        assert len(rows) == 9
+        assert len(rows) == (9 if name.startswith("6") else 3)
         board = json.loads(printed["leaderboard", "--format", "json"])
         assert board["schema_version"] == 2
         assert {row["state"] for row in board["trials"]} <= {"done", "pruned"}
-        assert json.loads(printed["show", 3, "--json"])["origin"] == "random"
+        assert json.loads(printed["show", 2, "--json"])["origin"] == "random"
 
     def test_all_that_version_6_knew_is_read(self, tmp_path: Path) -> None:
         study = everything()
@@ -114,16 +123,24 @@ class TestReading:
         found = read(tmp_path / "study")
         assert repr(found) == repr(study)  # with equal names for equal floats, NaN included
 
-    def test_in_version_7_only_a_trials_own_model_was_tested(self, tmp_path: Path) -> None:
-        folder = version6.stored("7-finished", tmp_path / "study")
+    def test_in_version_7_only_a_trials_own_model_was_tested_without_intervals(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = earlier.stored("7-finished", tmp_path / "study")
         before = read(folder)
+        (evaluation,) = before.evaluations
         assert (len(before.history.done), version(folder)) == (3, 7)
-        assert [(one.number, one.model) for one in before.evaluations] == [(2, "own")]
+        assert (evaluation.number, evaluation.model) == (2, "own")
+        assert evaluation.loss_interval is evaluation.metric_interval is None
         Store.open(folder).close()
         assert (read(folder), version(folder)) == (before, VERSION)
+        assert hpsearch("leaderboard", folder) == EXIT_OK
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("test")]
+        assert "accuracy 88.89 %" in line
+        assert "interval" not in line
 
     def test_a_changed_letter_is_damage(self, tmp_path: Path) -> None:
-        folder = version6.stored("6-finished", tmp_path / "study")
+        folder = earlier.stored("6-finished", tmp_path / "study")
         data = (folder / FILE).read_bytes()
         assert data.count(b"hand-picked") == 1
         (folder / FILE).write_bytes(data.replace(b"hand-picked", b"hand-ticked"))
@@ -131,7 +148,7 @@ class TestReading:
 
     @pytest.mark.parametrize(("number", "age"), [(5, "older"), (VERSION + 1, "newer")])
     def test_other_versions_are_refused(self, number: int, age: str, tmp_path: Path) -> None:
-        folder = version6.stored("6-finished", tmp_path / "study")
+        folder = earlier.stored("6-finished", tmp_path / "study")
         data = bytearray((folder / FILE).read_bytes())
         data[60:64] = number.to_bytes(4)
         (folder / FILE).write_bytes(data)
@@ -196,11 +213,12 @@ def _same_questions(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestWriting:
     @pytest.mark.parametrize("name", STORED)
     def test_it_becomes_one_of_this_version_and_says_the_same(
-        self, name: str, tmp_path: Path
+        self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        folder = version6.stored(name, tmp_path / "study")
+        folder = earlier.stored(name, tmp_path / "study")
         before = read(folder)
-        assert version(folder) == 6
+        monkeypatch.setattr(layout, "SEMANTICS", before.meta.semantics)
+        assert version(folder) == int(name[0])
         with Store.open(folder) as store:
             assert store.study() == before
             store.record_session(Session(1.0, 0))
@@ -210,6 +228,17 @@ class TestWriting:
         assert after.sessions == (*before.sessions, Session(1.0, 0))
         assert sorted(path.name for path in folder.iterdir()) == [FILE, "study.lock"]
 
+    def test_the_intervals_of_tests_from_now_on_are_kept(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = earlier.stored("7-finished", tmp_path / "study")
+        (first,) = read(folder).evaluations
+        monkeypatch.setattr(layout, "SEMANTICS", read(folder).meta.semantics)
+        second = TestEvaluation(1, 0.5, 0.75, None, Interval(0.4, 0.6), Interval(0.7, 0.8))
+        with Store.open(folder) as store:
+            store.record_test(second)
+        assert read(folder).evaluations == (first, second)
+
     def test_all_that_version_6_knew_is_kept(self, tmp_path: Path) -> None:
         version6.write(tmp_path / "study", everything())
         Store.open(tmp_path / "study").close()
@@ -217,12 +246,12 @@ class TestWriting:
         assert repr(read(tmp_path / "study")) == repr(everything())
 
     def test_a_journal_that_a_kill_has_left_is_read_as_well(self, tmp_path: Path) -> None:
-        folder = version6.stored("6-finished", tmp_path / "study")
+        folder = earlier.stored("6-finished", tmp_path / "study")
         with_journal = tmp_path / "killed"
-        connection = version6.opened(folder)
+        connection = earlier.opened(folder)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("SELECT name FROM study").fetchone()
-        version6.change(folder, "INSERT INTO session (wall_seconds, exit) VALUES (7.0, 130)")
+        earlier.change(folder, "INSERT INTO session (wall_seconds, exit) VALUES (7.0, 130)")
         shutil.copytree(folder, with_journal)
         connection.close()
         assert (with_journal / f"{FILE}-wal").stat().st_size
@@ -232,7 +261,7 @@ class TestWriting:
         assert sorted(path.name for path in with_journal.iterdir()) == [FILE, "study.lock"]
 
     def test_a_full_disk_leaves_it_as_it_was(self, tmp_path: Path) -> None:
-        folder = version6.stored("6-finished", tmp_path / "study")
+        folder = earlier.stored("6-finished", tmp_path / "study")
         before, whole = state(folder), read(folder)
         with largest(20_000), pytest.raises(DiskFull):
             Store.open(folder)
@@ -243,7 +272,7 @@ class TestWriting:
     @pytest.mark.parametrize("stride", [6, pytest.param(1, marks=pytest.mark.slow)])
     def test_a_kill_at_any_step_loses_nothing(self, stride: int, tmp_path: Path) -> None:
         """The k-th time that something on the disk is changed, the process is killed."""
-        begun = version6.stored("6-finished", tmp_path / "begun")
+        begun = earlier.stored("6-finished", tmp_path / "begun")
         whole, code, steps = read(begun), -signal.SIGKILL, 0
         while code == -signal.SIGKILL:
             folder = tmp_path / str(steps)
@@ -294,9 +323,9 @@ class TestResuming:
     def test_a_key_of_another_strategy_is_accepted_as_stored(
         self, is_edited: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        folder = version6.stored("6-finished", tmp_path / "study")
+        folder = earlier.stored("6-finished", tmp_path / "study")
         text = read(folder).meta.config + "search: {rounds: 3, points: 7}\n"
-        version6.change(folder, "UPDATE study SET config = ?", text)
+        earlier.change(folder, "UPDATE study SET config = ?", text)
         if is_edited:  # as a person may, who raises a limit
             edited = text.replace("points: 7", "points: 7, max_retries: 3")
             (folder / CONFIG).write_text(edited)
@@ -307,7 +336,7 @@ class TestResuming:
     def test_one_that_asked_other_questions_is_shown_and_not_resumed(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        folder = version6.stored("6-interrupted", tmp_path / "study")
+        folder = earlier.stored("6-interrupted", tmp_path / "study")
         before = read(folder)
         assert before.meta.semantics < SEMANTICS
         begun = json.loads(before.meta.versions)["hpsearch"]

@@ -33,7 +33,7 @@ from hpsearch.study.folder import FILE
 from hpsearch.study.history import History
 from hpsearch.study.layout import contents
 from hpsearch.study.store import Session, Store, TestEvaluation, read
-from hpsearch.study.trial import Done, Epoch, Failed, FailureKind, Origin, Result, Trial
+from hpsearch.study.trial import Done, Epoch, Failed, FailureKind, Interval, Origin, Result, Trial
 from tests.helpers.histories import done
 from tests.helpers.studies import META, create
 
@@ -121,6 +121,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "study"
 
 
+EVALUATIONS = (
+    TestEvaluation(1, 0.25, 0.9, "ab" * 32, Interval(0.125, 0.375), Interval(0.85, 0.95)),
+    TestEvaluation(0, 0.5, 0.8, None, Interval(0.4, 0.6)),
+    TestEvaluation(2, 0.75, 0.7),
+)
+
+
 def record(store: Store, trials: int) -> None:
     """Write down a wave of so many trials."""
     store.record_wave([Trial(n, {"x": n}, "", 0, n) for n in range(trials)])
@@ -152,15 +159,12 @@ class TestRoundTrip:
 
     def test_evaluations_and_sessions_come_back_in_their_order(self, folder: Path) -> None:
         with create(folder) as store:
-            record(store, 2)
-            store.record_test(TestEvaluation(1, 0.25, 0.9))
-            store.record_test(TestEvaluation(0, 0.5, 0.8, "ab" * 32, "retrained"))
+            record(store, 3)
+            for evaluation in EVALUATIONS:
+                store.record_test(evaluation)
             store.record_session(Session(3.5, 130))
             store.record_session(Session(1.5, 0))
-        assert read(folder).evaluations == (
-            TestEvaluation(1, 0.25, 0.9),
-            TestEvaluation(0, 0.5, 0.8, "ab" * 32, "retrained"),
-        )
+        assert read(folder).evaluations == EVALUATIONS
         assert read(folder).sessions == (Session(3.5, 130), Session(1.5, 0))
 
     def test_an_evaluation_without_a_number_is_still_one(self, folder: Path) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from hpsearch.metrics import LOSS
 from hpsearch.report.board.view import Board, Row
+from hpsearch.report.board.worth import Expectation
 from hpsearch.report.render import figures
+from hpsearch.study.store import TestEvaluation
+from hpsearch.study.trial import Interval
 
 _DIGITS = 4
 
@@ -23,6 +27,7 @@ def verdict(
     """
     return [
         *_winner(board, precision, bool(hidden)),
+        *_expected(board, precision),
         *_test(board, precision),
         *_others(board, precision),
         *_dropped(board),
@@ -41,32 +46,15 @@ def optimal(board: Board) -> str:
     return f"Pareto-optimal: no other trial has both a lower {board.minimized} and a {price}"
 
 
-def _worth(
-    board: Board,
-    precision: int,
-    loss: float | None,
-    metric: float | None,
-    error: float | None = None,
-) -> str:
-    """Return what is minimised, with its standard error, and the metric in words.
-
-    Where the metric says that it is not defined, what is made of it need not say so as well.
-    """
-    name, words = board.minimized, []
-    if loss is not None or board.metric is None:
-        (text,) = figures.metrics(name, [loss], precision)
-        margin = "" if error is None else f" ± {figures.metrics(name, [error], 2)[0]}"
-        words = [f"{name} {text}{margin}"]
-    if board.metric is not None:
-        words += [figures.measured(board.metric, metric, precision)]
-    return ", ".join(words)
-
-
 def _of(row: Row, board: Board, precision: int) -> str:
-    return (
-        f"trial {row.number}: {_worth(board, precision, row.loss, row.metric, row.loss_se)}"
-        f"{row.early}"
-    )
+    """Return what is minimised of a trial, with its standard error, and its metric in words."""
+    name = board.minimized
+    (text,) = figures.metrics(name, [row.loss], precision)
+    margin = "" if row.loss_se is None else f" ± {figures.metrics(name, [row.loss_se], 2)[0]}"
+    words = [f"{name} {text}{margin}"]
+    if board.metric is not None:
+        words += [figures.measured(board.metric, row.metric, precision)]
+    return f"trial {row.number}: {', '.join(words)}{row.early}"
 
 
 def _winner(board: Board, precision: int, with_settings: bool) -> Iterator[tuple[str, str]]:
@@ -78,14 +66,62 @@ def _winner(board: Board, precision: int, with_settings: bool) -> Iterator[tuple
         yield "settings", figures.settings(board.winner.params, precision)
 
 
+def _expected(board: Board, precision: int) -> Iterator[tuple[str, str]]:
+    """Return what is to be expected of the winner elsewhere, and how much its loss flatters it."""
+    name, expected, has_rows = board.minimized, board.expected, bool(board.data)
+    if expected is None:
+        if board.winner and board.ended > 1 and has_rows:
+            ways = "folds, or repetitions (--confirm of random and bayes)"
+            yield "expect", f"a higher {name} on new data: by how much, {ways} would tell"
+        return
+    (loss,) = figures.metrics(name, [expected.loss.value], precision)
+    where = "on new data" if has_rows else "of another run"
+    if expected.by == "seeds":
+        where = "with other seeds on the same rows"
+    yield "expect", f"{name} {loss} {where}: {_flattery(expected, name)}"
+
+
+def _flattery(expected: Expectation, name: str) -> str:
+    amount, error, _ = expected.flattery
+    is_first = expected.by == "repetitions"
+    its = f"its first {name}" if is_first else f"its {name}"
+    size, margin = figures.metrics(name, [abs(amount), error], 2)
+    margin = "" if error is None else f" ± {margin}"
+    if amount > 0:
+        return f"{its} {'flattered' if is_first else 'flatters'} it by {size}{margin}"
+    sign = "-" if amount else ""
+    return f"{its} {'did' if is_first else 'does'} not flatter it ({sign}{size}{margin})"
+
+
 def _test(board: Board, precision: int) -> Iterator[tuple[str, str]]:
     if test := board.test:
         count = len(board.evaluations)
         evaluations = "1 evaluation" if count == 1 else f"{count} evaluations"
-        worth = _worth(board, precision, board.test_minimized, test.metric)
-        if board.minimized != "loss":
-            worth += f", loss {figures.decimals([test.loss], precision)[0]}"
-        yield "test", f"{worth} (on rows that no trial has seen; {evaluations})"
+        said = "95 % interval "
+        words = []
+        for name, value, interval in _tested(board, test):
+            text = figures.measured(name, value, precision)
+            if interval:
+                text += f" ({said}{figures.between(name, interval, precision)})"
+                said = ""
+            words.append(text)
+        yield "test", f"{', '.join(words)}, on rows that no trial has seen ({evaluations})"
+
+
+def _tested(
+    board: Board, test: TestEvaluation
+) -> Iterator[tuple[str, float | None, Interval | None]]:
+    """Yield the figures of a test with their intervals: what is minimised, the metric, the loss.
+
+    Where the metric is not defined, what is made of it need not say so as well.
+    """
+    name, value = board.minimized, board.test_minimized
+    if value is not None or board.metric is None:
+        yield name, value, board.test_interval
+    if board.metric is not None:
+        yield board.metric, test.metric, test.metric_interval
+    if name != LOSS:
+        yield LOSS, test.loss, test.loss_interval
 
 
 def _others(board: Board, precision: int) -> Iterator[tuple[str, str]]:

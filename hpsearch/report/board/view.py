@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hpsearch.metrics import LOSS, METRICS
+from hpsearch.report.board.choice import Candidate, chosen
+from hpsearch.report.board.doubts import doubts
+from hpsearch.report.board.worth import Expectation, expectation
 from hpsearch.report.render.records import SCHEMA_VERSION, finite
 from hpsearch.space.space import Params
 from hpsearch.study.history import merge_repeats
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import StudyRecord, TestEvaluation
-from hpsearch.study.trial import Done, Failed, Replicate, Result, Trial
-
-_NOTHING_LEARNED = "the winner is no better than one constant prediction for every row"
+from hpsearch.study.trial import Done, Failed, Interval, Replicate, Result, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ class Board:
         best: the trial with the lowest loss, of those that were run most often.
         winner: the cheapest that cannot be told from the best by score.
         default: the trial of the default settings.
+        expected: what is to be expected of the winner; None where the trials do not tell it.
+        notes: what makes the results worth less than they look.
         evaluations: all that were made at the test split.
         wall_seconds: how long all sessions took together.
         exit: the exit code of the last session; None where none has ended.
@@ -92,6 +95,8 @@ class Board:
     best: Row | None
     winner: Row | None
     default: Row | None
+    expected: Expectation | None
+    notes: tuple[str, ...]
     evaluations: tuple[TestEvaluation, ...]
     wall_seconds: float
     exit: int | None
@@ -118,12 +123,15 @@ class Board:
         return finite(METRICS[metric].minimized(test.metric))
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What makes the results worth less than they look."""
-        winner, floor = self.winner, self.meta.baseline_loss
-        beaten = winner is None or winner.loss is None or floor is None or winner.loss < floor
-        learned = () if beaten else (_NOTHING_LEARNED,)
-        return (*learned, *(self.data or {}).get("notes", ()))
+    def test_interval(self) -> Interval | None:
+        """The interval of that; None where there is none."""
+        test, metric = self.test, self.meta.metric
+        if test is None:
+            return None
+        if metric is None or self.minimized == LOSS:
+            return test.loss_interval
+        ends = sorted(map(METRICS[metric].minimized, test.metric_interval or ()))
+        return Interval(*ends) if ends else None
 
     @property
     def ended(self) -> int:
@@ -164,8 +172,10 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
         key=lambda row: (row.score, _counted(row, meta, price), row.number),
     )
     compared = [row for row in ranked if row.number in contenders]
+    candidates = [_candidate(row, meta, price) for row in compared]
+    winner = chosen(candidates).number if candidates else None
     default = next((trial.number for trial in history.trials if trial.origin == "default"), None)
-    return Board(
+    found = Board(
         meta=meta,
         data=json.loads(meta.data),
         time_weight=weight,
@@ -177,12 +187,20 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
             key=lambda row: (row.loss, _counted(row, meta, price), row.number),
             default=None,
         ),
-        winner=_winner(compared, price),
+        winner=next((row for row in compared if row.number == winner), None),
         default=next((row for row in rows if row.number == default), None),
+        expected=None if winner is None else expectation(history, candidates, winner),
+        notes=(),
         evaluations=study.evaluations,
         wall_seconds=sum(session.wall_seconds for session in study.sessions),
         exit=study.sessions[-1].exit if study.sessions else None,
     )
+    return replace(found, notes=(*doubts(found, history), *(found.data or {}).get("notes", ())))
+
+
+def _candidate(row: Row, meta: StudyMeta, price: str) -> Candidate:
+    cost = _counted(row, meta, price)
+    return Candidate(row.number, row.score or 0.0, row.loss_se, getattr(row, price), cost)
 
 
 def row_of(study: StudyRecord, number: int) -> Row:
@@ -195,22 +213,6 @@ def row_of(study: StudyRecord, number: int) -> Row:
 def _counted(row: Row, meta: StudyMeta, price: str) -> float:
     """Return what a row costs, by which equals are told apart; 0 where no cost is counted."""
     return (getattr(row, price) or 0.0) if meta.has_cost else 0.0
-
-
-def _winner(ranked: Sequence[Row], price: str) -> Row | None:
-    """Return the cheapest row whose score is within one standard error of the best one.
-
-    Where the best one has no standard error, it is the winner itself.
-    """
-    if not ranked:
-        return None
-    best = ranked[0]
-    margin = (best.score or 0.0) + (best.loss_se or 0.0)
-    near = [row for row in ranked if row.score is not None and row.score <= margin]
-    return min(
-        near if best.loss_se else [best],
-        key=lambda row: (getattr(row, price), row.score, row.number),
-    )
 
 
 def pareto_front(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
@@ -306,11 +308,17 @@ def record(board: Board) -> dict[str, Any]:
         "winner": _pick(board.winner, name, *_TRAINED),
         "default": _pick(board.default, name, "number", "loss"),
         "baseline": {name: meta.baseline_loss, "metric": meta.baseline_metric},
+        "expected": _expected(board),
         "test": test
         and {
             "loss": finite(test.loss),
             name: board.test_minimized,
             "metric": finite(test.metric) if meta.metric else None,
+            "interval": {
+                "loss": test.loss_interval,
+                name: board.test_interval,
+                "metric": test.metric_interval,
+            },
             "evaluations": len(board.evaluations),
         },
         "notes": list(board.notes),
@@ -322,6 +330,19 @@ def record(board: Board) -> dict[str, Any]:
         ],
         "wall_seconds": board.wall_seconds,
         "exit": board.exit,
+    }
+
+
+def _expected(board: Board) -> dict[str, Any] | None:
+    if board.expected is None:
+        return None
+    name, one = board.minimized, board.expected
+    return {
+        name: one.loss.value,
+        named("loss_se", name): one.loss.error,
+        "flattery": one.flattery.value,
+        "flattery_se": one.flattery.error,
+        "by": one.by,
     }
 
 

@@ -86,6 +86,16 @@ def metrics(name: str, values: Sequence[float | None], digits: int) -> list[str]
     return written([finite(value) for value in values], digits)
 
 
+def between(name: str, interval: Sequence[float], precision: int) -> str:
+    """Return the ends of a figure's interval, with a digit less than the figure itself.
+
+    >>> between("loss", (0.08341, 0.1004), 4)
+    '0.0834 to 0.1004'
+    """
+    low, high = metrics(name, interval, precision - 1)
+    return f"{low} to {high}"
+
+
 def measured(name: str, value: float | None, digits: int) -> str:
     """Return a metric and its value in words."""
     (text,) = metrics(name, [value], digits)

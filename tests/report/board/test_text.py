@@ -110,8 +110,10 @@ class TestTable:
             "baseline        2.30000   10.00 %",
             "",
             "winner    trial 2: loss 0.09240, accuracy 97.50 %",
-            "test      loss 0.1000, accuracy 97.00 % (on rows that no trial has seen;"
-            " 1 evaluation)",
+            "expect    a higher loss on new data: by how much, folds, or repetitions (--confirm of"
+            " random and bayes) would tell",
+            "test      loss 0.1000, accuracy 97.00 %, on rows that no trial has seen"
+            " (1 evaluation)",
             "default   trial 0: loss 0.2500, accuracy 90.00 %",
             "failed    1 of 5 trials (1 diverged); trial 3 diverged: training loss 9.12e+03 after"
             " epoch 1",
@@ -133,6 +135,7 @@ class TestTable:
             "          2  0.7500     3.00  2.000",
             "",
             "winner    trial 0: loss 0.2500",
+            "note      the default settings have won: nothing better was found",
             "*         Pareto-optimal: no other trial has both a lower loss and a shorter time",
         ]
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from hpsearch.report.board.verdict import fate, verdict
-from hpsearch.report.board.view import board
-from hpsearch.study.store import TestEvaluation
+from hpsearch.report.board.view import board, record
+from hpsearch.study.store import StudyRecord, TestEvaluation
 from hpsearch.study.trial import Result
 from tests.helpers.histories import done
 from tests.helpers.studies import META
 from tests.report.board.boards import BOARD, DIVERGED, POINTS, study
+from tests.report.board.test_worth import in_parts, repeated
 
 
 def test_a_study_without_a_success_says_why() -> None:
@@ -50,8 +55,65 @@ def test_pruned_trials_are_counted_and_said_to_be_so() -> None:
 
 def test_evaluations_at_the_test_split_are_counted() -> None:
     two = (TestEvaluation(0, 0.3, 0.9), TestEvaluation(2, 0.1, 0.97))
-    assert dict(verdict(board(study(evaluations=two))))["test"].endswith("; 2 evaluations)")
-    assert dict(verdict(BOARD))["test"].endswith("; 1 evaluation)")
+    assert dict(verdict(board(study(evaluations=two))))["test"].endswith(" (2 evaluations)")
+    assert dict(verdict(BOARD))["test"].endswith(" (1 evaluation)")
+
+
+class TestExpected:
+    """What is to be expected of the winner, and how much its loss flatters it."""
+
+    def said(self, losses: list[list[float]], **changes: Any) -> str:
+        found = repeated(losses)
+        one = board(StudyRecord(replace(META, **changes), found, (), ()))
+        return dict(verdict(one))["expect"]
+
+    def test_a_first_loss_is_held_against_the_repetitions(self) -> None:
+        assert self.said([[0.075, 0.083, 0.091], [0.20, 0.25, 0.25]]) == (
+            "loss 0.08700 on new data: its first loss flattered it by 0.0120 ± 0.0028"
+        )
+
+    def test_one_that_was_too_high_is_said_to_be_no_flattery(self) -> None:
+        assert self.said([[0.095, 0.083, 0.091], [0.20, 0.25, 0.25]]) == (
+            "loss 0.08700 on new data: its first loss did not flatter it (-0.0080 ± 0.0028)"
+        )
+
+    def test_a_single_repetition_has_no_standard_error(self) -> None:
+        assert self.said([[0.075, 0.083], [0.20, 0.25]]).endswith("flattered it by 0.0080")
+
+    def test_what_is_minimised_has_its_name(self) -> None:
+        data = json.dumps({"minimized": "1 - accuracy"})
+        assert self.said([[0.075, 0.083], [0.20, 0.25]], data=data).startswith(
+            "1 - accuracy 0.08300 on new data: its first 1 - accuracy flattered it"
+        )
+
+    def test_a_function_has_no_data(self) -> None:
+        said = self.said([[0.075, 0.083], [0.20, 0.25]], data="{}", metric=None)
+        assert said.startswith("loss 0.08300 of another run: ")
+
+    @pytest.mark.parametrize(
+        ("seeds", "words"), [(False, "on new data"), (True, "with other seeds on the same rows")]
+    )
+    def test_folds_and_seeds_tell_it_as_well(self, seeds: bool, words: str) -> None:
+        found = in_parts([[0.0, 0.9], [0.6, 0.5]], seeds)
+        one = board(StudyRecord(META, found, (), ()))
+        assert dict(verdict(one))["expect"].startswith(f"loss 0.7500 {words}: its loss flatters it")
+        assert record(one)["expected"] == {
+            "loss": pytest.approx(0.75),
+            "loss_se": pytest.approx(0.15),
+            "flattery": pytest.approx(0.3),
+            "flattery_se": pytest.approx(0.3),
+            "by": "seeds" if seeds else "folds",
+        }
+
+    def test_where_nothing_tells_it_the_way_is_said(self) -> None:
+        assert dict(verdict(BOARD))["expect"] == (
+            "a higher loss on new data: by how much, folds, or repetitions (--confirm of random "
+            "and bayes) would tell"
+        )
+        assert record(BOARD)["expected"] is None
+
+    def test_a_single_trial_was_not_chosen(self) -> None:
+        assert "expect" not in dict(verdict(board(study(POINTS[:1], {0: done(0.5)}))))
 
 
 def test_the_baseline_is_explained_only_where_there_is_one() -> None:

@@ -23,7 +23,7 @@ from hpsearch.report.board.verdict import verdict
 from hpsearch.report.board.view import Board, board, canonical, pareto_front, record
 from hpsearch.study.history import History
 from hpsearch.study.store import TestEvaluation
-from hpsearch.study.trial import Failed, Result, Trial
+from hpsearch.study.trial import Failed, Interval, Result, Trial
 from tests.helpers.histories import done, of_points
 from tests.helpers.studies import META
 from tests.report.board.boards import BOARD, POINTS, RESULTS, study
@@ -130,7 +130,8 @@ class TestRecord:
         odd = board(study(POINTS[:1], {0: replace(done(0.5), metric=math.nan)}, evaluations))
         found = json.loads(json.dumps(record(odd), allow_nan=False))
         assert found["winner"]["metric"] is None
-        assert found["test"] == {"loss": None, "metric": None, "evaluations": 1}
+        none = {"loss": None, "metric": None}
+        assert found["test"] == {**none, "interval": none, "evaluations": 1}
 
     def test_it_has_the_trials_that_ended(self) -> None:
         found = record(BOARD)
@@ -142,8 +143,8 @@ class TestRecord:
         assert found["schema_version"] == 2
         assert list(found) == [
             "schema_version", "study", "strategy", "seed", "data", "minimized", "metric_name",
-            "best", "winner", "default", "baseline", "test", "notes", "trials", "replicates",
-            "wall_seconds", "exit",
+            "best", "winner", "default", "baseline", "expected", "test", "notes", "trials",
+            "replicates", "wall_seconds", "exit",
         ]  # fmt: skip
         assert list(found["best"]) == [
             "number", "params", "loss", "loss_se", "metric", "seconds", "flops",
@@ -172,7 +173,7 @@ class TestRecord:
         assert found["baseline"] == {"loss": None, "metric": None}
         assert found["data"] is None
         assert (found["winner"]["metric"], found["winner"]["flops"]) == (None, None)
-        assert found["test"] == {"loss": 0.4, "metric": None, "evaluations": 1}
+        assert (found["test"]["loss"], found["test"]["metric"]) == (0.4, None)
 
     @pytest.mark.parametrize("state", ["pending", "failed"])
     def test_a_trial_without_a_loss_has_no_place_among_the_others(self, state: str) -> None:
@@ -246,7 +247,8 @@ BY_ACCURACY = replace(
 class TestMinimized:
     """A study that minimises 1 - accuracy: no figure of it is called a loss that is none."""
 
-    ONE = board(study(evaluations=(TestEvaluation(2, 0.1678, 0.96),), meta=BY_ACCURACY))
+    TESTED = TestEvaluation(2, 0.1678, 0.96, None, Interval(0.125, 0.25), Interval(0.94, 0.97))
+    ONE = board(study(evaluations=(TESTED,), meta=BY_ACCURACY))
 
     @pytest.mark.group("names of figures")
     def test_in_json_each_figure_has_its_own_name(self) -> None:
@@ -258,6 +260,11 @@ class TestMinimized:
             "loss": 0.1678,
             "1 - accuracy": pytest.approx(0.04),
             "metric": 0.96,
+            "interval": {
+                "loss": (0.125, 0.25),
+                "1 - accuracy": pytest.approx((0.03, 0.06)),
+                "metric": (0.94, 0.97),
+            },
             "evaluations": 1,
         }
         for part in (found["winner"], found["best"], found["default"], *found["trials"]):
@@ -284,7 +291,10 @@ class TestMinimized:
     def test_the_verdict_compares_the_test_rows_by_the_same_figure(self) -> None:
         lines = dict(verdict(self.ONE))
         assert lines["winner"] == "trial 2: 1 - accuracy 0.09240, accuracy 97.50 %"
-        assert lines["test"].startswith("1 - accuracy 0.04000, accuracy 96.00 %, loss 0.1678 (on")
+        assert lines["test"] == (
+            "1 - accuracy 0.04000 (95 % interval 0.0300 to 0.0600), accuracy 96.00 % (94.0 % to "
+            "97.0 %), loss 0.1678 (0.125 to 0.250), on rows that no trial has seen (1 evaluation)"
+        )
         assert "a lower 1 - accuracy and" in lines["*"]
 
 
@@ -305,7 +315,8 @@ IN_EUROS: dict[int, Result] = {
 class TestMinimizedMetric:
     """A study that minimises a metric itself, in the unit of its target."""
 
-    ONE = board(study(POINTS[:3], IN_EUROS, (TestEvaluation(1, 0.2582, 24163.7),), BY_RMSE))
+    TESTED = TestEvaluation(1, 0.2582, 24163.7, None, None, Interval(21000.0, 27000.0))
+    ONE = board(study(POINTS[:3], IN_EUROS, (TESTED,), BY_RMSE))
 
     @pytest.mark.group("names of figures")
     def test_it_has_one_column(self) -> None:
@@ -334,8 +345,14 @@ class TestMinimizedMetric:
         assert (found["minimized"], found["metric_name"]) == ("rmse", "rmse")
         assert (found["winner"]["rmse"], found["winner"]["rmse_se"]) == (14228.4, 107.85)
         assert found["baseline"] == {"rmse": 39085.4, "metric": 39085.4}
-        expected = {"loss": 0.2582, "rmse": 24163.7, "metric": 24163.7, "evaluations": 1}
-        assert found["test"] == expected
+        interval = {"loss": None, "rmse": (21000.0, 27000.0), "metric": (21000.0, 27000.0)}
+        assert found["test"] == {
+            "loss": 0.2582,
+            "rmse": 24163.7,
+            "metric": 24163.7,
+            "interval": interval,
+            "evaluations": 1,
+        }
 
     def test_csv_has_it_once_with_all_digits(self) -> None:
         lines = as_csv(self.ONE, DisplayOptions(columns=("loss", "loss_se"))).splitlines()
@@ -345,7 +362,9 @@ class TestMinimizedMetric:
     def test_the_verdict_says_it_once(self) -> None:
         lines = dict(verdict(self.ONE))
         assert lines["winner"] == "trial 1: rmse 14,228 ± 108"
-        assert lines["test"].startswith("rmse 24,164, loss 0.2582 (on rows")
+        assert lines["test"].startswith(
+            "rmse 24,164 (95 % interval 21,000 to 27,000), loss 0.2582, on rows"
+        )
         assert lines["default"] == "trial 0: rmse 15,941"
 
     def test_the_best_has_the_smallest(self) -> None:
@@ -387,6 +406,6 @@ class TestNotes:
         assert lines["test"].startswith("loss 0.4000, r2 not defined")
         by_r2 = replace(META, metric="r2", data=json.dumps({"minimized": "1 - r2"}))
         one = board(study(POINTS[:1], {0: done(0.5)}, tested, by_r2))
-        assert dict(verdict(one))["test"].startswith("r2 not defined, loss 0.4000 (on")
+        assert dict(verdict(one))["test"].startswith("r2 not defined, loss 0.4000, on rows")
         shown = as_markdown(one, DisplayOptions()) + as_csv(one, DisplayOptions())
         assert "nan" not in shown.replace("nan)", "")
