@@ -43,8 +43,8 @@ class Pace:
     def of(cls, timed: Sequence[tuple[float, float]]) -> Pace:
         """Return the pace at which cohorts were trained, given (nominal, real) seconds of each.
 
-        >>> Pace.of([(4.0, 8.0), (1.0, 1.0)]).seconds(2.0)
-        2.8284271247461903
+        >>> round(Pace.of([(4.0, 8.0), (1.0, 1.0)]).seconds(2.0), 3)
+        2.828
         """
         pairs = sorted(timed)
         return cls(tuple(one for one, _ in pairs), tuple(real / one for one, real in pairs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,8 @@ def test_any_names_make_a_yaml_that_says_them_again(
 
 
 def test_a_source_with_test_rows_of_its_own_is_not_asked_for_others() -> None:
-    raw = RawData("x", [[0.0]], [0.0], test=RawData("x", [[0.0]], [0.0]))  # type: ignore[arg-type]
+    one = RawData("x", np.zeros((1, 1)), np.zeros(1))
+    raw = replace(one, test=one)
     data = parse(starter("mnist", None, raw), "f", Path()).data
     assert (data.validation, data.test, data.folds) == (0.2, None, None)
 

@@ -863,7 +863,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     fault(
         "batches", "the last one weighs as much as the others", "engine/train.py",
-        "total.add_(losses, alpha=outputs.shape[1])",
+        "total.add_(losses, alpha=batch.targets.shape[-1])",
         'total.add_(losses, alpha=int(stacked.settings["batch_size"]))',
         f"{_TRAINING}the_training_loss_is_the_mean_over_rows_not_over_batches",
     ),
