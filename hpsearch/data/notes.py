@@ -10,6 +10,7 @@ import numpy as np
 
 from hpsearch.data import BALANCED, Dataset, Ints, Kind
 from hpsearch.data.columns import UNSEEN
+from hpsearch.data.dependence import dependence
 from hpsearch.data.leaks import leaks
 from hpsearch.data.scale import varies
 from hpsearch.data.weights import variance
@@ -115,6 +116,7 @@ def doubts(data: Dataset) -> Iterator[str]:
         yield from _only_elsewhere(data)
         yield from _not_told_apart(data)
         yield from leaks(data)
+        yield from dependence(data)
 
 
 def _worth(data: Dataset, rows: Ints) -> float:
