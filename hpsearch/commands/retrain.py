@@ -125,7 +125,7 @@ def _said(name: str, values: Mapping[str, float]) -> str:
     if f"{name}_low" not in values:
         return text
     ends = [values[f"{name}_{end}"] for end in ("low", "high")]
-    return f"{text} ({figures.between(name, ends, _DIGITS)})"
+    return f"{text} (95 % interval {figures.between(name, ends, _DIGITS)})"
 
 
 def _told(facts: Mapping[str, Any], out: str) -> Iterator[str]:

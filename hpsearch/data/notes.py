@@ -85,8 +85,8 @@ def _parts(data: Dataset) -> Iterator[str]:
 def doubts(data: Dataset) -> Iterator[str]:
     """Yield what makes the figures of trials worth less than they look.
 
-    Few rows validate, or few of a class, or few that count; some classes are rare; or a column only
-    varies where nothing is learned from it.
+    Few rows validate, or few of a class, or few that count; some classes are rare; a column only
+    varies where nothing is learned from it, or tells the target; or rows belong together.
     """
     judged = np.concatenate([fold.validation for fold in data.folds])
     worth = _worth(data, judged)
