@@ -71,8 +71,8 @@ def _expected(board: Board, precision: int) -> Iterator[tuple[str, str]]:
     name, expected, has_rows = board.minimized, board.expected, bool(board.data)
     if expected is None:
         if board.winner and board.ended > 1 and has_rows:
-            ways = "folds, or repetitions (--confirm of random and bayes)"
-            yield "expect", f"a higher {name} on new data: by how much, {ways} would tell"
+            ways = "folds or repetitions (--confirm of random and bayes)"
+            yield "expect", f"a higher {name} on new data; {ways} would say by how much"
         return
     (loss,) = figures.metrics(name, [expected.loss.value], precision)
     where = "on new data" if has_rows else "of another run"

@@ -110,8 +110,8 @@ class TestTable:
             "baseline        2.30000   10.00 %",
             "",
             "winner    trial 2: loss 0.09240, accuracy 97.50 %",
-            "expect    a higher loss on new data: by how much, folds, or repetitions (--confirm of"
-            " random and bayes) would tell",
+            "expect    a higher loss on new data; folds or repetitions (--confirm of random and"
+            " bayes) would say by how much",
             "test      loss 0.1000, accuracy 97.00 %, on rows that no trial has seen"
             " (1 evaluation)",
             "default   trial 0: loss 0.2500, accuracy 90.00 %",

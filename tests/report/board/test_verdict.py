@@ -107,8 +107,8 @@ class TestExpected:
 
     def test_where_nothing_tells_it_the_way_is_said(self) -> None:
         assert dict(verdict(BOARD))["expect"] == (
-            "a higher loss on new data: by how much, folds, or repetitions (--confirm of random "
-            "and bayes) would tell"
+            "a higher loss on new data; folds or repetitions (--confirm of random and bayes) "
+            "would say by how much"
         )
         assert record(BOARD)["expected"] is None
 
