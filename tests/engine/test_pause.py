@@ -363,6 +363,9 @@ class TestTrials:
         for position in range(len(members)):
             agree([part.members[position] for part in parts], at_once.members[position])
         assert epochs == [epoch for part in parts for epoch in part.result.curve]
+        assert [epoch.epoch for epoch in epochs] == [e.epoch for e in at_once.result.curve]
+        for found_here, its in zip(epochs, at_once.result.curve, strict=True):
+            assert found_here.loss == pytest.approx(its.loss, abs=1e-9)
         results = [e.result for e in parts if isinstance(e.result, Done)]
         whole_one = at_once.result
         assert isinstance(whole_one, Done)

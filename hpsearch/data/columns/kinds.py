@@ -186,4 +186,4 @@ def _categories(different: Distinct) -> tuple[str, ...]:
 def _in_order(text: str) -> tuple[float, str]:
     """Return the key by which categories are ordered: numbers by their size, before words."""
     number = values.written_number(text)
-    return (np.inf, text) if number is None else (float(number), text)
+    return (np.inf, text) if number is None else (number, text)

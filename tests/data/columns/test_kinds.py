@@ -74,6 +74,14 @@ def test_other_text_is_a_category_in_the_order_of_numbers_and_then_of_letters() 
     assert found == CategoryColumn("size", ("9", "10", "L", "XL"))
 
 
+@pytest.mark.parametrize("digits", [400, 5_000])
+def test_a_number_beyond_all_others_may_stand_among_words(digits: int) -> None:
+    words = ["red", "9" * digits, "blue", "7"] * 5
+    column = column_of("x", pa.chunked_array([words]))
+    assert isinstance(column, CategoryColumn)
+    assert column.categories[0] == "7"
+
+
 def test_what_a_source_calls_a_category_is_one_even_of_numbers() -> None:
     found = column_of("grade", cells(["1", "2", "1"]), is_category=True)
     assert found == CategoryColumn("grade", ("1", "2"))
