@@ -34,7 +34,7 @@ _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _TRUTHS = {"true": 1.0, "false": 0.0}
 _EXACT = 2.0**53  # float64 holds every whole number below it
 _LONGEST = 100  # characters of a text that may be a number
-_LONGEST = 1_000  # digits of a whole number that Python is asked to read
+_MOST_DIGITS = 1_000  # of a whole number; Python refuses to read one of some thousands
 
 
 def is_missing(text: str) -> bool:
@@ -90,7 +90,7 @@ def exact_number(text: str) -> int | float | None:
     text = text.strip()
     if not is_number(text):
         return None
-    return int(text) if text.lstrip("+-").isdigit() and len(text) < _LONGEST else float(text)
+    return int(text) if text.lstrip("+-").isdigit() and len(text) < _MOST_DIGITS else float(text)
 
 
 def written_number(text: str) -> int | float | None:
