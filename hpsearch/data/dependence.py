@@ -28,6 +28,9 @@ def dependence(data: Dataset) -> Iterator[str]:
     if data.rule.by_column:
         return
     for k, column in enumerate(data.columns):
+        is_owner = _OWNER.fullmatch(column.name) is not None
+        if not is_owner and column.kind != "date":
+            continue
         name, numbers = reprlib.repr(column.name), data.inputs[:, k].astype(np.float64)
         known = numbers[~np.isnan(numbers)]
         values = len(np.unique(known))
@@ -36,7 +39,7 @@ def dependence(data: Dataset) -> Iterator[str]:
         if column.kind == "date" and _is_sorted(known):
             series = f"rows are in order of {name}: where later rows are predicted from earlier"
             yield f"{series} ones, split: {{by: {name}}}"
-        elif _OWNER.fullmatch(column.name) and values * _ROWS <= len(known):
+        elif is_owner and values * _ROWS <= len(known):
             owners = (
                 f"{name} has {values:,} values in {len(known):,} rows: if it says whose they are"
             )

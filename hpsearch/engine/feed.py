@@ -245,18 +245,12 @@ class Feed:
         # softmax(o) - 1 at the right class
         return losses, e.div_(total).scatter_add_(2, index, self._minus.expand_as(index))
 
-    def score(
-        self, stacked: StackedCohort, name: Split, metric: str = LOSS, as_one: bool = False
-    ) -> Scores:
-        """Return how good each member is on a split, by the loss and by what a search measures.
-
-        Members that answer `as_one` are one model, whose answer is the mean of theirs.
-        """
-        answers = self.mean_answers if as_one else self.answers
-        folds = [member.fold for member in (stacked.members[:1] if as_one else stacked.members)]
+    def score(self, stacked: StackedCohort, name: Split, metric: str = LOSS) -> Scores:
+        """Return how good each member is on a split, by the loss and by what a search measures."""
+        folds = [member.fold for member in stacked.members]
         with torch.inference_mode():
             return self.judge(
-                answers(stacked, name),
+                self.answers(stacked, name),
                 metric,
                 lambda: np.array([self.variance(name, fold) for fold in folds]),
             )
