@@ -94,10 +94,11 @@ _page = _all_of(
 _moved = click.option(
     "--data", metavar="PATH", help="Read the data from here, where they have moved to."
 )
-_model = _all_of(
-    click.option("-o", "out", metavar="FOLDER", required=True, help="The folder to make."),
-    click.option("--force", is_flag=True, help="Replace the model that is there."),
+_trial = _all_of(
+    click.argument("study", required=False),
+    click.argument("number", required=False, type=Whole(min=0), metavar="[N]"),
 )
+_replacing = click.option("--force", is_flag=True, help="Replace the model that is there.")
 _config = click.argument("config", required=False, metavar="[CONFIG]")
 _threads = _flag(
     "--threads",
@@ -366,8 +367,7 @@ def leaderboard(**given: Any) -> int:
 
 
 @cli.command()
-@click.argument("study", required=False)
-@click.argument("number", required=False, type=Whole(min=0), metavar="[N]")
+@_trial
 @_output
 @_page
 def show(**given: Any) -> int:
@@ -380,8 +380,7 @@ def show(**given: Any) -> int:
 
 
 @cli.command()
-@click.argument("study", required=False)
-@click.argument("number", required=False, type=Whole(min=0), metavar="[N]")
+@_trial
 @click.option("-o", "out", metavar="PATH", required=True, help="The folder or file to make.")
 @click.option(
     "--format",
@@ -390,7 +389,7 @@ def show(**given: Any) -> int:
     show_default=True,
     help="What to make: a folder for hpsearch, or a file of ONNX.",
 )
-@click.option("--force", is_flag=True, help="Replace the model that is there.")
+@_replacing
 @_moved
 @_output
 def export(**given: Any) -> int:
@@ -404,9 +403,9 @@ def export(**given: Any) -> int:
 
 
 @cli.command()
-@click.argument("study", required=False)
-@click.argument("number", required=False, type=Whole(min=0), metavar="[N]")
-@_model
+@_trial
+@click.option("-o", "out", metavar="FOLDER", required=True, help="The folder to make.")
+@_replacing
 @click.option(
     "--on",
     type=click.Choice(["train", "validation", "all"]),
@@ -432,8 +431,7 @@ def retrain(**given: Any) -> int:
 
 
 @cli.command()
-@click.argument("study", required=False)
-@click.argument("number", required=False, type=Whole(min=0), metavar="[N]")
+@_trial
 @_moved
 @_output
 def replay(**given: Any) -> int:

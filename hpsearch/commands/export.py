@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.commands.again import Reopened, described, reopened
-from hpsearch.commands.studies import find_study, meant, picked_trial
+from hpsearch.commands.studies import picked, picked_trial
 from hpsearch.errors import EXIT_OK, Problem, SpecError
 from hpsearch.model import record
 from hpsearch.registry import resolve
@@ -58,10 +58,7 @@ def export(
     no_color: bool,
 ) -> int:
     """Write the model of the winner, or of trial `number`; return the exit code."""
-    name, number = meant(study, number)
-    folder = find_study(name)
-    kept = read(folder)
-    number = picked_trial(kept, number, "E193")
+    folder, kept, number = picked(study, number, "E193")
     result = _result(kept, number)
     FORMATS[format].check_free(Path(out), force)
     again: Mapping[str, Any] = {}

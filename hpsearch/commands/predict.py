@@ -65,12 +65,15 @@ def predict(
         fault = f"--explain: {model} reads images, which have no columns"
         raise SpecError(Problem("E192", fault, help="leave it out"))
     readings = [ColumnReading(column) for column in predictor.columns]
-    given = _of_table if predictor.columns else _of_images
+    if predictor.columns:
+        given = _of_table(predictor, data, note, readings)
+    else:
+        given = _of_images(predictor, data, note)
     with _sink(out) as write:
         key = "row" if predictor.columns else "file"
         std = ["std"] if predictor.networks > 1 else []
         header = [key, "prediction", *std, *(f"p({one})" for one in classes if proba)]
-        for keys, inputs in given(predictor, data, note, readings):
+        for keys, inputs in given:
             write(_csv([*([header] if header else []), *_lines(keys, inputs, predictor, proba)]))
             header = []
     if explain:
@@ -125,7 +128,10 @@ def _of_table(
     note: Callable[[str], None],
     readings: Sequence[ColumnReading],
 ) -> Iterator[tuple[Sequence[object], Inputs]]:
-    """Give the numbers of some rows, which count from 1, and what the model reads of them."""
+    """Give the numbers of some rows, which count from 1, and what the model reads of them.
+
+    How their cells were read is counted in `readings`.
+    """
     with _opened(data) as file:
         rows = open_rows(file, data)
         at = places(rows.names, predictor.columns, data)
@@ -142,10 +148,7 @@ def _of_table(
 
 
 def _of_images(
-    predictor: Predictor,
-    data: str,
-    note: Callable[[str], None],
-    readings: Sequence[ColumnReading],
+    predictor: Predictor, data: str, note: Callable[[str], None]
 ) -> Iterator[tuple[Sequence[object], Inputs]]:
     """Give the names of some images of a folder, and their pixels."""
     channels, *size = predictor.info.inputs
@@ -182,13 +185,14 @@ def _lines(
     That is the standard deviation where networks differ (of a class that of its probability), and
     probabilities if asked for.
     """
-    classes, answers = predictor.info.classes, predictor.answers(inputs)
-    best = answers.argmax(1)
-    said = [classes[k] for k in best] if classes else answers[:, 0].tolist()
-    stds: list[list[float]] = [[]] * len(said)
-    if predictor.networks > 1:
-        found = predictor.standard_deviations(inputs)
-        stds = np.take_along_axis(found, best[:, None], 1).tolist()
+    classes = predictor.info.classes
+    stds: list[list[float]] = [[]] * len(keys)
+    if predictor.networks == 1:
+        answers = predictor.answers(inputs)
+    else:
+        answers, scatter = predictor.answers_with_std(inputs)
+        stds = np.take_along_axis(scatter, answers.argmax(1)[:, None], 1).tolist()
+    said = [classes[k] for k in answers.argmax(1)] if classes else answers[:, 0].tolist()
     probabilities = answers.tolist() if proba else [[]] * len(said)
     for key, one, std, more in zip(keys, said, stds, probabilities, strict=True):
         yield [key, one, *std, *more]

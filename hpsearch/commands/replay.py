@@ -10,11 +10,10 @@ from typing import Any
 
 from hpsearch import output
 from hpsearch.commands.again import described, reopened
-from hpsearch.commands.studies import find_study, meant, picked_trial
+from hpsearch.commands.studies import picked
 from hpsearch.errors import EXIT_CONFIG_DIFFERS, EXIT_DIFFERS, EXIT_OK, Problem, SpecError
 from hpsearch.study.differences import Difference, Fact
 from hpsearch.study.history import History
-from hpsearch.study.store import read
 from hpsearch.study.trial import Failed
 
 _EXITS = {"same": EXIT_OK, "differs": EXIT_DIFFERS, "cannot be expected here": EXIT_CONFIG_DIFFERS}
@@ -30,9 +29,7 @@ def replay(
     no_color: bool,
 ) -> int:
     """Train the winner again, or trial `number`, and compare; return the exit code."""
-    name, number = meant(study, number)
-    kept = read(find_study(name))
-    number = picked_trial(kept, number, "E196")
+    _, kept, number = picked(study, number, "E196")
     runs = _runs(kept.history, number)
     with reopened(kept, "replay", data, quiet, no_color) as again:
         _, differing = again.train(runs)

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from json import dumps, loads
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.commands.again import reopened
-from hpsearch.commands.studies import find_study, meant, picked_trial
+from hpsearch.commands.studies import picked
 from hpsearch.errors import EXIT_OK, Problem, SpecError
 from hpsearch.model import record
 from hpsearch.objectives.jobs import Refit
 from hpsearch.registry import resolve
 from hpsearch.report.board.view import Row, row_of
 from hpsearch.report.render import figures
-from hpsearch.study.store import Store, StudyRecord, TestEvaluation, read
+from hpsearch.study.store import Store, StudyRecord, TestEvaluation
+from hpsearch.study.trial import Measured
 from hpsearch.text import shell_word
 
 if TYPE_CHECKING:  # what draws splits takes a while to load
@@ -41,10 +43,8 @@ def retrain(
     no_color: bool,
 ) -> int:
     """Train a model with the settings of the winner, or of trial `number`; return the exit code."""
-    name, number = meant(study, number)
-    folder = find_study(name)
-    kept = read(folder)
-    row = _row(kept, picked_trial(kept, number, "E195"), on)
+    folder, kept, number = picked(study, number, "E195")
+    row = _row(kept, number, on)
     record.check_free(Path(out), force)
     trial, epochs = kept.history.trials[row.number], row.best_epoch or 0
     looks = on != "all" and loads(kept.meta.data)["rows"]["test"]
@@ -62,7 +62,7 @@ def retrain(
         "study": kept.meta.name,
         "trial": row.number,
         "retrained": {"on": on, "rows": found.rows, "seeds": found.seeds, "epochs": epochs},
-        "metrics": dict(_metrics(kept, found)),
+        "metrics": {rows: record.figures(each) for rows, each in _measured(kept, found).items()},
         "evaluations": evaluations,
         "command": command,
     }
@@ -70,7 +70,7 @@ def retrain(
     if json:
         output.emit(dumps({"model": out, **facts}, indent=2, allow_nan=False))
     elif not quiet:
-        console.note(*_told(facts, out), no_color=no_color)
+        console.note(*_told(kept, facts, found, out), no_color=no_color)
     return EXIT_OK
 
 
@@ -112,23 +112,21 @@ def _counted(store: Store, number: int, found: Refit) -> int:
     return len(store.study().evaluations)
 
 
-def _metrics(study: StudyRecord, found: Refit) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give the figures of the model by the rows on which they were measured."""
+def _measured(study: StudyRecord, found: Refit) -> Mapping[str, Mapping[str, Measured]]:
+    """Return the figures of the model by the rows on which they were measured."""
     name = study.meta.metric or "metric"
-    for rows, (loss, metric) in found.scores.items():
-        yield rows, record.figures({"loss": loss, name: metric})
+    return {rows: {"loss": loss, name: metric} for rows, (loss, metric) in found.scores.items()}
 
 
-def _said(name: str, values: Mapping[str, float]) -> str:
+def _said(name: str, one: Measured) -> str:
     """Return a figure in words, with its interval where it has one."""
-    text = figures.measured(name, values[name], _DIGITS)
-    if f"{name}_low" not in values:
+    text = figures.measured(name, one.value, _DIGITS)
+    if one.interval is None:
         return text
-    ends = [values[f"{name}_{end}"] for end in ("low", "high")]
-    return f"{text} (95 % interval {figures.between(name, ends, _DIGITS)})"
+    return f"{text} (95 % interval {figures.between(name, one.interval, _DIGITS)})"
 
 
-def _told(facts: Mapping[str, Any], out: str) -> Iterator[str]:
+def _told(study: StudyRecord, facts: Mapping[str, Any], found: Refit, out: str) -> Iterator[str]:
     """Give in words what the model is, and what it is worth."""
     done = facts["retrained"]
     networks, epochs = (
@@ -137,10 +135,10 @@ def _told(facts: Mapping[str, Any], out: str) -> Iterator[str]:
     )
     yield f"a new model with the settings of trial {facts['trial']} of {facts['study']} is in {out}"
     yield f"it is {networks}, trained for {epochs} on {done['rows']:,} rows"
-    for rows, values in facts["metrics"].items():
-        said = [_said(name, values) for name in values if not name.endswith(("_low", "_high"))]
+    for rows, each in _measured(study, found).items():
+        said = [_said(name, one) for name, one in each.items() if isfinite(one.value)]
         looks = f" ({facts['evaluations']} evaluations so far)" if rows == "test" else ""
         yield f"on the {rows} rows: {', '.join(said)}{looks}"
-    if not facts["metrics"]:
+    if not found.scores:
         yield "no rows are left to score it on"
     yield f"next:  hpsearch predict {shell_word(out)} FILE"

@@ -8,7 +8,7 @@ from pathlib import Path
 from hpsearch.errors import Problem, SpecError
 from hpsearch.report.board.view import board
 from hpsearch.study.folder import FILE
-from hpsearch.study.store import StudyRecord
+from hpsearch.study.store import StudyRecord, read
 
 RUNS = Path("runs")
 
@@ -52,6 +52,18 @@ def meant(study: str | None, number: int | None) -> tuple[str | None, int | None
     if named_study(study):
         return study, number
     return None, int(study)
+
+
+def picked(study: str | None, number: int | None, code: str) -> tuple[Path, StudyRecord, int]:
+    """Return the folder of the study that is meant, what it keeps, and the number of its trial.
+
+    Raises:
+        SpecError: there is no such study or trial, see `picked_trial`.
+    """
+    name, number = meant(study, number)
+    folder = find_study(name)
+    kept = read(folder)
+    return folder, kept, picked_trial(kept, number, code)
 
 
 def picked_trial(study: StudyRecord, number: int | None, code: str) -> int:

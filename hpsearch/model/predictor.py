@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hpsearch.data import Exact, Inputs
-from hpsearch.data.columns import from_json
+from hpsearch.data.columns import Column, from_json
 from hpsearch.data.columns.encode import encoded
 from hpsearch.engine.bayesian import Posterior
 from hpsearch.engine.checkpoint import with_weights
@@ -45,7 +45,8 @@ class Predictor:
         self.info = info = model.info
         self.columns = tuple(from_json(column) for column in info.columns)
         self.members = [
-            PredictingMember(info, *both) for both in zip(info.members, model.members, strict=True)
+            PredictingMember(info, self.columns, own, trained)
+            for own, trained in zip(info.members, model.members, strict=True)
         ]
         self.networks = sum(member.networks for member in self.members)
         self._rows = min(member.rows for member in self.members)
@@ -55,8 +56,7 @@ class Predictor:
 
         The answers are (rows, classes) probabilities, or (rows, 1) numbers in the target's unit.
         """
-        blocks = self._blocks(inputs, PredictingMember.predict)
-        return self._joined(answers.mean(0) for answers in blocks)
+        return self._joined(self._answers(block).mean(0) for block in self._blocks(inputs))
 
     def standard_deviations(self, inputs: Inputs) -> Exact:
         """Return how far the networks' answers scatter, in the shape and unit of the answers.
@@ -64,21 +64,38 @@ class Predictor:
         Raises:
             ValueError: the model is one network.
         """
+        return self.answers_with_std(inputs)[1]
+
+    def answers_with_std(self, inputs: Inputs) -> tuple[Exact, Exact]:
+        """Return the answers, and how far those of the networks scatter around them.
+
+        Raises:
+            ValueError: the model is one network.
+        """
         if self.networks == 1:
             raise ValueError("this model is one network, whose answers do not scatter")
-        blocks = self._blocks(inputs, PredictingMember.each)
-        return self._joined(answers.std(0, ddof=1) for answers in blocks)
+        means, stds = [], []
+        for block in self._blocks(inputs):
+            answers = self._answers(block)
+            each = [
+                own[None] if member.networks == 1 else member.each(block)
+                for member, own in zip(self.members, answers, strict=True)
+            ]
+            means.append(answers.mean(0))
+            stds.append(np.concatenate(each).std(0, ddof=1))
+        return self._joined(means), self._joined(stds)
 
-    def _joined(self, blocks: Iterator[Exact]) -> Exact:
+    def _answers(self, block: Inputs) -> Exact:
+        """Return the answers of all members to a few rows, (members, rows, ...)."""
+        return np.stack([member.predict(block) for member in self.members])
+
+    def _joined(self, blocks: Iterable[Exact]) -> Exact:
         return np.concatenate([np.empty((0, len(self.info.classes) or 1)), *blocks])
 
-    def _blocks(
-        self, inputs: Inputs, answer: Callable[[PredictingMember, Inputs], Exact]
-    ) -> Iterator[Exact]:
-        """Yield the answers (networks, rows, ...) to a few rows at a time."""
+    def _blocks(self, inputs: Inputs) -> Iterator[Inputs]:
+        """Yield a few rows at a time."""
         for start in range(0, len(inputs), self._rows):
-            block = inputs[start : start + self._rows]
-            yield np.concatenate([answer(member, block) for member in self.members])
+            yield inputs[start : start + self._rows]
 
 
 class PredictingMember:
@@ -90,14 +107,19 @@ class PredictingMember:
         rows: how many rows it may be given at once.
     """
 
-    def __init__(self, info: ModelInfo, own: MemberInfo, trained: TrainedMember) -> None:
+    def __init__(
+        self,
+        info: ModelInfo,
+        columns: Sequence[Column],
+        own: MemberInfo,
+        trained: TrainedMember,
+    ) -> None:
         """Set up the network.
 
         Raises:
             ValueError: the weights are those of another network.
         """
-        self._info, self.scaling = info, trained.scaling
-        self._columns = tuple(from_json(column) for column in info.columns)
+        self._info, self._columns, self.scaling = info, columns, trained.scaling
         member = Member(own.trial, own.settings, own.replicate, own.fold, seed_group=own.seed_group)
         task = TrainingTask(info.shape, len(info.classes) or 1, info.seed)
         stacked = with_weights([member], task, [trained.weights], torch.empty(0))
@@ -110,9 +132,9 @@ class PredictingMember:
         self.rows = max(_LEAST, min(_MOST, _EVALUATED // stacked.widest))
 
     def predict(self, block: Inputs) -> Exact:
-        """Return its answers to a few rows, (1, rows, classes) or (1, rows, 1)."""
+        """Return its answers to a few rows, (rows, classes) or (rows, 1)."""
         with torch.inference_mode():
-            return self.of_encoded(self._encoded(block)).unsqueeze(0).numpy()
+            return self.of_encoded(self._encoded(block)).numpy()
 
     def each(self, block: Inputs) -> Exact:
         """Return the answers of all networks that it stands for, (networks, rows, ...)."""
