@@ -25,7 +25,16 @@ def merge_segments(segments: Sequence[Result]) -> Result:
     if len(done) < len(segments):
         return replace(segments[-1], seconds=seconds, curve=curve)
     flops, steps = sum(segment.flops for segment in done), sum(segment.steps for segment in done)
-    return replace(done[-1], seconds=seconds, flops=flops, steps=steps, curve=curve)
+    costs = [segment.reported_cost for segment in done if segment.reported_cost is not None]
+    return replace(
+        done[-1],
+        seconds=seconds,
+        flops=flops,
+        steps=steps,
+        curve=curve,
+        reported_cost=sum(costs) if costs else None,
+        halved=any(segment.halved for segment in done),
+    )
 
 
 def merge_repeats(runs: Sequence[Trial], results: Mapping[int, Result]) -> Result | None:

@@ -145,7 +145,9 @@ ASKED = tuple(field.name for field in fields(Trial))
 """The columns of a trial that are fields of `Trial`."""
 
 FIGURES = tuple(
-    field.name for field in fields(Done) if field.name not in ("curve", "replicates", "artefacts")
+    field.name
+    for field in fields(Done)
+    if field.name not in ("curve", "replicates", "artefacts", "reported_cost", "measures", "halved")
 )
 """The columns of a trial that are fields of `Done`."""
 

@@ -195,6 +195,11 @@ class Done:
         loss_se: the standard error of a loss that is a mean.
         paused: whether the training could go on.
         artefacts: the SHA-256 in hex of each file that it left, by the file's name.
+        reported_cost: what a trainer of one's own says that it has cost, in any unit; None where
+            it says nothing.
+        measures: all other numbers that such a trainer has reported, by their names.
+        halved: whether it was trained in a part of its array, since the memory of its device did
+            not suffice for the whole: its last digits may then be others.
     """
 
     loss: float
@@ -209,10 +214,15 @@ class Done:
     replicates: tuple[Replicate, ...] = ()
     paused: bool = False
     artefacts: Mapping[str, str] = field(default_factory=dict)
+    reported_cost: float | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+    halved: bool = False
 
     @property
     def cost(self) -> float:
-        """Nominal seconds, free of noise: Pareto marks and the time weight go by them."""
+        """Nominal seconds, or what was reported: Pareto marks and the time weight go by it."""
+        if self.reported_cost is not None:
+            return self.reported_cost
         return nominal_seconds(self.flops, self.steps)
 
     @property

@@ -1,0 +1,127 @@
+"""What a trainer of one's own reports: values of a trial, and what they add up to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hpsearch.study.trial import Done, Epoch, Failed, Result
+
+EPOCH, COST = "epoch", "cost"
+"""The names in a report that are no measures: where the training stands, and what it has cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """How reports are understood.
+
+    Attributes:
+        counts: the name of the number that trials are compared by.
+        maximize: whether more of it is better; its negative is then the loss.
+        epochs: how long a whole training is; 1 where it has no epochs.
+    """
+
+    counts: str = "loss"
+    maximize: bool = False
+    epochs: int = 1
+
+    @property
+    def minimized(self) -> str:
+        """The name of what is minimised."""
+        return f"-{self.counts}" if self.maximize else self.counts
+
+
+@dataclass(slots=True)
+class Reports:
+    """What one segment of a training has reported so far.
+
+    A report with an epoch is an intermediate value. One without is the result of the segment; where
+    there is none, the last epoch is.
+
+    >>> reports = Reports(Reporting("accuracy", maximize=True, epochs=2), number=7)
+    >>> reports.take({"epoch": 1, "accuracy": 0.5, "val_loss": 1.25})
+    Epoch(number=7, epoch=1, train_loss=nan, loss=-0.5, metric=0.5)
+    >>> reports.take({"epoch": 2, "accuracy": 0.75, "val_loss": 1.0})
+    Epoch(number=7, epoch=2, train_loss=nan, loss=-0.75, metric=0.75)
+    >>> result = reports.result(seconds=3.0)
+    >>> result.loss, result.metric, result.epochs, result.measures
+    (-0.75, 0.75, 2, {'val_loss': 1.0})
+    """
+
+    reporting: Reporting
+    number: int
+    start_epoch: int = 0
+    until_epoch: int | None = None
+    _curve: dict[int, Epoch] = field(default_factory=dict)
+    _last: dict[str, float] = field(default_factory=dict)
+    _final: dict[str, float] | None = None
+
+    @property
+    def end(self) -> int:
+        """The epoch where this segment ends."""
+        return self.reporting.epochs if self.until_epoch is None else self.until_epoch
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the epoch was reported where this segment ends."""
+        return max(self._curve, default=0) >= self.end
+
+    def take(self, report: Mapping[str, object]) -> Epoch | None:
+        """Take in a report; return what is new of a training that goes on.
+
+        What it reports of epochs before its segment, or after it, is not counted.
+
+        Raises:
+            ValueError: the epoch is no whole number above 0, or what counts is no number.
+        """
+        numbers = {name: float(v) for name, v in report.items() if _is_number(v)}
+        counts = self.reporting.counts
+        if counts in report and counts not in numbers:
+            raise ValueError(f"'{counts}' is no number but {report[counts]!r}")
+        if EPOCH not in report:
+            if counts in numbers:
+                self._final = numbers
+            return None
+        epoch = report[EPOCH]
+        if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 1:
+            raise ValueError(f"'{EPOCH}' is no whole number above 0 but {epoch!r}")
+        if counts not in numbers or not self.start_epoch < epoch <= self.end:
+            return None
+        value = numbers[counts]
+        loss = -value if self.reporting.maximize else value
+        found = Epoch(self.number, epoch, math.nan, loss, self._metric(value))
+        self._curve[epoch], self._last = found, numbers
+        return found
+
+    def result(self, seconds: float) -> Result:
+        """Return what the segment has come to, after so many seconds."""
+        curve = tuple(self._curve[epoch] for epoch in sorted(self._curve))
+        counts, numbers = self.reporting.counts, self._final or self._last
+        if not numbers:
+            return Failed("error", f"it ended without reporting '{counts}'", seconds, curve)
+        value, epochs = numbers[counts], max(self._curve, default=self.end)
+        loss = -value if self.reporting.maximize else value
+        if not math.isfinite(loss):
+            return Failed("diverged", f"{counts} is {value}", seconds, curve)
+        others = {name: one for name, one in numbers.items() if name not in (counts, EPOCH, COST)}
+        return Done(
+            loss=loss,
+            metric=self._metric(value),
+            seconds=seconds,
+            flops=0.0,
+            steps=0,
+            epochs=epochs,
+            best_epoch=epochs,
+            curve=curve,
+            paused=self.until_epoch is not None,
+            reported_cost=numbers.get(COST),
+            measures={name: one for name, one in others.items() if math.isfinite(one)},
+        )
+
+    def _metric(self, value: float) -> float:
+        return value if self.reporting.maximize else math.nan
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
