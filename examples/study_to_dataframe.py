@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from hpsearch.study.history import merge_repeats
-from hpsearch.study.store import StudyRecord, read
+from hpsearch.study.record import StudyRecord
+from hpsearch.study.store import read
 from hpsearch.study.trial import Done
 
 try:

@@ -18,7 +18,8 @@ import numpy as np
 
 from hpsearch.search.plan import Plan
 from hpsearch.strategies.surrogates import scores
-from hpsearch.study.store import StudyRecord, read
+from hpsearch.study.record import StudyRecord
+from hpsearch.study.store import read
 
 
 def rows(study: StudyRecord) -> list[list[float]]:

@@ -43,7 +43,7 @@ from hpsearch.space.parameters import Choice, Real
 from hpsearch.space.space import Params, Space
 from hpsearch.strategies.surrogate_report import surrogate_report
 from hpsearch.study.history import History
-from hpsearch.study.store import StudyRecord
+from hpsearch.study.record import StudyRecord
 from hpsearch.study.trial import Failed, Result, Trial
 from tests.helpers.histories import done, sampled
 from tests.helpers.sources import lying_parquet

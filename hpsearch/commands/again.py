@@ -34,7 +34,7 @@ from hpsearch.study.differences import Difference, differences
 from hpsearch.study.files import temporary_folder
 from hpsearch.study.history import History
 from hpsearch.study.layout import check_semantics
-from hpsearch.study.store import StudyRecord
+from hpsearch.study.record import StudyRecord
 from hpsearch.study.trial import Notice, Trial
 
 _SHOWN = 10  # differences

@@ -19,7 +19,8 @@ from hpsearch.study import files
 from hpsearch.study.artefacts import FOLDER, Artefacts, Lost
 from hpsearch.study.differences import Difference
 from hpsearch.study.layout import SEMANTICS
-from hpsearch.study.store import StudyRecord, read
+from hpsearch.study.record import StudyRecord
+from hpsearch.study.store import read
 from hpsearch.study.trial import WEIGHTS, Done, Failed, Measured
 from hpsearch.text import shell_word
 

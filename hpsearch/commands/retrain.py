@@ -19,7 +19,8 @@ from hpsearch.objectives.jobs import Refit
 from hpsearch.registry import resolve
 from hpsearch.report.board.view import Row, row_of
 from hpsearch.report.render import figures
-from hpsearch.study.store import Store, StudyRecord, TestEvaluation
+from hpsearch.study.record import StudyRecord, TestEvaluation
+from hpsearch.study.store import Store
 from hpsearch.study.trial import Measured
 from hpsearch.text import shell_word
 

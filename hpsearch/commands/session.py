@@ -53,7 +53,8 @@ from hpsearch.study.files import open_own, unwritable
 from hpsearch.study.folder import LOG, sweep_study
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
-from hpsearch.study.store import Session, Store, StudyRecord, TestEvaluation
+from hpsearch.study.record import Session, StudyRecord, TestEvaluation
+from hpsearch.study.store import Store
 from hpsearch.study.trial import Done, Notice, Result
 from hpsearch.text import ERRORS, lines, shell_word
 

@@ -21,7 +21,8 @@ from hpsearch.report.trial import text as trial_text
 from hpsearch.report.trial import view as trial_view
 from hpsearch.search.plan import Plan
 from hpsearch.strategies.surrogate_report import NEEDED, surrogate_report, usable
-from hpsearch.study.store import StudyRecord, read
+from hpsearch.study.record import StudyRecord
+from hpsearch.study.store import read
 from hpsearch.text import shell_word
 
 
@@ -41,7 +42,7 @@ def show(
         return _show_model(Path(study), number, page, json)
     name, number = meant(study, number)
     folder = find_study(name)
-    kept = read(folder)
+    kept = read(folder, curves_of=number)
     plan = Plan.of_study(kept.meta)
     results = console.result(no_color)
     if number is None:

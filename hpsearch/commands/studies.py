@@ -8,7 +8,8 @@ from pathlib import Path
 from hpsearch.errors import Problem, SpecError
 from hpsearch.report.board.view import board
 from hpsearch.study.folder import FILE
-from hpsearch.study.store import StudyRecord, read
+from hpsearch.study.record import StudyRecord
+from hpsearch.study.store import read
 
 RUNS = Path("runs")
 
@@ -57,13 +58,15 @@ def meant(study: str | None, number: int | None) -> tuple[str | None, int | None
 def picked(study: str | None, number: int | None, code: str) -> tuple[Path, StudyRecord, int]:
     """Return the folder of the study that is meant, what it keeps, and the number of its trial.
 
+    What it keeps is with the curves of that trial.
+
     Raises:
         SpecError: there is no such study or trial, see `picked_trial`.
     """
     name, number = meant(study, number)
     folder = find_study(name)
-    kept = read(folder)
-    return folder, kept, picked_trial(kept, number, code)
+    number = picked_trial(read(folder), number, code)
+    return folder, read(folder, curves_of=number), number
 
 
 def picked_trial(study: StudyRecord, number: int | None, code: str) -> int:

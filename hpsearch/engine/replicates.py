@@ -84,7 +84,8 @@ class _Trial:
         for member, result in results:
             if isinstance(result, Failed):
                 which = f" (replicate {member.replicate}, fold {member.fold})"
-                return Failed(result.kind, result.message + which, seconds, curve)
+                message = result.message + which
+                return Failed(result.kind, message, seconds, curve, curve[-1].epoch if curve else 0)
         done = [(member, result) for member, result in results if isinstance(result, Done)]
         runs = [Replicate(m.replicate, m.fold, r.loss, r.metric, r.best_epoch) for m, r in done]
         return replace(

@@ -121,7 +121,8 @@ class MemberProgress:
         """Return what the training has come to, with what this segment alone has cost."""
         curve, start = tuple(self.curve), self.member.start_epoch
         if self.diverged:
-            return Failed("diverged", self._failure(curve[-1]), self.seconds, curve)
+            message = self._failure(curve[-1])
+            return Failed("diverged", message, self.seconds, curve, self.epochs)
         return Done(
             loss=self.best_value,
             metric=self.best.metric,

@@ -103,7 +103,7 @@ class Reports:
         value, epochs = numbers[counts], max(self._curve, default=self.end)
         loss = -value if self.reporting.maximize else value
         if not math.isfinite(loss):
-            return Failed("diverged", f"{counts} is {value}", seconds, curve)
+            return Failed("diverged", f"{counts} is {value}", seconds, curve, epochs)
         others = {name: one for name, one in numbers.items() if name not in (counts, EPOCH, COST)}
         return Done(
             loss=loss,

@@ -502,5 +502,5 @@ def _checked(result: Result) -> Result:
     """Return the result, or a failure where its loss is no finite number, whoever computed it."""
     if isinstance(result, Done) and not isfinite(result.loss):
         message = f"the loss is {result.loss}"
-        return Failed("diverged", message, result.seconds, result.curve)
+        return Failed("diverged", message, result.seconds, result.curve, result.epochs)
     return result

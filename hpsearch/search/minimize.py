@@ -48,7 +48,8 @@ from hpsearch.study.files import temporary_folder
 from hpsearch.study.folder import FILE
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
-from hpsearch.study.store import Session, Store
+from hpsearch.study.record import Session
+from hpsearch.study.store import Store
 from hpsearch.study.trial import Done, Result, Trial
 from hpsearch.versions import versions
 

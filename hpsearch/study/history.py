@@ -23,7 +23,8 @@ def merge_segments(segments: Sequence[Result]) -> Result:
     curve = tuple(epoch for segment in segments for epoch in segment.curve)
     done = [segment for segment in segments if isinstance(segment, Done)]
     if len(done) < len(segments):
-        return replace(segments[-1], seconds=seconds, curve=curve)
+        epochs = max(segment.epochs for segment in segments)  # a crash knows of none
+        return replace(segments[-1], seconds=seconds, curve=curve, epochs=epochs)
     flops, steps = sum(segment.flops for segment in done), sum(segment.steps for segment in done)
     costs = [segment.reported_cost for segment in done if segment.reported_cost is not None]
     return replace(
@@ -161,6 +162,17 @@ class History:
                 number = trial.number if trial.parent is None else trial.parent
                 found.setdefault(number, []).append(trial)
         return found
+
+    def family(self, number: int) -> Sequence[int]:
+        """Return the number of the trial that this number belongs to, and those of all its runs.
+
+        The segments of a run are among them; there are none where there is no such trial.
+        """
+        if not 0 <= number < len(self.trials):
+            return ()
+        run = self.trials[self.trials[number].run]
+        runs = self.runs[run.number if run.parent is None else run.parent]
+        return [one.number for first in runs for one in self.segments[first.number]]
 
     @cached_property
     def segments(self) -> Mapping[int, Sequence[Trial]]:

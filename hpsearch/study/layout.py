@@ -1,23 +1,20 @@
-"""What stands where in a study's file, and the seal over all of it."""
+"""What stands where in a study's file.
+
+A trial is one row, and what is a list or a mapping in its result stands there as JSON. Its learning
+curve, which few commands show, stands in a table of its own as one text of JSON; the trial's row
+has the digest of that text, so that who does not show it need not read it (decision 37).
+"""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import reduce
-from hashlib import blake2b
-from operator import xor
-from typing import Any
 
 from hpsearch.errors import ConfigDiffers, Problem
 from hpsearch.study.trial import Done, Trial
 
-Execute = Callable[..., sqlite3.Cursor]
-TableRow = tuple[Any, ...]
-
-VERSION = 8
+VERSION = 9
 """The version of the file's layout."""
 
 SEMANTICS = 3
@@ -48,6 +45,8 @@ class StudyMeta:
             is no loss, and with `notes` on what makes results worth less.
         versions: JSON of what computes: versions, and of networks the processor.
         semantics: see `SEMANTICS`.
+        device_memory: the bytes of memory of the device by which arrays were sized; None where
+            nothing was sized by it.
     """
 
     name: str
@@ -71,6 +70,7 @@ class StudyMeta:
     created: str
     versions: str
     semantics: int = SEMANTICS
+    device_memory: int | None = None
 
     @property
     def minimized(self) -> str:
@@ -92,7 +92,8 @@ CREATE TABLE study (
     overrides TEXT NOT NULL, rows INTEGER, budget INTEGER, threads INTEGER NOT NULL,
     device TEXT NOT NULL, metric TEXT, has_cost INTEGER NOT NULL CHECK (has_cost IN (0, 1)),
     baseline_loss REAL, baseline_metric REAL, data TEXT NOT NULL, created TEXT NOT NULL,
-    versions TEXT NOT NULL, semantics INTEGER NOT NULL
+    versions TEXT NOT NULL, semantics INTEGER NOT NULL,
+    device_memory INTEGER CHECK (device_memory > 0)
 ) STRICT;
 CREATE TABLE trial (
     number INTEGER PRIMARY KEY CHECK (number >= 0),
@@ -107,26 +108,17 @@ CREATE TABLE trial (
     failure_message TEXT,
     loss REAL CHECK (abs(loss) <= 1.7976931348623157e308), metric REAL,
     seconds REAL CHECK (seconds >= 0), flops REAL, steps INTEGER, epochs INTEGER,
-    best_epoch INTEGER, loss_se REAL, paused INTEGER,
+    best_epoch INTEGER, loss_se REAL, replicates TEXT, paused INTEGER, artefacts TEXT,
+    reported_cost REAL CHECK (reported_cost BETWEEN 0 AND 1.7976931348623157e308), measures TEXT,
+    halved INTEGER CHECK (halved IN (0, 1)), curve_digest INTEGER,
     CHECK ((state = 'done') = (loss IS NOT NULL AND flops IS NOT NULL AND paused IS NOT NULL)),
+    CHECK ((state = 'done') = (halved IS NOT NULL)),
     CHECK ((state = 'failed') = (failure_kind IS NOT NULL AND failure_message IS NOT NULL)),
     CHECK ((state = 'pending') = (seconds IS NULL)),
+    CHECK ((state = 'pending') = (epochs IS NULL)),
     CHECK ((parent IS NULL) = (replicate = 0 AND start_epoch = 0))
 ) STRICT;
-CREATE TABLE epoch (
-    number INTEGER NOT NULL REFERENCES trial, epoch INTEGER NOT NULL,
-    train_loss REAL, loss REAL, metric REAL,
-    PRIMARY KEY (number, epoch)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE replicate (
-    number INTEGER NOT NULL REFERENCES trial, replicate INTEGER NOT NULL, fold INTEGER NOT NULL,
-    loss REAL NOT NULL, metric REAL, best_epoch INTEGER NOT NULL,
-    PRIMARY KEY (number, replicate, fold)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE artefact (
-    number INTEGER NOT NULL REFERENCES trial, name TEXT NOT NULL, digest TEXT NOT NULL,
-    PRIMARY KEY (number, name)
-) STRICT, WITHOUT ROWID;
+CREATE TABLE curve (number INTEGER PRIMARY KEY REFERENCES trial, epochs TEXT NOT NULL) STRICT;
 CREATE TABLE test_evaluation (
     id INTEGER PRIMARY KEY, number INTEGER NOT NULL REFERENCES trial,
     loss REAL, metric REAL, weights TEXT,
@@ -144,24 +136,22 @@ CREATE TABLE seal (digest INTEGER NOT NULL) STRICT;
 ASKED = tuple(field.name for field in fields(Trial))
 """The columns of a trial that are fields of `Trial`."""
 
-FIGURES = tuple(
-    field.name
-    for field in fields(Done)
-    if field.name not in ("curve", "replicates", "artefacts", "reported_cost", "measures", "halved")
-)
+FIGURES = tuple(field.name for field in fields(Done) if field.name != "curve")
 """The columns of a trial that are fields of `Done`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The tables of a version and their columns, in the order in which the seal goes over them.
-
-    Rows of the tables in `trials` belong to the trial that their first column names, whose own row
-    stands in the first table; `study` has all other tables.
-    """
-
-    trials: Mapping[str, tuple[str, ...]]
-    study: Mapping[str, tuple[str, ...]]
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "trial": (*ASKED, "state", "failure_kind", "failure_message", *FIGURES, "curve_digest"),
+    "curve": ("number", "epochs"),
+    "sqlite_master": ("type", "name", "sql"),
+    "study": ("id", *(field.name for field in fields(StudyMeta))),
+    "test_evaluation": (
+        *("id", "number", "loss", "metric", "weights"),
+        *("loss_low", "loss_high", "metric_low", "metric_high", "model"),
+    ),
+    "session": ("id", "wall_seconds", "exit"),
+}
+"""The tables and their columns in the order in which they are read."""
 
 
 def check_semantics(meta: StudyMeta) -> None:
@@ -175,83 +165,3 @@ def check_semantics(meta: StudyMeta) -> None:
         message = f"{meta.name} was begun by hpsearch {begun}, which asked other questions"
         help = f"it is finished by hpsearch {begun}; here it can be shown and exported"
         raise ConfigDiffers(Problem("E178", message, help=help))
-
-
-LAYOUT = Layout(
-    trials={
-        "trial": (*ASKED, "state", "failure_kind", "failure_message", *FIGURES),
-        "epoch": ("number", "epoch", "train_loss", "loss", "metric"),
-        "replicate": ("number", "replicate", "fold", "loss", "metric", "best_epoch"),
-        "artefact": ("number", "name", "digest"),
-    },
-    study={
-        "sqlite_master": ("type", "name", "sql"),
-        "study": ("id", *(field.name for field in fields(StudyMeta))),
-        "test_evaluation": (
-            *("id", "number", "loss", "metric", "weights"),
-            *("loss_low", "loss_high", "metric_low", "metric_high", "model"),
-        ),
-        "session": ("id", "wall_seconds", "exit"),
-    },
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """All rows of a file: of each trial a list for each of its tables, and those of others."""
-
-    trials: Mapping[int, Sequence[list[TableRow]]]
-    study: Mapping[str, list[TableRow]]
-
-
-def contents(execute: Execute, layout: Layout) -> Contents:
-    """Return all rows of a file.
-
-    Raises:
-        ValueError: the seal does not fit them, so they are not what was written.
-    """
-    found = Contents(_of_trials(execute, layout), _of_study(execute, layout))
-    (seal,) = execute("SELECT digest FROM seal").fetchone()
-    parts = [*found.trials.values(), [*found.study.values()]]
-    if seal != reduce(xor, map(_digest, parts)) or [*found.trials] != [*range(len(found.trials))]:
-        raise ValueError("it is not what was written there")
-    return found
-
-
-def digest_of_trials(execute: Execute, numbers: Iterable[int]) -> int:
-    """Return what the rows of these trials contribute to the seal as they stand."""
-    parts = (rows for number in numbers for rows in _of_trials(execute, LAYOUT, number).values())
-    return reduce(xor, map(_digest, parts), 0)
-
-
-def digest_of_study(execute: Execute) -> int:
-    """Return what all rows that belong to no trial contribute to the seal as they stand."""
-    return _digest([*_of_study(execute, LAYOUT).values()])
-
-
-def _of_trials(
-    execute: Execute, layout: Layout, number: int | None = None
-) -> Mapping[int, Sequence[list[TableRow]]]:
-    """Return the rows of each trial, or of one."""
-    found: dict[int, list[list[TableRow]]] = {}
-    for position, (table, columns) in enumerate(layout.trials.items()):
-        where = "" if number is None else f"WHERE number = {number}"
-        for row in _rows(execute, table, columns, where):
-            found.setdefault(row[0], [[] for _ in layout.trials])[position].append(row)
-    return found
-
-
-def _of_study(execute: Execute, layout: Layout) -> Mapping[str, list[TableRow]]:
-    return {
-        table: _rows(execute, table, columns).fetchall() for table, columns in layout.study.items()
-    }
-
-
-def _rows(execute: Execute, table: str, columns: Sequence[str], where: str = "") -> sqlite3.Cursor:
-    return execute(f"SELECT {', '.join(columns)} FROM {table} {where} ORDER BY 1, 2, 3")
-
-
-def _digest(rows: object) -> int:
-    # JSON says the same in every version of Python, to the last bit of a float
-    text = json.dumps(rows).encode()
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), signed=True)

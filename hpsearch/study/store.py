@@ -1,26 +1,16 @@
 """A study's memory: one SQLite file with one writer. What was committed is safe.
 
-SQLite notices a file that is torn, but not a value that a bad disk has changed, nor a row that is
-gone. Therefore a seal goes with each commit: the exclusive or of the digests of all rows, where a
-trial with its curve, replicates and artefacts is one part, and the schema with all else is another.
-Whoever reads a study checks that the seal fits (decision 13).
+Whoever reads a study checks its seal: that all rows are those that were written (`study.seal`).
 """
 
 from __future__ import annotations
 
-import errno
-import json
-import math
 import os
-import shutil
 import sqlite3
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, Literal
 
 from hpsearch.errors import (
     CannotWrite,
@@ -29,91 +19,58 @@ from hpsearch.errors import (
     HpsearchError,
     Problem,
 )
-from hpsearch.study.files import settle, unreadable, unwritable
-from hpsearch.study.folder import BEGUN, FILE, HALF, refuse_links, refuse_shared
+from hpsearch.study.files import settle, unwritable
+from hpsearch.study.folder import BEGUN, FILE, HALF, refuse_shared
 from hpsearch.study.history import History
-from hpsearch.study.layout import (
-    ASKED,
-    FIGURES,
-    LAYOUT,
-    SCHEMA,
-    VERSION,
+from hpsearch.study.layout import SCHEMA, TABLES, VERSION, StudyMeta, check_semantics
+from hpsearch.study.lock import Lock
+from hpsearch.study.reading import APPLICATION, contents_of, kind_of, look, readable
+from hpsearch.study.record import (
+    Session,
+    StudyRecord,
+    TestEvaluation,
+    curve_text,
+    evaluation_row,
+    record_of,
+    result_columns,
+    trial_columns,
+    with_curves,
+    with_rows,
+)
+from hpsearch.study.seal import (
     Contents,
     Execute,
-    StudyMeta,
     TableRow,
-    check_semantics,
+    check_curves,
     contents,
+    curves,
     digest_of_study,
     digest_of_trials,
+    seal,
+    sealed,
+    study_rows,
+    trial_rows,
 )
-from hpsearch.study.lock import Lock
-from hpsearch.study.migrations import LAYOUTS, migrate
-from hpsearch.study.trial import Done, Epoch, Failed, Interval, Replicate, Result, Trial
+from hpsearch.study.trial import Result, Trial
 from hpsearch.text import shell_word
-
-_ASIDE = (
-    *(sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM),
-    *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL),
-)
-"""What SQLite says where it cannot make what it needs beside a file that may be sound."""
-
-_APPLICATION = 0x68707331  # "hps1"
-_NO_INTERVAL = (None, None)
-
-
-@dataclass(frozen=True, slots=True)
-class TestEvaluation:
-    """One evaluation on the test split.
-
-    Attributes:
-        number: that of the trial.
-        loss: what was found.
-        metric: likewise; NaN where it is not defined.
-        weights: the digest of the model that was scored.
-        loss_interval: None where too few rows were tested, or by a version that measured none.
-        metric_interval: likewise.
-        model: the trial's `own`, or one that was `retrained` with its settings.
-    """
-
-    __test__: ClassVar[bool] = False  # pytest takes classes of such names for tests
-
-    number: int
-    loss: float
-    metric: float
-    weights: str | None = None
-    loss_interval: Interval | None = None
-    metric_interval: Interval | None = None
-    model: Literal["own", "retrained"] = "own"
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One run of the search: how long it took, and its exit code."""
-
-    wall_seconds: float
-    exit: int
-
-
-@dataclass(frozen=True, slots=True)
-class StudyRecord:
-    """All that a study's file says."""
-
-    meta: StudyMeta
-    history: History
-    evaluations: tuple[TestEvaluation, ...]
-    sessions: tuple[Session, ...]
 
 
 class Store:
-    """The one writer of a study; to hold it means to hold the study's lock."""
+    """The one writer of a study; to hold it means to hold the study's lock.
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: Lock) -> None:
+    What the file says is read once. After that only what was written is read again.
+    """
+
+    def __init__(
+        self, folder: Path, connection: sqlite3.Connection, lock: Lock, study: StudyRecord
+    ) -> None:
         self.folder = folder
         self._connection = connection
         self._lock = lock
         self._known = _stamp(folder / FILE)
-        self._seal = connection.execute("SELECT digest FROM seal").fetchone()
+        self._seal = sealed(connection.execute)
+        self._study = study
+        self._written: set[int] = set()  # the trials that are to be read again
         beside = (folder / f"{FILE}-wal", folder / f"{FILE}-shm")
         self._beside = {path: _stamp(path) for path in beside}
 
@@ -138,9 +95,9 @@ class Store:
             lock = stack.enter_context(Lock(folder))
             _refuse_full(folder)  # another process may have been faster
             row = (1, *astuple(meta))
-            none: Contents = Contents({}, {"study": [row], "test_evaluation": [], "session": []})
-            _write_new(folder, none)
-            store = cls(folder, _connect(folder), lock)
+            _write_new(folder, Contents((), {"study": [row], "test_evaluation": [], "session": []}))
+            connection = _connect(folder)
+            store = cls(folder, connection, lock, record_of(contents(connection.execute)))
             stack.pop_all()
             return store
 
@@ -153,14 +110,18 @@ class Store:
             DamagedStudy: there is none, or none that can be read.
             ConfigDiffers: it was begun by a version that asked other questions, which finishes it.
         """
-        version, found = _rows(folder, thorough=True)
-        check_semantics(_meta(found))  # before anything is written
+        version, seal, study = look(folder, _checked)
+        check_semantics(study.meta)  # before anything is written
         refuse_shared(folder)
         with ExitStack() as stack:
             lock = stack.enter_context(Lock(folder))
             if version < VERSION:
                 _replace_older(folder)
-            store = cls(folder, _connect(folder), lock)
+            connection = _connect(folder)
+            if sealed(connection.execute) != seal:  # it was written before there was the lock
+                with readable(folder):
+                    _, _, study = _checked(VERSION, connection.execute)
+            store = cls(folder, connection, lock, study)
             stack.pop_all()
             return store
 
@@ -193,9 +154,14 @@ class Store:
         self.close()
 
     def study(self) -> StudyRecord:
-        """Return all that is known."""
-        with _readable(self.folder):
-            return _record(contents(self._connection.execute, LAYOUT))
+        """Return all that is known but curves, as it stands in the file."""
+        execute = self._connection.execute
+        with readable(self.folder):
+            history, now = self._study.history, record_of(Contents((), study_rows(execute)))
+            if self._written:
+                history = with_rows(history, trial_rows(execute, sorted(self._written)))
+        self._study, self._written = replace(now, history=history), set()
+        return self._study
 
     def history(self) -> History:
         """Return the trials and their results."""
@@ -212,38 +178,30 @@ class Store:
         wave = tuple(trials)
         with self._transaction(trial.number for trial in wave) as execute:
             for trial in wave:
-                values = {name: getattr(trial, name) for name in ASKED}
-                _insert(execute, "trial", values | {"params": json.dumps(dict(trial.params))})
+                _insert(execute, "trial", trial_columns(trial))
 
     def record_results(self, results: Mapping[int, Result]) -> None:
         """Write down what became of a cohort; a trial that has a result keeps it."""
         with self._transaction(results) as execute:
             for number, result in results.items():
-                if not _record_result(execute, number, result):
-                    continue
-                for at in result.curve:
-                    losses = map(_finite, (at.train_loss, at.loss, at.metric))
-                    _insert_row(execute, "epoch", (number, at.epoch, *losses))
-                if isinstance(result, Done):
-                    for r in result.replicates:
-                        figures = (r.loss, _finite(r.metric), r.best_epoch)
-                        _insert_row(execute, "replicate", (number, r.replicate, r.fold, *figures))
-                    for name, digest in sorted(result.artefacts.items()):
-                        _insert_row(execute, "artefact", (number, name, digest))
+                columns = result_columns(result)
+                marks = ", ".join(f"{name} = ?" for name in columns)
+                changed = execute(
+                    f"UPDATE trial SET {marks} WHERE number = ? AND state = 'pending'",
+                    (*columns.values(), number),
+                )
+                if changed.rowcount and (curve := curve_text(result.curve)):
+                    _insert_row(execute, "curve", (number, curve))
 
     def record_test(self, evaluation: TestEvaluation) -> None:
         """Write down an evaluation on the test split."""
-        one = evaluation
-        row = (one.number, _finite(one.loss), _finite(one.metric), one.weights)
-        ends = (*(one.loss_interval or _NO_INTERVAL), *(one.metric_interval or _NO_INTERVAL))
         with self._transaction() as execute:
-            _insert_row(execute, "test_evaluation", (None, *row, *ends, one.model))
+            _insert_row(execute, "test_evaluation", evaluation_row(evaluation))
 
     def record_session(self, session: Session) -> None:
         """Write down how a run of the search ended."""
-        values = {"wall_seconds": session.wall_seconds, "exit": session.exit}
         with self._transaction() as execute:
-            _insert(execute, "session", values)
+            _insert_row(execute, "session", (None, session.wall_seconds, session.exit))
 
     @contextmanager
     def _transaction(self, numbers: Iterable[int] | None = None) -> Iterator[Execute]:
@@ -254,9 +212,9 @@ class Store:
         changed = None if numbers is None else list(numbers)
 
         def digest(execute: Execute) -> int:
-            return (
-                digest_of_study(execute) if changed is None else digest_of_trials(execute, changed)
-            )
+            if changed is None:
+                return digest_of_study(study_rows(execute))
+            return digest_of_trials(trial_rows(execute, changed))
 
         self._check_in_place()
         with _transaction(self._connection, self.folder) as execute:
@@ -265,8 +223,9 @@ class Store:
             # SQLite has no exclusive or: a ^ b is (a | b) - (a & b)
             change = before ^ digest(execute)
             execute("UPDATE seal SET digest = (digest | ?1) - (digest & ?1)", (change,))
-            seal = execute("SELECT digest FROM seal").fetchone()
-        self._seal = seal
+            now = sealed(execute)
+        self._seal = now
+        self._written.update(changed or ())
         self._check_in_place(written=True)
 
     def _is_in_place(self) -> bool:
@@ -319,19 +278,14 @@ def _write_new(folder: Path, found: Contents) -> None:
         with closing(connection), _transaction(connection, folder) as execute:
             for statement in SCHEMA.split(";\n"):
                 execute(statement)
-            execute(f"PRAGMA application_id = {_APPLICATION}")
+            execute(f"PRAGMA application_id = {APPLICATION}")
             execute(f"PRAGMA user_version = {VERSION}")
-            for row in found.study["study"]:
-                _insert_row(execute, "study", row)
-            for rows_of_tables in found.trials.values():
-                for table, rows in zip(LAYOUT.trials, rows_of_tables, strict=True):
-                    for row in rows:
-                        _insert_row(execute, table, row)
-            for table in ("test_evaluation", "session"):
-                for row in found.study[table]:
+            own = {"trial": found.trials, "curve": [*found.curves.items()]}
+            for table in ("study", "trial", "curve", "test_evaluation", "session"):
+                for row in own.get(table) or found.study.get(table, ()):
                     _insert_row(execute, table, row)
-            seal = digest_of_study(execute) ^ digest_of_trials(execute, found.trials)
-            execute("INSERT INTO seal VALUES (?)", (seal,))
+            written = replace(found, study=study_rows(execute))
+            execute("INSERT INTO seal VALUES (?)", (seal(written),))
         (folder / HALF).replace(folder / FILE)
         settle(folder)
     except OSError as error:
@@ -339,16 +293,12 @@ def _write_new(folder: Path, found: Contents) -> None:
 
 
 def _insert_row(execute: Execute, table: str, row: TableRow) -> None:
-    _insert(execute, table, dict(zip(_columns(table), row, strict=True)))
+    _insert(execute, table, dict(zip(TABLES[table], row, strict=True)))
 
 
-def _insert(execute: Execute, table: str, values: Mapping[str, Any]) -> None:
+def _insert(execute: Execute, table: str, values: Mapping[str, object]) -> None:
     marks = ", ".join("?" for _ in values)
     execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", (*values.values(),))
-
-
-def _columns(table: str) -> tuple[str, ...]:
-    return LAYOUT.trials[table] if table in LAYOUT.trials else LAYOUT.study[table]
 
 
 def _refuse_full(folder: Path) -> None:
@@ -361,118 +311,51 @@ def _refuse_full(folder: Path) -> None:
         raise CannotWrite(Problem("E173", f"the folder {folder} is not empty", help=help))
 
 
-def _record_result(execute: Execute, number: int, result: Result) -> bool:
-    """Write down a result; return whether the trial had none."""
-    columns: dict[str, object]
-    if isinstance(result, Failed):
-        columns = {"failure_kind": result.kind, "failure_message": result.message}
-        columns |= {"state": "failed", "seconds": result.seconds}
-    else:
-        columns = {name: getattr(result, name) for name in FIGURES}
-        columns |= {"state": "done", "metric": _finite(result.metric)}
-    marks = ", ".join(f"{name} = ?" for name in columns)
-    changed = execute(
-        f"UPDATE trial SET {marks} WHERE number = ? AND state = 'pending'",
-        (*columns.values(), number),
-    )
-    return bool(changed.rowcount)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def read(folder: Path, thorough: bool = False) -> StudyRecord:
+def read(folder: Path, curves_of: int | None = None) -> StudyRecord:
     """Return a study as it stands, also while another process writes it; nothing is changed.
 
-    With `thorough`, which is for a study that is going to be written, all of the file is checked.
+    Args:
+        folder: the study's.
+        curves_of: the number of a trial. With it come the curves of the trial that it belongs to,
+            in all its runs; no others are read.
 
     Raises:
         DamagedStudy: there is no study in the folder, or it cannot be read.
     """
-    return _record(_rows(folder, thorough)[1])
+
+    def take(version: int, execute: Execute) -> StudyRecord:
+        found = contents_of(version, execute)
+        study = record_of(found)
+        numbers = () if curves_of is None else study.history.family(curves_of)
+        if version == VERSION:
+            found = replace(found, curves=curves(execute, [found.trials[n] for n in numbers]))
+        wanted = {number: found.curves[number] for number in numbers if number in found.curves}
+        return replace(study, history=with_curves(study.history, wanted)) if wanted else study
+
+    return look(folder, take)
 
 
-def _rows(folder: Path, thorough: bool = False) -> tuple[int, Contents]:
-    """Return the version of a study's file, and its rows as those of this version."""
-    _check_readable(folder)
-    with _readable(folder):
-        try:
-            return _rows_in(folder, folder, thorough)
-        except sqlite3.OperationalError as error:
-            if _kind(error) not in _ASIDE:
-                raise
-        # A file that was not closed needs an index beside it, which cannot be made here.
-        with _copied(folder) as copy:
-            return _rows_in(copy, folder, thorough)
+def _checked(version: int, execute: Execute) -> tuple[int, int, StudyRecord]:
+    """Return version and seal of a file and what it says, where all is sound, curves included."""
+    (said,) = execute("PRAGMA quick_check(1)").fetchone()
+    if said != "ok":
+        raise ValueError(said)
+    found = contents_of(version, execute)
+    if version == VERSION:
+        check_curves(execute, found.trials)
+    return version, sealed(execute), record_of(found)
 
 
-def _rows_in(place: Path, folder: Path, thorough: bool) -> tuple[int, Contents]:
-    """Return the rows of the file in a place, which is the study in `folder`, or a copy of it."""
-    address = f"{(place / FILE).resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True)) as connection:
-        version = _version(connection, folder)
-        connection.execute("BEGIN")  # one moment for all tables, whatever is being written
-        if thorough:
-            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if said != "ok":
-                raise ValueError(said)
-        return version, migrate(contents(connection.execute, LAYOUTS[version]), version)
-
-
-def _check_readable(folder: Path) -> None:
-    """See that there is a study's file which may be read, and no link.
-
-    Raises:
-        DamagedStudy: there is none, or a link.
-        CannotWrite: it may not be read.
-    """
-    path = folder / FILE
-    try:
-        refuse_links(folder)
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise FileNotFoundError
-        if not os.access(path, os.R_OK):  # to open it and close it would drop this process' locks
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        help = "hpsearch studies are folders with a study.db"
-        raise DamagedStudy(Problem("E165", f"there is no study in {folder}", help=help)) from error
-    except OSError as error:
-        raise unreadable(path, error) from error
-
-
-@contextmanager
-def _copied(folder: Path) -> Iterator[Path]:
-    """Give a folder with a copy of the study's file and of the journal beside it.
-
-    Raises:
-        CannotWrite, DiskFull: they cannot be read, or not be copied.
-    """
-    with ExitStack() as stack:
-        path = folder / FILE
-        try:
-            copy = Path(stack.enter_context(TemporaryDirectory(prefix="hpsearch-")))
-            for path in (folder / FILE, folder / f"{FILE}-wal", folder / f"{FILE}-journal"):
-                if path == folder / FILE or path.exists():
-                    shutil.copyfile(path, copy / path.name)
-        except OSError as error:
-            raise unreadable(path, error) from error
-        yield copy
-
-
-def _seal(folder: Path) -> TableRow | None:
+def _seal(folder: Path) -> int | None:
     """Return the seal of a study's file as a new reader finds it; None of one that is not sound."""
+
+    def take(version: int, execute: Execute) -> int:
+        contents_of(version, execute)
+        return sealed(execute)
+
     try:
-        _rows(folder)
-        address = f"{(folder / FILE).resolve().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True)) as connection:
-            found: TableRow = connection.execute("SELECT digest FROM seal").fetchone()
-            return found
-    except (HpsearchError, sqlite3.Error):
+        return look(folder, take)
+    except HpsearchError:
         return None
 
 
@@ -485,25 +368,6 @@ def _stamp(path: Path) -> tuple[int, int, int, int] | None:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _version(connection: sqlite3.Connection, folder: Path) -> int:
-    """Return the version of the file's layout.
-
-    Raises:
-        DamagedStudy: it is no study's file, or of a version that cannot be read.
-    """
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    path = folder / FILE
-    if application != _APPLICATION:
-        raise DamagedStudy(Problem("E165", f"{path} is not a study of hpsearch"))
-    if version not in LAYOUTS:
-        age = "newer" if version > VERSION else "older"
-        readable = f"this hpsearch reads versions {min(LAYOUTS)} to {VERSION}"
-        message = f"{path} is of version {version}; {readable}"
-        raise DamagedStudy(Problem("E165", message, help=f"use the {age} hpsearch that made it"))
-    return int(version)
-
-
 def _replace_older(folder: Path) -> None:
     """Put a file of this version in the place of an older one.
 
@@ -513,7 +377,7 @@ def _replace_older(folder: Path) -> None:
         CannotWrite, DiskFull: the new file cannot be written, or somebody reads the old one.
         DamagedStudy: the old one cannot be read.
     """
-    version, found = _rows(folder)
+    version, found = look(folder, lambda version, execute: (version, contents_of(version, execute)))
     if version == VERSION:
         return  # another process was faster
     try:
@@ -522,64 +386,6 @@ def _replace_older(folder: Path) -> None:
     except sqlite3.DatabaseError as error:
         raise _unwritable(error, folder) from error
     _write_new(folder, found)
-
-
-@contextmanager
-def _readable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    # a length that makes no sense ends in a MemoryError
-    except (sqlite3.Error, ValueError, TypeError, MemoryError) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        message = f"{folder / FILE} cannot be read: {said}"
-        raise DamagedStudy(Problem("E165", message)) from error
-
-
-def _record(found: Contents) -> StudyRecord:
-    trials: list[Trial] = []
-    results: dict[int, Result] = {}
-    for (row,), epochs, replicates, artefacts in found.trials.values():
-        number, params, *more = row[: len(ASKED)]
-        trials.append(Trial(number, json.loads(params), *more))
-        state, kind, message, *figures = row[len(ASKED) :]
-        known = dict(zip(FIGURES, figures, strict=True))
-        known["metric"], known["paused"] = _number(known["metric"]), bool(known["paused"])
-        curve = tuple(Epoch(number, epoch, *map(_number, at)) for _, epoch, *at in epochs)
-        if state == "done":
-            results[number] = Done(
-                **known,
-                curve=curve,
-                replicates=tuple(_replicate(one) for one in replicates),
-                artefacts={name: digest for _, name, digest in artefacts},
-            )
-        elif state == "failed":
-            results[number] = Failed(kind, message, known["seconds"], curve)
-    return StudyRecord(
-        _meta(found),
-        History(tuple(trials), results),
-        tuple(map(_evaluation, found.study["test_evaluation"])),
-        tuple(Session(*values) for _, *values in found.study["session"]),
-    )
-
-
-def _meta(found: Contents) -> StudyMeta:
-    ((_, *meta),) = found.study["study"]
-    named = dict(zip((field.name for field in fields(StudyMeta)), meta, strict=True))
-    return StudyMeta(**{**named, "has_cost": bool(named["has_cost"])})
-
-
-def _evaluation(row: TableRow) -> TestEvaluation:
-    _, number, loss, metric, weights, *ends, model = row
-    of_loss, of_metric = (
-        None if ends[at] is None else Interval(*ends[at : at + 2]) for at in (0, 2)
-    )
-    figures = _number(loss), _number(metric)
-    return TestEvaluation(number, *figures, weights, of_loss, of_metric, model)
-
-
-def _replicate(row: TableRow) -> Replicate:
-    _, replicate, fold, loss, metric, best_epoch = row
-    return Replicate(replicate, fold, loss, _number(metric), best_epoch)
 
 
 def _connect(folder: Path, file: str = FILE, journal: str = "WAL") -> sqlite3.Connection:
@@ -613,13 +419,8 @@ def _fold(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = MEMORY")  # see _set_journal
 
 
-def _kind(error: sqlite3.DatabaseError) -> int:
-    """Return SQLite's code for an error; 0 where only Python has seen it."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more of the same
-
-
 def _unwritable(error: sqlite3.DatabaseError, folder: Path) -> HpsearchError:
-    kind = _kind(error)
+    kind = kind_of(error)
     if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
         help = f"make room, then go on with:  hpsearch resume {shell_word(str(folder))}"
         return DiskFull(Problem("E174", f"cannot write to {folder}: {error}", help=help))

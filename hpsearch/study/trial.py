@@ -192,6 +192,7 @@ class Done:
         flops: floating-point operations, counted; 0 where nothing is counted.
         steps: optimizer steps, counted.
         epochs: the epochs that were run, of which `best_epoch` was the best.
+        curve: its epochs. A study is read without them, see `study.store.read`.
         loss_se: the standard error of a loss that is a mean.
         paused: whether the training could go on.
         artefacts: the SHA-256 in hex of each file that it left, by the file's name.
@@ -233,12 +234,16 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A trial without a loss: the kind of its failure, and what is known of it in a line."""
+    """A trial without a loss: the kind of its failure, and what is known of it in a line.
+
+    Seconds and `curve` are those of the segment, `epochs` those of the training so far.
+    """
 
     kind: FailureKind
     message: str
     seconds: float = 0.0
     curve: tuple[Epoch, ...] = field(default=(), repr=False)
+    epochs: int = 0
 
     @property
     def reason(self) -> str:

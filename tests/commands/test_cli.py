@@ -22,7 +22,8 @@ from hpsearch.metrics import METRICS, minimized_name
 from hpsearch.runners import RUNNERS
 from hpsearch.strategies import SURROGATES
 from hpsearch.study.folder import CONFIG, FILE
-from hpsearch.study.store import Session, Store, read
+from hpsearch.study.record import Session
+from hpsearch.study.store import Store, read
 from hpsearch.study.trial import Failed, Trial
 from tests.helpers.histories import done
 from tests.helpers.studies import create

@@ -12,7 +12,8 @@ import pytest
 
 from hpsearch.cli import cli
 from hpsearch.errors import EXIT_OK
-from hpsearch.study.store import Store, StudyRecord, read
+from hpsearch.study.record import StudyRecord
+from hpsearch.study.store import Store, read
 from hpsearch.study.trial import Done
 from tests.helpers.tally import Tallies
 

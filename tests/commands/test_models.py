@@ -21,7 +21,7 @@ from hpsearch.data.prepare import prepare
 from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_DAMAGED, EXIT_OK, EXIT_USAGE
 from hpsearch.model import folder
 from hpsearch.study.artefacts import FOLDER
-from hpsearch.study.store import TestEvaluation
+from hpsearch.study.record import TestEvaluation
 from hpsearch.study.trial import Interval
 from tests.helpers.commands import AS_MODULE, ended
 from tests.helpers.histories import done

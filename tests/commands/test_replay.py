@@ -21,7 +21,8 @@ from hpsearch.errors import (
     EXIT_USAGE,
 )
 from hpsearch.study.layout import SEMANTICS
-from hpsearch.study.store import Store, StudyRecord, read
+from hpsearch.study.record import StudyRecord
+from hpsearch.study.store import Store, read
 from hpsearch.study.trial import Done, Failed, Result
 from tests.helpers.models import MIXED
 

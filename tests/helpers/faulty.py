@@ -20,7 +20,8 @@ from typing import Protocol
 from hpsearch.report.board.view import canonical
 from hpsearch.study.artefacts import FOLDER as ARTEFACTS
 from hpsearch.study.folder import FILE
-from hpsearch.study.store import StudyRecord, read
+from hpsearch.study.record import StudyRecord
+from hpsearch.study.store import read
 from hpsearch.testing.runners import is_alive
 from tests.helpers.kill_at import SAID
 from tests.helpers.tally import Tally

@@ -6,7 +6,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from hpsearch.study.layout import StudyMeta
+from hpsearch.study.layout import VERSION, StudyMeta
+from hpsearch.study.reading import contents_of, look
+from hpsearch.study.record import StudyRecord, record_of, with_curves
+from hpsearch.study.seal import Execute, curves
 from hpsearch.study.store import Store
 
 META = StudyMeta(
@@ -36,3 +39,15 @@ META = StudyMeta(
 def create(folder: Path, **changes: object) -> Store:
     """Begin a study that is like META but for the changes."""
     return Store.create(folder, replace(META, **changes))  # type: ignore[arg-type]
+
+
+def whole(folder: Path) -> StudyRecord:
+    """Return all that a study's file says, the curves of all trials included."""
+
+    def take(version: int, execute: Execute) -> StudyRecord:
+        found = contents_of(version, execute)
+        study = record_of(found)
+        texts = curves(execute, found.trials) if version == VERSION else found.curves
+        return replace(study, history=with_curves(study.history, texts))
+
+    return look(folder, take)

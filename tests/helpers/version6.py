@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from hpsearch.study.store import StudyRecord
+from hpsearch.study.record import StudyRecord
 from hpsearch.study.trial import Done, Failed, Result, Trial
 from tests.helpers.earlier import STORED, opened, seal
 
@@ -28,7 +28,7 @@ def write(folder: Path, study: StudyRecord) -> None:
         for statement in [f"PRAGMA application_id = {_APPLICATION}", *schema]:
             connection.execute(statement)
         connection.execute("PRAGMA user_version = 6")
-        new = ("objective", "metric", "has_cost", "semantics")
+        new = ("objective", "metric", "has_cost", "semantics", "device_memory")
         meta = {name: value for name, value in asdict(study.meta).items() if name not in new}
         _insert(connection, "study", {"id": 1, **meta})
         for trial in study.history.trials:

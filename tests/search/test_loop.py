@@ -339,7 +339,8 @@ class TestFailures:
     def test_a_loss_that_is_no_number_is_a_failure(self, store: Store, loss: float) -> None:
         runner = FakeRunner(lambda cohort: [TrialEnded(cohort.trials[0].number, done(loss))])
         search(store, runner, budget=1)
-        assert store.study().history.results == {0: Failed("diverged", f"the loss is {loss}", 1.0)}
+        failed = Failed("diverged", f"the loss is {loss}", 1.0, epochs=10)
+        assert store.study().history.results == {0: failed}
 
     @pytest.mark.parametrize("late", ["result", "end", "crash", "epoch"])
     def test_what_an_earlier_attempt_still_says_is_dropped(self, store: Store, late: str) -> None:

@@ -22,7 +22,8 @@ from hpsearch.report.board.view import canonical
 from hpsearch.study.artefacts import Artefacts
 from hpsearch.study.files import write
 from hpsearch.study.folder import FILE, sweep_study
-from hpsearch.study.store import Session, Store, TestEvaluation, read
+from hpsearch.study.record import Session, TestEvaluation
+from hpsearch.study.store import Store, read
 from hpsearch.study.trial import Done, Epoch, Failed, Result, Trial
 from tests.helpers.disk import largest
 from tests.helpers.studies import create

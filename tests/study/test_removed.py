@@ -14,7 +14,8 @@ import pytest
 
 from hpsearch.errors import EXIT_CANNOT_WRITE, CannotWrite, StudyInUse
 from hpsearch.study.folder import FILE
-from hpsearch.study.store import Session, Store, read
+from hpsearch.study.record import Session
+from hpsearch.study.store import Store, read
 from hpsearch.study.trial import Done, Trial
 from tests.helpers.studies import create
 from tests.helpers.tally import Tallies

@@ -31,11 +31,22 @@ from hpsearch.errors import (
 )
 from hpsearch.study.folder import FILE
 from hpsearch.study.history import History
-from hpsearch.study.layout import contents
-from hpsearch.study.store import Session, Store, TestEvaluation, read
-from hpsearch.study.trial import Done, Epoch, Failed, FailureKind, Interval, Origin, Result, Trial
+from hpsearch.study.record import Session, TestEvaluation
+from hpsearch.study.seal import contents
+from hpsearch.study.store import Store, read
+from hpsearch.study.trial import (
+    Done,
+    Epoch,
+    Failed,
+    FailureKind,
+    Interval,
+    Origin,
+    Replicate,
+    Result,
+    Trial,
+)
 from tests.helpers.histories import done
-from tests.helpers.studies import META, create
+from tests.helpers.studies import META, create, whole
 
 ANY = st.floats().map(lambda value: value + 0.0)  # SQLite knows no -0.0
 FINITE = ANY.filter(math.isfinite)
@@ -55,6 +66,7 @@ SEGMENTS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
 ORIGINS: st.SearchStrategy[Origin] = st.sampled_from(get_args(Origin))
 KINDS: st.SearchStrategy[FailureKind] = st.sampled_from(get_args(FailureKind))
 CURVE = st.lists(st.tuples(ANY, ANY, ANY), max_size=4)
+REPLICATES = st.builds(Replicate, COUNT, COUNT, FINITE, ANY, COUNT)
 
 
 @st.composite
@@ -68,11 +80,16 @@ def results(draw: st.DrawFn, number: int) -> Result | None:
             *figures,
             *counts,
             curve,
+            loss_se=draw(st.none() | POSITIVE),
+            replicates=tuple(draw(st.lists(REPLICATES, max_size=3))),
             paused=draw(st.booleans()),
             artefacts=draw(st.dictionaries(TEXT, TEXT, max_size=3)),
+            reported_cost=draw(st.none() | POSITIVE),
+            measures=draw(st.dictionaries(TEXT, FINITE, max_size=3)),
+            halved=draw(st.booleans()),
         )
     if kind == "failed":
-        return Failed(draw(KINDS), draw(TEXT), draw(POSITIVE), curve)
+        return Failed(draw(KINDS), draw(TEXT), draw(POSITIVE), curve, draw(COUNT))
     return None
 
 
@@ -101,8 +118,8 @@ def comparable(result: Result) -> str:
         (e.number, e.epoch, kept(e.train_loss), kept(e.loss), kept(e.metric)) for e in result.curve
     ]
     if isinstance(result, Done):
-        artefacts = dict(sorted(result.artefacts.items()))
-        result = replace(result, metric=kept(result.metric), artefacts=artefacts)
+        runs = tuple(replace(one, metric=kept(one.metric)) for one in result.replicates)
+        result = replace(result, metric=kept(result.metric), replicates=runs)
     return f"{result} {curve}"
 
 
@@ -141,7 +158,7 @@ class TestRoundTrip:
             with create(Path(name) / "study") as store:
                 store.record_wave(history.trials)
                 store.record_results(history.results)
-            found = read(Path(name) / "study").history
+            found = whole(Path(name) / "study").history
         assert found.trials == history.trials
         assert [list(map(type, t.params.values())) for t in found.trials] == [
             list(map(type, t.params.values())) for t in history.trials
@@ -190,7 +207,7 @@ class TestTransitions:
             longer = (Epoch(0, 1, 2.0, 2.0, 0.5), Epoch(0, 2, 2.0, 2.0, 0.5))
             store.record_results({0: replace(done(0.1), curve=longer)})
             store.record_results({0: Failed("error", "too late")})
-            (result,) = store.study().history.results.values()
+        (result,) = whole(folder).history.results.values()
         assert result == replace(done(0.5), curve=(Epoch(0, 1, 1.0, 1.0, 0.5),))
 
     @pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
@@ -244,7 +261,7 @@ class TestOneWriter:
             record(store, 2)
             store.record_results({0: replace(done(0.5), curve=(Epoch(0, 1, 1.0, 1.0, 0.5),))})
 
-            def slowly(execute: Any, layout: Any) -> Any:
+            def slowly(execute: Any) -> Any:
                 statements = 0
 
                 def execute_slowly(sql: str) -> Any:
@@ -258,9 +275,9 @@ class TestOneWriter:
                         store.record_test(TestEvaluation(1, 0.5, 0.5))
                     return Rows(rows)
 
-                return contents(execute_slowly, layout)
+                return contents(execute_slowly)
 
-            monkeypatch.setattr("hpsearch.study.store.contents", slowly)
+            monkeypatch.setattr("hpsearch.study.reading.contents", slowly)
             study = read(folder)
             assert len(store.study().history.results) == 2
         assert [trial.number for trial in study.history.pending] == [1]
@@ -382,7 +399,8 @@ def test_a_full_disk_is_said_to_be_full_and_what_was_committed_stays(folder: Pat
 OPENER = """
 import sys
 from pathlib import Path
-from hpsearch.study.store import Session, Store
+from hpsearch.study.record import Session
+from hpsearch.study.store import Store
 for _ in range(8):
     with Store.open(Path(sys.argv[1])) as store:
         store.record_session(Session(1.0, 0))

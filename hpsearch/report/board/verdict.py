@@ -9,7 +9,7 @@ from hpsearch.metrics import LOSS
 from hpsearch.report.board.view import Board, Row
 from hpsearch.report.board.worth import Expectation
 from hpsearch.report.render import figures
-from hpsearch.study.store import TestEvaluation
+from hpsearch.study.record import TestEvaluation
 from hpsearch.study.trial import Interval
 
 _DIGITS = 4

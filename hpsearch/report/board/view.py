@@ -18,7 +18,7 @@ from hpsearch.report.render.records import SCHEMA_VERSION, finite
 from hpsearch.space.space import Params
 from hpsearch.study.history import merge_repeats
 from hpsearch.study.layout import StudyMeta
-from hpsearch.study.store import StudyRecord, TestEvaluation
+from hpsearch.study.record import StudyRecord, TestEvaluation
 from hpsearch.study.trial import Done, Failed, Interval, Replicate, Result, Trial
 
 
@@ -262,7 +262,7 @@ def _row(
                 row,
                 state="failed",
                 seconds=failed.seconds,
-                epochs=len(failed.curve),
+                epochs=failed.epochs,
                 failure=failed.reason,
             )
         case _:

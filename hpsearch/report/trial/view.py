@@ -12,7 +12,7 @@ from hpsearch.report.render import figures
 from hpsearch.report.render.records import SCHEMA_VERSION, finite
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params, Space
-from hpsearch.study.store import StudyRecord
+from hpsearch.study.record import StudyRecord
 from hpsearch.study.trial import Epoch, Trial
 
 

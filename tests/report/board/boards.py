@@ -8,7 +8,7 @@ from hpsearch.report.board.view import board
 from hpsearch.space.space import Params
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
-from hpsearch.study.store import Session, StudyRecord, TestEvaluation
+from hpsearch.study.record import Session, StudyRecord, TestEvaluation
 from hpsearch.study.trial import Done, Epoch, Failed, Result, Trial
 from tests.helpers.studies import META
 

@@ -10,7 +10,7 @@ import pytest
 
 from hpsearch.report.board.view import board
 from hpsearch.study.history import History
-from hpsearch.study.store import StudyRecord, TestEvaluation
+from hpsearch.study.record import StudyRecord, TestEvaluation
 from hpsearch.study.trial import Interval, Origin, Replicate, Result, Trial, averaged
 from tests.helpers.histories import done
 from tests.helpers.studies import META

@@ -23,7 +23,7 @@ from hpsearch.report.board.text import (
 )
 from hpsearch.report.board.view import Board, board, record
 from hpsearch.study.layout import StudyMeta
-from hpsearch.study.store import TestEvaluation
+from hpsearch.study.record import TestEvaluation
 from hpsearch.study.trial import Result
 from tests.helpers.histories import done
 from tests.helpers.studies import META

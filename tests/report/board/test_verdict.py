@@ -10,7 +10,7 @@ import pytest
 
 from hpsearch.report.board.verdict import fate, verdict
 from hpsearch.report.board.view import board, record
-from hpsearch.study.store import StudyRecord, TestEvaluation
+from hpsearch.study.record import StudyRecord, TestEvaluation
 from hpsearch.study.trial import Result
 from tests.helpers.histories import done
 from tests.helpers.studies import META

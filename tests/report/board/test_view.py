@@ -22,7 +22,7 @@ from hpsearch.report.board.text import (
 from hpsearch.report.board.verdict import verdict
 from hpsearch.report.board.view import Board, board, canonical, pareto_front, record
 from hpsearch.study.history import History
-from hpsearch.study.store import TestEvaluation
+from hpsearch.study.record import TestEvaluation
 from hpsearch.study.trial import Failed, Interval, Result, Trial
 from tests.helpers.histories import done, of_points
 from tests.helpers.studies import META

@@ -10,7 +10,7 @@ from random import Random
 from hpsearch.config.spec import parse
 from hpsearch.space.space import Params
 from hpsearch.study.history import History
-from hpsearch.study.store import StudyRecord
+from hpsearch.study.record import StudyRecord
 from hpsearch.study.trial import Epoch, Failed, Result, Trial
 from tests.helpers.histories import done, loss_of
 from tests.helpers.studies import META

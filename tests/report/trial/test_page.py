@@ -9,7 +9,7 @@ import pytest
 
 from hpsearch.report.trial.page import as_page
 from hpsearch.report.trial.view import trial_report
-from hpsearch.study.store import StudyRecord
+from hpsearch.study.record import StudyRecord
 from tests.helpers.histories import done
 from tests.report.render.pages import EVIL, assert_self_contained
 from tests.report.trial.studies import SPEC, STUDY, curve

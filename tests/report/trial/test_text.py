@@ -13,7 +13,7 @@ from hpsearch.config.spec import Spec, parse
 from hpsearch.report.trial.text import as_text
 from hpsearch.report.trial.view import trial_report
 from hpsearch.study.history import History
-from hpsearch.study.store import StudyRecord
+from hpsearch.study.record import StudyRecord
 from hpsearch.study.trial import Done, Replicate, Trial
 from tests.helpers.histories import done
 from tests.helpers.studies import META

@@ -1,0 +1,217 @@
+"""What a study's file says, as records; and the rows that stand for them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Literal
+
+from hpsearch.study.history import History
+from hpsearch.study.layout import ASKED, FIGURES, StudyMeta
+from hpsearch.study.seal import Contents, TableRow, digest_of_text
+from hpsearch.study.trial import Done, Epoch, Failed, Interval, Replicate, Result, Trial
+
+_NO_INTERVAL = (None, None)
+_ASKED = len(ASKED)
+
+
+@dataclass(frozen=True, slots=True)
+class TestEvaluation:
+    """One evaluation on the test split.
+
+    Attributes:
+        number: that of the trial.
+        loss: what was found.
+        metric: likewise; NaN where it is not defined.
+        weights: the digest of the model that was scored.
+        loss_interval: None where too few rows were tested, or by a version that measured none.
+        metric_interval: likewise.
+        model: the trial's `own`, or one that was `retrained` with its settings.
+    """
+
+    __test__: ClassVar[bool] = False  # pytest takes classes of such names for tests
+
+    number: int
+    loss: float
+    metric: float
+    weights: str | None = None
+    loss_interval: Interval | None = None
+    metric_interval: Interval | None = None
+    model: Literal["own", "retrained"] = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of the search: how long it took, and its exit code."""
+
+    wall_seconds: float
+    exit: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """All that a study's file says, less the curves that nobody asked for."""
+
+    meta: StudyMeta
+    history: History
+    evaluations: tuple[TestEvaluation, ...]
+    sessions: tuple[Session, ...]
+
+
+def record_of(found: Contents) -> StudyRecord:
+    """Return what the rows of a file say."""
+    return StudyRecord(
+        _meta(found.study),
+        with_rows(History(), found.trials),
+        tuple(map(_evaluation, found.study["test_evaluation"])),
+        tuple(Session(*values) for _, *values in found.study["session"]),
+    )
+
+
+def _meta(study: Mapping[str, Sequence[TableRow]]) -> StudyMeta:
+    """Return what a study is."""
+    ((_, *meta),) = study["study"]
+    named = dict(zip((field.name for field in fields(StudyMeta)), meta, strict=True))
+    return StudyMeta(**{**named, "has_cost": bool(named["has_cost"])})
+
+
+def with_rows(history: History, rows: Iterable[TableRow]) -> History:
+    """Return the history with what these rows say of trials, in the order of their numbers."""
+    trials, results = list(history.trials), dict(history.results)
+    for row in rows:
+        if row[0] == len(trials):
+            number, params, *more = row[:_ASKED]
+            trials.append(Trial(number, json.loads(params), *more))
+        if result := _result(*row[_ASKED:]):
+            results[row[0]] = result
+    return History(tuple(trials), results)
+
+
+def with_curves(history: History, curves: Mapping[int, str]) -> History:
+    """Return the history with these curves, given as JSON by the numbers of their trials."""
+    found = {
+        number: replace(
+            history.results[number],
+            curve=tuple(Epoch(number, epoch, *map(_number, at)) for epoch, *at in json.loads(text)),
+        )
+        for number, text in curves.items()
+    }
+    return history.with_results(found)
+
+
+def _result(
+    state: str,
+    kind: Any,
+    message: Any,
+    loss: float,
+    metric: float | None,
+    seconds: float,
+    flops: float,
+    steps: int,
+    epochs: int,
+    best_epoch: int,
+    loss_se: float | None,
+    replicates: str | None,
+    paused: int,
+    artefacts: str | None,
+    reported_cost: float | None,
+    measures: str | None,
+    halved: int,
+    _: int | None,
+) -> Result | None:
+    """Return what the columns of a trial after those that were asked for say, without the curve."""
+    if state == "pending":
+        return None
+    if state == "failed":
+        return Failed(kind, message, seconds, epochs=epochs)
+    return Done(
+        loss,
+        _number(metric),
+        seconds,
+        flops,
+        steps,
+        epochs,
+        best_epoch,
+        (),
+        loss_se,
+        tuple(map(_replicate, json.loads(replicates))) if replicates else (),
+        bool(paused),
+        json.loads(artefacts) if artefacts else {},
+        reported_cost,
+        json.loads(measures) if measures else {},
+        bool(halved),
+    )
+
+
+def _replicate(values: Sequence[Any]) -> Replicate:
+    replicate, fold, loss, metric, best_epoch = values
+    return Replicate(replicate, fold, loss, _number(metric), best_epoch)
+
+
+def _evaluation(row: TableRow) -> TestEvaluation:
+    _, number, loss, metric, weights, *ends, model = row
+    of_loss, of_metric = (
+        None if ends[at] is None else Interval(*ends[at : at + 2]) for at in (0, 2)
+    )
+    figures = _number(loss), _number(metric)
+    return TestEvaluation(number, *figures, weights, of_loss, of_metric, model)
+
+
+def trial_columns(trial: Trial) -> Mapping[str, object]:
+    """Return the columns of a trial that has no result."""
+    columns = {name: getattr(trial, name) for name in ASKED}
+    return columns | {"params": json.dumps(dict(trial.params))}
+
+
+def result_columns(result: Result) -> Mapping[str, object]:
+    """Return the columns that say what a trial has come to, with the digest of its curve."""
+    curve = curve_text(result.curve)
+    digest = None if curve is None else digest_of_text(curve)
+    if isinstance(result, Failed):
+        return {
+            "state": "failed",
+            "failure_kind": result.kind,
+            "failure_message": result.message,
+            "seconds": result.seconds,
+            "epochs": result.epochs,
+            "curve_digest": digest,
+        }
+    runs = [
+        (one.replicate, one.fold, one.loss, _finite(one.metric), one.best_epoch)
+        for one in result.replicates
+    ]
+    return {name: getattr(result, name) for name in FIGURES} | {
+        "state": "done",
+        "metric": _finite(result.metric),
+        "replicates": _text(runs),
+        "artefacts": _text(result.artefacts),
+        "measures": _text(result.measures),
+        "curve_digest": digest,
+    }
+
+
+def curve_text(curve: Sequence[Epoch]) -> str | None:
+    """Return a curve as JSON: a list for each epoch; None where there are none."""
+    return _text([(at.epoch, *map(_finite, (at.train_loss, at.loss, at.metric))) for at in curve])
+
+
+def evaluation_row(one: TestEvaluation) -> TableRow:
+    """Return the row of an evaluation, whose `id` is left to SQLite."""
+    ends = (*(one.loss_interval or _NO_INTERVAL), *(one.metric_interval or _NO_INTERVAL))
+    figures = (_finite(one.loss), _finite(one.metric))
+    return (None, one.number, *figures, one.weights, *ends, one.model)
+
+
+def _text(values: Collection[Any]) -> str | None:
+    """Return a list or a mapping as JSON; None where it is empty."""
+    return json.dumps(values, allow_nan=False) if values else None
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
