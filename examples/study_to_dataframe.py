@@ -20,9 +20,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hpsearch.study.history import merge_repeats
 from hpsearch.study.record import StudyRecord
 from hpsearch.study.store import read
+from hpsearch.study.sums import merge_repeats
 from hpsearch.study.trial import Done
 
 try:

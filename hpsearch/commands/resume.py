@@ -29,7 +29,6 @@ from hpsearch.config.spec import Override
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
 from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.networks import Networks, spec_of
-from hpsearch.search.loop import spent
 from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.folder import CONFIG
 from hpsearch.study.layout import StudyMeta
@@ -74,7 +73,7 @@ def resume(
         spec = spec_of(meta, *moved, *said)
         networks = Networks(spec)
         plan = plan_of(meta.strategy, networks)
-        asked = -(-spent(kept.history, plan.epochs) // plan.epochs)
+        asked = -(-kept.history.epochs(plan.epochs) // plan.epochs)
         if meta.budget is not None and meta.budget < asked:
             message = f"the study has {asked} trials already, more than a budget of {meta.budget}"
             raise SpecError(Problem("E061", message, help="a budget is a total"))

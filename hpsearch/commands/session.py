@@ -45,7 +45,7 @@ from hpsearch.runners import (
     WorkFinished,
     WorkKey,
 )
-from hpsearch.search.loop import CohortFinished, CohortRetried, Stop, run, spent
+from hpsearch.search.loop import CohortFinished, CohortRetried, Stop, run
 from hpsearch.search.plan import Plan
 from hpsearch.strategies import Limit
 from hpsearch.study.artefacts import FOLDER, Artefacts
@@ -322,7 +322,7 @@ def _is_unfinished(study: StudyRecord, epochs: int) -> bool:
     budget = study.meta.budget
     if study.history.pending or budget is None:
         return True
-    return spent(study.history, epochs) < budget * epochs
+    return study.history.epochs(epochs) < budget * epochs
 
 
 @contextmanager

@@ -177,14 +177,14 @@ class BrokenOff(Exception):
 class WaveStarted:
     """A wave was written down and goes to the runner."""
 
-    trials: tuple[Trial, ...]
+    trials: Sequence[Trial]
 
 
 @dataclass(frozen=True, slots=True)
 class CohortRetried:
     """Trials that were run together are tried again, since a crash left them without results."""
 
-    trials: tuple[Trial, ...]
+    trials: Sequence[Trial]
     failure: WorkCrashed
 
 
@@ -211,7 +211,7 @@ def run(search: Search, journal: Journal, runner: Runner, stop: Stop) -> Iterato
     """
     history = journal.history()
     before = frozenset(history.results)
-    waves = _Waves(search)
+    waves, crashes = _Waves(search), Crashes(before, search.max_failures)
     cohorts = _Cohorts(search, runner)
     if not stop.soon():
         cohorts.begin(history.pending, history)
@@ -235,12 +235,17 @@ def run(search: Search, journal: Journal, runner: Runner, stop: Stop) -> Iterato
         yield from stop.announced()
         if stop.soon():
             cohorts.withdraw()
-        for event in cohorts.wait(history, stop):
+        events = [*cohorts.wait(history, stop)]
+        if ended := [event for event in events if isinstance(event, _Ended)]:
+            # what has ended meanwhile is written down at once: each time takes a write to the disk
+            journal.record_results({n: one for event in ended for n, one in event.results.items()})
+        for event in events:
             if isinstance(event, _Ended):
-                journal.record_results(event.results)
                 history, changed = history.with_results(event.results), True
-                stop.crashing = crashing(history, before, search.max_failures)
+                stop.crashing = stop.crashing or crashes.among(history)
                 yield CohortFinished(event.results, history, event.traceback)
+            elif isinstance(event, HpsearchError):
+                raise event
             else:
                 yield event
 
@@ -250,7 +255,7 @@ class _Waves:
     """Asks for waves, each as soon as enough of the earlier ones are complete."""
 
     search: Search
-    _asked: set[tuple[int, int]] = field(default_factory=set)
+    _asked: tuple[int, int] = (-1, -1)
 
     def next(self, history: History) -> tuple[Trial, ...]:
         """Return the next wave; empty where nothing is to be asked for now.
@@ -258,11 +263,11 @@ class _Waves:
         Wave k is asked for when wave k - 1 - lag is complete. Where the strategy has nothing to
         suggest by then (it waits for more), it is asked again after each wave that follows.
         """
-        number = max((trial.wave for trial in history.trials), default=-1) + 1
-        complete = min((trial.wave for trial in history.pending), default=number) - 1
+        number = history.next_wave
+        complete = (history.pending[0].wave if history.pending else number) - 1
         for known in range(max(-1, number - 1 - self.search.lag), complete + 1):
-            if (number, known) not in self._asked:
-                self._asked.add((number, known))
+            if (number, known) > self._asked:
+                self._asked = number, known
                 if wave := ask_wave(self.search, history, known):
                     return wave
         return ()
@@ -279,9 +284,8 @@ def ask_wave(search: Search, history: History, known: int | None = None) -> tupl
         return ()
     left = inf
     if search.budget is not None:
-        left = search.budget * search.epochs - spent(history, search.epochs)
-    number = max((trial.wave for trial in history.trials), default=-1) + 1
-    cohort = max((trial.cohort for trial in history.trials), default=-1) + 1
+        left = search.budget * search.epochs - history.epochs(search.epochs)
+    number, cohort = history.next_wave, history.next_cohort
     seen = seen.with_time_weight(search.time_weight, search.price)
     trials: list[Trial] = []
     for _ in range(search.wave):
@@ -358,32 +362,38 @@ def _trial(suggestion: Suggestion | None, history: History, wave: int, cohort: i
     return None
 
 
-def spent(history: History, whole: int) -> int:
-    """Return the epochs of all that was asked for, at most, where a whole training has `whole`.
-
-    With 1 these are the trials.
-    """
-    return sum(trial.length(whole) for trial in history.trials)
-
-
-def crashing(history: History, before: Collection[int], most: int | None) -> str:
-    """Return a sentence where `most` trials in a row have crashed, else nothing.
+@dataclass
+class Crashes:
+    """Counts trials that have crashed in a row.
 
     The row goes by numbers, up to the first pending trial, so that it is the same whoever was
     faster. Trials of `before` do not count; nor do losses that diverge, which are results.
     """
-    row = 0
-    for trial in history.trials:
-        result = history.results.get(trial.number)
-        if result is None:
-            break
-        if not isinstance(result, Failed) or not result.crashed or trial.number in before:
-            row = 0
-            continue
-        row += 1
-        if row == most:
-            return f"{row} trials in a row have crashed, the last of them:  {result.reason}"
-    return ""
+
+    before: Collection[int]
+    most: int | None
+    _counted: int = 0
+    _row: int = 0
+
+    def among(self, history: History) -> str:
+        """Return a sentence where `most` in a row have crashed, else nothing.
+
+        It counts what has ended since it was last asked.
+        """
+        while self._counted < len(history):
+            trial = history.trials[self._counted]
+            result = history.results.get(trial.number)
+            if result is None:
+                break
+            self._counted += 1
+            crashed = isinstance(result, Failed) and result.crashed
+            self._row = self._row + 1 if crashed and trial.number not in self.before else 0
+            if self._row == self.most:
+                assert isinstance(result, Failed)
+                return (
+                    f"{self.most} trials in a row have crashed, the last of them:  {result.reason}"
+                )
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -460,11 +470,10 @@ class _Cohorts:
 
     def wait(
         self, history: History, stop: Stop
-    ) -> Iterator[Notice | Epoch | CohortRetried | _Ended]:
+    ) -> Iterator[Notice | Epoch | CohortRetried | _Ended | HpsearchError]:
         """Give what happens soon; what an earlier attempt at a cohort still says is dropped.
 
-        Raises:
-            HpsearchError: a worker has met something that is no fault of its trials.
+        An error ends it: a worker has met something that is no fault of its trials.
         """
         for key, event in self._runner.wait(_POLL):
             one = self.running.get(key.cohort)
@@ -473,7 +482,8 @@ class _Cohorts:
             if isinstance(event, Epoch | Notice):
                 yield event
             elif isinstance(event, HpsearchError):
-                raise event
+                yield event
+                return
             elif isinstance(event, TrialEnded):
                 one.take(event)
             elif isinstance(event, WorkCrashed) and stop.soon():

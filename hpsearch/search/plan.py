@@ -10,7 +10,7 @@ from functools import cached_property
 from hpsearch.config.schema import SearchKeys
 from hpsearch.errors import Problem, SpecError
 from hpsearch.objectives import OBJECTIVES, Objective
-from hpsearch.search.loop import Search, spent
+from hpsearch.search.loop import Search
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import DependentValue, Params, Space
 from hpsearch.strategies import (
@@ -151,7 +151,7 @@ class Plan:
             return "the time is over"
         if history.pending:
             return ""
-        if budget is not None and spent(history, self.epochs) >= budget * self.epochs:
+        if budget is not None and history.epochs(self.epochs) >= budget * self.epochs:
             return ""
         if self.staged and self.staged.until_converged and converged(history):
             return "little more can be expected of other trials"

@@ -101,11 +101,12 @@ def unseen(space: Space, history: History, U: Units) -> Iterator[Params]:
 
     They keep their order, and none comes twice.
     """
-    known = set(history.keys)
+    given = set()
     for unit in U.tolist():
         params = space.decode(unit)
-        if (key := point_key(params)) not in known and space.allows(params):
-            known.add(key)
+        key = point_key(params)
+        if key not in given and key not in history.keys and space.allows(params):
+            given.add(key)
             yield params
 
 

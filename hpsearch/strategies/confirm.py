@@ -102,7 +102,7 @@ class Confirmed:
         """Return whether the strategy is still asked."""
         if history.is_noise_free:
             return True
-        trials = sum(trial.parent is None for trial in history.trials)
+        trials = len(history.runs)
         timely = self.limit is None or self.limit.left(history) > _RACING * self.limit.seconds
         return timely and (self.trials is None or trials < self.trials)
 

@@ -91,10 +91,11 @@ class RandomSearch:
         if round > self._round(len(history) - 1) and self._is_pending(round - 1, history):
             return Wait()
         seen = history.keys
-        count = math.isqrt(max(0, len(history.done) - 1)) + 1
-        elite = [trial.params for trial, _ in history.done[:count]]
-        group = history.next_seed_group if self.guided and round else 0
-        if self.guided and round and elite and rng.random() >= _FRESH:
+        group, elite = 0, list[Params]()
+        if self.guided and round:
+            count = math.isqrt(max(0, len(history.done) - 1)) + 1
+            group, elite = history.next_seed_group, [one.params for one, _ in history.done[:count]]
+        if elite and rng.random() >= _FRESH:
             distance = max(_DISTANCE[0] * 0.6 ** (round - 1), _DISTANCE[1])
             generator = np.random.default_rng(rng.getrandbits(64))
             near = around(elite, space, distance, generator, _TRIES)

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 from scipy.special import log_ndtr
@@ -177,12 +178,12 @@ def _failure(space: Space, history: History) -> SurrogateModel | None:
 
     Its scores are 1 and -1; None where all trials that ended have the same.
     """
-    ended = [
+    latest = (
         trial
-        for trial in history.trials
+        for trial in reversed(history.trials)
         if trial.parent is None and trial.number in history.results
-    ]
-    ended = ended[-_MAX_TRIALS:]
+    )
+    ended = [*islice(latest, _MAX_TRIALS)][::-1]
     labels = [_FAILED if isinstance(history.results[t.number], Failed) else _DONE for t in ended]
     if len(set(labels)) < 2:
         return None

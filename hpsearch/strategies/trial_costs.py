@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -65,12 +66,12 @@ class CostPrediction:
 
         With a cost model, the process learns the scaled nominal seconds, which have no noise.
         """
-        done = [
+        latest = (
             (t, r)
-            for t in history.trials
+            for t in reversed(history.trials)
             if t.parent is None and isinstance(r := history.results.get(t.number), Done)
-        ]
-        done = done[-_MAX_TRIALS:]
+        )
+        done = [*islice(latest, _MAX_TRIALS)][::-1]
         if not done:
             return cls(space, cost_model, 1.0, 0.0, None)
         trials = [trial for trial, _ in done]

@@ -2,73 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import takewhile
 from math import log10
-from statistics import fmean, median
+from statistics import median
 
-from hpsearch.space.parameters import Value
-from hpsearch.space.space import point_key
-from hpsearch.study.trial import Done, Failed, Replicate, Result, Trial, averaged
+from hpsearch.study.persistent import PersistentList, PersistentMap
+from hpsearch.study.sums import Key, Sums
+from hpsearch.study.trial import Done, Result, Trial
 
 _SHORTEST = 1e-9  # seconds: a price of nothing has no logarithm
-
-
-def merge_segments(segments: Sequence[Result]) -> Result:
-    """Return the results of a training's segments, in their order, as one result."""
-    if len(segments) == 1:
-        return segments[0]
-    seconds = sum(segment.seconds for segment in segments)
-    curve = tuple(epoch for segment in segments for epoch in segment.curve)
-    done = [segment for segment in segments if isinstance(segment, Done)]
-    if len(done) < len(segments):
-        epochs = max(segment.epochs for segment in segments)  # a crash knows of none
-        return replace(segments[-1], seconds=seconds, curve=curve, epochs=epochs)
-    flops, steps = sum(segment.flops for segment in done), sum(segment.steps for segment in done)
-    costs = [segment.reported_cost for segment in done if segment.reported_cost is not None]
-    return replace(
-        done[-1],
-        seconds=seconds,
-        flops=flops,
-        steps=steps,
-        curve=curve,
-        reported_cost=sum(costs) if costs else None,
-        halved=any(segment.halved for segment in done),
-    )
-
-
-def merge_repeats(runs: Sequence[Trial], results: Mapping[int, Result]) -> Result | None:
-    """Return what a trial and its repetitions have come to; None while the first has no result.
-
-    One failure among them makes the trial a failure. Seconds, FLOPs and steps are those of one run,
-    in the mean. A run that paused says nothing where others went to their end.
-    """
-    if runs[0].number not in results:
-        return None
-    ended = [(run, results[run.number]) for run in runs if run.number in results]
-    failed = next((result for _, result in ended if isinstance(result, Failed)), None)
-    done = [(run, result) for run, result in ended if isinstance(result, Done)]
-    done = [pair for pair in done if not pair[1].paused] or done
-    if failed or len(done) == 1:
-        return failed or done[0][1]
-    merged = averaged(done[0][1], [one for run, result in done for one in _replicates(run, result)])
-    return replace(
-        merged,
-        seconds=fmean(result.seconds for _, result in done),
-        flops=fmean(result.flops for _, result in done),
-        steps=round(fmean(result.steps for _, result in done)),
-    )
-
-
-def _replicates(run: Trial, result: Done) -> Sequence[Replicate]:
-    """Return a run's trainings, numbered after those of the runs before it."""
-    if not result.replicates:
-        return [Replicate(run.replicate, 0, result.loss, result.metric, result.best_epoch)]
-    seeds = 1 + max(one.replicate for one in result.replicates)
-    return [
-        replace(one, replicate=run.replicate * seeds + one.replicate) for one in result.replicates
-    ]
 
 
 @dataclass(frozen=True)
@@ -104,7 +49,7 @@ class History:
     3.0
     """
 
-    trials: tuple[Trial, ...] = ()
+    trials: Sequence[Trial] = ()
     results: Mapping[int, Result] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -113,55 +58,53 @@ class History:
     def with_trials(self, trials: Iterable[Trial]) -> History:
         """Return the history in which these trials, which follow the known ones, are pending."""
         new = tuple(trials)
-        after = replace(self, trials=(*self.trials, *new))
-        # every question of a wave needs these: they are carried over, not found again among all
-        # trials
-        after.__dict__.update(
-            done=self.done,
-            ended=self.ended,
-            pending=(*self.pending, *new),
-            keys=self.keys.union(point_key(trial.params) for trial in new),
-        )
-        return after
+        after = replace(self, trials=_persistent_list(self.trials).plus(new))
+        return after._with(self._sums.with_trials(new))
 
     def with_results(self, results: Mapping[int, Result]) -> History:
         """Return the history with these results, by the numbers of their trials."""
-        return replace(self, results={**self.results, **results})
+        return self._changed(results, ())
 
     def up_to_wave(self, wave: int) -> History:
         """Return the history in which the trials of all later waves are still pending.
 
         This is what a question may know when waves overlap: it does not depend on who was faster.
+        Waves must follow one another in the order of the trials.
         """
-        late = {trial.number for trial in self.trials if trial.wave > wave}
-        if late.isdisjoint(self.results):
-            return self
-        return replace(self, results={n: r for n, r in self.results.items() if n not in late})
+        later = takewhile(lambda trial: trial.wave > wave, reversed(self.trials))
+        late = [trial.number for trial in later if trial.number in self.results]
+        return self._changed({}, late) if late else self
+
+    def _changed(self, results: Mapping[int, Result], gone: Collection[int]) -> History:
+        before = _persistent_map(self.results)
+        after = replace(self, results=before.changed(results, gone))
+        return after._with(self._sums.with_results(before, after.results, (*results, *gone)))
+
+    def _with(self, sums: Sums) -> History:
+        """Return this history, which has these sums."""
+        self.__dict__["_sums"] = sums  # in the place of what `_sums` would find anew
+        return self
 
     @cached_property
-    def done(self) -> tuple[tuple[Trial, Done], ...]:
+    def _sums(self) -> Sums:
+        return Sums().with_trials(self.trials).with_results({}, self.results, self.results)
+
+    @property
+    def done(self) -> Sequence[tuple[Trial, Done]]:
         """The trials that have a loss, best first; of equals the cheaper, then the earlier one.
 
         A trial that was repeated stands here once, with its number and the mean over all its runs;
         it has failed if one of them has.
         """
-        pairs = [(runs[0], merge_repeats(runs, self.ended)) for runs in self.runs.values()]
-        found = [(trial, result) for trial, result in pairs if isinstance(result, Done)]
-        # where no cost is counted, all costs are 0
-        return tuple(sorted(found, key=lambda pair: (pair[1].loss, pair[1].cost, pair[0].number)))
+        return self._sums.done
 
-    @cached_property
+    @property
     def runs(self) -> Mapping[int, Sequence[Trial]]:
         """The runs of each trial, by its number: itself, and those that repeat it.
 
         A segment that goes on with a training is no run of its own.
         """
-        found: dict[int, list[Trial]] = {}
-        for trial in self.trials:
-            if not trial.start_epoch:
-                number = trial.number if trial.parent is None else trial.parent
-                found.setdefault(number, []).append(trial)
-        return found
+        return self._sums.runs
 
     def family(self, number: int) -> Sequence[int]:
         """Return the number of the trial that this number belongs to, and those of all its runs.
@@ -174,51 +117,62 @@ class History:
         runs = self.runs[run.number if run.parent is None else run.parent]
         return [one.number for first in runs for one in self.segments[first.number]]
 
-    @cached_property
+    @property
     def segments(self) -> Mapping[int, Sequence[Trial]]:
         """The segments of each run, by the number of the first one."""
-        found: dict[int, list[Trial]] = {}
-        for trial in self.trials:
-            found.setdefault(trial.run, []).append(trial)
-        return found
+        return self._sums.segments
 
-    @cached_property
+    @property
     def ended(self) -> Mapping[int, Result]:
         """What each run has come to so far, its segments merged, by the number of the first one."""
-        found: dict[int, list[Result]] = {}
-        for trial in self.trials:
-            if trial.number in self.results:
-                found.setdefault(trial.run, []).append(self.results[trial.number])
-        return {number: merge_segments(results) for number, results in found.items()}
+        return self._sums.ended
 
-    @cached_property
-    def completed(self) -> tuple[tuple[Trial, Done], ...]:
-        """The trials of `done` that went to their end; all of them where none did."""
-        return tuple(pair for pair in self.done if not pair[1].paused) or self.done
-
-    @cached_property
+    @property
     def pending(self) -> tuple[Trial, ...]:
         """The trials without a result."""
-        return tuple(trial for trial in self.trials if trial.number not in self.results)
+        return self._sums.pending
 
-    @cached_property
-    def expected_improvements(self) -> tuple[float, ...]:
-        """What a model expected of each trial that it chose, in their order."""
-        return tuple(
-            trial.expected_improvement
-            for trial in self.trials
-            if trial.expected_improvement is not None and not trial.start_epoch
-        )
+    @property
+    def failed(self) -> int:
+        """How many of the results are failures."""
+        return self._sums.failed
+
+    def epochs(self, whole: int) -> int:
+        """Return the epochs of all trials, at most, where a whole training has `whole`.
+
+        With 1 these are the trials.
+        """
+        return self._sums.epochs + whole * self._sums.whole
+
+    @property
+    def next_wave(self) -> int:
+        """The number of the wave that follows."""
+        return self._sums.wave + 1
+
+    @property
+    def next_cohort(self) -> int:
+        """The number of the cohort that follows."""
+        return self._sums.cohort + 1
 
     @property
     def next_seed_group(self) -> int:
         """A group of random numbers that no trial has had."""
-        return 1 + max((trial.seed_group for trial in self.trials), default=0)
+        return self._sums.seed_group + 1
 
     @cached_property
-    def keys(self) -> frozenset[tuple[tuple[str, Value], ...]]:
+    def keys(self) -> Collection[Key]:
         """The names (`point_key`) of all points that were asked for, whatever became of them."""
-        return frozenset(point_key(trial.params) for trial in self.trials)
+        return self._sums.keys
+
+    @cached_property
+    def expected_improvements(self) -> Sequence[float]:
+        """What a model expected of each trial that it chose, in their order."""
+        return self._sums.expected
+
+    @cached_property
+    def completed(self) -> Sequence[tuple[Trial, Done]]:
+        """The trials of `done` that went to their end; all of them where none did."""
+        return tuple(pair for pair in self.done if not pair[1].paused) or self.done
 
     def with_time_weight(self, time_weight: float, by: str = "cost") -> History:
         """Return the history with each loss replaced by a score that time has a part in.
@@ -245,7 +199,7 @@ class History:
         return self.with_results(scores)
 
     @cached_property
-    def contenders(self) -> tuple[tuple[Trial, Done], ...]:
+    def contenders(self) -> Sequence[tuple[Trial, Done]]:
         """The trials among which the best one is, best first: those that were run most often.
 
         The lowest of many losses is lower than what it stands for; a loss that was measured again
@@ -259,6 +213,14 @@ class History:
     @cached_property
     def is_noise_free(self) -> bool:
         """Whether trials were run again, and each gave the very same loss as before."""
-        errors = [result.loss_se for trial, result in self.done if len(self.runs[trial.number]) > 1]
-        ended = [error for error in errors if error is not None]
-        return bool(ended) and not any(ended)
+        ended = [pair for n in self._sums.repeated if (pair := self._sums.done.of(n)) is not None]
+        errors = [result.loss_se for _, result in ended if result.loss_se is not None]
+        return bool(errors) and not any(errors)
+
+
+def _persistent_list(trials: Sequence[Trial]) -> PersistentList[Trial]:
+    return trials if isinstance(trials, PersistentList) else PersistentList(trials)
+
+
+def _persistent_map(results: Mapping[int, Result]) -> PersistentMap[int, Result]:
+    return results if isinstance(results, PersistentMap) else PersistentMap(results)

@@ -23,6 +23,7 @@ from hpsearch.runners import WorkCrashed, WorkFinished, WorkKey
 from hpsearch.search.loop import (
     CohortFinished,
     CohortRetried,
+    Crashes,
     Event,
     Journal,
     Memory,
@@ -30,7 +31,6 @@ from hpsearch.search.loop import (
     Stop,
     WaveStarted,
     ask_wave,
-    crashing,
     run,
 )
 from hpsearch.space.parameters import Choice, Integer
@@ -412,10 +412,11 @@ class TestCrashesInARow:
 
     @pytest.mark.parametrize("ended", [[0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]])
     def test_the_row_is_that_of_the_numbers_whoever_ended_first(self, ended: list[int]) -> None:
-        history, said = History(sampled(CUBE, 4).trials), []
+        history, crashes = History(sampled(CUBE, 4).trials), Crashes((), 3)
+        said: list[bool] = []
         for number in ended:
             history = history.with_results({number: Failed("killed", "SIGKILL")})
-            said.append(bool(crashing(history, (), 3)))
+            said.append(said[-1:] == [True] or bool(crashes.among(history)))
         assert said == [{0, 1, 2} <= set(ended[: k + 1]) for k in range(4)]
 
     def test_those_of_an_earlier_run_do_not_count(self, store: Store) -> None:

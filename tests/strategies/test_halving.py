@@ -24,7 +24,7 @@ from hpsearch.config.spec import parse
 from hpsearch.errors import SpecError
 from hpsearch.report.board.verdict import verdict
 from hpsearch.report.board.view import board, record
-from hpsearch.search.loop import CohortFinished, Search, Stop, run, spent
+from hpsearch.search.loop import CohortFinished, Search, Stop, run
 from hpsearch.search.minimize import minimize
 from hpsearch.space.expression import Expression
 from hpsearch.space.parameters import Choice
@@ -43,8 +43,9 @@ from hpsearch.strategies.halving import (
     visible_at_one_rung,
 )
 from hpsearch.strategies.random import RandomSearch, draw_unseen
-from hpsearch.study.history import History, merge_repeats
+from hpsearch.study.history import History
 from hpsearch.study.store import Store
+from hpsearch.study.sums import merge_repeats
 from hpsearch.study.trial import Cohort, Done, Failed, NewTrial, Trial, TrialEnded
 from tests.helpers.histories import CUBE, done, loss_of, sampled
 from tests.helpers.objectives import FakeObjective, FakeRunner, plan_of, trained_in_segments
@@ -192,7 +193,7 @@ class TestBrackets:
         self, budget: int, store: Store
     ) -> None:
         history = played(store, **halved(budget))
-        assert budget * R - R < spent(history, R) <= budget * R
+        assert budget * R - R < history.epochs(R) <= budget * R
 
     def test_a_small_budget_takes_a_smaller_bracket(self) -> None:
         assert list(brackets(RUNGS, 9 * R)) == [(1, 3, 10, 30), (3, 10, 30)]
@@ -216,7 +217,7 @@ class TestBrackets:
             "default",
             next(brackets(RUNGS, budget * R))[0],
         )
-        assert budget * R - R < spent(history, R) <= budget * R
+        assert budget * R - R < history.epochs(R) <= budget * R
 
     def test_that_somebody_has_picked_it_is_enough(self, store: Store) -> None:
         strategy = Halving(RandomSearch(), RUNGS, PRICE + 1, default=DEFAULT)
@@ -244,7 +245,7 @@ class TestBrackets:
         opening = (NewTrial(DEFAULT, "hand-picked"),)
         history = played(store, opening=opening, **halved(PRICE + 1))
         assert shape(history)[0] == [(0, None), *BRACKET[0]]
-        assert spent(history, R) <= (PRICE + 1) * R
+        assert history.epochs(R) <= (PRICE + 1) * R
         assert len(history.contenders) == 4
         assert 0 in {trial.number for trial, _ in history.contenders}
 
@@ -252,7 +253,7 @@ class TestBrackets:
         before = played(store, **halved(PRICE + 2))  # with a smaller one at its end
         after = played(store, **halved(2 * PRICE + 2))
         assert after.trials[: len(before)] == before.trials
-        assert spent(after, R) <= (2 * PRICE + 2) * R
+        assert after.epochs(R) <= (2 * PRICE + 2) * R
         assert shape(after) == [*BRACKET, [(0, 10)] * 2, [(10, 30)], *BRACKET]
 
     def test_a_space_with_few_points_makes_a_small_bracket(self, store: Store) -> None:
@@ -325,7 +326,7 @@ class TestBrackets:
                 return NewTrial({"x": len(history) / 100, "y": 0.5, "z": 0.5}, "", until_epoch=20)
 
         history = played(store, **{**halved(PRICE), "strategy": Greedy()})
-        assert spent(history, R) == 140  # of 150
+        assert history.epochs(R) == 140  # of 150
 
 
 @pytest.mark.parametrize(
@@ -571,7 +572,7 @@ class TestConfirmed:
         history = played(store, **confirmed(OBJECTIVE))
         again = [trial for trial in history.trials if trial.replicate]
         assert [(trial.start_epoch, trial.until_epoch) for trial in again] == [(0, None)] * 3
-        assert spent(history, R) <= 20 * R
+        assert history.epochs(R) <= 20 * R
         assert {trial.parent for trial in again} <= {
             trial.run for trial in history.trials if trial.until_epoch == R
         }

@@ -18,7 +18,7 @@ from hpsearch.report.render.blocks import sparkline
 from hpsearch.report.render.tables import PrintedColumn, aligned
 from hpsearch.search.loop import CohortFinished, CohortRetried, Event, WaveStarted
 from hpsearch.study.history import History
-from hpsearch.study.trial import Done, Epoch, Failed, Notice, Trial
+from hpsearch.study.trial import Done, Epoch, Notice, Trial
 from hpsearch.text import one_line
 
 _CURVE = 30  # epochs of a curve
@@ -118,11 +118,10 @@ class LiveView:
 
     def _end(self, event: CohortFinished) -> None:
         self._history = event.history
-        trials, results = event.history.trials, event.history.results
+        trials = event.history.trials
         self._running.end([trials[number].run for number in event.results])
-        failed = sum(isinstance(result, Failed) for result in results.values())
-        completed = int(self._subject.whole_trainings(trials[number] for number in results))
-        note = f", {failed} failed" if failed else ""
+        completed = int(self._subject.ended(event.history))
+        note = f", {event.history.failed} failed" if event.history.failed else ""
         self._progress.update(self._trials, completed=completed, note=note)
 
     def _render(self) -> RenderableType:

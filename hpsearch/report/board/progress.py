@@ -5,7 +5,7 @@ These are plain lines; `live` has the live view.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -46,6 +46,11 @@ class Subject:
     def whole_trainings(self, trials: Iterable[Trial]) -> float:
         """Return what trials take of the budget."""
         return sum(trial.length(self.whole) for trial in trials) / self.whole
+
+    def ended(self, history: History, but: Sequence[Trial] = ()) -> float:
+        """Return what the trials that have ended, `but` these, took of the budget."""
+        others = sum(trial.length(self.whole) for trial in (*history.pending, *but))
+        return (history.epochs(self.whole) - others) / self.whole
 
     def most_epochs(self, trial: Trial) -> int:
         """Return how many epochs a trial may take."""
@@ -110,8 +115,7 @@ class Lines:
         total = "" if subject.budget is None else f"/{subject.budget}"
         digits = len(total) - 1 if total else 1
         decimals = 1 if subject.whole > 1 else 0
-        before = [n for n in event.history.results if n not in event.results]
-        ended = subject.whole_trainings(trials[number] for number in before)
+        ended = subject.ended(event.history, but=[trials[number] for number in event.results])
         for number, result in sorted(event.results.items()):
             ended += subject.whole_trainings([trials[number]])
             count = f"{ended:>{digits + 2 * decimals}.{decimals}f}{total}"

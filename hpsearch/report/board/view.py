@@ -16,9 +16,9 @@ from hpsearch.report.board.doubts import doubts
 from hpsearch.report.board.worth import Expectation, expectation
 from hpsearch.report.render.records import SCHEMA_VERSION, finite
 from hpsearch.space.space import Params
-from hpsearch.study.history import merge_repeats
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.record import StudyRecord, TestEvaluation
+from hpsearch.study.sums import merge_repeats
 from hpsearch.study.trial import Done, Failed, Interval, Replicate, Result, Trial
 
 
