@@ -33,7 +33,8 @@ from experiments.bench_search import TABLES, Task, entries, task_of
 from experiments.comparison import Numbers, mean_error, table
 from hpsearch.config.schema import SearchKeys
 from hpsearch.config.spec import free_space
-from hpsearch.objectives.function import Function, Loss
+from hpsearch.objectives.function import Function
+from hpsearch.objectives.running_trial import Returned
 from hpsearch.search.loop import ask_wave
 from hpsearch.search.plan import Plan
 from hpsearch.space.space import Params
@@ -147,7 +148,7 @@ def trained(
     return found
 
 
-def _never(params: Params) -> Loss:
+def _never(params: Params) -> Returned:
     raise AssertionError("nothing is trained here")
 
 

@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import TextIO
 
 from hpsearch import text
@@ -73,6 +73,22 @@ def lost(error: OSError) -> OutputLost:
     message = f"cannot write to standard output: {error.strerror}"
     help = "what a study holds is printed by  hpsearch leaderboard"
     return OutputLost(Problem("E174", message, help=help))
+
+
+@contextmanager
+def diverted(file: int) -> Iterator[None]:
+    """Let all that this process prints go to a file, and what it starts print there as well."""
+    with ExitStack() as stack:
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None:  # else its number may be that of a file of ours
+                kept = os.dup(stream.fileno())
+                stack.callback(os.close, kept)
+                stack.callback(os.dup2, kept, stream.fileno())
+                os.dup2(file, stream.fileno())
+        log = stack.enter_context(os.fdopen(os.dup(file), "w", 1, "utf-8", text.ERRORS))
+        stack.enter_context(redirect_stdout(log))
+        stack.enter_context(redirect_stderr(log))
+        yield
 
 
 def tell(words: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from hpsearch.study.trial import Done, Epoch, Failed, Result
 
@@ -67,6 +68,11 @@ class Reports:
         """Whether the epoch was reported where this segment ends."""
         return max(self._curve, default=0) >= self.end
 
+    @property
+    def has_epochs(self) -> bool:
+        """Whether an epoch of this segment was reported."""
+        return bool(self._curve)
+
     def take(self, report: Mapping[str, object]) -> Epoch | None:
         """Take in a report; return what is new of a training that goes on.
 
@@ -114,14 +120,19 @@ class Reports:
             epochs=epochs,
             best_epoch=epochs,
             curve=curve,
-            paused=self.until_epoch is not None,
+            paused=self._is_paused,
             reported_cost=numbers.get(COST),
             measures={name: one for name, one in others.items() if math.isfinite(one)},
         )
+
+    @property
+    def _is_paused(self) -> bool:
+        """Whether it could go on. One that reports epochs, and ends early, has ended for good."""
+        return self.until_epoch is not None and (self.at_end or not self.has_epochs)
 
     def _metric(self, value: float) -> float:
         return value if self.reporting.maximize else math.nan
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -23,6 +23,8 @@ _NO_MEMORY = (
     "failed to map segment",
 )
 
+_MAIN = 'workers import the script again, but not what is under  if __name__ == "__main__":'
+
 T = TypeVar("T")
 
 
@@ -36,15 +38,17 @@ def _caught() -> Iterator[list[Exception]]:
         raised.append(error)
 
 
-def attempt(call: Callable[[], T]) -> T | HpsearchError:
-    """Return what a call gives that imports what a person has written, or what is wrong with it."""
+def attempt(call: Callable[[], T], help: str = _MAIN) -> T | HpsearchError:
+    """Return what a call gives that imports what a person has written, or what is wrong with it.
+
+    `help` says what may help where that is no error of ours.
+    """
     with _caught() as raised:
         return call()
     (error,) = raised
     if isinstance(error, HpsearchError):
         return error
     message = f"a worker cannot import what it is to call: {_last_line(error)}"
-    help = 'workers import the script again, but not what is under  if __name__ == "__main__":'
     return SpecError(Problem("E020", message, help=help))
 
 

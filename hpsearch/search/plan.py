@@ -23,6 +23,7 @@ from hpsearch.strategies import (
 )
 from hpsearch.strategies.confirm import Confirmed, UntilConverged, converged
 from hpsearch.strategies.halving import (
+    MIN_EPOCHS,
     Halving,
     bracket,
     brackets,
@@ -240,9 +241,13 @@ class Plan:
         return confirmed or strategy, self.keys.wave or wave
 
     def _check_halving(self) -> None:
-        if self.epochs <= 1:
-            message = "halving drops trainings on their way, and this has no epochs"
-            raise SpecError(Problem("E034", message, help="leave search: halving out"))
+        if self.epochs == 1:
+            message = "halving stops trainings on their way, and this has no epochs"
+            help = "'epochs' says how long a whole training is; or leave halving out"
+            raise SpecError(Problem("E034", message, help=help))
+        if self.epochs < MIN_EPOCHS:
+            message = f"{self.epochs} epochs are too few to drop trials on their way"
+            raise SpecError(Problem("E034", message, help=f"halving takes {MIN_EPOCHS} or more"))
 
     def describe_brackets(self, budget: int) -> str:
         """Return in a line what a budget is enough for, where trials may be dropped."""

@@ -102,9 +102,11 @@ def survivors(
 def comparable_kind(params: Params, rung: int) -> Hashable:
     """Return what kind of trial this is at a rung: losses of different kinds cannot be compared.
 
-    An early loss says nothing between schedules whose rates have yet to fall, or to rise.
+    An early loss says nothing between schedules whose rates have yet to fall, or to rise. A trainer
+    of one's own may mean anything by these names, but for a warm-up of so many epochs.
     """
-    return params.get("schedule"), float(params.get("warmup", 0)) > rung
+    warmup = params.get("warmup", 0)
+    return params.get("schedule"), isinstance(warmup, int | float) and warmup > rung
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ CONFIG = "config.yaml"
 LOG = "errors.log"
 LOCK = "study.lock"
 HALF = "study.db.new"
+TRIALS = "trials"
+"""Where each trial of a trainer of one's own has a folder, by the number of its training."""
+
 BEGUN = (LOCK, HALF, f"{HALF}-journal")
 """What is there before a study is."""
 
@@ -63,7 +66,7 @@ def sweep_study(folder: Path) -> None:
 
 def _own(folder: Path, older: tuple[str, ...]) -> Iterator[Path]:
     """Give each name of a study's own, whether or not something is there."""
-    for name in (*_IN_PLACE, CONFIG, FOLDER, *older):
+    for name in (*_IN_PLACE, CONFIG, FOLDER, TRIALS, *older):
         yield folder / name
     for inner in ("", FOLDER, *older):
         if not inner or is_folder(folder / inner):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from tempfile import gettempdir
@@ -14,7 +14,7 @@ from hpsearch.runners import Runner, WorkCrashed, WorkFinished
 from hpsearch.runners.inline import Inline
 from hpsearch.study.artefacts import Artefacts
 from hpsearch.study.history import History
-from hpsearch.study.trial import Cohort, Done, Failed, Trial, TrialEnded
+from hpsearch.study.trial import Cohort, Done, Epoch, Failed, Trial, TrialEnded
 from hpsearch.testing import Check, bound
 
 _TRIALS = 6
@@ -69,20 +69,61 @@ def its_work_gives_each_trial_a_result(subject: SearchableObjective) -> None:
     wave = trials(objective)
     group = objective.cohorts(wave)[0]
     cohort = Cohort(3, tuple(wave[position] for position in group))
-    work = objective.work(cohort, 1, History(tuple(wave)))
-    assert work.key == (3, 1)
+    ended = _ended(subject, cohort, History(tuple(wave)))
+    assert set(ended) == {trial.number for trial in cohort.trials}
+
+
+def its_epochs_are_those_of_its_trials(subject: SearchableObjective) -> None:
+    """An epoch is of a trial of the cohort, and the curve of a result has its epochs in order."""
+    (trial,) = trials(subject.objective)[:1]
+    (result,) = _ended(subject, Cohort(0, (trial,)), History((trial,))).values()
+    epochs = [one.epoch for one in result.curve]
+    assert epochs == sorted(set(epochs))
+    assert all(1 <= epoch <= subject.objective.epochs(trial.params) for epoch in epochs)
+
+
+def a_trial_that_has_paused_goes_on(subject: SearchableObjective) -> None:
+    """A training that is cut into two segments has no epoch twice, and ends in the second one."""
+    objective = subject.objective
+    whole = trials(objective)[0]
+    if objective.epochs(whole.params) == 1:
+        return
+    first = replace(whole, until_epoch=1)
+    history = History((first,))
+    (paused,) = _ended(subject, Cohort(0, (first,)), history).values()
+    assert isinstance(paused, Done)
+    assert [one.epoch for one in paused.curve] in ([], [1])
+    if not paused.paused:
+        return
+    second = replace(whole, number=1, parent=0, start_epoch=1, cohort=1)
+    history = history.with_results({0: paused}).with_trials([second])
+    ended = _ended(subject, Cohort(1, (second,)), history)
+    assert set(ended) == {first.number}  # by which its objective knows the training
+    (last,) = ended.values()
+    assert isinstance(last, Done)
+    assert not last.paused
+    assert 1 not in [one.epoch for one in last.curve]
+
+
+def _ended(
+    subject: SearchableObjective, cohort: Cohort, history: History
+) -> Mapping[int, Done | Failed]:
+    """Return what the work of a cohort gives for each of its trainings."""
+    work = subject.objective.work(cohort, 1, history)
+    assert work.key == (cohort.number, 1)
     ended: dict[int, Done | Failed] = {}
     with subject.runner() as runner:
         runner.submit(work)
         while True:
             events = runner.wait(0.1)
             for _, event in events:
+                if isinstance(event, Epoch):
+                    assert event.number in {trial.run for trial in cohort.trials}
                 if isinstance(event, TrialEnded):
                     assert event.run not in ended
                     ended[event.run] = event.result
             if any(isinstance(event, WorkFinished | WorkCrashed) for _, event in events):
-                break
-    assert set(ended) == {trial.number for trial in cohort.trials}
+                return ended
 
 
 def what_it_describes_can_be_kept(subject: SearchableObjective) -> None:
@@ -97,6 +138,8 @@ _PROMISES = (
     it_puts_each_trial_into_one_cohort,
     a_whole_trial_has_epochs,
     its_work_gives_each_trial_a_result,
+    its_epochs_are_those_of_its_trials,
+    a_trial_that_has_paused_goes_on,
     what_it_describes_can_be_kept,
 )
 

@@ -22,12 +22,13 @@ import numpy as np
 import pytest
 
 import hpsearch
-import hpsearch.search.minimize
 from hpsearch.cli import main
 from hpsearch.errors import ConfigDiffers, Crashing, SpecError, StudyInUse
-from hpsearch.search.minimize import Minimum
+from hpsearch.objectives.running_trial import RunningTrial
+from hpsearch.search.found import Evaluation, Minimum
 from hpsearch.strategies import STRATEGIES
 from hpsearch.study.store import Store, read
+from hpsearch.study.trial import Done
 from tests.helpers.effort import calls_at_most
 from tests.helpers.studies import create
 
@@ -238,7 +239,7 @@ def test_a_grid_of_a_million_million_million_points_begins_at_once() -> None:
     """It is their history alone that takes room."""
     grid = {f"p{k}": {"values": list(range(10))} for k in range(18)}
 
-    def calls(budget: int) -> Sequence[hpsearch.search.minimize.Evaluation]:
+    def calls(budget: int) -> Sequence[Evaluation]:
         return hpsearch.minimize(lambda params: 1.0, grid, "grid", budget).trials
 
     with calls_at_most(1_000_000):
@@ -485,6 +486,119 @@ class TestWorkers:
         for function in functions:
             with pytest.raises(SpecError, match="cannot be called in other processes"):
                 hpsearch.minimize(function, CUBE, budget=2, workers=workers)
+
+
+def anew(params: Mapping[str, Any], trial: RunningTrial) -> None:
+    """Train from the first epoch on, whatever the trial has behind it."""
+    for epoch in range(1, 28):
+        if not trial.report(epoch, {"loss": bowl(params) + 1 / epoch, "epoch_of": epoch}):
+            return
+
+
+def going_on(params: Mapping[str, Any], trial: RunningTrial) -> None:
+    """Go on from the epoch that stands in a file."""
+    path = trial.folder / "epoch"
+    for epoch in range(int(path.read_text()) + 1 if path.exists() else 1, 28):
+        path.write_text(str(epoch))
+        if not trial.report(epoch, {"loss": bowl(params) + 1 / epoch, "epoch_of": epoch}):
+            return
+
+
+class TestHalving:
+    HALVED: Mapping[str, Any] = {"budget": 5, "epochs": 27, "halving": True, "wave": 8}
+
+    def test_calls_end_at_rungs_and_the_best_are_called_again(self) -> None:
+        found = hpsearch.minimize(anew, CUBE, "random", **self.HALVED)
+        assert Counter(one.epochs for one in found.trials)[27] == 3
+        assert {one.epochs for one in found.trials} == {3, 9, 27}
+        assert {one.measures["epoch_of"] for one in found.trials} == {3.0, 9.0, 27.0}
+        asked_for = sum(one.epochs for one in found.trials)
+        assert asked_for > 5 * 27  # each call says how far its training has come
+        assert found.best is not None
+        assert found.best.loss == pytest.approx(bowl(found.best.params) + 1 / 27)
+
+    def test_it_is_the_same_for_who_goes_on_and_for_who_begins_anew(self, tmp_path: Path) -> None:
+        begun = hpsearch.minimize(anew, CUBE, "random", **self.HALVED)
+        more: dict[str, Any] = {"workers": 2, "study": tmp_path / "study"}
+        gone_on = hpsearch.minimize(going_on, CUBE, "random", **self.HALVED, **more)
+        assert asked(begun) == asked(gone_on)
+        assert begun.best == gone_on.best
+        folders = {path.name for path in (tmp_path / "study" / "trials").iterdir()}
+        history = read(tmp_path / "study").history
+        assert folders == {str(trial.run) for trial in history.trials}
+        for result in history.ended.values():
+            assert isinstance(result, Done)
+            assert [one.epoch for one in result.curve] == [*range(1, result.epochs + 1)]
+
+    def test_after_an_exception_it_goes_on_as_if_nothing_had_happened(self, tmp_path: Path) -> None:
+        def broken(params: Mapping[str, Any], trial: RunningTrial) -> None:
+            calls.append(trial.number)
+            if len(calls) == 11:
+                raise KeyboardInterrupt
+            going_on(params, trial)
+
+        calls: list[int] = []
+        study = tmp_path / "study"
+        with pytest.raises(KeyboardInterrupt) as raised:
+            hpsearch.minimize(broken, CUBE, "random", study=study, **self.HALVED)
+        assert len(raised.value.found.trials) == 10  # type: ignore[attr-defined]
+        found = hpsearch.minimize(broken, CUBE, "random", study=study, **self.HALVED)
+        undisturbed = hpsearch.minimize(anew, CUBE, "random", **self.HALVED)
+        assert asked(found) == asked(undisturbed)
+        assert found.best == undisturbed.best
+        assert len(calls) == 1 + len(found.trials)  # the one that was interrupted is made again
+
+    def test_a_bar_counts_whole_trainings(self, capsys: pytest.CaptureFixture[str]) -> None:
+        hpsearch.minimize(anew, CUBE, "random", **self.HALVED, progress=True)
+        assert re.search(r" [45](\.\d+)?/5", capsys.readouterr().err)
+
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            ({"epochs": 1}, "has no epochs(.*\n)*.*'epochs' says how long"),
+            ({"epochs": 2}, "2 epochs are too few(.*\n)*.*3 or more"),
+            ({"epochs": 2.5}, "'epochs' is 2.5, which is not a whole number"),
+            ({"rounds": 3}, "'rounds' has no meaning beside halving"),
+            ({"objective": bowl}, "takes no 'trial'"),
+        ],
+        ids=str,
+    )
+    def test_what_cannot_be_halved_is_refused(self, more: dict[str, Any], said: str) -> None:
+        given: dict[str, Any] = {"objective": anew, **self.HALVED, **more}
+        with pytest.raises(SpecError, match=said):
+            hpsearch.minimize(parameters=CUBE, strategy="random", **given)
+
+    def test_one_that_reports_nothing_on_its_way_is_told_so(self) -> None:
+        with pytest.warns(UserWarning, match="the function reports no epochs"):
+            hpsearch.minimize(lambda params, trial: bowl(params), CUBE, "random", **self.HALVED)
+
+
+class TestWhatCounts:
+    def test_what_is_maximized_is_minimized_as_its_negative(self, tmp_path: Path) -> None:
+        def score(params: Mapping[str, Any]) -> dict[str, float]:
+            return {"accuracy": 1 - bowl(params), "loss": 99.0}
+
+        more: dict[str, Any] = {"budget": 12, "study": tmp_path / "study"}
+        found = hpsearch.minimize(score, CUBE, maximize="accuracy", **more)
+        plain = hpsearch.minimize(lambda params: bowl(params) - 1, CUBE, budget=12)
+        assert asked(found) == asked(plain)
+        assert [one.measures for one in found.trials] == [{"loss": 99.0}] * 12
+        meta = read(tmp_path / "study").meta
+        assert (meta.metric, meta.minimized) == ("accuracy", "-accuracy")
+        with pytest.raises(ConfigDiffers, match=r"reporting\.maximize: true -> not set"):
+            hpsearch.minimize(score, CUBE, minimize="accuracy", **more)
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"maximize": "a", "minimize": "b"}, "'maximize' has no meaning beside 'minimize'"),
+            ({"maximize": 3}, "'maximize' is 3, which is not the name"),
+            ({"minimize": "epoch"}, "'minimize' is the text 'epoch', which is not the name"),
+        ],
+    )
+    def test_it_is_one_number(self, given: dict[str, Any], said: str) -> None:
+        with pytest.raises(SpecError, match=said):
+            hpsearch.minimize(bowl, CUBE, budget=2, **given)
 
 
 class TestStudy:

@@ -336,6 +336,7 @@ class TestOfAStudy:
         meta = replace(META, objective="function", config=json.dumps(config))
         plan = Plan.of_study(meta)
         assert isinstance(plan.objective, Function)
+        assert callable(plan.objective.function)
         assert list(plan.objective.space.parameters) == ["x"]
         with pytest.raises(RuntimeError, match="does not keep the function"):
             plan.objective.function({})

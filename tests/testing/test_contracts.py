@@ -17,6 +17,8 @@ from hpsearch.engine.structure.models import MODELS
 from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.function import Function
 from hpsearch.objectives.networks import Networks
+from hpsearch.objectives.reports import Reporting
+from hpsearch.objectives.running_trial import RunningTrial
 from hpsearch.runners import Resources
 from hpsearch.runners.local import Local
 from hpsearch.space.parameters import Choice, Real
@@ -96,6 +98,19 @@ def bowl(params: Params) -> float:
 def test_a_function_keeps_what_every_objective_promises() -> None:
     space = Space({"x": Real(-1.0, 1.0), "kind": Choice(("a", "b"))})
     for check in objectives.checks(Function(bowl, space)):
+        check()
+
+
+def training(params: Params, trial: RunningTrial) -> None:
+    for epoch in range(1, trial.epochs + 1):
+        trial.report(epoch, float(params["x"]) ** 2 + 1 / epoch)
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+def test_a_function_that_reports_keeps_it_as_well(tmp_path: Path, in_process: bool) -> None:
+    space, reporting = Space({"x": Real(-1.0, 1.0)}), Reporting(epochs=4)
+    function = Function(training, space, tmp_path, reporting, in_process=in_process)
+    for check in objectives.checks(function):
         check()
 
 
