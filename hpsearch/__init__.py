@@ -11,15 +11,20 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hpsearch.model.estimator import load as load
+    from hpsearch.search.ask_tell import Study as Study
     from hpsearch.search.minimize import minimize as minimize
 
 __version__ = "0.1.0"
 
-_PUBLIC = {"minimize": "hpsearch.search.minimize", "load": "hpsearch.model.estimator"}
+_PUBLIC = {
+    "minimize": "hpsearch.search.minimize",
+    "Study": "hpsearch.search.ask_tell",
+    "load": "hpsearch.model.estimator",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Return `hpsearch.minimize` or `load`, loaded when it is first used: help stays quick."""
+    """Return one of the public names, loaded when it is first used: help stays quick."""
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -85,6 +85,12 @@ def test_an_example_runs_by_the_command_at_its_head(path: Path, folder: Path) ->
 
 def test_each_kind_of_example_is_there() -> None:
     assert {path.name for path in EXAMPLES} >= {
-        *("halving_function.py", "own_objective.py", "own_strategy.py", "study_to_dataframe.py"),
+        *(
+            "ask_and_tell.py",
+            "halving_function.py",
+            "own_objective.py",
+            "own_strategy.py",
+            "study_to_dataframe.py",
+        ),
         *("search.yaml", "regression.yaml"),
     }

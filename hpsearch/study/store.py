@@ -390,7 +390,10 @@ def _replace_older(folder: Path) -> None:
 
 def _connect(folder: Path, file: str = FILE, journal: str = "WAL") -> sqlite3.Connection:
     try:
-        connection = sqlite3.connect(folder / file, isolation_level=None, timeout=30)
+        # whoever has several threads lets one of them in at a time
+        connection = sqlite3.connect(
+            folder / file, isolation_level=None, timeout=30, check_same_thread=False
+        )
         _set_journal(connection, journal)
         connection.execute("PRAGMA synchronous = FULL")
         # a commit returns when it is in the file: SQLite drops a damaged journal without a word
