@@ -24,7 +24,8 @@ from hpsearch.space.space import Params
 from hpsearch.strategies import Limit
 from hpsearch.study.files import temporary_folder
 from hpsearch.study.folder import TRIALS
-from hpsearch.study.store import Session, Store
+from hpsearch.study.record import Session
+from hpsearch.study.store import Store
 from hpsearch.study.trial import Failed, Trial
 
 _REFUSALS = (
