@@ -40,7 +40,7 @@ from experiments.comparison import table
 from experiments.plain_loop import Rows, losses
 from hpsearch.commands.session import collect, plan_of
 from hpsearch.config.document import read
-from hpsearch.config.spec import parse
+from hpsearch.config.spec import networks_of, parse
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.device import set_up
@@ -120,7 +120,7 @@ search: {{budget: {BUDGET}, confirm: false}}
     flags = [
         (("search", name), value, name) for name, value in (("seed", seed), ("halving", halving))
     ]
-    spec = parse(text, "bench", Path(), flags, task.rows, strategy)
+    spec = networks_of(parse(text, "bench", Path(), flags, task.rows, strategy))
     data = prepare(spec.data)
     return Networks(spec).on(data, None, "cpu", 1), data
 
@@ -137,7 +137,7 @@ def searched(
             Store.create(study, meta_of(networks, strategy)) as store,
             stored_data(data, artefacts) as (data, held),
         ):
-            plan = plan_of(strategy, networks.on(data, held, "cpu", 1))
+            plan = plan_of(strategy, networks.spec, networks.on(data, held, "cpu", 1))
             with RUNNERS.load("local")().build(Resources(), artefacts) as runner:
                 warming = warm(plan)
                 runner.submit(warming)

@@ -27,7 +27,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from experiments.comparison import table
 from experiments.real_tables import TABLES, write_tables
-from hpsearch.config.spec import parse
+from hpsearch.config.spec import networks_of, parse
 from hpsearch.data import Dataset
 from hpsearch.data.baseline import baseline
 from hpsearch.data.columns import UNSEEN
@@ -66,7 +66,9 @@ def _line(tables: Path, name: str, target: str, length: str) -> tuple[str, ...]:
     _run(folder, "predict", "model", source.name, "-o", "predictions.csv")
     taken = time.perf_counter() - start
     board = json.loads(_run(folder, "leaderboard", "study", "--format", "json"))
-    data = prepare(parse((folder / "hpsearch.yaml").read_text(), "hpsearch.yaml", folder).data)
+    data = prepare(
+        networks_of(parse((folder / "hpsearch.yaml").read_text(), "hpsearch.yaml", folder)).data
+    )
     metric = "accuracy" if data.classes else "r2"
     tested = json.loads((folder / "model" / "model.json").read_text())["metrics"]["test"]
     return (

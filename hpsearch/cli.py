@@ -13,7 +13,8 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -35,6 +36,9 @@ from hpsearch.registry import closest, resolve
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ENVIRONMENT = "HPSEARCH_"
+_OF_TRIALS = tuple(f"TRIAL_{name}" for name in ("NUMBER", "SEED", "EPOCHS", "FOLDER", "RESULT"))
+"""What a trial's own command finds in its environment, and no option reads."""
+_DASHES = "--"
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 _UNLOADED = (os.strerror(errno.EMFILE), "failed to map segment", "cannot allocate memory")
 """How the system's loader says that a limit is in its way."""
@@ -56,6 +60,16 @@ def _all_of(*decorators: Callable[[F], F]) -> Callable[[F], F]:
         return function
 
     return decorate
+
+
+def _with_command(function: F) -> F:
+    """Pass a command what stands after `--` as `command`."""
+
+    @wraps(function)
+    def called(**given: Any) -> Any:
+        return function(command=click.get_current_context().obj or (), **given)
+
+    return cast(F, called)
 
 
 _COUNT = Whole(min=1)
@@ -123,7 +137,7 @@ _space = _flag(
     "[default: basic]",
 )
 _learning = _all_of(
-    _config,
+    click.argument("config", required=False, metavar="[CONFIG] [-- COMMAND]"),
     _target,
     click.option("--data", metavar="PATH", help="What to learn from; no CONFIG is needed then."),
     _space,
@@ -177,7 +191,13 @@ _searching = _all_of(
         is_flag=True,
         help="Check quickly that all works: at most 3 trials, 1 epoch, 256 rows.",
     ),
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Print the commands that the first trials would run; nothing is run or written.",
+    ),
     _output,
+    _with_command,
 )
 
 
@@ -189,12 +209,14 @@ def cli() -> None:
     \b
     hpsearch bayes --budget 50            search the built-in example, no file needed
     hpsearch random search.yaml           search your own space
+    hpsearch bayes space.yaml -- python train.py {args}      search your own program
     hpsearch leaderboard                  see the newest study again
     hpsearch show                         see what it has learned of each parameter
     hpsearch resume                       go on with it
 
     CONFIG is a YAML file; without one it is ./hpsearch.yaml (or .yml), or else the built-in example
-    (scikit-learn's digits). Results go to stdout, progress to stderr.
+    (scikit-learn's digits). A command after -- is what each trial runs, in place of a network.
+    Results go to stdout, progress to stderr.
     """
 
 
@@ -235,6 +257,7 @@ def init(**given: Any) -> int:
 @_threads
 @_device
 @_output
+@_with_command
 def check(**given: Any) -> int:
     """Say what the data look like, what is doubtful, and what a search costs; nothing is searched.
 
@@ -501,6 +524,7 @@ def _run(command: str, /, *arguments: Any, **given: Any) -> int:
     """
     as_json = bool(given.get("json"))
     try:
+        _check_command(given)
         _check_names(given)
         _check_environment()
         code: int = resolve(command)(*arguments, **given)
@@ -515,6 +539,21 @@ def _run(command: str, /, *arguments: Any, **given: Any) -> int:
         said = f"this is a bug in hpsearch: {type(error).__name__}: {error}"
         output.tell(f"{text.one_line(said)}\n{_kept(traceback.format_exc())}")
         return EXIT_BUG
+
+
+def _check_command(given: Mapping[str, Any]) -> None:
+    """Refuse a command after `--` where nothing would run it.
+
+    Raises:
+        SpecError: nothing would.
+    """
+    context = click.get_current_context()
+    if context.obj is not None and not given.get("command"):
+        message = f"what stands after -- is run by a search, and not by {context.info_name}"
+        if "command" in given:
+            message = "nothing stands after --"
+        help = "such as  hpsearch bayes space.yaml -- python train.py {args}"
+        raise SpecError(Problem("E015", message, help=help))
 
 
 def _check_names(given: Mapping[str, Any]) -> None:
@@ -578,6 +617,8 @@ def _check_environment() -> None:
     problems = []
     for variable in sorted(name for name in os.environ if name.startswith(_ENVIRONMENT)):
         name = variable.removeprefix(_ENVIRONMENT)
+        if name in _OF_TRIALS:
+            continue
         flag = "--" + name.lower().replace("_", "-")
         near = closest(name.upper(), names)
         if name.upper() not in names and any(flag in option.opts for option in options):
@@ -615,9 +656,18 @@ def main() -> None:
     sys.exit(code)
 
 
+def _split(arguments: list[str]) -> tuple[list[str], list[str], tuple[str, ...]]:
+    """Return what stands before the first `--`, that itself if it is there, and what follows."""
+    at = arguments.index(_DASHES) if _DASHES in arguments else len(arguments)
+    return arguments[:at], arguments[at : at + 1], tuple(arguments[at + 1 :])
+
+
 def _main() -> int:
     try:
-        code: int = cli.main(prog_name="hpsearch", standalone_mode=False)
+        # split before click reads it: it would take what stands after -- for arguments
+        before, dashes, command = _split(sys.argv[1:])
+        words = command if dashes else None
+        code: int = cli.main(before, prog_name="hpsearch", standalone_mode=False, obj=words)
         return code
     except click.exceptions.Exit as exit:
         return exit.exit_code

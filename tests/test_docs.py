@@ -12,7 +12,7 @@ import pytest
 
 from docs.generate import PAGES
 from hpsearch.cli import cli
-from hpsearch.config.spec import parse
+from hpsearch.config.spec import networks_of, parse
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -109,7 +109,7 @@ class TestExamples:
 
     def test_the_built_in_example_has_default_settings(self) -> None:
         text = read(ROOT / "hpsearch" / "spaces" / "basic.yaml")
-        assert parse(text, "basic.yaml", ROOT).default() is not None
+        assert networks_of(parse(text, "basic.yaml", ROOT)).default() is not None
 
 
 class TestLinks:

@@ -27,7 +27,7 @@ import pytest
 from rich.text import Text
 
 from hpsearch.commands.console import emit, result
-from hpsearch.config.spec import parse
+from hpsearch.config.spec import networks_of, parse
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.structure.diagnosis import Layer, Probe
@@ -625,7 +625,7 @@ def pages(text: str) -> dict[str, str]:
         config="data: {source: digits}\ntrain: {epochs: 3}\n",
     )
     study = StudyRecord(meta, History(trials, results), (), ())
-    networks = Networks(parse(meta.config, "f", Path()))
+    networks = Networks(networks_of(parse(meta.config, "f", Path())))
     layers = (Layer(text, 1.0, 1.0, 0.1, 0.0),)
     usual = {**networks.settings({}), text: text}
     checked = Diagnosis(text, usual, (Probe(0, 0, 2.0, layers), Probe(0, 1, 1.0, layers)))

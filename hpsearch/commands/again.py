@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from hpsearch.commands.basis import moved_data, other_basis, same_data
+from hpsearch.commands.basis import computed_by, moved_data, other_basis, same_data
 from hpsearch.commands.session import (
     RunOptions,
     ask_for_device,
@@ -19,10 +19,11 @@ from hpsearch.commands.session import (
     plan_of,
     resources,
 )
+from hpsearch.config.spec import networks_of, spec_of
 from hpsearch.errors import SpecError
 from hpsearch.objectives import TestScore
 from hpsearch.objectives.data_artefact import stored_data
-from hpsearch.objectives.networks import Networks, spec_of
+from hpsearch.objectives.networks import Networks
 from hpsearch.report.board.progress import repetition, retried
 from hpsearch.report.board.view import row_of
 from hpsearch.runners import Runner, Work
@@ -112,7 +113,7 @@ def reopened(
     meta = study.meta
     check_semantics(meta)
     moved = moved_data(data)
-    spec = spec_of(meta, *moved)
+    spec = networks_of(spec_of(meta, *moved), command)
     used = resources(1, meta.threads, spec.search.memory)
     options = RunOptions(used, spec.runner, meta.device, False, quiet, no_color, time.monotonic())
     with temporary_folder() as folder:
@@ -125,10 +126,10 @@ def reopened(
             except SpecError:  # the study's is not here
                 work = ask_for_device(runner, replace(options, device="auto"))
                 device, processor = chosen_device(runner, work)
-            others = other_basis(meta, device, processor)
+            others = other_basis(meta, device, computed_by(processor))
             with stored_data(same, artefacts) as (same, held):
                 networks = Networks(spec).on(same, held, device, meta.threads)
-                plan = plan_of(meta.strategy, networks)
+                plan = plan_of(meta.strategy, spec, networks)
                 yield Reopened(study, plan, networks, options, runner, artefacts, others)
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hpsearch.config.spec import Override, Spec
+from hpsearch.config.spec import NetworkSpec, Override
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import ConfigDiffers, DataGone, Problem, SpecError
@@ -26,7 +26,7 @@ def moved_data(path: str | None) -> Sequence[Override]:
     return [(SOURCE, str(Path(path).expanduser().absolute()), f"--data {path}")]
 
 
-def same_data(spec: Spec, meta: StudyMeta, command: str, is_moved: bool) -> Dataset:
+def same_data(spec: NetworkSpec, meta: StudyMeta, command: str, is_moved: bool) -> Dataset:
     """Return the data that a study was begun with.
 
     Args:
@@ -58,15 +58,36 @@ def same_data(spec: Spec, meta: StudyMeta, command: str, is_moved: bool) -> Data
     return data
 
 
-def computed_by(processor: str) -> Mapping[str, str]:
-    """Return what computes here, as a study keeps it."""
+def check_template(meta: StudyMeta, template: str | None) -> None:
+    """Refuse to go on with another template than a study was begun with.
+
+    Args:
+        meta: the study.
+        template: the digest of the template that is there; None where a trainer has none.
+
+    Raises:
+        ConfigDiffers: it is another one.
+    """
+    if (json.loads(meta.data) or {}).get("template") != template:
+        message = "the template is not what this study was begun with"
+        raise ConfigDiffers(Problem("E178", message, help="put it back, or begin a new study"))
+
+
+def computed_by(processor: str | None = None) -> Mapping[str, str]:
+    """Return what computes here, as a study keeps it.
+
+    Without a processor, which is where networks train, no network does: a trainer of one's own
+    knows what it computes with, and trials are chosen without torch.
+    """
+    if processor is None:
+        return {name: version for name, version in versions().items() if name != "torch"}
     return {**versions(), "processor": processor}
 
 
-def other_basis(meta: StudyMeta, device: str, processor: str) -> str:
+def other_basis(meta: StudyMeta, device: str, computes: Mapping[str, str]) -> str:
     """Return in words what computes otherwise here than where the study was begun; or nothing."""
     begun = {**json.loads(meta.versions), "device": meta.device}
-    here = {**computed_by(processor), "device": device}
+    here = {**computes, "device": device}
     others = [
         f"{name} {begun[name]} (now {here[name]})"
         for name in here

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hpsearch.commands.session import RunOptions, ask_for_device, chosen_device, collect_all
-from hpsearch.config.spec import Spec
+from hpsearch.config.spec import NetworkSpec, Spec
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.structure.timing import Timing
@@ -32,7 +32,7 @@ _STRATEGY = "bayes"  # the one that asks for the fewest trials at a time, and ta
 _COHORTS = 6  # that are timed beside the corners
 
 
-def counted(spec: Spec, data: Dataset, options: RunOptions) -> Costs:
+def counted(spec: NetworkSpec, data: Dataset, options: RunOptions) -> Costs:
     """Return costs in nominal seconds; nothing runs."""
     device = "cpu" if options.device == "auto" else options.device
     networks = Networks(spec).on(data, None, device, options.resources.threads)
@@ -40,7 +40,7 @@ def counted(spec: Spec, data: Dataset, options: RunOptions) -> Costs:
     return _costs(networks, options, ends, Pace())
 
 
-def probed(spec: Spec, options: RunOptions) -> tuple[Dataset, Costs]:
+def probed(spec: NetworkSpec, options: RunOptions) -> tuple[Dataset, Costs]:
     """Return the data, and costs by a few steps of some trainings on this machine."""
     with temporary_folder() as folder:
         artefacts = Artefacts(folder)

@@ -17,12 +17,12 @@ from hpsearch.commands.page import writable, write
 from hpsearch.commands.search import ConfigSource, find_config, run_options
 from hpsearch.commands.session import (
     RunOptions,
-    announce,
     ask_for_device,
     chosen_device,
     collect,
 )
-from hpsearch.config.spec import Spec, parse
+from hpsearch.config.spec import NetworkSpec, networks_of, parse
+from hpsearch.data.notes import summary
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.structure.cohorts import cohorts
 from hpsearch.engine.structure.diagnosis import Probe
@@ -75,19 +75,20 @@ def diagnose(*, page: str | None, force: bool, seed: int | None, **given: Any) -
     return EXIT_OK
 
 
-def _configurations(flags: SearchFlags, source: ConfigSource) -> list[tuple[str, Spec]]:
+def _configurations(flags: SearchFlags, source: ConfigSource) -> list[tuple[str, NetworkSpec]]:
     """Return each configuration by its name, which says what tells it from the others.
 
     Raises:
         SpecError: it has the mistakes in all of them; or they are too many.
     """
     rows = SMOKE_ROWS if flags.smoke else None
-    named: list[tuple[str, Spec]] = []
+    named: list[tuple[str, NetworkSpec]] = []
     problems: dict[Problem, None] = {}
     for name, settings in _combined(flags.settings):
         try:
             said = list(overrides(replace(flags, settings=settings), None))
-            spec = parse(source.text, source.file, source.folder, said, rows)
+            found = parse(source.text, source.file, source.folder, said, rows)
+            spec = networks_of(found, "diagnose")
             named.append((name or spec.name, spec))
             _point(spec)
         except SpecError as error:
@@ -116,7 +117,7 @@ def _combined(settings: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     return [(" ".join(compress(flags, vary)), flags) for flags in product(*options.values())]
 
 
-def _tell_apart(named: Sequence[tuple[str, Spec]]) -> None:
+def _tell_apart(named: Sequence[tuple[str, NetworkSpec]]) -> None:
     """Refuse two names of one training, as with two momenta beside an optimizer without one."""
     for (first, one), (second, other) in combinations(named, 2):
         if _point(one) == _point(other):
@@ -144,7 +145,7 @@ def _values(flag: str) -> tuple[str, list[str]]:
     return key, [f"{key}={value}" for value in values]
 
 
-def _point(spec: Spec) -> Params:
+def _point(spec: NetworkSpec) -> Params:
     """Return all settings of the training: where some are searched, those of the default point."""
     default = spec.default()
     if default is None:
@@ -154,7 +155,7 @@ def _point(spec: Spec) -> Params:
 
 
 def _diagnosed(
-    named: Sequence[tuple[str, Spec]],
+    named: Sequence[tuple[str, NetworkSpec]],
     asked: int | None,
     options: RunOptions,
     runner: Runner,
@@ -168,7 +169,7 @@ def _diagnosed(
     threads = options.resources.threads
     for _, one in named:
         Networks(one).on(data, None, device, threads)  # refuses data that does not suit the model
-    announce(data, options)
+    options.note(summary(data), *(f"note: {note}" for note in data.notes))
     settings = [_point(one) for _, one in named]
     probes: dict[int, list[Probe]] = {}
     with stored_data(data, artefacts) as (data, held):

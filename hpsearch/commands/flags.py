@@ -10,13 +10,17 @@ from typing import Any, Self
 
 from hpsearch.commands.picks import read_picks, without_problems
 from hpsearch.config.document import read, scalar
-from hpsearch.config.schema import ConfigFile, search_model
+from hpsearch.config.schema import search_model
 from hpsearch.config.spec import Override
 from hpsearch.data import LOADERS
 from hpsearch.errors import Place, Problem, SpecError
+from hpsearch.text import shell_word
 
 SMOKE_ROWS = 256
 """The rows of a smoke run."""
+
+AUTO = "auto"
+"""The device of which nobody has said what it is."""
 
 _SMOKE_TRIALS = 3
 _DEVICE = re.compile("auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?")
@@ -26,10 +30,12 @@ _DEVICE = re.compile("auto|cpu|cuda(:(0|[1-9][0-9]{0,2}))?")
 class SearchFlags:
     """What the command line says of a search; None stands for a flag that was not given.
 
-    `own` has the flags that are keys of `search:`, by their names, those of the strategy included.
+    `command` has what stands after `--`, and `own` the flags that are keys of `search:`, by their
+    names, those of the strategy included.
     """
 
     config: str | None
+    command: tuple[str, ...] = ()
     data: str | None = None
     target: str | None = None
     space: str | None = None
@@ -39,11 +45,12 @@ class SearchFlags:
     epochs: int | None = None
     smoke: bool = False
     all: bool = False
+    dry_run: bool = False
     study: str | None = None
     runner: str | None = None
     workers: int | None = None
     threads: int = 1
-    device: str = "auto"
+    device: str = AUTO
     json: bool = False
     quiet: bool = False
     no_color: bool = False
@@ -58,7 +65,7 @@ class SearchFlags:
         """
         mine = {field.name for field in fields(cls)} - {"own"}
         known = {name: value for name, value in given.items() if name in mine}
-        _check_device(known.get("device", "auto"))
+        _check_device(known.get("device", AUTO))
         own = {name: value for name, value in given.items() if name not in mine}
         return cls(**known, own=own)
 
@@ -98,17 +105,20 @@ def overrides(
             problems += error.problems
     if problems:
         raise SpecError(*problems)
+    if flags.command:
+        words = " ".join(map(shell_word, flags.command))
+        yield ("command",), [*flags.command], f"-- {words}"
     yield from data_overrides(flags.data, flags.target)
     yield from search_overrides(flags.own)
     yield from runner_override(flags.runner)
     budget = flags.budget
     if flags.smoke:
         budget = min(budget or _SMOKE_TRIALS, _SMOKE_TRIALS)
-        yield ("train", "epochs"), 1, "--smoke"
+        yield ("epochs",), 1, "--smoke"
         if "halving" in search_model(strategy).model_fields:
             yield ("search", "halving"), False, "--smoke"
     elif flags.epochs is not None:
-        yield ("train", "epochs"), flags.epochs, f"--epochs {flags.epochs}"
+        yield ("epochs",), flags.epochs, f"--epochs {flags.epochs}"
     if budget is not None:
         yield ("search", "budget"), budget, f"--budget {budget}"
 
@@ -147,7 +157,8 @@ def runner_override(name: str | None) -> Iterator[Override]:
 def _set(text: str) -> Override:
     """Return what a `--set` says.
 
-    `lr=0.01` fixes a setting; `search.budget=10` and `data.split={validation: 0.3}` set other keys.
+    `lr=0.01` fixes a setting; `search.budget=10` and `data.split={validation: 0.3}` set other keys,
+    and `maximize=accuracy` one that stands at the left margin.
     """
     name, equals, value = text.partition("=")
     source = f"--set {text}"
@@ -157,8 +168,6 @@ def _set(text: str) -> Override:
         raise SpecError(
             Problem("E010", f"'{text}' is not KEY=VALUE", Place(source, 0, 0), help=help)
         )
-    if len(path) == 1 and path[0] not in ConfigFile.model_fields:
-        path = ("train", *path)
     return path, _value(value.strip(), source), source
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from hpsearch.commands import console
 from hpsearch.commands.flags import data_overrides, data_source
 from hpsearch.commands.spaces import find_space
-from hpsearch.config.spec import parse
+from hpsearch.config.spec import networks_of, parse
 from hpsearch.config.starter import starter
 from hpsearch.data.notes import summary
 from hpsearch.data.prepare import checked, prepare
@@ -26,11 +26,11 @@ def init(
         raise CannotWrite(Problem("E173", fault, help="-o FILE.yaml, another one"))
     found = find_space(space)
     short = starter(data, target)
-    spec = parse(short, "--data", Path.cwd(), list(data_overrides(data, target))).data
+    spec = networks_of(parse(short, "--data", Path.cwd(), list(data_overrides(data, target)))).data
     # a path in a YAML counts from where that lies
     is_beside = path.absolute().parent == Path.cwd()
     text = starter(data if is_beside else data_source(data), target, checked(spec), found)
-    prepared = prepare(parse(text, str(path), path.absolute().parent).data)
+    prepared = prepare(networks_of(parse(text, str(path), path.absolute().parent)).data)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

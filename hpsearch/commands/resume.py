@@ -10,25 +10,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hpsearch.commands import console
-from hpsearch.commands.basis import SOURCE, moved_data, other_basis, same_data
+from hpsearch.commands.basis import SOURCE, check_template, moved_data, other_basis, same_data
 from hpsearch.commands.flags import runner_override, search_overrides
 from hpsearch.commands.inputs import read_input
-from hpsearch.commands.session import (
-    RunOptions,
-    ask_for_device,
-    chosen_device,
-    finish,
-    plan_of,
-    resources,
-)
+from hpsearch.commands.prepared import prepared, what_runs
+from hpsearch.commands.session import RunOptions, finish, plan_of, resources
 from hpsearch.commands.studies import find_study
 from hpsearch.config.diagnostics import Diagnostics, written
 from hpsearch.config.document import LARGEST, Document, KeyPath, dotted, read
 from hpsearch.config.schema import OPERATIONAL, validate
-from hpsearch.config.spec import Override
+from hpsearch.config.spec import Override, spec_of
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
-from hpsearch.objectives.data_artefact import stored_data
-from hpsearch.objectives.networks import Networks, spec_of
+from hpsearch.objectives.from_config import objective_of
 from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.folder import CONFIG
 from hpsearch.study.layout import StudyMeta
@@ -36,6 +29,7 @@ from hpsearch.study.store import Store
 
 Kind = Literal["fixed", "grows", "free"]
 _BUDGET = ("search", "budget")
+_COMMAND = ("command",)
 KINDS: Mapping[KeyPath, Kind] = {
     _BUDGET: "grows",
     ("name",): "free",
@@ -71,8 +65,10 @@ def resume(
         moved = moved_data(data)
         said = [*search_overrides(others), *runner_override(runner_name)]
         spec = spec_of(meta, *moved, *said)
-        networks = Networks(spec)
-        plan = plan_of(meta.strategy, networks)
+        objective = objective_of(spec, store.folder, meta.threads)
+        # said in any case: it is not the one who resumes a study who has written this
+        console.note(*what_runs(objective), no_color=no_color)
+        plan = plan_of(meta.strategy, spec, objective)
         asked = -(-kept.history.epochs(plan.epochs) // plan.epochs)
         if meta.budget is not None and meta.budget < asked:
             message = f"the study has {asked} trials already, more than a budget of {meta.budget}"
@@ -81,28 +77,31 @@ def resume(
         options = RunOptions(used, spec.runner, meta.device, as_json, quiet, no_color, started)
         artefacts = Artefacts(store.folder / FOLDER)
         with options.build(artefacts) as runner:
-            work = ask_for_device(runner, options)
-            same = same_data(spec, meta, "resume", bool(moved))
+            ready = prepared(
+                objective,
+                options,
+                runner,
+                lambda networks: same_data(networks, meta, "resume", bool(moved)),
+            )
+            check_template(meta, ready.rests_on.get("template"))
             meta = _with_data(meta, moved)
-            device, processor = chosen_device(runner, work)
-            if otherwise := other_basis(meta, device, processor):
+            if otherwise := other_basis(meta, ready.device, ready.computes):
                 console.note(f"begun with {otherwise}", no_color=no_color)
-            with stored_data(same, artefacts) as (same, held):
-                networks = networks.on(same, held, device, meta.threads)
-                plan = plan_of(meta.strategy, networks)
+            with ready.in_study(artefacts) as (objective, held):
+                plan = plan_of(meta.strategy, spec, objective)
                 if meta != kept.meta:
                     store.amend(meta)
-                return finish(plan, options, runner, store, [held.digest])
+                return finish(plan, options, runner, store, held)
 
 
 def _resumed(meta: StudyMeta, folder: Path, budget: int | None) -> StudyMeta:
     """Return the study as it goes on: with an edited config, and with another budget.
 
     Raises:
-        SpecError: it is the study of a function, which only Python can call.
+        SpecError: it is the study of a function that was begun in Python, which alone can call it.
         ConfigDiffers: it has other settings.
     """
-    if meta.objective != "networks":
+    if meta.objective == "function":
         message = f"{meta.name} searches a Python function"
         help = f"go on with it:  hpsearch.minimize(..., study={str(folder)!r})"
         raise SpecError(Problem("E063", message, help=help))
@@ -136,6 +135,10 @@ def edited(meta: StudyMeta, path: Path) -> StudyMeta:
     except OSError as error:
         raise SpecError(Problem("E001", f"cannot read {path}: {error.strerror}")) from error
     old, new = read(meta.config, meta.file), read(text, str(path))
+    for key, value, source in json.loads(meta.overrides):
+        if tuple(key) == _COMMAND:  # it says of both what keys they have
+            for document in (old, new):
+                document.override(_COMMAND, value, source)
     before, after = keys(old), keys(new)
     changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     refused = [

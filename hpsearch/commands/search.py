@@ -5,32 +5,25 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hpsearch.commands.basis import computed_by
-from hpsearch.commands.flags import SMOKE_ROWS, SearchFlags, overrides
+from hpsearch.commands.dry_run import dry_run
+from hpsearch.commands.flags import AUTO, SMOKE_ROWS, SearchFlags, overrides
 from hpsearch.commands.inputs import read_input, read_stdin
-from hpsearch.commands.session import (
-    RunOptions,
-    announce,
-    ask_for_device,
-    chosen_device,
-    finish,
-    plan_of,
-    resources,
-)
+from hpsearch.commands.prepared import Prepared, prepared, what_runs
+from hpsearch.commands.session import RunOptions, finish, plan_of, resources
 from hpsearch.commands.spaces import find_space, without_config
-from hpsearch.config.document import LARGEST
+from hpsearch.config.diagnostics import TRAINERS
+from hpsearch.config.document import LARGEST, read
 from hpsearch.config.spaces import example
-from hpsearch.config.spec import Override, Spec, parse
+from hpsearch.config.spec import Override, Spec, TrainerSpec, parse
 from hpsearch.data.prepare import prepare
-from hpsearch.errors import Problem, SpecError
-from hpsearch.objectives.data_artefact import stored_data
-from hpsearch.objectives.networks import Networks
+from hpsearch.errors import Place, Problem, SpecError
+from hpsearch.objectives.from_config import kind_of, objective_of
 from hpsearch.search.plan import Plan
 from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.files import write
@@ -64,37 +57,42 @@ class ConfigSource:
 def search(strategy: str, **given: Any) -> int:
     """Run a new search; `given` are the flags of the command line. Return the exit code."""
     started, flags = time.monotonic(), SearchFlags.of(given)
-    source = find_config(flags.config, flags.data, flags.target, flags.space)
+    source = find_config(flags.config, flags.data, flags.target, flags.space, flags.command)
     notes = [source.note] if source.note else []
     said = list(overrides(flags, strategy, notes.append))
     rows = SMOKE_ROWS if flags.smoke else None
     spec = parse(source.text, source.file, source.folder, said, rows, strategy)
+    _check_device(flags, spec)
     options = run_options(flags, spec, started)
     options.note(*notes)
-    networks = Networks(spec)
-    plan = plan_of(strategy, networks)
-    budget = _budget(plan, flags, options)
-    options.note(*plan.remarks(budget))
     name = f"{spec.name}-{strategy}"
     study = Path(flags.study) if flags.study is not None else _free(Path("runs"), name)
+    threads = options.resources.threads
+    objective = objective_of(spec, study, threads)
+    plan = plan_of(strategy, spec, objective)
+    budget = _budget(plan, flags, options)
+    options.note(*plan.remarks(budget), *what_runs(objective))
+    if flags.dry_run:
+        return dry_run(plan, budget, options)
     artefacts = Artefacts(study / FOLDER)
     with options.build(artefacts) as runner:
-        work = ask_for_device(runner, options)
-        data = prepare(spec.data)
-        device, processor = chosen_device(runner, work)
-        threads = options.resources.threads
-        networks = networks.on(data, None, device, threads)
-        options.note(*networks.remarks())
-        plan = plan_of(strategy, networks)
+        ready = prepared(objective, options, runner, lambda networks: prepare(networks.data))
+        plan = plan_of(strategy, spec, ready.objective)
         plan.search(budget)  # what does not go together is refused before anything is kept
-        computes = computed_by(processor)
-        meta = _meta(study.name, plan, spec, source, said, budget, threads, device, computes)
-        announce(data, options)
+        meta = _meta(study.name, plan, kind_of(spec), ready, source, said, rows, budget, threads)
+        options.note(*ready.remarks)
         with Store.create(study, meta) as store:
             _keep(study, source.text, strategy, said)
-            with stored_data(data, artefacts) as (data, held):
-                plan = plan_of(strategy, replace(networks, data=data, held=held))
-                return finish(plan, options, runner, store, [held.digest])
+            with ready.in_study(artefacts) as (objective, held):
+                return finish(plan_of(strategy, spec, objective), options, runner, store, held)
+
+
+def _check_device(flags: SearchFlags, spec: Spec) -> None:
+    """Refuse a device for a trainer that decides itself where it trains."""
+    if isinstance(spec, TrainerSpec) and flags.device != AUTO:
+        message = "a trainer of one's own decides itself where it trains"
+        place, help = Place(f"--device {flags.device}", 0, 0), "leave it out"
+        raise SpecError(Problem("E012", message, place, help=help))
 
 
 def run_options(flags: SearchFlags, spec: Spec, started: float) -> RunOptions:
@@ -115,18 +113,43 @@ def find_config(
     data: str | None = None,
     target: str | None = None,
     space: str | None = None,
+    command: Sequence[str] = (),
 ) -> ConfigSource:
     """Return the YAML that is named, ./hpsearch.yaml or .yml, or the built-in example.
 
     Where neither is there, and `data` or `space` is, it is what `hpsearch init` would write.
 
     Raises:
-        SpecError: it cannot be read; or both files are there; or a space is named beside it.
+        SpecError: it cannot be read; or both files are there; or a space is named beside it; or
+            a command is given, and there is no file, or one that has a trainer already.
     """
+    found = _find_config(config, data, target, space, bool(command))
+    if command:
+        _check_without_trainer(found)
+    return found
+
+
+def _check_without_trainer(source: ConfigSource) -> None:
+    """Refuse a file that names a trainer beside the command after `--`."""
+    document = read(source.text, source.file)
+    for name in TRAINERS:
+        if document.at((name,)) is not None:
+            message = f"'{name}' says what a trial runs, and what stands after -- says it as well"
+            help = "leave one of the two out"
+            raise SpecError(Problem("E012", message, document.key_place((name,)), help=help))
+
+
+def _find_config(
+    config: str | None, data: str | None, target: str | None, space: str | None, has_command: bool
+) -> ConfigSource:
     path = _project_file() if config is None else Path(config)
     if path is not None and space is not None:
         message = f"{path} says what is searched, and --space {space} says it as well"
         raise SpecError(Problem("E015", message, help="leave one of the two out"))
+    if path is None and has_command:
+        message = "a command is searched over the parameters of a file, and none is here"
+        help = "hpsearch bayes CONFIG.yaml -- COMMAND"
+        raise SpecError(Problem("E015", message, help=help))
     if path is None and (data is not None or space is not None):
         found = find_space(space)
         text = without_config(data, target, found)
@@ -192,18 +215,18 @@ def _free(folder: Path, name: str) -> Path:
 def _meta(
     name: str,
     plan: Plan,
-    spec: Spec,
+    kind: str,
+    ready: Prepared,
     source: ConfigSource,
     flags: Sequence[Override],
+    rows: int | None,
     budget: int | None,
     threads: int,
-    device: str,
-    computes: Mapping[str, str],
 ) -> StudyMeta:
     info = plan.objective.describe()
     return StudyMeta(
         name=name,
-        objective="networks",
+        objective=kind,
         strategy=plan.strategy,
         seed=plan.keys.seed,
         time_weight=plan.keys.time_weight,
@@ -211,17 +234,17 @@ def _meta(
         file=source.file,
         folder=str(source.folder),
         overrides=json.dumps(flags),
-        rows=spec.data.rows,
+        rows=rows,
         budget=budget,
         threads=threads,
-        device=device,
+        device=ready.device,
         metric=info.metric,
         has_cost=info.has_cost,
         baseline_loss=info.baseline_loss,
         baseline_metric=info.baseline_metric,
-        data=json.dumps(info.data),
+        data=json.dumps({**info.data, **ready.rests_on}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=json.dumps(computes),
+        versions=json.dumps(ready.computes),
     )
 
 

@@ -15,8 +15,7 @@ from typing import Any
 from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.config.schema import RunnerKeys
-from hpsearch.data import Dataset
-from hpsearch.data.notes import summary
+from hpsearch.config.spec import Spec
 from hpsearch.errors import (
     EXIT_CRASHING,
     EXIT_INTERRUPTED,
@@ -29,12 +28,13 @@ from hpsearch.errors import (
     Problem,
     SpecError,
 )
-from hpsearch.objectives import TestScore
-from hpsearch.objectives.networks import Networks, set_up
+from hpsearch.objectives import Objective, TestScore
+from hpsearch.objectives.networks import set_up
 from hpsearch.report.board.live import LiveView
 from hpsearch.report.board.progress import Lines, Quiet, Subject, View
 from hpsearch.report.board.text import DisplayOptions, as_json, as_table
 from hpsearch.report.board.view import Board, Row, board
+from hpsearch.report.render import figures
 from hpsearch.report.render.figures import duration
 from hpsearch.runners import (
     RUNNERS,
@@ -203,18 +203,10 @@ def _raise_for(crash: WorkCrashed, killed: int) -> None:
         raise SpecError(Problem("E080", crash.message))
 
 
-def announce(data: Dataset, options: RunOptions) -> None:
-    """Say what the data are, and what is doubtful about them, before anything is trained."""
-    options.note(summary(data))
-    for note in data.notes:
-        options.note(f"note: {note}")
-
-
-def plan_of(strategy: str, networks: Networks) -> Plan:
-    """Return the plan of a search over networks."""
-    spec = networks.spec
+def plan_of(strategy: str, spec: Spec, objective: Objective) -> Plan:
+    """Return the plan of a search."""
     assert spec.options is not None, "a search has a strategy"
-    return Plan(strategy, spec.options, spec.search, networks, spec.trials)
+    return Plan(strategy, spec.options, spec.search, objective, spec.trials)
 
 
 def finish(
@@ -300,10 +292,13 @@ def _traceback(event: object) -> str:
 
 
 def _subject(plan: Plan, meta: StudyMeta) -> Subject:
-    title = f"{meta.name}: {plan.strategy}, seed {meta.seed}"
+    name, goal = figures.label(meta.minimized), ""
+    if meta.objective != "networks":
+        goal = f", {'minimize' if name == meta.minimized else 'maximize'} {name}"
+    title = f"{meta.name}: {plan.strategy}, seed {meta.seed}{goal}"
     total = plan.total(meta.budget)
     epochs, whole = plan.objective.epochs, plan.epochs
-    return Subject(title, total, meta.shown_beside, epochs, whole, meta.minimized)
+    return Subject(title, total, meta.shown_beside, epochs, whole, meta.minimized, meta.curve)
 
 
 def _exit(study: StudyRecord, stop: Stop, epochs: int) -> int:

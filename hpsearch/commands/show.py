@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from json import dumps
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def show(
         text = surrogate_text.as_text(searched, results.width)
     else:
         report = trial_view.trial_report(kept, plan.objective, number)
+        log = folder / "trials" / str(report.asked.run) / "log.txt"
+        report = replace(report, log=str(log) if log.is_file() else "")
         record, html = trial_view.record(report), trial_page.as_page(report)
         text = trial_text.as_text(report, results.width)
     if path:

@@ -8,7 +8,7 @@ from hpsearch.commands.flags import data_source
 from hpsearch.commands.inputs import read_input
 from hpsearch.config.document import LARGEST
 from hpsearch.config.spaces import SPACES, USUAL, SpaceText, named_space, space_of
-from hpsearch.config.spec import parse
+from hpsearch.config.spec import networks_of, parse
 from hpsearch.config.starter import starter
 from hpsearch.data.prepare import checked
 from hpsearch.errors import Place, Problem, SpecError
@@ -48,5 +48,5 @@ def without_config(data: str | None, target: str | None, space: SpaceText) -> st
     text = starter(source, target)
     if not space.looks_at_data:
         return starter(source, target, space=space)
-    raw = checked(parse(text, "--data", Path.cwd()).data)
+    raw = checked(networks_of(parse(text, "--data", Path.cwd())).data)
     return starter(source, target, raw, space)

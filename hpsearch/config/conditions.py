@@ -114,7 +114,7 @@ def _exclusions(parsed: ParsedSettings) -> Iterator[Expression]:
     for (name, value), (other, its) in parsed.excludes:
         if name not in parsed.parameters and other not in parsed.parameters:
             if parsed.fixed.get(name) == value and parsed.fixed.get(other) == its:
-                section = "train" if other in parsed.keys.train else "parameters"
+                section = "parameters" if other in parsed.keys.parameters else "train"
                 message = f"'{other}: {its}' does not go with '{name}: {value}'"
                 parsed.diagnostics.add(
                     "E044", message, (section, other), help="change one of the two"

@@ -11,6 +11,9 @@ from hpsearch.config.document import Document, KeyPath, dotted, scalar
 from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.registry import closest
 
+TRAINERS = ("command", "objective")
+"""The keys of which one says what a trainer of one's own is."""
+
 LARGEST = sys.float_info.max
 """The largest number that a setting may be."""
 
@@ -30,7 +33,6 @@ class Diagnostics:
         problems: the mistakes in the order in which they were found.
         paths: where they stand, so that none is told twice.
         is_stored: whether a study keeps the document. It was accepted once, and still is.
-        any_name: whether parameters may have any names, and are no settings.
     """
 
     document: Document
@@ -38,7 +40,12 @@ class Diagnostics:
     problems: list[Problem] = field(default_factory=list)
     paths: set[KeyPath] = field(default_factory=set)
     is_stored: bool = False
-    any_name: bool = False
+
+    @property
+    def any_name(self) -> bool:
+        """Whether parameters may have any names, since the trainer is one's own."""
+        value = self.document.value
+        return isinstance(value, dict) and any(name in value for name in TRAINERS)
 
     def add(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import cache
 from typing import Annotated, Any, Literal, cast, get_args
@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BeforeValidator, Field, ValidationError, create_model
 
 from hpsearch.config import other_tools
-from hpsearch.config.diagnostics import Diagnostics, flow, kind, written
+from hpsearch.config.diagnostics import TRAINERS, Diagnostics, flow, kind, written
 from hpsearch.config.document import KeyPath, dotted
+from hpsearch.config.trainer import TrainerKeys, trainer_hint
 from hpsearch.data import BALANCED, InputScale, Kind, Missing, Task
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.metrics import LOSS, METRICS, choices
@@ -137,23 +138,17 @@ OPERATIONAL = frozenset({"trial_timeout", "memory", "max_retries", "max_failures
 
 
 class SearchKeys(Options):
-    """The keys of `search:` that every strategy has; each has keys of its own beside them."""
+    """The keys of `search:` that every search has; each strategy has its own beside them."""
 
     budget: int | None = Field(
         None, ge=1, le=1_000_000_000, description="a whole number of trials, 1 or more"
     )
     time: Duration | None = Field(None, description="a duration such as 10m or 1.5h")
     seed: int = Field(0, ge=0, lt=2**63, description="a whole number, 0 or more")
-    seeds: int = Field(
-        1, ge=1, le=10_000, description="a whole number of trainings of each trial, 1 or more"
-    )
     wave: int | None = Field(
         None, ge=1, le=100_000, description="a whole number of trials, 1 or more"
     )
     lag: int = Field(0, ge=0, le=1_000, description="a whole number of waves, 0 or more")
-    metric: Literal[LOSS, *METRICS] = Field(  # type: ignore[valid-type]
-        LOSS, description=choices()
-    )
     time_weight: float = Field(0.0, ge=0, lt=float("inf"), description="a number, 0 or more")
     trial_timeout: Duration | None = Field(None, description="a duration such as 10m or 1.5h")
     memory: Annotated[int, BeforeValidator(size)] | None = Field(
@@ -164,6 +159,17 @@ class SearchKeys(Options):
         5, ge=1, le=1_000_000_000, description="a whole number of crashes in a row, 1 or more"
     )
     grace: Duration = Field(10.0, description="a duration such as 10s or 1m")
+
+
+class NetworkSearchKeys(SearchKeys):
+    """The keys of `search:` that a search of networks has beside those of every search."""
+
+    seeds: int = Field(
+        1, ge=1, le=10_000, description="a whole number of trainings of each trial, 1 or more"
+    )
+    metric: Literal[LOSS, *METRICS] = Field(  # type: ignore[valid-type]
+        LOSS, description=choices()
+    )
 
 
 class ParameterKeys(Options):
@@ -189,14 +195,14 @@ class ParameterKeys(Options):
 
 
 @cache
-def search_model(strategy: str | None) -> type[SearchKeys]:
+def search_model(strategy: str | None, common: type[SearchKeys] = SearchKeys) -> type[SearchKeys]:
     """Return the record of `search:` for a strategy: common keys, and its own beside them.
 
     Without a strategy the keys of all strategies are allowed.
     """
     names = [strategy] if strategy else [*STRATEGIES]
     own = tuple(dict.fromkeys(STRATEGIES.load(name) for name in names))
-    return cast(type[SearchKeys], create_model("SearchKeys", __base__=(SearchKeys, *own)))
+    return cast(type[SearchKeys], create_model(common.__name__, __base__=(common, *own)))
 
 
 def own_options(search: SearchKeys, strategy: str) -> StrategyOptions:
@@ -222,7 +228,7 @@ def runner_model(name: object) -> type[RunnerKeys]:
 
 
 class ConfigFile(Options):
-    """The keys of the whole file."""
+    """The keys that every file has."""
 
     name: str | None = Field(
         None,
@@ -230,10 +236,6 @@ class ConfigFile(Options):
         description=(
             "1 to 64 letters, digits, dots, dashes or underscores, the first a letter or digit"
         ),
-    )
-    data: DataKeys = Field(description="a mapping such as {source: digits}")
-    train: dict[str, Any] = Field(
-        {}, description="a mapping of settings to values, such as {epochs: 30}"
     )
     parameters: dict[str, ParameterKeys] = Field(
         {},
@@ -249,13 +251,33 @@ class ConfigFile(Options):
     runner: RunnerKeys = Field(RunnerKeys(), description=_RUNNER)
 
 
+class NetworkKeys(Options):
+    """The keys that say what networks are trained on, and how."""
+
+    data: DataKeys = Field(description="a mapping such as {source: digits}")
+    train: dict[str, Any] = Field(
+        {}, description="a mapping of settings to values, such as {epochs: 30}"
+    )
+
+
+class NetworkFile(ConfigFile, NetworkKeys):
+    """The keys of a file that networks are trained by."""
+
+    search: NetworkSearchKeys = Field(NetworkSearchKeys(), description=_SEARCH)
+
+
+class TrainerFile(ConfigFile, TrainerKeys):
+    """The keys of a file with a trainer of one's own."""
+
+
 @cache
-def file_model(strategy: str | None, runner: object) -> type[ConfigFile]:
+def file_model(strategy: str | None, runner: object, of_networks: bool = True) -> type[ConfigFile]:
     """Return the record of a file that is searched by this strategy on this runner."""
-    search, work = search_model(strategy), runner_model(runner)
+    common = NetworkSearchKeys if of_networks else SearchKeys
+    search, work = search_model(strategy, common), runner_model(runner)
     return create_model(
         "ConfigFile",
-        __base__=ConfigFile,
+        __base__=NetworkFile if of_networks else TrainerFile,
         search=(search, Field(search(), description=_SEARCH)),
         runner=(work, Field(work(), description=_RUNNER)),
     )
@@ -280,13 +302,14 @@ _ENTRIES: Mapping[KeyPath, type[Options]] = {
 
 def _sections(diagnostics: Diagnostics) -> Mapping[KeyPath, type[Options]]:
     """Return the record of each section of the file that is judged, the innermost ones first."""
-    runner = _runner_name(diagnostics)
+    runner, of_networks = _runner_name(diagnostics), not diagnostics.any_name
+    data: dict[KeyPath, type[Options]] = {("data", "split"): SplitKeys, ("data",): DataKeys}
+    common = NetworkSearchKeys if of_networks else SearchKeys
     return {
-        ("data", "split"): SplitKeys,
-        ("data",): DataKeys,
-        ("search",): search_model(diagnostics.strategy),
+        **(data if of_networks else {}),
+        ("search",): search_model(diagnostics.strategy, common),
         ("runner",): runner_model(runner),
-        (): file_model(diagnostics.strategy, runner),
+        (): file_model(diagnostics.strategy, runner, of_networks),
     }
 
 
@@ -312,25 +335,26 @@ def validate(diagnostics: Diagnostics) -> ConfigFile:
     except ValidationError as error:
         for one in error.errors(include_url=False, include_context=False):
             _note(one["type"], one["loc"], one["input"], diagnostics)
-        found = model.model_validate(_without(diagnostics.paths, document.value))
+        found = model.model_validate(_without(diagnostics, document.value))
     assert isinstance(found, ConfigFile)
     return found
 
 
-def _without(wrong: Iterable[KeyPath], value: dict[str, Any]) -> dict[str, Any]:
+def _without(diagnostics: Diagnostics, value: dict[str, Any]) -> dict[str, Any]:
     """Return the value less what is wrong; a list keeps its length."""
     rest = deepcopy(value)
-    for path in wrong:
+    for path in diagnostics.paths:
         home = next((home for home in _BY_NAME if path[: len(home)] == home), None)
         *above, last = path if home is None else path[: len(home) + 1]
         node: Any = rest
         for part in above:
             node = node.get(part) if isinstance(node, dict) else None
         if isinstance(node, list):
-            node[int(last)] = "" if above == ["constraints"] else {}
+            node[int(last)] = "" if above[0] in ("constraints", "command") else {}
         elif isinstance(node, dict):
             node.pop(last, None)
-    rest.setdefault("data", {}).setdefault("source", "unknown")
+    if not diagnostics.any_name:
+        rest.setdefault("data", {}).setdefault("source", "unknown")
     return rest
 
 
@@ -349,7 +373,10 @@ def _note(
     is_setting = path[:-1] == ("parameters",) and not diagnostics.any_name
     if category == "extra_forbidden" or (is_setting and name not in section):
         unknown_key(path, diagnostics)
-    elif category == "missing" and any(closest(key, [name]) for key in document.at(path[:-1])):
+    elif category == "missing" and any(
+        closest(key, [name, *TRAINERS] if path == ("data",) else [name])
+        for key in document.at(path[:-1])
+    ):
         diagnostics.paths.add(path)  # it stands there misspelt, which is a mistake of its own
     elif category == "missing":
         where = f" in '{dotted(path[:-1])}'" if len(path) > 1 else ""
@@ -361,7 +388,8 @@ def _note(
         known = model is not None and name in model.model_fields
         among = _among(model.model_fields[name].annotation) if model and known else []
         expected = section.get(name) or _item(path)
-        diagnostics.wrong(path, value, expected, among=among, hint=_entry(path, value, diagnostics))
+        hint = _entry(path, value, diagnostics) or trainer_hint(path, value)
+        diagnostics.wrong(path, value, expected, among=among, hint=hint)
 
 
 def _within(location: tuple[str | int, ...], node: Any) -> KeyPath:
@@ -401,6 +429,8 @@ def _item(path: KeyPath) -> str:
     }
     if path[:-1] == ("data", "columns"):
         return _COLUMN
+    if path[0] in ("command", "metrics"):
+        return "a word in quotes" if path[0] == "command" else "a pattern in quotes"
     if len(path) == 2:
         return whole[str(path[0])]
     return "a value or a list of values" if path[2] == "when" else "a number, a word, true or false"
@@ -409,7 +439,8 @@ def _item(path: KeyPath) -> str:
 def keys_at(path: KeyPath, diagnostics: Diagnostics) -> Mapping[str, str]:
     """Return the keys allowed under a path, and what each holds."""
     if path in (("parameters",), ("train",)) or (path[:1] == ("trials",) and len(path) == 2):
-        return dict.fromkeys(SETTINGS, _ENTRY if path == ("parameters",) else "")
+        names = () if diagnostics.any_name else tuple(SETTINGS)
+        return dict.fromkeys(names, _ENTRY if path == ("parameters",) else "")
     model = _sections(diagnostics).get(path, _ENTRIES.get(path[:-1]))
     fields = model.model_fields if model else {}
     return {name: field.description or "" for name, field in fields.items()}
@@ -424,6 +455,8 @@ def unknown_key(path: KeyPath, diagnostics: Diagnostics) -> None:
         diagnostics.paths.add(path)  # the first such key says how the whole is written
         return
     allowed = keys_at(parent, diagnostics)
+    if path in diagnostics.paths or _note_meaningless(path, diagnostics):
+        return
     others = [one for one in STRATEGIES if name in STRATEGIES.load(one).model_fields]
     if parent == ("search",) and others:
         message = f"'{name}' is a key of {' and '.join(others)}, and this is {diagnostics.strategy}"
@@ -433,11 +466,42 @@ def unknown_key(path: KeyPath, diagnostics: Diagnostics) -> None:
     where = f" in parameter '{parent[1]}'" if in_parameter else where
     noun = "setting" if set(SETTINGS) == set(allowed) else "key"
     hint = _elsewhere(path, entry[name], diagnostics)
-    similar = [*allowed, *(other_tools.TOOLS if in_parameter else ())]
+    similar = [*allowed, *(other_tools.TOOLS if in_parameter else () if parent else TRAINERS)]
     if not hint and (near := closest(name, similar)):
-        hint = f"did you mean '{near}'?" if near in allowed else _translated(near, entry)
+        hint = _translated(near, entry) if near in other_tools.TOOLS else f"did you mean '{near}'?"
     help = f"allowed here: {', '.join(allowed)}"
     diagnostics.add("E012", f"unknown {noun} '{name}'{where}", path, key=True, hint=hint, help=help)
+
+
+_OF_DATA = "the trainer reads its data itself; leave it out"
+_OF_NETWORKS: Mapping[str, str] = {
+    **dict.fromkeys(DataKeys.model_fields, _OF_DATA),
+    "data": "the trainer reads its data itself; leave one of the two out",
+    "train": "what is fixed stands in the command, or is a parameter such as  lr: {value: 0.1}",
+    "metric": "maximize: accuracy  or  minimize: val_loss  at the left margin says what counts",
+    "seeds": "search: {confirm: true}  runs the best trials again; leave it out",
+}
+"""The keys that only networks have, and what is written where a trainer is one's own."""
+
+_OF_TRAINERS: Mapping[str, str] = {
+    **dict.fromkeys(("minimize", "maximize"), "search: {metric: auc}  says what counts"),
+    **dict.fromkeys(("template", "arguments", "metrics"), "leave it out"),
+}
+"""The keys that only trainers of one's own have, and what is written where there are networks."""
+
+
+def _note_meaningless(path: KeyPath, diagnostics: Diagnostics) -> bool:
+    """Note a key that only files of the other kind have; return whether it is one."""
+    *home, name = map(str, path)
+    trainer = next((one for one in TRAINERS if diagnostics.document.at((one,)) is not None), "")
+    if trainer and name in _OF_NETWORKS and home in ([], ["search"]):
+        message, help = f"'{name}' has no meaning beside '{trainer}'", _OF_NETWORKS[name]
+    elif not trainer and name in _OF_TRAINERS and not home:
+        message, help = f"'{name}' has no meaning without 'command'", _OF_TRAINERS[name]
+    else:
+        return False
+    diagnostics.add("E012", message, path, key=True, help=help)
+    return True
 
 
 def _translated(key: str, entry: Mapping[str, Any]) -> str:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from hpsearch.config.conditions import ParsedSettings
 from hpsearch.config.diagnostics import LARGEST, Diagnostics, flow, written
 from hpsearch.config.document import KeyPath
-from hpsearch.config.schema import ConfigFile, ParameterKeys, unknown_key
+from hpsearch.config.schema import NetworkFile, ParameterKeys, unknown_key
 from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, default
-from hpsearch.space.parameters import Anything, Domain, Parameter, Value, exact, listed
+from hpsearch.space.parameters import Domain, Parameter, Value, exact, listed
 from hpsearch.space.space import Params, Space
 
 _MOST_STEPS = 10**9  # of a range
@@ -19,34 +19,12 @@ _WHOLE = 2**53  # whole numbers that a float tells apart
 _LEAST = 1e-6  # the suggested beginning of a log range that would contain 0
 
 
-def free_parameters(keys: ConfigFile, diagnostics: Diagnostics) -> ParsedSettings:
-    """Return what `parameters:` says where any name is allowed, and stands for anything."""
-    for name, entry in keys.parameters.items():
-        if entry.value is not None:
-            _excludes(entry, "value", ("parameters", name), diagnostics)
-            _fits(name, entry.value, ("parameters", name, "value"), diagnostics, Anything())
-    searched = {
-        name: listed((entry.value,))
-        if entry.value is not None
-        else _parameter(name, entry, Anything(), diagnostics)
-        for name, entry in keys.parameters.items()
-    }
-    return ParsedSettings(
-        keys,
-        {},
-        {name: found for name, found in searched.items() if found},
-        diagnostics,
-        needs={},
-        excludes=(),
-    )
-
-
-def fixed_and_searched(keys: ConfigFile, diagnostics: Diagnostics) -> ParsedSettings:
+def fixed_and_searched(keys: NetworkFile, diagnostics: Diagnostics) -> ParsedSettings:
     """Return what `train:` and `parameters:` say of each setting by itself."""
     fixed: dict[str, Value] = {}
     searched: dict[str, Parameter] = {}
     for name, value in keys.train.items():
-        if _is_setting(("train", name), diagnostics) and _fits(
+        if _is_setting(("train", name), diagnostics) and fits(
             name, value, ("train", name), diagnostics
         ):
             fixed[name] = SETTINGS[name].domain.nearest(value)
@@ -60,11 +38,11 @@ def fixed_and_searched(keys: ConfigFile, diagnostics: Diagnostics) -> ParsedSett
             message = f"'{name}' is fixed under 'train:' already"
             diagnostics.add("E043", message, path, key=True, help="keep one of the two")
         elif entry.value is None:
-            if found := _parameter(name, entry, SETTINGS[name].domain, diagnostics):
+            if found := parameter_of(name, entry, SETTINGS[name].domain, diagnostics):
                 searched[name] = found
         else:
-            _excludes(entry, "value", path, diagnostics)
-            if _fits(name, entry.value, (*path, "value"), diagnostics):
+            excludes(entry, "value", path, diagnostics)
+            if fits(name, entry.value, (*path, "value"), diagnostics):
                 fixed[name] = SETTINGS[name].domain.nearest(entry.value)
     return ParsedSettings(keys, fixed, searched, diagnostics)
 
@@ -78,7 +56,7 @@ def _is_setting(path: tuple[str, ...], diagnostics: Diagnostics) -> bool:
     return False
 
 
-def _fits(
+def fits(
     name: str, value: object, path: KeyPath, diagnostics: Diagnostics, domain: Domain | None = None
 ) -> bool:
     """Return whether a value is in a domain, by default the setting's, and note where it is not."""
@@ -108,7 +86,7 @@ def _beyond(value: object, domain: Domain) -> str:
     return f", {'at most' if nearest < value else 'at least'} {nearest:.12g}"
 
 
-def _excludes(entry: ParameterKeys, key: str, path: KeyPath, diagnostics: Diagnostics) -> None:
+def excludes(entry: ParameterKeys, key: str, path: KeyPath, diagnostics: Diagnostics) -> None:
     """Note the first of the keys that do not go with this one."""
     kinds = (
         "value",
@@ -128,13 +106,13 @@ def _excludes(entry: ParameterKeys, key: str, path: KeyPath, diagnostics: Diagno
             return
 
 
-def _parameter(
+def parameter_of(
     name: str, entry: ParameterKeys, domain: Domain, diagnostics: Diagnostics
 ) -> Parameter | None:
     """Return the parameter that an entry describes; None where that cannot be told."""
     found = _without_prior(name, entry, domain, diagnostics)
     if found and entry.prior is not None:
-        _fits(name, entry.prior, ("parameters", name, "prior"), diagnostics, found)
+        fits(name, entry.prior, ("parameters", name, "prior"), diagnostics, found)
     return found
 
 
@@ -144,7 +122,7 @@ def _without_prior(
     """Return the parameter that an entry describes, without its prior."""
     path = ("parameters", name)
     if entry.values is not None:
-        _excludes(entry, "values", path, diagnostics)
+        excludes(entry, "values", path, diagnostics)
         return _choice(name, entry.values, domain, (*path, "values"), diagnostics)
     if entry.min is None or entry.max is None:
         missing = [end for end in ("min", "max") if getattr(entry, end) is None]
@@ -161,7 +139,7 @@ def _choice(
     """Return the parameter that is one of some values."""
     options: dict[Value, None] = {}
     for index, value in enumerate(values):
-        if _fits(name, value, (*path, index), diagnostics, domain):
+        if fits(name, value, (*path, index), diagnostics, domain):
             option = domain.nearest(value)
             if option in options:
                 message = f"{written(value)} stands in '{name}' twice"
@@ -193,8 +171,8 @@ def _number(
         )
         diagnostics.add("E031", message, (*path, "min"), help=help)
     else:
-        _fits(name, low, (*path, "min"), diagnostics, domain)
-    if _fits(name, high, (*path, "max"), diagnostics, domain) and low > high:
+        fits(name, low, (*path, "min"), diagnostics, domain)
+    if fits(name, high, (*path, "max"), diagnostics, domain) and low > high:
         message = f"'{name}' has min {written(low)} above max {written(high)}"
         help = f"swap them:  min: {written(high)}, max: {written(low)}"
         diagnostics.add("E021", message, (*path, "min"), help=help)
@@ -281,7 +259,7 @@ def _trial_value(
     if name not in SETTINGS:
         unknown_key(path, parsed.diagnostics)
     elif free:
-        _fits(name, value, path, parsed.diagnostics)
+        fits(name, value, path, parsed.diagnostics)
     elif searched and value not in searched:
         parsed.diagnostics.wrong(path, value, searched.describe(), "E060", among=searched.grid(1))
     elif not searched and not parsed.lost(name):
@@ -295,7 +273,7 @@ def _trial_value(
 def _as_given(parsed: ParsedSettings, index: int, given: Params) -> Params | None:
     """Return a trial of any settings; None where some of them have no meaning."""
     used = complete({**parsed.fixed, **given})
-    if not _all_used(parsed, index, given, used):
+    if not all_used(parsed, index, given, used):
         return None
     return {name: SETTINGS[name].domain.nearest(value) for name, value in given.items()}
 
@@ -303,8 +281,13 @@ def _as_given(parsed: ParsedSettings, index: int, given: Params) -> Params | Non
 def _point(parsed: ParsedSettings, space: Space, index: int, given: Params) -> Params | None:
     """Return a trial as a point of the space; None, and a mistake, where it is none."""
     point = nearest_point(replace(space, constraints=()), parsed.fixed, given)
-    if point is None or not _all_used(parsed, index, given, point):
+    if point is None or not all_used(parsed, index, given, point):
         return None
+    return allowed(parsed, space, index, point)
+
+
+def allowed(parsed: ParsedSettings, space: Space, index: int, point: Params) -> Params | None:
+    """Return a hand-picked point; None, and a mistake, where a constraint forbids it."""
     broken = next(space.broken(point), None)
     if broken is None:
         return point
@@ -316,7 +299,7 @@ def _point(parsed: ParsedSettings, space: Space, index: int, given: Params) -> P
     return None
 
 
-def _all_used(parsed: ParsedSettings, index: int, given: Params, used: Mapping[str, Value]) -> bool:
+def all_used(parsed: ParsedSettings, index: int, given: Params, used: Mapping[str, Value]) -> bool:
     """Return whether all given settings are used, and note those that are not."""
     unused = [name for name in given if name not in used]
     for name in unused:

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.config.conditions import build_space
-from hpsearch.config.diagnostics import Diagnostics
-from hpsearch.config.document import Document, read
+from hpsearch.config.data_spec import data_spec
+from hpsearch.config.diagnostics import TRAINERS, Diagnostics
+from hpsearch.config.document import Document, KeyPath, read
+from hpsearch.config.free import free_parameters, free_trials
 from hpsearch.config.schema import (
     ConfigFile,
-    DataKeys,
+    NetworkFile,
+    NetworkSearchKeys,
     RunnerKeys,
     SearchKeys,
+    TrainerFile,
     own_options,
     validate,
 )
-from hpsearch.config.searched import (
-    fixed_and_searched,
-    free_parameters,
-    nearest_point,
-    picked_trials,
-)
-from hpsearch.data import DataSpec, Wanted
-from hpsearch.engine.structure.settings import NEEDS, complete
-from hpsearch.errors import Place
+from hpsearch.config.searched import fixed_and_searched, nearest_point, picked_trials
+from hpsearch.config.trainer import TrainerKeys, check_trainer
+from hpsearch.data import DataSpec
+from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete
+from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.options import plain
 from hpsearch.runners import RUNNERS
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params, Space
 from hpsearch.strategies import StagedOptions, StrategyOptions
 from hpsearch.strategies.halving import MIN_EPOCHS
+from hpsearch.study.layout import StudyMeta
 
 Override = tuple[tuple[str, ...], object, str]
 """What a flag says: the path of its key, the value, and the flag itself for messages."""
@@ -41,12 +43,10 @@ Override = tuple[tuple[str, ...], object, str]
 
 @dataclass(frozen=True)
 class Spec:
-    """A search that is ready to run.
+    """A search that is ready to run: what all searches have.
 
     Attributes:
         name: the search's, fit for a folder.
-        data: what is trained on.
-        fixed: settings that all trials have in common.
         space: what is searched.
         trials: the settings that a person has picked.
         search: how it is searched: the keys that every strategy has.
@@ -55,13 +55,25 @@ class Spec:
     """
 
     name: str
-    data: DataSpec
-    fixed: Params
     space: Space
     trials: tuple[Params, ...]
     search: SearchKeys
     options: StrategyOptions | None
     runner: RunnerKeys
+
+
+@dataclass(frozen=True)
+class NetworkSpec(Spec):
+    """A search of networks, which the bundled engine trains.
+
+    Attributes:
+        data: what is trained on.
+        fixed: settings that all trials have in common.
+    """
+
+    search: NetworkSearchKeys
+    data: DataSpec
+    fixed: Params
 
     def settings(self, params: Params) -> dict[str, Value]:
         """Return all settings of a trial: searched, fixed and default ones."""
@@ -73,6 +85,34 @@ class Spec:
         None where a constraint forbids it.
         """
         return nearest_point(self.space, self.fixed, {})
+
+
+@dataclass(frozen=True)
+class TrainerSpec(Spec):
+    """A search of a trainer of one's own: a command, or a function in a module.
+
+    Attributes:
+        trainer: what it is, and how it is called and read.
+        folder: what paths in the file are relative to, and where the trainer runs.
+        places: where each key of the trainer stands, for messages.
+    """
+
+    trainer: TrainerKeys
+    folder: Path
+    places: Mapping[str, Place]
+
+
+def networks_of(spec: Spec, command: str = "this") -> NetworkSpec:
+    """Return a search of networks as one.
+
+    Raises:
+        SpecError: it is that of a trainer of one's own, for which there is no such command.
+    """
+    if not isinstance(spec, NetworkSpec):
+        message = f"{command} is for networks, and {spec.name} has a trainer of its own"
+        help = "hpsearch check  and the searches take both"
+        raise SpecError(Problem("E086", message, help=help))
+    return spec
 
 
 def parse(
@@ -99,34 +139,46 @@ def parse(
         SpecError: with every mistake that was found.
     """
     document = read(text, file)
-    flags = list(overrides)
-    for path, value, source in flags:
-        document.override(path, deepcopy(value), source)
-    for path, value, _ in flags:
-        if path[0] == "train" and len(path) == 2:
-            _fix(document, path[1], value)
+    _override(document, list(overrides))
     allowed = None if is_stored else strategy
     diagnostics = Diagnostics(document, allowed, list(document.problems), is_stored=is_stored)
     keys = validate(diagnostics)
     options = own_options(keys.search, strategy) if strategy else None
-    data = _data(keys.data, folder, rows, diagnostics)
-    parsed = fixed_and_searched(keys, diagnostics)
+    if isinstance(keys, NetworkFile):
+        data = data_spec(keys.data, folder, rows, diagnostics)
+        parsed, trials = fixed_and_searched(keys, diagnostics), picked_trials
+    else:
+        assert isinstance(keys, TrainerFile), "there are two kinds of files"
+        check_trainer(keys, diagnostics)
+        parsed, trials = free_parameters(keys, diagnostics), free_trials
     if options:
         _check_options(options, keys, diagnostics)
     _check_runner(keys, diagnostics)
     space = build_space(parsed)
-    picked = tuple(picked_trials(parsed, space))
+    picked = tuple(trials(parsed, space))
     if diagnostics.problems:
         raise diagnostics.error()
-    return Spec(
-        name=keys.name or _name(data.source),
-        data=data,
-        fixed=parsed.fixed,
-        space=space,
-        trials=picked,
-        search=keys.search,
-        options=options,
-        runner=keys.runner,
+    source = keys.data.source if isinstance(keys, NetworkFile) else file
+    name = keys.name or _name(source)
+    spec = Spec(name, space, picked, keys.search, options, keys.runner)
+    if isinstance(keys, NetworkFile):
+        return NetworkSpec(**vars(spec), data=data, fixed=parsed.fixed)
+    places = {key: document.value_place((key,)) for key in sorted(keys.model_fields_set)}
+    trainer = keys.part(TrainerKeys)
+    return TrainerSpec(**vars(spec), trainer=trainer, folder=folder, places=places)
+
+
+def spec_of(meta: StudyMeta, *more: Override) -> Spec:
+    """Return the spec of a study; `more` flags stand over its own."""
+    kept = [(tuple(path), value, source) for path, value, source in json.loads(meta.overrides)]
+    return parse(
+        meta.config,
+        meta.file,
+        Path(meta.folder),
+        [*kept, *more],
+        meta.rows,
+        strategy=meta.strategy,
+        is_stored=True,
     )
 
 
@@ -149,8 +201,8 @@ def free_space(
     """
     place = Place("parameters", 0, 0)
     document = Document("parameters", {}, values={(): place})
-    diagnostics = Diagnostics(document, strategy, is_stored=is_stored, any_name=True)
-    document.override(("data", "source"), "none", "data")
+    diagnostics = Diagnostics(document, strategy, is_stored=is_stored)
+    document.override(("objective",), "module:function", "objective")
     document.override(("constraints",), plain(constraints), "constraints")
     document.override(("parameters",), {}, "parameters")
     named = plain(parameters)
@@ -177,10 +229,40 @@ def _check_runner(keys: ConfigFile, diagnostics: Diagnostics) -> None:
         diagnostics.add("E012", message, ("search", ignored), key=True, help=help)
 
 
-def _fix(document: Document, name: str, value: object) -> None:
+def _override(document: Document, flags: Sequence[Override]) -> None:
+    """Put in what flags say. A name alone is a key of the file, or else a setting's."""
+    own = {*document.value} if isinstance(document.value, dict) else set()
+    is_trainers = bool({*TRAINERS} & (own | {path[0] for path, _, _ in flags}))
+    fixed: list[tuple[str, object]] = []
+    for path, value, source in flags:
+        is_name = len(path) == 1 and _is_setting(path[0], is_trainers)
+        if is_trainers and is_name:
+            _fix(document, path[0], value, {})
+            document.override(("parameters", path[0]), {"value": deepcopy(value)}, source)
+            continue
+        path = ("train", *path) if is_name else path
+        document.override(path, deepcopy(value), source)
+        if path[0] == "train" and len(path) == 2:
+            fixed.append((path[1], value))
+    for name, value in fixed:
+        _fix(document, name, value, NEEDS)
+
+
+def _is_setting(name: str, is_trainers: bool) -> bool:
+    """Return whether a name alone, as flags have it, is no key of a file."""
+    keys = {*NetworkFile.model_fields, *TrainerFile.model_fields}
+    return name not in keys or (name in SETTINGS and not is_trainers)
+
+
+def _fix(
+    document: Document,
+    name: str,
+    value: object,
+    needs: Mapping[str, Mapping[str, Collection[Value]]],
+) -> None:
     """Take out what a flag decides: the setting's range, and all that only others of it use."""
     gone = {name}
-    gone |= {other for other, needs in NEEDS.items() if name in needs and value not in needs[name]}
+    gone |= {one for one, its in needs.items() if name in its and value not in its[name]}
     parameters = document.at(("parameters",))
     for other, entry in parameters.items() if isinstance(parameters, dict) else ():
         when = entry.get("when") if isinstance(entry, dict) else None
@@ -200,53 +282,6 @@ def _fix(document: Document, name: str, value: object) -> None:
             document.remove(("trials", index, other))
 
 
-def _data(keys: DataKeys, folder: Path, rows: int | None, diagnostics: Diagnostics) -> DataSpec:
-    split = keys.split
-    given = split.model_fields_set
-    for way, others in (
-        ("column", {"validation", "test", "folds", "group", "by"}),
-        ("folds", {"validation"}),
-        ("group", {"by"}),
-    ):
-        if way in given and (besides := sorted(others & given)):
-            message = f"'{besides[0]}' has no meaning beside '{way}'"
-            path, help = ("data", "split", besides[0]), "leave one of the two out"
-            diagnostics.add("E076", message, path, key=True, help=help)
-    if split.validation + (split.test or 0.0) >= 1:
-        message = "validation and test leave no rows to train on"
-        help = "what is left is trained on:  {validation: 0.2, test: 0.2} trains on 0.6"
-        diagnostics.add("E076", message, ("data", "split"), help=help)
-    return DataSpec(
-        source=keys.source,
-        target=keys.target,
-        task=keys.task,
-        validation=split.validation,
-        test=split.test,
-        folds=split.folds,
-        column=split.column,
-        group=split.group,
-        by=split.by,
-        weights=keys.weights,
-        columns={name: Wanted(one.kind, one.format) for name, one in keys.columns.items()},
-        missing=keys.missing,
-        split_seed=keys.split_seed,
-        scale=keys.scale,
-        folder=folder,
-        rows=rows,
-        places=dict(_places(keys, diagnostics.document)),
-    )
-
-
-def _places(keys: DataKeys, document: Document) -> Iterator[tuple[str, Place]]:
-    """Give the place of each key of `data:` that is written, those of `split:` among them."""
-    for name in keys.model_fields_set:
-        yield name, document.value_place(("data", name))
-    for name in keys.split.model_fields_set:
-        yield name, document.value_place(("data", "split", name))
-    for name in keys.columns:
-        yield f"columns.{name}", document.key_place(("data", "columns", name))
-
-
 def _check_options(options: StrategyOptions, keys: ConfigFile, diagnostics: Diagnostics) -> None:
     """Note which of the strategy's keys do not go together, or with the rest of the file."""
     for name, message, help in options.conflicts():
@@ -254,15 +289,25 @@ def _check_options(options: StrategyOptions, keys: ConfigFile, diagnostics: Diag
     if not isinstance(options, StagedOptions) or not options.halving:
         return
     # trials that are compared at an epoch need the same number of them, and more than a few
-    if "epochs" in keys.parameters:
-        message = "'epochs' cannot be searched beside halving"
-        help = "fix epochs under 'train:': it is halving that says how many each trial is worth"
-        diagnostics.add("E034", message, ("parameters", "epochs"), key=True, help=help)
-    epochs = keys.train.get("epochs")
-    if isinstance(epochs, int) and epochs < MIN_EPOCHS:
+    if isinstance(keys, TrainerFile):
+        path: KeyPath = ("epochs",)
+        epochs: object = keys.epochs
+        if "epochs" not in keys.model_fields_set and not diagnostics.within(path):
+            message = "halving needs to know how long a whole training is"
+            path, help = ("search", "halving"), "write  epochs: 27  at the left margin"
+            diagnostics.add("E034", message, path, key=True, help=help)
+            return
+    else:
+        assert isinstance(keys, NetworkFile), "there are two kinds of files"
+        path, epochs = ("train", "epochs"), keys.train.get("epochs")
+        if "epochs" in keys.parameters:
+            message = "'epochs' cannot be searched beside halving"
+            help = "fix epochs under 'train:': it is halving that says how many each trial is worth"
+            diagnostics.add("E034", message, ("parameters", "epochs"), key=True, help=help)
+    if isinstance(epochs, int) and epochs < MIN_EPOCHS and not diagnostics.within(path):
         message = f"{epochs} epochs are too few to drop trials on their way"
         help = f"halving takes {MIN_EPOCHS} or more"
-        diagnostics.add("E034", message, ("train", "epochs"), help=help)
+        diagnostics.add("E034", message, path, help=help)
 
 
 def _name(source: str) -> str:

@@ -137,6 +137,8 @@ OBJECTIVES: Registry[Callable[[StudyMeta], StoredSearch]] = Registry(
     {
         "networks": "hpsearch.objectives.networks:of_study",
         "function": "hpsearch.objectives.function:of_study",
+        "command": "hpsearch.objectives.from_config:of_study",
+        "module": "hpsearch.objectives.from_config:of_study",
     },
 )
 """Each entry reads again, from what a study keeps, what was searched and how."""

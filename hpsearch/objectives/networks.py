@@ -5,19 +5,17 @@ Nothing here imports torch: the coordinator knows shapes and costs, and workers 
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpsearch.config.spec import Spec, parse
+from hpsearch.config.spec import NetworkSpec, networks_of, spec_of
 from hpsearch.data import Dataset
 from hpsearch.data.baseline import baseline
 from hpsearch.engine.structure.cohorts import cohorts, wave_cost
@@ -98,7 +96,7 @@ class Networks:
     and the device and threads that its results rest on (see `on`).
     """
 
-    spec: Spec
+    spec: NetworkSpec
     data: Dataset | None = None
     held: Held | None = None
     device: str = "cpu"
@@ -413,7 +411,7 @@ def _pauses(members: Sequence[Member], history: History) -> Iterator[tuple[str, 
                 yield member.name, digest
 
 
-def _check(spec: Spec, data: Dataset, picked: Sequence[Params]) -> None:
+def _check(spec: NetworkSpec, data: Dataset, picked: Sequence[Params]) -> None:
     """Refuse data that does not suit the metric or the models."""
     if spec.search.metric != LOSS:
         _check_metric(spec.search.metric, data)
@@ -442,7 +440,7 @@ def _check_metric(name: str, data: Dataset) -> None:
         raise SpecError(Problem("E077", message, help="validate more rows, or take another metric"))
 
 
-def _possible(name: str, spec: Spec, picked: Sequence[Params]) -> set[Value]:
+def _possible(name: str, spec: NetworkSpec, picked: Sequence[Params]) -> set[Value]:
     """Return the values that a setting with choices may take in some trial."""
     searched = spec.space.parameters.get(name)
     if searched:
@@ -454,20 +452,6 @@ def _possible(name: str, spec: Spec, picked: Sequence[Params]) -> set[Value]:
 
 def of_study(meta: StudyMeta) -> StoredSearch:
     """Return the search of a study, read again from the config that it keeps."""
-    spec = spec_of(meta)
+    spec = networks_of(spec_of(meta))
     assert spec.options is not None, "a search has a strategy"
     return StoredSearch(Networks(spec), spec.search, spec.options, spec.trials)
-
-
-def spec_of(meta: StudyMeta, *more: tuple[tuple[str, ...], object, str]) -> Spec:
-    """Return the spec of a study; `more` flags stand over its own."""
-    kept = [(tuple(path), value, source) for path, value, source in json.loads(meta.overrides)]
-    return parse(
-        meta.config,
-        meta.file,
-        Path(meta.folder),
-        [*kept, *more],
-        meta.rows,
-        strategy=meta.strategy,
-        is_stored=True,
-    )

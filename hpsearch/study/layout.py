@@ -29,7 +29,8 @@ class StudyMeta:
 
     Attributes:
         name: the study's, for people.
-        objective: the name of what is trained and judged (`networks`, `function`).
+        objective: the name of what is trained and judged (`networks`, `function`, `module`,
+            `command`).
         strategy: the name of the strategy that searches.
         config: the YAML as it was given; of a function its space as JSON.
         file: the name of the YAML, for messages.
@@ -74,14 +75,22 @@ class StudyMeta:
 
     @property
     def minimized(self) -> str:
-        """The name of what trials are compared by: `loss`, or such as `1 - accuracy` or `rmse`."""
+        """The name of what trials are compared by: `loss`, or such as `1 - accuracy` or `rmse`.
+
+        Where a trainer's own metric is maximised, it is that name with a "-" before it.
+        """
         name: str = (json.loads(self.data) or {}).get("minimized", "loss")
         return name
 
     @property
     def shown_beside(self) -> str | None:
-        """The name of what is shown beside that: the metric, unless that is what is minimised."""
-        return None if self.metric == self.minimized else self.metric
+        """The name of what is shown beside that: the metric, unless that is what is optimised."""
+        return None if self.metric == self.minimized.removeprefix("-") else self.metric
+
+    @property
+    def curve(self) -> str:
+        """The name of what trials have at each epoch: the loss of networks, else `minimized`."""
+        return "loss" if self.objective == "networks" else self.minimized
 
 
 SCHEMA = """

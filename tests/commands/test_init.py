@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.config.spec import parse
+from hpsearch.config.spec import networks_of, parse
 from hpsearch.config.starter import starter
 from hpsearch.data import RawData
 from hpsearch.data.columns import CategoryColumn, number_columns
@@ -49,7 +49,7 @@ def test_it_writes_what_was_found_of_every_column(run: Run, rows: Path) -> None:
     text = Path("hpsearch.yaml").read_text()
     for line in ("n: number", "c: category", "day: date", "y: category", "id: drop    # a diff"):
         assert f"\n    {line}" in text
-    data = prepare(parse(text, "hpsearch.yaml", Path()).data)
+    data = prepare(networks_of(parse(text, "hpsearch.yaml", Path())).data)
     assert [column.name for column in data.columns] == ["n", "c", "day", "y"]
     assert (len(data.folds), data.notes) == (5, ())
 
@@ -106,7 +106,7 @@ def test_it_writes_the_space_that_is_named(run: Run, rows: Path) -> None:
     text = Path("hpsearch.yaml").read_text()
     assert "  # its steps\n  optimizer: " in text
     assert "channels" not in text
-    spec = parse(text, "hpsearch.yaml", Path())
+    spec = networks_of(parse(text, "hpsearch.yaml", Path()))
     assert len(spec.space.parameters) > 20
 
 
@@ -141,7 +141,7 @@ def test_any_names_make_a_yaml_that_says_them_again(
     columns: Any = (*number_columns(names), CategoryColumn("c!", ("a",)))
     left_out = {name: "why" for name in left_out if name not in names}
     raw = RawData("x", np.zeros((1, 1)), np.zeros(1), columns, left_out=left_out)
-    spec = parse(starter(source, target, raw), "f", Path()).data
+    spec = networks_of(parse(starter(source, target, raw), "f", Path())).data
     assert (spec.source, spec.target) == (source, target)
     kinds = {name: one.kind for name, one in spec.columns.items()}
     expected = {**dict.fromkeys(names, "number"), "c!": "category"}
@@ -151,12 +151,12 @@ def test_any_names_make_a_yaml_that_says_them_again(
 def test_a_source_with_test_rows_of_its_own_is_not_asked_for_others() -> None:
     one = RawData("x", np.zeros((1, 1)), np.zeros(1))
     raw = replace(one, test=one)
-    data = parse(starter("mnist", None, raw), "f", Path()).data
+    data = networks_of(parse(starter("mnist", None, raw), "f", Path())).data
     assert (data.validation, data.test, data.folds) == (0.2, None, None)
 
 
 @pytest.mark.parametrize("rows", [50, 5_000, 100_000, 10**7])
 def test_a_space_suits_the_size_of_the_data(rows: int) -> None:
     raw = RawData("x", np.broadcast_to(0.0, (rows, 1)), np.broadcast_to(False, rows))
-    spec = parse(starter("t.csv", "y", raw), "f", Path())
+    spec = networks_of(parse(starter("t.csv", "y", raw), "f", Path()))
     assert all(int(size) <= rows for size in spec.space.parameters["batch_size"].values() or ())

@@ -24,6 +24,7 @@ from hpsearch.config.document import read as parsed
 from hpsearch.config.schema import (
     ConfigFile,
     DataKeys,
+    NetworkSearchKeys,
     ParameterKeys,
     RunnerKeys,
     SearchKeys,
@@ -111,7 +112,7 @@ def all_keys() -> Iterator[Key]:
         ("data",): DataKeys,
         ("data", "split"): SplitKeys,
         ("parameters", "lr"): ParameterKeys,
-        ("search",): search_model(None),
+        ("search",): search_model(None, NetworkSearchKeys),
         ("runner",): RunnerKeys,
     }
     for path, model in sections.items():
@@ -164,7 +165,9 @@ def test_every_key_has_its_kind(tmp_path: Path, meta: StudyMeta, key: Key) -> No
 
 def with_key(name: str, value: object) -> SearchKeys:
     """Return the keys of `search:` in the config, with one of them changed."""
-    return search_model(None).model_validate({"budget": 10, "seed": 3, name: value})
+    return search_model(None, NetworkSearchKeys).model_validate(
+        {"budget": 10, "seed": 3, name: value}
+    )
 
 
 @pytest.mark.group("keys that change")
@@ -262,9 +265,9 @@ def test_a_study_that_asked_other_questions_is_finished_by_its_own_version(
 
 def test_other_versions_are_named(meta: StudyMeta) -> None:
     here = computed_by("a CPU")
-    assert other_basis(replace(meta, versions=json.dumps(here)), "cpu", "a CPU") == ""
+    assert other_basis(replace(meta, versions=json.dumps(here)), "cpu", computed_by("a CPU")) == ""
     older = replace(meta, versions=json.dumps({**here, "torch": "1.0"}))
-    said = other_basis(older, "cuda", "a GPU")
+    said = other_basis(older, "cuda", computed_by("a GPU"))
     assert said == (
         f"torch 1.0 (now {here['torch']}), processor a CPU (now a GPU), device cpu (now cuda): "
         "results need not be the same"
@@ -272,7 +275,7 @@ def test_other_versions_are_named(meta: StudyMeta) -> None:
 
 
 def test_what_an_older_study_does_not_say_is_no_other_version(meta: StudyMeta) -> None:
-    assert other_basis(replace(meta, versions="{}"), "cpu", "a CPU") == ""
+    assert other_basis(replace(meta, versions="{}"), "cpu", computed_by("a CPU")) == ""
 
 
 def test_on_the_command_line_another_seed_is_refused_and_the_study_left_as_it_is(

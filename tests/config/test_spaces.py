@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hpsearch.config.spaces import SPACES, named_space, space_of
-from hpsearch.config.spec import Spec, parse
+from hpsearch.config.spec import NetworkSpec, networks_of, parse
 from hpsearch.config.starter import starter
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import checked
@@ -18,9 +18,9 @@ from tests.helpers.sources import BUNDLED
 LENGTH = {"epochs", "patience"}  # how long a training may be is no matter of taste
 
 
-def started(data: str, space: str) -> Spec:
+def started(data: str, space: str) -> NetworkSpec:
     text = starter(data, None, checked(DataSpec(data)), named_space(space))
-    return parse(text, "f", Path())
+    return networks_of(parse(text, "f", Path()))
 
 
 @pytest.mark.parametrize("data", BUNDLED)
@@ -70,14 +70,14 @@ constraints: ["width <= 4"]
     written = starter("digits", None, None, space)
     assert "# of mine" in written
     assert "# the rate" in written
-    spec = parse(written, "f", Path())
+    spec = networks_of(parse(written, "f", Path()))
     assert (spec.data.source, spec.fixed, spec.search.budget) == ("digits", {"epochs": 7}, None)
     assert [rule.text for rule in spec.space.constraints] == ["width <= 4"]
 
 
 def test_a_file_without_train_gets_what_suits_the_data_beside_what_it_searches() -> None:
     space = space_of("parameters: {epochs: {values: [3, 5]}}\n", "f", Path())
-    spec = parse(starter("digits", None, None, space), "f", Path())
+    spec = networks_of(parse(starter("digits", None, None, space), "f", Path()))
     assert spec.fixed == {"model": "mlp", "patience": 10}
 
 

@@ -22,7 +22,7 @@ import hpsearch
 from hpsearch.cli import cli
 from hpsearch.commands.flags import SearchFlags, overrides
 from hpsearch.config.schema import seconds
-from hpsearch.config.spec import Spec, parse
+from hpsearch.config.spec import NetworkSpec, networks_of, parse
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.errors import EXIT_OK, EXIT_USAGE, Place, Problem, SpecError
 from hpsearch.space.expression import Expression
@@ -34,11 +34,11 @@ DATA = "data: {source: digits}\n"
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
-def read(text: str | bytes, strategy: str | None = None, **flags: Any) -> Spec:
+def read(text: str | bytes, strategy: str | None = None, **flags: Any) -> NetworkSpec:
     """Return what a file means beside some flags of the command line."""
     given = SearchFlags.of({"config": None, "settings": flags.pop("set", ()), **flags})
     said = overrides(given, strategy)
-    return parse(text, "search.yaml", Path("/data"), said, strategy=strategy)
+    return networks_of(parse(text, "search.yaml", Path("/data"), said, strategy=strategy))
 
 
 def problems_of(text: str | bytes, strategy: str | None = None, **flags: Any) -> list[Problem]:
@@ -687,7 +687,7 @@ def test_a_flag_is_left_as_it_was_given() -> None:
         (("trials",), [{"width": 3, "lr": 1}], "--trials t.csv"),
         (("train", "lr"), 0.5, "--set lr=0.5"),
     ]
-    assert parse(DATA, "f", Path(), flags).trials == ({"width": 3},)
+    assert networks_of(parse(DATA, "f", Path(), flags)).trials == ({"width": 3},)
     assert flags[0][1] == [{"width": 3, "lr": 1}]
 
 
@@ -1011,7 +1011,9 @@ def test_a_space_that_is_written_as_yaml_is_read_back(
     file: tuple[dict[str, object], Params, Space], flow: bool
 ) -> None:
     content, fixed, space = file
-    spec = parse(yaml.safe_dump(content, default_flow_style=flow, sort_keys=False), "f", Path())
+    spec = networks_of(
+        parse(yaml.safe_dump(content, default_flow_style=flow, sort_keys=False), "f", Path())
+    )
     assert (spec.fixed, spec.space) == (fixed, space)
 
 
@@ -1099,7 +1101,7 @@ def mutations(draw: st.DrawFn) -> bytes:
 
 
 def test_the_file_that_is_mutated_is_valid() -> None:
-    assert len(parse(FILE, "search.yaml", Path()).space.parameters) == 5
+    assert len(networks_of(parse(FILE, "search.yaml", Path())).space.parameters) == 5
 
 
 @settings(max_examples=300, deadline=None)
@@ -1108,7 +1110,7 @@ def test_a_mutated_file_is_valid_or_its_mistakes_are_told(text: bytes) -> None:
     problems: list[Problem] = []
     with calls_at_most(200_000):
         try:
-            parse(text, "search.yaml", Path())
+            networks_of(parse(text, "search.yaml", Path()))
         except SpecError as error:
             problems = list(error.problems)
     lines = text.decode("utf-8", "replace").splitlines() or [""]
@@ -1204,7 +1206,7 @@ def test_conditions_that_exclude_each_other_are_refused() -> None:
 
 def test_what_a_study_keeps_was_accepted_once_and_still_is() -> None:
     text = f"{DATA}parameters:{_ALL}constraints: [\"optimizer != 'SGD' or dropout == 0.1\"]\n"
-    found = parse(text, "config.yaml", Path(), strategy="random", is_stored=True)
+    found = networks_of(parse(text, "config.yaml", Path(), strategy="random", is_stored=True))
     assert len(found.space.constraints) == 1
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.config.spec import Override, parse
+from hpsearch.config.spec import Override, networks_of, parse
 from hpsearch.data.prepare import prepare
 from hpsearch.errors import Problem, SpecError
 
@@ -20,7 +20,7 @@ def found(folder: Path, text: str, *flags: Override) -> Problem:
     (folder / "w.csv").write_text(WORDS)
     (folder / "i.csv").write_text(f"{NUMBERS}inf,1\n")
     with pytest.raises(SpecError) as caught:
-        prepare(parse(text, "search.yaml", folder, flags).data)
+        prepare(networks_of(parse(text, "search.yaml", folder, flags)).data)
     return caught.value.problems[0]
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpsearch.config.spec import Spec, parse
+from hpsearch.config.spec import NetworkSpec, networks_of, parse, spec_of
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
 from hpsearch.data.shape import InputShape
@@ -22,7 +22,7 @@ from hpsearch.engine.structure.models import param_slots
 from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, typical_values
 from hpsearch.errors import SpecError
 from hpsearch.objectives.jobs import DataRef, TrainingJob, pause_name
-from hpsearch.objectives.networks import Networks, spec_of
+from hpsearch.objectives.networks import Networks
 from hpsearch.runners import WorkKey
 from hpsearch.space.space import DependentValue, Params
 from hpsearch.study.artefacts import Held
@@ -38,9 +38,9 @@ def networks(text: str, strategy: str = "random") -> Networks:
     return Networks(spec(text, strategy)).on(blobs(), Held("the digest"), "cpu", 2)
 
 
-def spec(text: str, strategy: str = "random") -> Spec:
+def spec(text: str, strategy: str = "random") -> NetworkSpec:
     """Return the spec of a YAML."""
-    return parse(text, "search.yaml", Path(), strategy=strategy)
+    return networks_of(parse(text, "search.yaml", Path(), strategy=strategy))
 
 
 class TestCohorts:
@@ -130,7 +130,8 @@ class TestWork:
         return work.argument
 
     def test_trials_train_together_each_from_the_seeds_of_its_group(self) -> None:
-        objective = Networks(spec_of(META)).on(prepare(spec_of(META).data), Held(""), "cpu", 1)
+        kept = networks_of(spec_of(META))
+        objective = Networks(kept).on(prepare(kept.data), Held(""), "cpu", 1)
         trials = [Trial(number, {}, "", 0, 0, seed_group=number // 2) for number in range(4)]
         assert objective.cohorts(trials) == [[0, 1, 2, 3]]
         members = self.job(objective, History(), *trials).members

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from hpsearch.config.spec import parse
+from hpsearch.config.spec import networks_of, parse
 from hpsearch.errors import SpecError
 from hpsearch.objectives.function import Function
 from hpsearch.objectives.networks import Networks
@@ -262,7 +262,7 @@ search: {halving: true}
         for old, new in changes:
             assert old in text
             text = text.replace(old, new)
-        spec = parse(text, "space.yaml", Path(), strategy=strategy)
+        spec = networks_of(parse(text, "space.yaml", Path(), strategy=strategy))
         assert spec.options is not None
         objective = Networks(spec).on(blobs(), Held(""), "cpu", 1)
         return Plan(strategy, spec.options, spec.search, objective)
@@ -338,6 +338,7 @@ class TestOfAStudy:
         assert isinstance(plan.objective, Function)
         assert callable(plan.objective.function)
         assert list(plan.objective.space.parameters) == ["x"]
+        assert callable(plan.objective.function)
         with pytest.raises(RuntimeError, match="does not keep the function"):
             plan.objective.function({})
 
@@ -378,7 +379,7 @@ def test_what_a_space_leaves_is_known_before_the_data() -> None:
         "parameters: {lr: {min: 1e-4, max: 0.1}, dropout: {min: 0.0, max: 0.9}}\n"
         "constraints: ['lr + dropout < 0.02']\n"
     )
-    spec = parse(text, "search.yaml", Path(), strategy="bayes")
+    spec = networks_of(parse(text, "search.yaml", Path(), strategy="bayes"))
     assert spec.options is not None
     plan = Plan("bayes", spec.options, spec.search, Networks(spec))
     (remark,) = plan.remarks(9)

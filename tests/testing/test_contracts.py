@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpsearch.config.spec import parse
+from hpsearch.config.spec import networks_of, parse
 from hpsearch.data import LOADERS, DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.structure.models import MODELS
@@ -116,7 +116,10 @@ def test_a_function_that_reports_keeps_it_as_well(tmp_path: Path, in_process: bo
 
 @pytest.mark.slow
 def test_networks_keep_what_every_objective_promises(tmp_path: Path) -> None:
-    spec, artefacts = parse(YAML, "space.yaml", tmp_path, strategy="random"), Artefacts(tmp_path)
+    spec, artefacts = (
+        networks_of(parse(YAML, "space.yaml", tmp_path, strategy="random")),
+        Artefacts(tmp_path),
+    )
     data = prepare(spec.data)
     with stored_data(data, artefacts) as (data, held):
         networks = Networks(spec).on(data, held, "cpu", 1)

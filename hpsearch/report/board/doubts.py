@@ -49,7 +49,7 @@ def _about_the_baseline(board: Board) -> Iterator[str]:
     if ends and ends.high >= floor:
         yield (
             f"on the test rows the winner cannot be told from {_CONSTANT}: the interval of its "
-            f"{board.minimized} reaches the baseline"
+            f"{board.label} reaches the baseline"
         )
 
 
@@ -79,7 +79,8 @@ def _about_random_trials(board: Board, history: History) -> Iterator[str]:
 
 def _apart(board: Board, below: Estimate, other: str) -> str:
     """Return in words how far the loss to be expected of the winner is below another one."""
-    name = board.minimized
+    name = board.label
     size, error = figures.metrics(name, [abs(below.value), below.error], 2)
-    side = "above" if below.value < 0 else "below"
+    is_above = figures.as_shown(board.minimized, below.value) < 0
+    side = "above" if is_above else "below"
     return f"the {name} to be expected of it is {size} ± {error} {side} {other}"

@@ -129,7 +129,13 @@ class LiveView:
         best, losses = self._history.done[:_TOP], list(self._running.losses.items())
         title = Text(one_line(self._subject.title), "bold")
         shown = _best(best, self._subject)
-        lines = [title, Text(), *shown, Text(), *_curves(losses, self._running.repeats)]
+        lines = [
+            title,
+            Text(),
+            *shown,
+            Text(),
+            *_curves(losses, self._running.repeats, self._subject.curve),
+        ]
         for line in lines:
             line.no_wrap, line.overflow = True, "ellipsis"
         return Group(*lines, self._progress)
@@ -143,8 +149,8 @@ def _best(best: Sequence[tuple[Trial, Done]], subject: Subject) -> list[Text]:
     columns = [
         PrintedColumn("best", [str(trial.number) for trial, _ in best]),
         PrintedColumn(
-            subject.minimized,
-            figures.metrics(subject.minimized, [done.loss for _, done in best], DIGITS),
+            figures.label(subject.minimized),
+            figures.losses(subject.minimized, [done.loss for _, done in best], DIGITS),
         ),
         *(
             PrintedColumn(name, figures.metrics(name, [done.metric for _, done in best], DIGITS))
@@ -159,12 +165,21 @@ def _best(best: Sequence[tuple[Trial, Done]], subject: Subject) -> list[Text]:
     return [Text(line, style) for line, style in zip(aligned(columns), styles, strict=False)]
 
 
-def _curves(losses: Sequence[tuple[int, list[float]]], repeats: Mapping[int, str]) -> list[Text]:
-    """Return the last losses of the trials that run, with a sparkline for each."""
+def _curves(
+    losses: Sequence[tuple[int, list[float]]], repeats: Mapping[int, str], name: str
+) -> list[Text]:
+    """Return the last losses of the trials that run, with a sparkline for each.
+
+    Args:
+        losses: those of each trial, by epoch.
+        repeats: whose repetition a trial is, in brackets.
+        name: that of what they are.
+    """
     if not losses:
         return []
-    lines = ["training: loss by epoch"]
-    for number, curve in sorted(losses)[:_TOP]:
+    lines = [f"training: {figures.label(name)} by epoch"]
+    for number, values in sorted(losses)[:_TOP]:
+        curve = [figures.as_shown(name, value) for value in values]
         whose = repeats.get(number, "")
         lines += [f"{number:>4}  {curve[-1]:<9.4g} {sparkline(curve[-_CURVE:])}{whose}"]
     more = len(losses) - _TOP

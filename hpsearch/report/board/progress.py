@@ -34,6 +34,8 @@ class Subject:
         epochs: says how many epochs a trial with these params has at most.
         whole: the epochs of a whole training, where trials may be dropped on their way; else 1.
         minimized: the name of what trials are compared by.
+        curve: the name of what they have at each epoch, where that is not what is maximised itself:
+            as with `minimized`, a "-" stands before it then.
     """
 
     title: str
@@ -42,6 +44,7 @@ class Subject:
     epochs: Callable[[Params], int]
     whole: int = 1
     minimized: str = "loss"
+    curve: str = "loss"
 
     def whole_trainings(self, trials: Iterable[Trial]) -> float:
         """Return what trials take of the budget."""
@@ -149,7 +152,7 @@ def outcome(
     """
     if isinstance(result, Failed):
         return result.reason
-    parts = [f"{minimized} {figures.brief(minimized, result.loss, DIGITS)}"]
+    parts = [f"{figures.label(minimized)} {figures.brief(minimized, result.loss, DIGITS)}"]
     if metric is not None:
         parts += [figures.measured(metric, result.metric, DIGITS)]
     if result.epochs > 1 or result.paused:

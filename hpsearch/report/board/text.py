@@ -22,7 +22,6 @@ from hpsearch.text import markdown, spreadsheet_cell
 
 _FACTS = ("loss", "loss_se", "metric", "score", "seconds", "cost", "flops", "epochs", "best_epoch")
 _WORDS = ("state", "cohort", "reason", "failure")
-_COSTS = ("cost", "flops")  # which a study has only where FLOPs are counted
 
 FIGURES = ("number", *_FACTS, *_WORDS)
 """The names of all columns that are no parameters."""
@@ -32,6 +31,8 @@ EXPORTED = frozenset(
 """The names that figures may have in an export, in which each has its own."""
 PARAMS = "params."
 """What stands before the name of a parameter's column where a figure has that name, as epochs."""
+MEASURES = "measures."
+"""What stands before the name of a measure's column where something else has that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def columns(board: Board, shown: DisplayOptions) -> list[str]:
         "loss": True,
         "loss_se": any(row.loss_se is not None for row in board.rows),
         "metric": board.metric is not None,
+        **dict.fromkeys(_measures(board), True),
         "seconds": True,
+        "cost": board.has_cost and not board.meta.has_cost,
         "epochs": any(row.state == "pruned" for row in board.rows),
         "score": bool(board.time_weight),
     }
@@ -96,6 +99,12 @@ def _parameters(board: Board) -> list[str]:
     return _columns_of(board.parameters)
 
 
+def _measures(board: Board) -> list[str]:
+    """Return the columns of what a trainer of one's own has reported beside what counts."""
+    taken = {*FIGURES, *board.parameters, board.label}
+    return [f"{MEASURES}{name}" if name in taken else name for name in board.measures]
+
+
 def _settings(board: Board) -> list[str]:
     """Return the columns of all settings, also of fixed and default ones."""
     return _columns_of(name for row in board.rows for name in board.settings(row.params))
@@ -112,16 +121,17 @@ def _name(asked: str, board: Board) -> str:
     So do the loss and its standard error where what is minimised is no loss. Where that is the
     metric itself, it is one column.
     """
-    own = {named(name, board.minimized): name for name in _FACTS}
+    own = {named(name, shown): name for name in _FACTS for shown in (board.minimized, board.label)}
     name = "metric" if asked == board.metric else own.get(asked, asked)
-    if name == "metric" and board.meta.metric == board.minimized:
+    if name == "metric" and board.meta.metric == board.label:
         name = "loss"
     absent = {
-        *(_COSTS if not board.meta.has_cost else ()),
+        *(() if board.has_cost else ("cost",)),
+        *(() if board.meta.has_cost else ("flops",)),
         *(("metric",) if board.metric is None else ()),
     }
     facts = [name for name in (*_FACTS, *_WORDS) if name not in absent]
-    known = ["number", *facts, *_parameters(board)]
+    known = ["number", *facts, *_measures(board), *_parameters(board)]
     if name not in known:
         known += [one for one in _settings(board) if one not in known]
     if name not in known:
@@ -136,7 +146,7 @@ def _name(asked: str, board: Board) -> str:
 def _title(column: str, board: Board) -> str:
     """Return what a column is called where each figure has its own name."""
     own = board.metric if column == "metric" else None
-    return own or named(column, board.minimized)
+    return own or named(column, board.label)
 
 
 def _order(v: Value, falling: bool) -> tuple[int, float, str]:
@@ -151,6 +161,8 @@ def value(row: Row, column: str, board: Board) -> Value | None:
     if column in FIGURES:
         figure: Value | None = getattr(row, column)
         return figure
+    if column in _measures(board):
+        return row.measures.get(column.removeprefix(MEASURES), row.measures.get(column))
     name = column.removeprefix(PARAMS)
     name = name if name in FIGURES else column
     settings = row.params if name in board.parameters else board.settings(row.params)
@@ -174,9 +186,16 @@ def as_csv(board: Board, shown: DisplayOptions) -> str:
     writer.writerow([_cell(title) for title in ("number", "state", *titles)])
     for row in ordered(board, shown):
         writer.writerow(
-            [row.number, row.state, *(_cell(value(row, name, board)) for name in names)]
+            [row.number, row.state, *(_cell(_shown(row, name, board)) for name in names)]
         )
     return out.getvalue().rstrip("\n")
+
+
+def _shown(row: Row, column: str, board: Board) -> Value | None:
+    """Return what a row has in a column, as it is shown: a maximised metric as itself."""
+    v = value(row, column, board)
+    is_loss = column in ("loss", "first_loss") and isinstance(v, float)
+    return figures.as_shown(board.minimized, float(v)) if is_loss and v is not None else v
 
 
 def _cell(v: Value | None) -> Value | None:
@@ -273,7 +292,7 @@ def _column(
             for row, cell in zip(rows, cells, strict=True)
         ]
     lasts = [last if baseline is not None else ""] if meta.baseline_loss is not None else []
-    titles = {"loss": board.minimized, "loss_se": "±", "metric": board.metric or name}
+    titles = {"loss": board.label, "loss_se": "±", "metric": board.metric or name}
     is_text = any(isinstance(v, str | bool) for v in values)
     return PrintedColumn(titles.get(name, name), [*cells, *([""] * rest), *lasts], left=is_text)
 
@@ -282,11 +301,15 @@ def _cells(name: str, values: Sequence[Value | None], board: Board, precision: i
     if name not in _FACTS:
         return figures.texts(values, max(1, precision - 1))
     numbers = [None if v is None else float(v) for v in values]
-    if name in ("loss", "loss_se", "score", "metric"):
-        called = board.minimized if name != "metric" else board.metric or name
+    if name == "loss":
+        return figures.losses(board.minimized, numbers, precision)
+    if name in ("loss_se", "score", "metric"):
+        called = board.label if name != "metric" else board.metric or name
         return figures.metrics(called, numbers, precision)
-    if name in ("seconds", "cost"):
+    if name == "seconds" or (name == "cost" and board.meta.has_cost):
         return figures.seconds(numbers)
+    if name == "cost":  # in a unit of its own
+        return figures.decimals(numbers, precision)
     if name == "flops":
         return figures.prefixed(numbers)
     return figures.texts(values, precision)

@@ -43,13 +43,14 @@ def fate(row: Row) -> str:
 def optimal(board: Board) -> str:
     """Return what it means that a trial of a board is Pareto-optimal."""
     price = "lower cost" if board.price == "cost" else "shorter time"
-    return f"Pareto-optimal: no other trial has both a lower {board.minimized} and a {price}"
+    better = f"a {figures.better(board.minimized)} {board.label}"
+    return f"Pareto-optimal: no other trial has both {better} and a {price}"
 
 
 def _of(row: Row, board: Board, precision: int) -> str:
     """Return what is minimised of a trial, with its standard error, and its metric in words."""
-    name = board.minimized
-    (text,) = figures.metrics(name, [row.loss], precision)
+    name = board.label
+    (text,) = figures.losses(board.minimized, [row.loss], precision)
     margin = "" if row.loss_se is None else f" ± {figures.metrics(name, [row.loss_se], 2)[0]}"
     words = [f"{name} {text}{margin}"]
     if board.metric is not None:
@@ -68,13 +69,14 @@ def _winner(board: Board, precision: int, with_settings: bool) -> Iterator[tuple
 
 def _expected(board: Board, precision: int) -> Iterator[tuple[str, str]]:
     """Return what is to be expected of the winner elsewhere, and how much its loss flatters it."""
-    name, expected, has_rows = board.minimized, board.expected, bool(board.data)
+    name, expected, has_rows = board.label, board.expected, "rows" in (board.data or {})
     if expected is None:
         if board.winner and board.ended > 1 and has_rows:
             ways = "folds or repetitions (--confirm of random and bayes)"
-            yield "expect", f"a higher {name} on new data; {ways} would say by how much"
+            worse = figures.worse(board.minimized)
+            yield "expect", f"a {worse} {name} on new data; {ways} would say by how much"
         return
-    (loss,) = figures.metrics(name, [expected.loss.value], precision)
+    (loss,) = figures.losses(board.minimized, [expected.loss.value], precision)
     where = "on new data" if has_rows else "of another run"
     if expected.by == "seeds":
         where = "with other seeds on the same rows"
@@ -142,7 +144,7 @@ def _dropped(board: Board) -> Iterator[tuple[str, str]]:
     if pruned:
         yield (
             "pruned",
-            f"{pruned} of {count} trials at a rung: their {board.minimized} is that of the epochs "
+            f"{pruned} of {count} trials at a rung: their {board.label} is that of the epochs "
             "that they ran",
         )
     failed = [row for row in board.rows if row.state == "failed"]
@@ -160,6 +162,10 @@ def _notes(board: Board, hidden: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Return what a reader has to know, and what the marks and lines of the table mean."""
     for note in board.notes:
         yield "note", note
+    if board.label != board.minimized:
+        yield "maximize", f"{board.label}: more of it is better"
+    elif board.meta.objective != "networks" and board.label != LOSS:
+        yield "minimize", f"{board.label}: less of it is better"
     if any(row.pareto_optimal for row in board.rows):
         yield "*", optimal(board)
     if board.meta.baseline_loss is not None:

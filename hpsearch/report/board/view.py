@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hpsearch.metrics import LOSS, METRICS
 from hpsearch.report.board.choice import Candidate, chosen
 from hpsearch.report.board.doubts import doubts
 from hpsearch.report.board.worth import Expectation, expectation
+from hpsearch.report.render import figures
 from hpsearch.report.render.records import SCHEMA_VERSION, finite
 from hpsearch.space.space import Params
+from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.record import StudyRecord, TestEvaluation
 from hpsearch.study.sums import merge_repeats
@@ -34,9 +36,11 @@ class Row:
         first_loss: the loss of its first run.
         metric: what is measured beside the loss; None where there is nothing.
         score: what orders the board: the loss, and the price as far as time has a weight.
-        flops: None where no FLOPs are counted, and so is `cost`.
+        flops: None where no FLOPs are counted.
+        cost: None where nobody knows it: it is neither counted nor reported.
         failure: kind and message, of a failed trial.
         pareto_optimal: no other trial is better in loss or price without being worse in the other.
+        measures: all other numbers that a trainer of one's own has reported.
     """
 
     number: int
@@ -57,6 +61,7 @@ class Row:
     failure: str | None = None
     pareto_optimal: bool = False
     replicates: tuple[Replicate, ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def early(self) -> str:
@@ -72,9 +77,11 @@ class Board:
         data: what the study says of its data.
         time_weight: the loss that one would pay for a training that is ten times shorter.
         price: what trials are paid in: `cost`, or `seconds`.
+        has_cost: whether the cost of each trial is known: counted, or reported by its trainer.
         rows: in the order of their scores, of equals the cheapest first where cost is counted;
             those without one come last.
         parameters: the names of all that was searched.
+        measures: the names of all other numbers that a trainer of one's own has reported.
         best: the trial with the lowest loss, of those that were run most often.
         winner: the cheapest that cannot be told from the best by score.
         default: the trial of the default settings.
@@ -90,8 +97,10 @@ class Board:
     data: Any
     time_weight: float
     price: str
+    has_cost: bool
     rows: tuple[Row, ...]
     parameters: tuple[str, ...]
+    measures: tuple[str, ...]
     best: Row | None
     winner: Row | None
     default: Row | None
@@ -111,6 +120,11 @@ class Board:
     def minimized(self) -> str:
         """The name of what stands as a row's `loss`: that, or such as `1 - accuracy` or `rmse`."""
         return self.meta.minimized
+
+    @property
+    def label(self) -> str:
+        """The name of what is shown of it: of a metric that is maximised, its own."""
+        return figures.label(self.minimized)
 
     @property
     def test_minimized(self) -> float | None:
@@ -154,25 +168,29 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
         study: is only read.
         time_weight: stands over that of the study; None keeps it.
         by: what the price of a trial is: `cost`, the same on every machine, or the `seconds` that
-            it took. Where the study counts no cost, the price is always seconds.
+            it took. Where costs are not known, the price is always seconds, which mark trials as
+            Pareto-optimal only where they are asked for.
     """
     meta, history = study.meta, study.history
-    price = by if meta.has_cost else "seconds"
+    has_cost = meta.has_cost or _report_costs(history)
+    price = by if has_cost else "seconds"
     weight = meta.time_weight if time_weight is None else time_weight
     scores = {t.number: r.loss for t, r in history.with_time_weight(weight, price).done}
-    front = pareto_front((r.loss, getattr(r, price), t.number) for t, r in history.completed)
+    priced = history.completed if price == by else ()
+    front = pareto_front((r.loss, getattr(r, price), t.number) for t, r in priced)
     contenders = {trial.number for trial, _ in history.contenders}
     rows = [
-        _row(history.runs[trial.number], study, scores, front)
+        _row(history.runs[trial.number], study, scores, front, has_cost)
         for trial in history.trials
         if trial.parent is None
     ]
     ranked = sorted(
         (row for row in rows if row.score is not None),
-        key=lambda row: (row.score, _counted(row, meta, price), row.number),
+        key=lambda row: (row.score, _counted(row, price, has_cost), row.number),
     )
     compared = [row for row in ranked if row.number in contenders]
-    candidates = [_candidate(row, meta, price) for row in compared]
+    # by a price that nobody has asked for, and that no study has, nothing is decided
+    candidates = [_candidate(row, price, has_cost, price == by) for row in compared]
     winner = chosen(candidates).number if candidates else None
     default = next((trial.number for trial in history.trials if trial.origin == "default"), None)
     found = Board(
@@ -180,11 +198,13 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
         data=json.loads(meta.data),
         time_weight=weight,
         price=price,
+        has_cost=has_cost,
         rows=(*ranked, *(row for row in rows if row.score is None)),
         parameters=tuple(dict.fromkeys(name for row in rows for name in row.params)),
+        measures=tuple(dict.fromkeys(name for row in rows for name in row.measures)),
         best=min(
             compared,
-            key=lambda row: (row.loss, _counted(row, meta, price), row.number),
+            key=lambda row: (row.loss, _counted(row, price, has_cost), row.number),
             default=None,
         ),
         winner=next((row for row in compared if row.number == winner), None),
@@ -198,9 +218,16 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
     return replace(found, notes=(*doubts(found, history), *(found.data or {}).get("notes", ())))
 
 
-def _candidate(row: Row, meta: StudyMeta, price: str) -> Candidate:
-    cost = _counted(row, meta, price)
-    return Candidate(row.number, row.score or 0.0, row.loss_se, getattr(row, price), cost)
+def _report_costs(history: History) -> bool:
+    """Return whether each trial that has a loss has reported what it has cost."""
+    costs = [result.reported_cost for _, result in history.done]
+    return bool(costs) and None not in costs
+
+
+def _candidate(row: Row, price: str, has_cost: bool, has_price: bool) -> Candidate:
+    cost = _counted(row, price, has_cost)
+    paid = getattr(row, price) if has_price else 0.0
+    return Candidate(row.number, row.score or 0.0, row.loss_se, paid, cost)
 
 
 def row_of(study: StudyRecord, number: int) -> Row:
@@ -210,9 +237,9 @@ def row_of(study: StudyRecord, number: int) -> Row:
     return next(row for row in board(study).rows if row.number == first)
 
 
-def _counted(row: Row, meta: StudyMeta, price: str) -> float:
-    """Return what a row costs, by which equals are told apart; 0 where no cost is counted."""
-    return (getattr(row, price) or 0.0) if meta.has_cost else 0.0
+def _counted(row: Row, price: str, has_cost: bool) -> float:
+    """Return what a row costs, by which equals are told apart; 0 where no cost is known."""
+    return (getattr(row, price) or 0.0) if has_cost else 0.0
 
 
 def pareto_front(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
@@ -226,7 +253,11 @@ def pareto_front(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
 
 
 def _row(
-    runs: Sequence[Trial], study: StudyRecord, scores: Mapping[int, float], front: frozenset[int]
+    runs: Sequence[Trial],
+    study: StudyRecord,
+    scores: Mapping[int, float],
+    front: frozenset[int],
+    has_cost: bool,
 ) -> Row:
     """Return the row of a trial.
 
@@ -235,6 +266,7 @@ def _row(
         study: what it is part of.
         scores: of the trials that have a loss, by number.
         front: the numbers of the Pareto-optimal trials.
+        has_cost: whether costs are known.
     """
     trial, ended = runs[0], study.history.ended
     row = Row(trial.number, "pending", trial.params, trial.reason, trial.cohort)
@@ -251,11 +283,12 @@ def _row(
                 score=scores[trial.number],
                 seconds=done.seconds,
                 flops=done.flops if study.meta.has_cost else None,
-                cost=done.cost if study.meta.has_cost else None,
+                cost=done.cost if has_cost else None,
                 epochs=done.epochs,
                 best_epoch=done.best_epoch,
                 pareto_optimal=trial.number in front,
                 replicates=done.replicates,
+                measures=done.measures,
             )
         case Failed() as failed:
             return replace(
@@ -322,7 +355,7 @@ def record(board: Board) -> dict[str, Any]:
             "evaluations": len(board.evaluations),
         },
         "notes": list(board.notes),
-        "trials": [_pick(row, name, *_TRIAL) for row in board.rows if row.state != "pending"],
+        "trials": [_trial(row, board) for row in board.rows if row.state != "pending"],
         "replicates": [
             {"number": row.number, "replicate": run.replicate, "fold": run.fold, name: run.loss}
             for row in board.rows
@@ -331,6 +364,14 @@ def record(board: Board) -> dict[str, Any]:
         "wall_seconds": board.wall_seconds,
         "exit": board.exit,
     }
+
+
+def _trial(row: Row, board: Board) -> dict[str, Any]:
+    """Return a trial; that of a trainer of one's own has all that was reported."""
+    found = _pick(row, board.minimized, *_TRIAL) or {}
+    if board.meta.objective == "networks":
+        return found
+    return {**found, "cost": row.cost, "measures": dict(row.measures)}
 
 
 def _expected(board: Board) -> dict[str, Any] | None:

@@ -26,19 +26,21 @@ def facts(report: TrialReport) -> Iterator[tuple[str, str]]:
     if row.state == "pruned":
         yield (
             "state",
-            f"pruned at epoch {row.epochs}: its {now.minimized} is that of the epochs that it ran",
+            f"pruned at epoch {row.epochs}: its {now.label} is that of the epochs that it ran",
         )
     if row.loss is None:
         yield "state", f"{row.state}: {row.failure}" if row.failure else row.state
     else:
         yield "place", _place(report)
-        yield now.minimized, _loss(row, now)
+        yield now.label, _loss(row, now)
         if now.time_weight:
             (score,) = figures.metrics(now.minimized, [row.score], _DIGITS)
             formula = (
                 f"{now.minimized} + {now.time_weight:g} log10({now.price} / median {now.price})"
             )
             yield "score", f"{score} ({formula})"
+        if row.measures:
+            yield "measures", ", ".join(f"{name} {one:.6g}" for name, one in row.measures.items())
         if now.metric is not None:
             text = figures.measured(now.metric, row.metric, _DIGITS)
             yield now.metric, text.removeprefix(f"{now.metric} ")
@@ -46,13 +48,15 @@ def facts(report: TrialReport) -> Iterator[tuple[str, str]]:
         if (row.epochs or 0) > 1:
             yield "epochs", f"{row.epochs}, of which {row.best_epoch} was the best"
         yield "compared", "; ".join(_compared(report)) or "there is no other trial with a loss"
+    if report.log:
+        yield "log", report.log
     yield "asked", _asked(report.trial)
 
 
 def _place(report: TrialReport) -> str:
     row, now = report.row, report.board
     roles = [name for name in ("winner", "best", "default") if row is getattr(now, name)]
-    by = "score" if now.time_weight else now.minimized
+    by = "score" if now.time_weight else now.label
     rank = f"{_nth(report.rank or 0)} of {now.ended} by {by}"
     if row is now.best and report.rank != 1:
         rank += " (those before it ran fewer times and were lucky)"
@@ -68,17 +72,18 @@ def _nth(rank: int) -> str:
 
 
 def _loss(row: Row, now: Board) -> str:
-    name = now.minimized
-    (loss,) = figures.metrics(name, [row.loss], _DIGITS)
+    name = now.label
+    (loss,) = figures.losses(now.minimized, [row.loss], _DIGITS)
     if row.loss_se is None:
         return loss
     count = len(row.replicates)
-    listed = figures.metrics(name, [run.loss for run in row.replicates[:_LISTED]], _DIGITS)
+    runs = [run.loss for run in row.replicates[:_LISTED]]
+    listed = figures.losses(now.minimized, runs, _DIGITS)
     more = ", ..." if count > _LISTED else ""
     error = figures.metrics(name, [row.loss_se], 2)[0]
     text = f"{loss} ± {error}, the mean of {count} runs ({', '.join(listed)}{more})"
     if row.first_loss is not None and row.first_loss != row.loss:
-        luck = row.loss - row.first_loss if row.loss is not None else 0.0
+        luck = figures.as_shown(now.minimized, (row.loss or 0.0) - row.first_loss)
         (size,) = figures.metrics(name, [abs(luck)], 2)
         text += f"; its first run was {size} too {'low' if luck > 0 else 'high'}"
     return text
@@ -88,6 +93,8 @@ def _price(row: Row) -> str:
     here = figures.duration(row.seconds or 0.0)
     if row.cost is None:
         return here
+    if row.flops is None:
+        return f"{here} here; cost {row.cost:.6g}, as it was reported"
     (flops,), (cost,) = figures.prefixed([row.flops]), figures.seconds([row.cost])
     return f"{here} here; cost {cost} s ({flops}FLOPs)"
 
@@ -103,8 +110,8 @@ def _compared(report: TrialReport) -> Iterator[str]:
     named += [("the constant predictor", now.meta.baseline_loss)]
     for name, loss in named:
         if row.loss is not None and loss is not None and isfinite(loss):
-            difference = row.loss - loss
-            (size,) = figures.metrics(now.minimized, [abs(difference)], 3)
+            difference = figures.as_shown(now.minimized, row.loss - loss)
+            (size,) = figures.metrics(now.label, [abs(difference)], 3)
             yield (
                 f"{size} {'above' if difference > 0 else 'below'} {name}"
                 if difference

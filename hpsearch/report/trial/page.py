@@ -40,8 +40,11 @@ def _charts(report: TrialReport) -> Iterator[Chart]:
     if not runs:
         return
     best = report.row.best_epoch if len(runs) == 1 else None
-    yield _chart("loss", {"train_loss": "train", "loss": "mean"}, runs, best, log=None)
-    metric = report.board.meta.metric
+    name, metric = report.board.meta.curve, report.board.meta.metric
+    if name == figures.label(name):  # what is maximised is drawn as itself, below
+        trained = any(isfinite(at.train_loss) for curve in runs for at in curve)
+        kinds = {**({"train_loss": "train"} if trained else {}), "loss": "mean"}
+        yield _chart(name, kinds, runs, best, log=None)
     if metric is not None:
         yield _chart(metric, {"metric": "mean"}, runs, best, log=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 
 from rich.text import Text
 
@@ -64,9 +65,13 @@ def _curve(report: TrialReport, width: int) -> Iterator[Text]:
     epochs = report.curves[0][1] if report.curves else ()
     if len(epochs) < 2:
         return
-    head = Text("loss by epoch: ").append("validation", "cyan")
-    head.append(", ").append("training", "dim")
+    name = report.board.meta.curve
+    shown = [figures.as_shown(name, at.loss) for at in epochs]
+    head = Text(f"{figures.label(name)} by epoch")
+    drawn = [(shown, "bold cyan")]
+    if any(isfinite(at.train_loss) for at in epochs):
+        head.append(": ").append("validation", "cyan").append(", ").append("training", "dim")
+        drawn = [([at.train_loss for at in epochs], "dim"), *drawn]
     if len(report.curves) > 1:
         head.append(f" (of the first of {len(report.curves)} runs)")
-    drawn = [([at.train_loss for at in epochs], "dim"), ([at.loss for at in epochs], "bold cyan")]
     yield Text("\n").join([head, plot(drawn, min(width, _WIDEST), _HEIGHT)])

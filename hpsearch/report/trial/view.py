@@ -59,6 +59,7 @@ class TrialReport:
         fixed: the settings that all trials have in common.
         defaults: the settings that nobody has set.
         curves: the epochs of each of its runs, with the number of the repetition.
+        log: the path of what a trainer of one's own has printed; empty where there is none.
     """
 
     board: Board
@@ -70,6 +71,7 @@ class TrialReport:
     fixed: Params
     defaults: Params
     curves: tuple[tuple[int, Sequence[Epoch]], ...]
+    log: str = ""
 
     @property
     def settings(self) -> Params:
@@ -144,6 +146,7 @@ def record(report: TrialReport) -> dict[str, Any]:
     """Return what `--json` prints; None stands where there is no number."""
     row, now, trial = report.row, report.board, report.trial
     name = now.minimized
+    of_trainer = {"measures": dict(row.measures), "log": report.log or None}
     return {
         "schema_version": SCHEMA_VERSION,
         "study": now.meta.name,
@@ -154,6 +157,7 @@ def record(report: TrialReport) -> dict[str, Any]:
         "minimized": name,
         "metric_name": now.meta.metric,
         **{named(figure, name): getattr(row, figure) for figure in _FIGURES},
+        **(of_trainer if now.meta.objective != "networks" else {}),
         "pareto_optimal": row.pareto_optimal,
         "rank": report.rank,
         "ended": now.ended,

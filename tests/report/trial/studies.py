@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from hpsearch.config.spec import parse
+from hpsearch.config.spec import networks_of, parse
 from hpsearch.space.space import Params
 from hpsearch.study.history import History
 from hpsearch.study.record import StudyRecord
@@ -24,7 +24,7 @@ parameters:
   optimizer: {values: [momentum, adam]}
   momentum: {min: 0.5, max: 0.99}
 """
-SPEC = parse(CONFIG, "search.yaml", Path())
+SPEC = networks_of(parse(CONFIG, "search.yaml", Path()))
 
 
 def curve(number: int, *losses: float) -> tuple[Epoch, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.config.spec import Spec, parse
+from hpsearch.config.spec import NetworkSpec, networks_of, parse
 from hpsearch.report.trial.text import as_text
 from hpsearch.report.trial.view import trial_report
 from hpsearch.study.history import History
@@ -142,7 +142,7 @@ def test_a_single_epoch_is_not_mentioned() -> None:
 
 
 def test_a_trial_without_searched_settings_has_a_report() -> None:
-    bare: Spec = parse("data: {source: digits}", "", Path())
+    bare: NetworkSpec = networks_of(parse("data: {source: digits}", "", Path()))
     trial = Trial(0, {}, "default", 0, 0, origin="default")
     one = StudyRecord(META, History((trial,), {0: done(0.1)}), (), ())
     assert "defaults" in str(as_text(trial_report(one, bare, 0), 80))

@@ -1,0 +1,67 @@
+"""`--dry-run`: what the first trials of a search would run, exactly; nothing runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hpsearch import output
+from hpsearch.commands.session import RunOptions
+from hpsearch.errors import EXIT_OK, Problem, SpecError
+from hpsearch.objectives import Objective
+from hpsearch.objectives.command import Command
+from hpsearch.objectives.function import Function
+from hpsearch.objectives.trainers import FunctionSpec
+from hpsearch.search.loop import ask_wave
+from hpsearch.search.plan import Plan
+from hpsearch.study.folder import TRIALS
+from hpsearch.study.history import History
+from hpsearch.study.trial import Trial
+from hpsearch.text import shell_word
+
+
+def dry_run(plan: Plan, budget: int | None, options: RunOptions) -> int:
+    """Print what each trial of the first wave would run; return the exit code.
+
+    Each is a line that a shell takes, with the folder of the trial as a remark at its end.
+
+    Raises:
+        SpecError: it would train networks.
+    """
+    limit = options.limit(plan.keys.time) if plan.keys.time else None
+    trials = ask_wave(plan.search(budget, limit), History())
+    calls = [call_of(plan.objective, trial) for trial in trials]
+    if options.json:
+        output.emit(json.dumps(calls, indent=2, allow_nan=False))
+    else:
+        output.emit("\n".join(f"{as_line(call)}  # {shell_word(call['folder'])}" for call in calls))
+    return EXIT_OK
+
+
+def call_of(objective: Objective, trial: Trial) -> Mapping[str, Any]:
+    """Return what a trial would run, and the folder that it would have.
+
+    Raises:
+        SpecError: it would train networks.
+    """
+    params = dict(trial.params)
+    match objective:
+        case Command():
+            what: Mapping[str, Any] = {"command": [*objective.words(trial)]}
+        case Function(FunctionSpec(target)):
+            what = {"objective": target}
+        case _:
+            message = "networks are trained by hpsearch itself, so there is no command to print"
+            help = "hpsearch check  says what a search costs"
+            raise SpecError(Problem("E086", message, help=help))
+    assert objective.study is not None, "the search of a YAML has a study"
+    folder = str(objective.study / TRIALS / str(trial.run))
+    return {"number": trial.number, "params": params, **what, "folder": folder}
+
+
+def as_line(call: Mapping[str, Any]) -> str:
+    """Return what a trial would run, as a line: a command for a shell, or a function's params."""
+    if "command" in call:
+        return " ".join(map(shell_word, call["command"]))
+    return f"{call['objective']} {json.dumps(call['params'])}"
