@@ -862,6 +862,7 @@ ANSWERS: dict[str, str] = {
     "E050": f"{DATA}parameters:\n  width: {{min: 16, max: 64}}\nconstraints: [width ** 2 < 512]\n",
     "E060": f"{DATA}parameters:\n  width: {{min: 16, max: 64}}\nconstraints: [width < 50]\n"
     "trials:\n- {width: 60}\n",
+    "E085": "command: [train, '{args}']\nmetrics: {loss: 'loss=(.*'}\n",
     "E076": "data:\n  source: digits\n  split: {validation: 0.5, test: 0.5}\n",
 }
 FLAGS: dict[str, dict[str, Any]] = {
@@ -871,6 +872,7 @@ FLAGS: dict[str, dict[str, Any]] = {
 OWNERS = (
     *("config/document", "config/schema", "config/diagnostics", "config/other_tools"),
     *("config/spec", "config/searched", "config/conditions"),
+    *("config/data_spec", "config/free", "config/trainer"),
     *("space/space", "space/expression", "commands/flags", "commands/picks"),
 )
 
@@ -881,13 +883,17 @@ def answer(code: str) -> str:
         with pytest.raises(SpecError) as caught:
             space.sample(Random(0))
         return str(caught.value)
+    if code == "E086":
+        with pytest.raises(SpecError) as caught:
+            networks_of(parse("objective: train:loss\n", "mine.yaml", Path()), "diagnose")
+        return str(caught.value)
     strategy = "random" if code == "E034" else None
     (problem,) = problems_of(ANSWERS.get(code, DATA), strategy, **FLAGS.get(code, {}))
     assert problem.code == code
     return str(problem)
 
 
-@pytest.mark.parametrize("code", [*ANSWERS, *FLAGS, "E051"])
+@pytest.mark.parametrize("code", [*ANSWERS, *FLAGS, "E051", "E086"])
 def test_the_answer_reads_as_it_was_approved(code: str) -> None:
     """With HPSEARCH_REWRITE_GOLDEN=1 the files are written anew, to be read in the diff."""
     path, said = GOLDEN / "errors" / f"{code}.txt", answer(code) + "\n"
@@ -901,7 +907,7 @@ def test_every_code_of_the_input_has_an_approved_answer() -> None:
     package = Path(hpsearch.__file__).parent
     source = "".join((package / f"{name}.py").read_text(encoding="utf-8") for name in OWNERS)
     codes = set(re.findall(r'"(E\d{3})"', source))
-    assert codes == {*ANSWERS, *FLAGS, "E051"}
+    assert codes == {*ANSWERS, *FLAGS, "E051", "E086"}
     assert codes == {path.stem for path in GOLDEN.glob("errors/*.txt")}
 
 

@@ -80,7 +80,7 @@ def _about_random_trials(board: Board, history: History) -> Iterator[str]:
 def _apart(board: Board, below: Estimate, other: str) -> str:
     """Return in words how far the loss to be expected of the winner is below another one."""
     name = board.label
-    size, error = figures.metrics(name, [abs(below.value), below.error], 2)
+    size, error = figures.metrics(board.minimized, [abs(below.value), below.error], 2)
     is_above = figures.as_shown(board.minimized, below.value) < 0
     side = "above" if is_above else "below"
     return f"the {name} to be expected of it is {size} ± {error} {side} {other}"

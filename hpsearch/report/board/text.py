@@ -304,7 +304,7 @@ def _cells(name: str, values: Sequence[Value | None], board: Board, precision: i
     if name == "loss":
         return figures.losses(board.minimized, numbers, precision)
     if name in ("loss_se", "score", "metric"):
-        called = board.label if name != "metric" else board.metric or name
+        called = board.minimized if name != "metric" else board.metric or name
         return figures.metrics(called, numbers, precision)
     if name == "seconds" or (name == "cost" and board.meta.has_cost):
         return figures.seconds(numbers)

@@ -51,7 +51,9 @@ def _of(row: Row, board: Board, precision: int) -> str:
     """Return what is minimised of a trial, with its standard error, and its metric in words."""
     name = board.label
     (text,) = figures.losses(board.minimized, [row.loss], precision)
-    margin = "" if row.loss_se is None else f" ± {figures.metrics(name, [row.loss_se], 2)[0]}"
+    margin = (
+        "" if row.loss_se is None else f" ± {figures.metrics(board.minimized, [row.loss_se], 2)[0]}"
+    )
     words = [f"{name} {text}{margin}"]
     if board.metric is not None:
         words += [figures.measured(board.metric, row.metric, precision)]
@@ -69,7 +71,7 @@ def _winner(board: Board, precision: int, with_settings: bool) -> Iterator[tuple
 
 def _expected(board: Board, precision: int) -> Iterator[tuple[str, str]]:
     """Return what is to be expected of the winner elsewhere, and how much its loss flatters it."""
-    name, expected, has_rows = board.label, board.expected, "rows" in (board.data or {})
+    name, expected, has_rows = board.label, board.expected, "source" in (board.data or {})
     if expected is None:
         if board.winner and board.ended > 1 and has_rows:
             ways = "folds or repetitions (--confirm of random and bayes)"
@@ -80,14 +82,14 @@ def _expected(board: Board, precision: int) -> Iterator[tuple[str, str]]:
     where = "on new data" if has_rows else "of another run"
     if expected.by == "seeds":
         where = "with other seeds on the same rows"
-    yield "expect", f"{name} {loss} {where}: {_flattery(expected, name)}"
+    yield "expect", f"{name} {loss} {where}: {_flattery(expected, board)}"
 
 
-def _flattery(expected: Expectation, name: str) -> str:
-    amount, error, _ = expected.flattery
+def _flattery(expected: Expectation, board: Board) -> str:
+    (amount, error, _), name = expected.flattery, board.label
     is_first = expected.by == "repetitions"
     its = f"its first {name}" if is_first else f"its {name}"
-    size, margin = figures.metrics(name, [abs(amount), error], 2)
+    size, margin = figures.metrics(board.minimized, [abs(amount), error], 2)
     margin = "" if error is None else f" ± {margin}"
     if amount > 0:
         return f"{its} {'flattered' if is_first else 'flatters'} it by {size}{margin}"

@@ -80,15 +80,10 @@ def metrics(name: str, values: Sequence[float | None], digits: int) -> list[str]
     """Return values of the metric of this name, or of what is minimised, as its unit asks for.
 
     Shares of rows are in per cent, and what is in the unit of the target has separators. A metric
-    that is not a finite number is not defined, as `r2` of a single row. What a trainer of one's own
-    calls by the name of a share is none where it is larger than 1.
+    that is not a finite number is not defined, as `r2` of a single row.
     """
-    known = [finite(value) for value in values]
-    unit = unit_of(name)
-    if unit == "share" and any(abs(value) > 1 for value in known if value is not None):
-        unit = "number"
-    written = {"share": percentages, "target": quantities, "number": decimals}[unit]
-    return written(known, digits)
+    written = {"share": percentages, "target": quantities, "number": decimals}[unit_of(name)]
+    return written([finite(value) for value in values], digits)
 
 
 def label(minimized: str) -> str:
@@ -118,13 +113,14 @@ def as_shown(minimized: str, value: float) -> float:
 def losses(minimized: str, values: Sequence[float | None], digits: int) -> list[str]:
     """Return values of what is minimised as `metrics` does, each as it is shown.
 
-    Differences and standard errors have no such sign, and go to `metrics` themselves.
+    Nothing is known of the unit of that. Differences and standard errors have no such sign, and go
+    to `metrics` themselves.
 
-    >>> losses("-accuracy", [-0.875, None], 4), losses("loss", [0.25], 3)
-    (['87.50 %', '-'], ['0.250'])
+    >>> losses("-accuracy", [-87.5, None], 4), losses("loss", [0.25], 3)
+    (['87.50', '-'], ['0.250'])
     """
     shown = [None if value is None else as_shown(minimized, value) for value in values]
-    return metrics(label(minimized), shown, digits)
+    return metrics(minimized, shown, digits)
 
 
 def between(name: str, interval: Sequence[float], precision: int) -> str:
@@ -149,8 +145,8 @@ def brief(name: str, value: float, digits: int) -> str:
     >>> brief("loss", 0.25, 4), brief("rmse", 43120.7, 4), brief("-f1", -0.5, 4)
     ('0.25', '43,121', '0.5')
     """
-    is_plain = unit_of(label(name)) == "number"
-    return word(as_shown(name, value), digits) if is_plain else losses(name, [value], digits)[0]
+    value = as_shown(name, value)
+    return metrics(name, [value], digits)[0] if unit_of(name) == "target" else word(value, digits)
 
 
 def seconds(values: Sequence[float | None]) -> list[str]:

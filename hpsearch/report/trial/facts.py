@@ -72,7 +72,6 @@ def _nth(rank: int) -> str:
 
 
 def _loss(row: Row, now: Board) -> str:
-    name = now.label
     (loss,) = figures.losses(now.minimized, [row.loss], _DIGITS)
     if row.loss_se is None:
         return loss
@@ -80,11 +79,11 @@ def _loss(row: Row, now: Board) -> str:
     runs = [run.loss for run in row.replicates[:_LISTED]]
     listed = figures.losses(now.minimized, runs, _DIGITS)
     more = ", ..." if count > _LISTED else ""
-    error = figures.metrics(name, [row.loss_se], 2)[0]
+    error = figures.metrics(now.minimized, [row.loss_se], 2)[0]
     text = f"{loss} ± {error}, the mean of {count} runs ({', '.join(listed)}{more})"
     if row.first_loss is not None and row.first_loss != row.loss:
         luck = figures.as_shown(now.minimized, (row.loss or 0.0) - row.first_loss)
-        (size,) = figures.metrics(name, [abs(luck)], 2)
+        (size,) = figures.metrics(now.minimized, [abs(luck)], 2)
         text += f"; its first run was {size} too {'low' if luck > 0 else 'high'}"
     return text
 
@@ -111,7 +110,7 @@ def _compared(report: TrialReport) -> Iterator[str]:
     for name, loss in named:
         if row.loss is not None and loss is not None and isfinite(loss):
             difference = figures.as_shown(now.minimized, row.loss - loss)
-            (size,) = figures.metrics(now.label, [abs(difference)], 3)
+            (size,) = figures.metrics(now.minimized, [abs(difference)], 3)
             yield (
                 f"{size} {'above' if difference > 0 else 'below'} {name}"
                 if difference

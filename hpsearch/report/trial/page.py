@@ -30,8 +30,14 @@ def as_page(report: TrialReport) -> str:
         facts=list(facts(report)),
         settings=[(title, rows) for title, rows in groups.items() if rows],
         charts=list(_charts(report)),
+        is_trained=_is_trained(report),
         runs=len(report.curves),
     )
+
+
+def _is_trained(report: TrialReport) -> bool:
+    """Return whether losses on what is trained on are known."""
+    return any(isfinite(at.train_loss) for _, curve in report.curves for at in curve)
 
 
 def _charts(report: TrialReport) -> Iterator[Chart]:
@@ -42,8 +48,7 @@ def _charts(report: TrialReport) -> Iterator[Chart]:
     best = report.row.best_epoch if len(runs) == 1 else None
     name, metric = report.board.meta.curve, report.board.meta.metric
     if name == figures.label(name):  # what is maximised is drawn as itself, below
-        trained = any(isfinite(at.train_loss) for curve in runs for at in curve)
-        kinds = {**({"train_loss": "train"} if trained else {}), "loss": "mean"}
+        kinds = {**({"train_loss": "train"} if _is_trained(report) else {}), "loss": "mean"}
         yield _chart(name, kinds, runs, best, log=None)
     if metric is not None:
         yield _chart(metric, {"metric": "mean"}, runs, best, log=False)

@@ -129,14 +129,13 @@ class TestTable:
         }
         points = [{"x": 0.5}, {"x": 1.0}, {"x": 2.0}]
         assert table(of=board(study(list(points), results, meta=FUNCTION))) == [
-            "          #    loss  seconds      x",
-            "winner  * 0  0.2500     2.00  0.500",
-            "        * 1  0.5000     0.50  1.000",
-            "          2  0.7500     3.00  2.000",
+            "        #    loss  seconds      x",
+            "winner  0  0.2500     2.00  0.500",
+            "        1  0.5000     0.50  1.000",
+            "        2  0.7500     3.00  2.000",
             "",
             "winner    trial 0: loss 0.2500",
             "note      the default settings have won: nothing better was found",
-            "*         Pareto-optimal: no other trial has both a lower loss and a shorter time",
         ]
 
     def test_a_metric_that_is_no_accuracy_is_a_number(self) -> None:

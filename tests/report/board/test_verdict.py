@@ -38,7 +38,8 @@ def test_a_slower_best_is_mentioned_where_no_cost_is_counted() -> None:
         0: replace(done(0.40, flops=0.0, seconds=9.0), loss_se=0.05),
         1: replace(done(0.44, flops=0.0, seconds=1.0), loss_se=0.01),
     }
-    near = board(study(POINTS[:2], results, meta=replace(META, has_cost=False, metric=None)))
+    uncounted = replace(META, has_cost=False, metric=None)
+    near = board(study(POINTS[:2], results, meta=uncounted), by="seconds")
     lines = dict(verdict(near))
     assert lines["winner"] == "trial 1: loss 0.4400 ± 0.010"
     assert lines["best"] == (
@@ -81,7 +82,7 @@ class TestExpected:
         assert self.said([[0.075, 0.083], [0.20, 0.25]]).endswith("flattered it by 0.0080")
 
     def test_what_is_minimised_has_its_name(self) -> None:
-        data = json.dumps({"minimized": "1 - accuracy"})
+        data = json.dumps({"source": "digits", "minimized": "1 - accuracy"})
         assert self.said([[0.075, 0.083], [0.20, 0.25]], data=data).startswith(
             "1 - accuracy 0.08300 on new data: its first 1 - accuracy flattered it"
         )

@@ -67,13 +67,22 @@ class TestBoard:
         assert one.price == "seconds"
         assert one.winner
         assert one.winner.number == 1
-        assert [row.pareto_optimal for row in one.rows] == [True, True]
         assert [(row.cost, row.flops) for row in one.rows] == [(None, None)] * 2
 
     def test_a_trial_that_is_slower_and_worse_is_not_pareto_optimal_by_seconds(self) -> None:
         results = {0: done(0.5, flops=0.0, seconds=9.0), 1: done(0.4, flops=0.0, seconds=1.0)}
-        one = board(study(POINTS[:2], dict(results), meta=UNCOUNTED))
+        one = board(study(POINTS[:2], dict(results), meta=UNCOUNTED), by="seconds")
         assert [(row.number, row.pareto_optimal) for row in one.rows] == [(1, True), (0, False)]
+
+    def test_seconds_decide_nothing_where_nobody_has_asked_for_them(self) -> None:
+        results: dict[int, Result] = {
+            0: replace(done(0.40, flops=0.0, seconds=9.0), loss_se=0.05),
+            1: replace(done(0.44, flops=0.0, seconds=1.0), loss_se=0.01),
+        }
+        kept = study(POINTS[:2], results, meta=UNCOUNTED)
+        found = [board(kept), board(kept, by="seconds")]
+        assert [one.winner and one.winner.number for one in found] == [0, 1]
+        assert [sum(row.pareto_optimal for row in one.rows) for one in found] == [0, 2]
 
     def test_the_default_is_the_first_trial_of_that_origin_whatever_its_reason_says(self) -> None:
         trials = (

@@ -132,7 +132,7 @@ def test_what_a_study_does_not_have_is_not_mentioned() -> None:
     assert "FLOPs" not in text
     assert "constant predictor" not in text
     assert re.search(r"^price +1 s$", text, re.MULTILINE)
-    assert "no other trial has both a lower loss and a shorter time" in text
+    assert "no other trial" not in text
 
 
 def test_a_single_epoch_is_not_mentioned() -> None:
