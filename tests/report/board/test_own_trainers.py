@@ -19,7 +19,7 @@ from hpsearch.report.trial.view import record, trial_report
 from hpsearch.space.parameters import Real
 from hpsearch.space.space import Params, Space
 from hpsearch.study.history import History
-from hpsearch.study.store import StudyRecord
+from hpsearch.study.record import StudyRecord
 from hpsearch.study.trial import Done, Epoch, Failed, Result, Trial
 from tests.helpers.studies import META
 
