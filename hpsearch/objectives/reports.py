@@ -20,7 +20,7 @@ class Reporting:
     Attributes:
         counts: the name of the number that trials are compared by.
         maximize: whether more of it is better; its negative is then the loss.
-        epochs: how long a whole training is; 1 where it has no epochs.
+        epochs: how long a whole training is; 1 where it has no epochs, or nobody says how many.
     """
 
     counts: str = "loss"
@@ -66,7 +66,7 @@ class Reports:
     @property
     def at_end(self) -> bool:
         """Whether the epoch was reported where this segment ends."""
-        return max(self._curve, default=0) >= self.end
+        return max(self._curve, default=0) >= self._last_epoch
 
     @property
     def has_epochs(self) -> bool:
@@ -92,7 +92,7 @@ class Reports:
         epoch = report[EPOCH]
         if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 1:
             raise ValueError(f"'{EPOCH}' is no whole number above 0 but {epoch!r}")
-        if counts not in numbers or not self.start_epoch < epoch <= self.end:
+        if counts not in numbers or not self.start_epoch < epoch <= self._last_epoch:
             return None
         value = numbers[counts]
         loss = -value if self.reporting.maximize else value
@@ -124,6 +124,12 @@ class Reports:
             reported_cost=numbers.get(COST),
             measures={name: one for name, one in others.items() if math.isfinite(one)},
         )
+
+    @property
+    def _last_epoch(self) -> float:
+        """The last epoch that counts: there is none where nobody says how long a training is."""
+        is_known = self.until_epoch is not None or self.reporting.epochs > 1
+        return self.end if is_known else math.inf
 
     @property
     def _is_paused(self) -> bool:

@@ -18,7 +18,7 @@ from hpsearch.objectives.trial_folder import opened as opened_folder
 from hpsearch.search.arguments import Question, Refusal, check_plan, folder_of, reporting_of
 from hpsearch.search.found import Best, Evaluation, best, evaluations
 from hpsearch.search.kept import opened
-from hpsearch.search.loop import Journal, Memory, ask_wave, renamed
+from hpsearch.search.loop import Journal, Memory, ask_wave
 from hpsearch.search.plan import Plan
 from hpsearch.space.space import Params
 from hpsearch.strategies import Limit
@@ -190,9 +190,8 @@ class Study:
                 return
             seconds = monotonic() - began
             result = Failed("error", error, seconds) if error else trial.result(loss, seconds)
-            results = {segment.number: renamed(result, segment)}
-            self._journal.record_results(results)
-            self._history = self._history.with_results(results)
+            self._journal.record_results({segment.number: result})
+            self._history = self._history.with_results({segment.number: result})
 
     @property
     def best(self) -> Best | None:

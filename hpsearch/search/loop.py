@@ -419,7 +419,7 @@ class _Running:
     def take(self, ended: TrialEnded) -> None:
         """Take in the result of a trial; the objective names it by its first segment."""
         trial = next(trial for trial in self.trials if trial.run == ended.run)
-        self.results[trial.number] = _checked(renamed(ended.result, trial))
+        self.results[trial.number] = _checked(_renamed(ended.result, trial))
 
     def following(self, last: WorkFinished | WorkCrashed, retries: int) -> Cohort | None:
         """Return what is to be run next; None where all of the cohort has ended."""
@@ -499,7 +499,7 @@ class _Cohorts:
                 self._submit(following, one.attempt, history)
 
 
-def renamed(result: Result, trial: Trial) -> Result:
+def _renamed(result: Result, trial: Trial) -> Result:
     """Return the result with the trial's own number in its curve, where it is a later segment."""
     if not trial.start_epoch:
         return result

@@ -245,6 +245,10 @@ class TestSegments:
         assert (found.loss, found.epochs, found.paused) == (1 / 9, 9, True)
         assert [one.epoch for one in found.curve] == [4, 5, 6, 7, 8, 9]
 
+    def test_where_nobody_says_how_long_a_training_is_it_has_no_end(self, tmp_path: Path) -> None:
+        found = done_by(untiring, tmp_path, epochs=1)
+        assert (found.loss, found.epochs, len(found.curve)) == (-1.0, 27, 27)
+
     def test_one_that_ends_by_itself_has_not_paused(self, tmp_path: Path) -> None:
         def train(params: Params, trial: RunningTrial) -> None:
             trial.report(1, 0.5)
@@ -270,7 +274,8 @@ def waiting(params: Params, trial: RunningTrial) -> float:
     """Report an epoch, and go on only after somebody has answered."""
     print("begun")
     trial.report(1, 0.5)
-    while not (trial.folder / "go").exists():
+    deadline = time.monotonic() + 30.0
+    while not (trial.folder / "go").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     os.system("echo by another program")
     print("to stderr", file=sys.stderr)
@@ -297,6 +302,15 @@ class TestInAWorker:
         assert printed == ["begun", "by another program", "to stderr"]
         assert capfd.readouterr() == ("", "")
 
+    def test_what_is_printed_after_a_call_goes_where_it_went_before(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        events(Function(lambda params: os.system("echo 1"), SPACE, tmp_path), WHOLE)
+        os.system("echo 2")
+        print("3")
+        assert capfd.readouterr().out == "2\n3\n"
+        assert (tmp_path / "trials" / "0" / "log.txt").read_text() == "1\n"
+
     def test_what_it_raises_is_its_own_fault_also_where_it_is_an_error_of_ours(
         self, tmp_path: Path
     ) -> None:
@@ -309,8 +323,9 @@ class TestInAWorker:
 
 
 MODULE = """
-import json, sys
+import sys
 import mine_beside
+import tabnanny
 from pathlib import Path
 
 def train(params, trial):
@@ -333,7 +348,7 @@ class TestWhereItIsFound:
         (folder / "mine_train.py").write_text(MODULE)
         (folder / "mine_beside.py").write_text("MORE = 1.0\n")
         (folder / "broken.py").write_text("import no_such_module_at_all\n")
-        (folder / "json.py").write_text("raise RuntimeError('it stands in for another one')\n")
+        (folder / "tabnanny.py").write_text("raise RuntimeError('it hides another module')\n")
         return folder
 
     def told(self, target: str, folder: Path, runner: Runner) -> list[object]:
@@ -353,12 +368,12 @@ class TestWhereItIsFound:
     def test_where_it_is_not_there_no_trial_is_to_blame(self, folder: Path, local: Runner) -> None:
         wrong = {
             "mine_trian:loss": r"there is no module 'mine_trian' in .*\n.*'mine_train:loss'\?",
-            "other:loss": r"no module 'other'(.*\n)*.*there are: broken, json, mine_beside",
+            "other:loss": r"no module 'other'(.*\n)*.*there are: broken, mine_beside, mine_train",
             "mine_train.part:loss": "there is no module 'mine_train.part'",
             "mine_train:los": r"no 'los' in mine_train(.*\n)*.*'mine_train:loss'\?",
             "mine_train:not_a_function": "'not_a_function' in mine_train .* is no function",
             "broken:loss": "ModuleNotFoundError: No module named 'no_such_module_at_all'",
-            "json:loss": r"no 'loss' in json (.*\n)*.*give the file another name",
+            "tabnanny:loss": r"no 'loss' in tabnanny (.*\n)*.*give the file another name",
         }
         for target, said in wrong.items():
             error, *_ = self.told(target, folder, local)
