@@ -157,12 +157,12 @@ def evaluate(
     """
     with ExitStack() as stack:
         try:
+            folder = stack.enter_context(_place(call))
             function = _function(call)
-            yield WorkStarted()
-            folder = stack.enter_context(_place(call, takes_trial(function)))
         except HpsearchError as error:
             yield error
             return
+        yield WorkStarted()
         yield from _called(call, function, folder)
 
 
@@ -186,13 +186,13 @@ def cannot_halve() -> SpecError:
 
 
 @contextmanager
-def _place(call: FunctionCall, takes_trial: bool) -> Iterator[Path]:
+def _place(call: FunctionCall) -> Iterator[Path]:
     """Give the trial's folder, where there is to be one; in workers its log takes what is printed.
 
     Raises:
         CannotWrite, DiskFull: there cannot be one.
     """
-    if not takes_trial and (call.folder is None or call.in_process):
+    if call.in_process and callable(call.function) and not takes_trial(call.function):
         yield Path()  # nobody asks for it
     elif call.folder is None:
         with temporary_folder() as folder:

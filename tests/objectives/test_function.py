@@ -245,6 +245,11 @@ class TestSegments:
         assert (found.loss, found.epochs, found.paused) == (1 / 9, 9, True)
         assert [one.epoch for one in found.curve] == [4, 5, 6, 7, 8, 9]
 
+    def test_at_the_end_of_a_whole_training_it_has_not_paused(self, tmp_path: Path) -> None:
+        last = replace(SECOND, start_epoch=9, until_epoch=27)
+        found = done_by(untiring, tmp_path, last)
+        assert (found.epochs, found.paused) == (27, False)
+
     def test_where_nobody_says_how_long_a_training_is_it_has_no_end(self, tmp_path: Path) -> None:
         found = done_by(untiring, tmp_path, epochs=1)
         assert (found.loss, found.epochs, len(found.curve)) == (-1.0, 27, 27)
@@ -326,6 +331,7 @@ MODULE = """
 import sys
 import mine_beside
 import tabnanny
+print("imported")
 from pathlib import Path
 
 def train(params, trial):
@@ -356,12 +362,15 @@ class TestWhereItIsFound:
         return events(Function(spec, SPACE, folder, spec.reporting), WHOLE, runner)
 
     def test_its_module_stands_in_the_folder_of_the_yaml_and_hides_no_other(
-        self, folder: Path, local: Runner
+        self, folder: Path, local: Runner, capfd: pytest.CaptureFixture[str]
     ) -> None:
         before = [*sys.path]
         result = result_of(self.told("mine_train:train", folder, local))
         assert isinstance(result, Done)
         assert (result.metric, result.measures, result.epochs) == (1.5, {"rows": 3.0}, 27)
+        log = folder / "trials" / "0" / "log.txt"
+        assert log.read_text() == "imported\n"
+        assert capfd.readouterr() == ("", "")
         assert sys.path == before
         assert "mine_train" not in sys.modules
 

@@ -528,6 +528,7 @@ class TestHalving:
         assert folders == {str(trial.run) for trial in history.trials}
         for result in history.ended.values():
             assert isinstance(result, Done)
+            assert result.paused == (result.epochs < 27)
             assert [one.epoch for one in result.curve] == [*range(1, result.epochs + 1)]
 
     def test_after_an_exception_it_goes_on_as_if_nothing_had_happened(self, tmp_path: Path) -> None:
