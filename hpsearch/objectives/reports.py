@@ -134,8 +134,7 @@ class Reports:
     @property
     def _is_paused(self) -> bool:
         """Whether it could go on. One that reports epochs, and ends early, has ended for good."""
-        goes_on = self.until_epoch is not None and self.until_epoch < self.reporting.epochs
-        return goes_on and (self.at_end or not self.has_epochs)
+        return self.end < self.reporting.epochs and (self.at_end or not self.has_epochs)
 
     def _metric(self, value: float) -> float:
         return value if self.reporting.maximize else math.nan
