@@ -20,14 +20,15 @@ from hpsearch.commands.resume import KINDS
 from hpsearch.config.document import dotted
 from hpsearch.config.schema import (
     ColumnKeys,
-    ConfigFile,
     DataKeys,
+    NetworkFile,
+    NetworkSearchKeys,
     ParameterKeys,
     RunnerKeys,
-    SearchKeys,
     SplitKeys,
 )
 from hpsearch.config.spaces import SPACES, named_space
+from hpsearch.config.trainer import TrainerKeys
 from hpsearch.engine.structure.settings import EXCLUDES, NEEDS, SETTINGS, Setting
 from hpsearch.options import Options
 from hpsearch.runners import RUNNERS
@@ -150,6 +151,19 @@ FILE: Mapping[str, str] = {
     "search": "how it is searched: [search](#search)",
     "runner": "where the work is done: [runner](#runner)",
 }
+TRAINER: Mapping[str, str] = {
+    "command": "the program that trains, with `{args}`, `{file}` or `{NAME}` where its parameters "
+    "stand; it runs in the folder of the YAML file, without a shell",
+    "objective": "the function that trains, in a module that is found in the folder of the YAML "
+    "file",
+    "template": "a file of which each trial has a copy, with its parameters filled in; `{file}` in "
+    "the command is that copy",
+    "arguments": "how `{args}` writes parameters",
+    "metrics": "what reads the numbers from the log of a program that prints no JSON",
+    "epochs": "how long a whole training is, which `halving` needs to know",
+    "minimize": "the number that trials are compared by, the smallest of which is best",
+    "maximize": "the same, where the largest is best; not beside `minimize`",
+}
 DATA: Mapping[str, str] = {
     "source": "where the data come from; a path is relative to the folder of the YAML file",
     "target": "the column (or array) that is to be predicted; a table needs it",
@@ -220,9 +234,10 @@ RUNNER: Mapping[str, str] = {
 }
 
 _CONFIGURATION = """
-A search is described by a YAML file of these sections. Only `data: source` is always needed. A key
-that is not listed here is refused with a suggestion ([E012](errors.md#e012)), and so is a value
-that does not belong there ([E020](errors.md#e020)): a wrong file runs nothing.
+A search is described by a YAML file of these sections. Only `data: source` is always needed, or in
+its place a [trainer of your own](#a-trainer-of-your-own). A key that is not listed here is refused
+with a suggestion ([E012](errors.md#e012)), and so is a value that does not belong there
+([E020](errors.md#e020)): a wrong file runs nothing.
 
 Most keys under `search:` are options of the command line as well, and `--set KEY=VALUE` sets any
 key, such as `--set search.lag=1`. Options come before the environment, the environment before the
@@ -233,6 +248,14 @@ _FILE = """
 ## The file
 
 The text is UTF-8 with at most 256 kB. Anchors, aliases, merge keys and tags of YAML are not used.
+"""
+
+_TRAINER = """
+## A trainer of your own
+
+These keys stand at the left margin in place of `data:` and `train:`, one of `command` and
+`objective` among them. Parameters then have any names. [own-trainers.md](own-trainers.md) says how
+a trainer is called, and how it reports what it came to.
 """
 
 _DATA = """
@@ -257,9 +280,10 @@ These keys stand under `data: split:`.
 _PARAMETERS = """
 ## parameters
 
-Each name is a setting ([settings.md](settings.md)), and below it stand `values`, or `min` and
-`max`, with what goes with them. A range whose setting is a whole number has whole numbers alone.
-`hpsearch.minimize` takes the same keys with any names.
+Each name is a setting ([settings.md](settings.md)), or with a trainer of your own anything that it
+takes, and below it stand `values`, or `min` and `max`, with what goes with them. A range whose
+setting is a whole number has whole numbers alone. `hpsearch.minimize` takes the same keys with any
+names.
 """
 
 _SPACES = """
@@ -282,7 +306,8 @@ are passed over. Where it has no `train:`, that is what suits the data. Beside a
 _SEARCH = """
 ## search
 
-A key that stands with certain strategies alone is refused in a search by another one.
+A key that stands with certain strategies alone is refused in a search by another one. `seeds` and
+`metric` are for networks alone.
 """
 
 _RUNNER = """
@@ -301,7 +326,8 @@ def configuration() -> str:
             own.setdefault(key, []).append(name)
             fields[key] = field
     heads = ("key", "what it is for", "what it may hold", "default")
-    search = [(*row, "all") for row in _keys(SearchKeys.model_fields, SEARCH)]
+    file = NetworkFile.model_fields
+    search = [(*row, "all") for row in _keys(NetworkSearchKeys.model_fields, SEARCH)]
     search += [(*row, ", ".join(own[row[0][1:-1]])) for row in _keys(fields, SEARCH)]
     runner = [(*row, "all") for row in _keys(RunnerKeys.model_fields, RUNNER)]
     for name in RUNNERS:
@@ -311,7 +337,9 @@ def configuration() -> str:
         "Configuration",
         _CONFIGURATION,
         _FILE,
-        table(heads, _keys(ConfigFile.model_fields, FILE)),
+        table(heads, [row for name in FILE for row in _keys({name: file[name]}, FILE)]),
+        _TRAINER,
+        table(heads, _keys(TrainerKeys.model_fields, TRAINER)),
         _DATA,
         table(heads, _keys(DataKeys.model_fields, DATA)),
         _DATA_COLUMNS,

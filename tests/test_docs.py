@@ -90,7 +90,8 @@ def examples() -> Iterator[object]:
 class TestExamples:
     @pytest.mark.parametrize("text", [*examples()])
     def test_a_yaml_example_is_accepted(self, text: str) -> None:
-        whole = text if text.startswith("data:") else f"data: {{source: digits}}\n{text}"
+        is_whole = re.search("^(data|command|objective):", text, re.MULTILINE)
+        whole = text if is_whole else f"data: {{source: digits}}\n{text}"
         parse(whole, "example.yaml", ROOT)
 
     def test_the_example_in_the_readme_has_a_condition(self) -> None:

@@ -12,6 +12,7 @@ from hpsearch.errors import EXIT_OK, Problem, SpecError
 from hpsearch.objectives import Objective
 from hpsearch.objectives.command import Command
 from hpsearch.objectives.function import Function
+from hpsearch.objectives.networks import Networks
 from hpsearch.objectives.trainers import FunctionSpec
 from hpsearch.search.loop import ask_wave
 from hpsearch.search.plan import Plan
@@ -29,6 +30,10 @@ def dry_run(plan: Plan, budget: int | None, options: RunOptions) -> int:
     Raises:
         SpecError: it would train networks.
     """
+    if isinstance(plan.objective, Networks):
+        message = "networks are trained by hpsearch itself, so there is no command to print"
+        help = "hpsearch check  says what a search costs"
+        raise SpecError(Problem("E086", message, help=help))
     limit = options.limit(plan.keys.time) if plan.keys.time else None
     trials = ask_wave(plan.search(budget, limit), History())
     calls = [call_of(plan.objective, trial) for trial in trials]
@@ -40,24 +45,16 @@ def dry_run(plan: Plan, budget: int | None, options: RunOptions) -> int:
 
 
 def call_of(objective: Objective, trial: Trial) -> Mapping[str, Any]:
-    """Return what a trial would run, and the folder that it would have.
-
-    Raises:
-        SpecError: it would train networks.
-    """
-    params = dict(trial.params)
-    match objective:
-        case Command():
-            what: Mapping[str, Any] = {"command": [*objective.words(trial)]}
-        case Function(FunctionSpec(target)):
-            what = {"objective": target}
-        case _:
-            message = "networks are trained by hpsearch itself, so there is no command to print"
-            help = "hpsearch check  says what a search costs"
-            raise SpecError(Problem("E086", message, help=help))
+    """Return what a trial of a trainer of one's own would run, and the folder it would have."""
+    assert isinstance(objective, Command | Function), "networks run no command"
+    if isinstance(objective, Command):
+        what: Mapping[str, Any] = {"command": [*objective.call(trial).words]}
+    else:
+        assert isinstance(objective.function, FunctionSpec), "a YAML names it"
+        what = {"objective": objective.function.target}
     assert objective.study is not None, "the search of a YAML has a study"
     folder = str(objective.study / TRIALS / str(trial.run))
-    return {"number": trial.number, "params": params, **what, "folder": folder}
+    return {"number": trial.number, "params": dict(trial.params), **what, "folder": folder}
 
 
 def as_line(call: Mapping[str, Any]) -> str:

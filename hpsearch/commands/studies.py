@@ -77,7 +77,8 @@ def picked_trial(study: StudyRecord, number: int | None, code: str) -> int:
     """
     meta, trials = study.meta, study.history.trials
     if meta.objective != "networks":
-        raise SpecError(Problem(code, f"{meta.name} has trained no networks"))
+        help = "what a trainer of one's own has written is in the folders under STUDY/trials"
+        raise SpecError(Problem(code, f"{meta.name} has trained no networks", help=help))
     if number is None:
         winner = board(study).winner
         if winner is None:

@@ -36,6 +36,7 @@ class Command:
         threads: how many each call may use.
         seed: the study's.
         timeout: the seconds that a call may take.
+        grace: the seconds that a program has to end where it is asked to.
     """
 
     spec: CommandSpec
@@ -44,6 +45,7 @@ class Command:
     threads: int = 1
     seed: int = 0
     timeout: float = inf
+    grace: float = 10.0
 
     @property
     def fixed(self) -> Params:
@@ -77,26 +79,22 @@ class Command:
     def work(self, cohort: Cohort, attempt: int, history: History) -> Work:
         """Return the call with the params of the one trial."""
         (trial,) = cohort.trials
-        call = CommandCall(self.spec, trial, self.words(trial), self.folder(trial), self.threads)
-        key = WorkKey(cohort.number, attempt)
+        key, call = WorkKey(cohort.number, attempt), self.call(trial)
         return Work(key, "hpsearch.objectives.command:evaluate", call, self.timeout)
 
-    def words(self, trial: Trial) -> tuple[str, ...]:
-        """Return the words of the command that a trial runs."""
+    def call(self, trial: Trial) -> CommandCall:
+        """Return the call of the program for a segment of a trial: all that will be run."""
+        own = self.study.absolute() / "trials" / str(trial.run)
         found: list[str] = []
         for word in self.spec.words:
             if word == "{args}":
                 found += [f"--{name}={value}" for name, value in trial.params.items()]
                 continue
             for name in places(word, self.space.parameters):
-                value = trial.params.get(name, self.folder(trial) / self.spec.template_name)
+                value = trial.params.get(name, own / self.spec.template_name)
                 word = word.replace(f"{{{name}}}", str(value))
             found.append(word)
-        return tuple(found)
-
-    def folder(self, trial: Trial) -> Path:
-        """Return the folder of a trial."""
-        return self.study.absolute() / "trials" / str(trial.run)
+        return CommandCall(self.spec, trial, tuple(found), own, self.threads)
 
     def costs(self) -> CostModel | None:
         """Return None: nobody knows what a call will take."""
@@ -128,7 +126,7 @@ class CommandCall:
     spec: CommandSpec
     trial: Trial
     words: tuple[str, ...]
-    folder: Path
+    own: Path
     threads: int
 
 
@@ -137,10 +135,10 @@ def evaluate(call: CommandCall, artefacts: Artefacts) -> Iterator[WorkStarted | 
     yield WorkStarted()
     trial = call.trial
     if not trial.start_epoch:
-        shutil.rmtree(call.folder, ignore_errors=True)
-    call.folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(call.own, ignore_errors=True)
+    call.own.mkdir(parents=True, exist_ok=True)
     reports = Reports(call.spec.reporting, trial.run, trial.start_epoch, trial.until_epoch)
-    own = {"NUMBER": trial.run, "EPOCHS": reports.end, "FOLDER": call.folder}
+    own = {"NUMBER": trial.run, "EPOCHS": reports.end, "FOLDER": call.own}
     variables = {f"HPSEARCH_TRIAL_{name}": str(value) for name, value in own.items()}
     start = time.perf_counter()
     done = subprocess.run(
@@ -152,7 +150,7 @@ def evaluate(call: CommandCall, artefacts: Artefacts) -> Iterator[WorkStarted | 
         check=False,
     )
     taken = time.perf_counter() - start
-    (call.folder / "log.txt").write_text(done.stdout + done.stderr)
+    (call.own / "log.txt").write_text(done.stdout + done.stderr)
     if done.returncode:
         last = (done.stderr.splitlines() or [""])[-1]
         message = f"it ended with exit code {done.returncode}: {last}"

@@ -81,7 +81,7 @@ def _of_trainer(
         patterns=keys.metrics,
         reporting=reporting,
     )
-    return Command(command, spec.space, study, threads, seed, timeout)
+    return Command(command, spec.space, study, threads, seed, timeout, spec.search.grace)
 
 
 def _names(spec: TrainerSpec) -> Collection[str]:
