@@ -105,9 +105,6 @@ def overrides(
             problems += error.problems
     if problems:
         raise SpecError(*problems)
-    if flags.command:
-        words = " ".join(map(shell_word, flags.command))
-        yield ("command",), [*flags.command], f"-- {words}"
     yield from data_overrides(flags.data, flags.target)
     yield from search_overrides(flags.own)
     yield from runner_override(flags.runner)
@@ -121,6 +118,9 @@ def overrides(
         yield ("epochs",), flags.epochs, f"--epochs {flags.epochs}"
     if budget is not None:
         yield ("search", "budget"), budget, f"--budget {budget}"
+    if flags.command:  # the last, as on the command line
+        words = " ".join(map(shell_word, flags.command))
+        yield ("command",), [*flags.command], f"-- {words}"
 
 
 def data_overrides(data: str | None, target: str | None) -> Iterator[Override]:

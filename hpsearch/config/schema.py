@@ -382,7 +382,10 @@ def _note(
         where = f" in '{dotted(path[:-1])}'" if len(path) > 1 else ""
         message = f"the key '{name}' is missing{where}"
         place = document.key_place(path[:-1])
-        diagnostics.add("E013", message, path, place=place, help=f"{name}: {section[name]}")
+        help = f"{name}: {section[name]}"
+        if path == ("data",):
+            help += ";  a trainer of your own: hpsearch bayes CONFIG -- COMMAND"
+        diagnostics.add("E013", message, path, place=place, help=help)
     else:
         model = _sections(diagnostics).get(path[:-1], _ENTRIES.get(path[:-2]))
         known = model is not None and name in model.model_fields

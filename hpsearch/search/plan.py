@@ -128,10 +128,14 @@ class Plan:
         """Give what a person should know of the space before the first trial.
 
         Raises:
-            SpecError: the constraints leave nothing, as far as was looked.
+            SpecError: the constraints leave nothing, as far as was looked; or nothing was picked.
         """
         space, count = self._given_space, self.count
         if self.options.has_all_points:
+            if not self.trials:
+                message = f"there is nothing to run: '{self.strategy}' runs what was picked by hand"
+                help = "trials: [{...}]  in the file, or --trials FILE"
+                raise SpecError(Problem("E011", message, help=help))
             return
         if count is not None and count.trials == 0:
             rules = ", ".join(f"'{rule.text}'" for rule in space.constraints)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -22,7 +23,7 @@ SPACE = """\
 parameters:
   rate: {min: 1e-4, max: 1.0, log: true}
   layers: {values: [1, 2]}
-search: {budget: 3, confirm: false}
+search: {budget: 3}
 """
 TRAINER = """\
 import json, sys
@@ -245,6 +246,7 @@ class TestLooking:
         (("random", "space.yaml", "--device", "cuda", "--", *COMMAND), "decides itself where"),
         (("random", "space.yaml", "--metric", "auc", "--", *COMMAND), "'metric' has no meaning"),
         (("random", "space.yaml", "--halving", "--", *COMMAND), "halving needs to know how long"),
+        (("manual", "own.yaml"), "there is nothing to run: 'manual' runs what was picked by hand"),
         (("check", "own.yaml", "--probe"), "a trainer of one's own is not timed"),
         (("diagnose", "own.yaml"), "diagnose is for networks"),
         (
@@ -271,6 +273,8 @@ def test_the_names_of_a_trials_own_variables_are_no_slips(
 
 
 def test_a_study_keeps_the_command_that_came_after_dashes(searched: Path) -> None:
+    first = (searched / CONFIG).read_text().splitlines()[0]
+    assert first.endswith("CONFIG --runner inline -- " + shlex.join(COMMAND))
     kept = sqlite3.connect(searched / FILE).execute("SELECT objective, overrides FROM study")
     ((objective, overrides),) = kept.fetchall()
     assert objective == "command"

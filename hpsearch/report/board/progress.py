@@ -34,8 +34,7 @@ class Subject:
         epochs: says how many epochs a trial with these params has at most.
         whole: the epochs of a whole training, where trials may be dropped on their way; else 1.
         minimized: the name of what trials are compared by.
-        curve: the name of what they have at each epoch, where that is not what is maximised itself:
-            as with `minimized`, a "-" stands before it then.
+        curve: the name of what they have at each epoch.
     """
 
     title: str

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
-from hpsearch.report.board.progress import outcome
+from hpsearch.report.board.live import LiveView
+from hpsearch.report.board.progress import Subject, outcome
 from hpsearch.report.board.text import DisplayOptions, as_csv, as_json, as_table, columns
 from hpsearch.report.board.verdict import verdict
 from hpsearch.report.board.view import Board, board
@@ -16,6 +19,7 @@ from hpsearch.report.trial.facts import facts
 from hpsearch.report.trial.page import as_page
 from hpsearch.report.trial.text import as_text
 from hpsearch.report.trial.view import record, trial_report
+from hpsearch.search.loop import CohortFinished, WaveStarted
 from hpsearch.space.parameters import Real
 from hpsearch.space.space import Params, Space
 from hpsearch.study.history import History
@@ -160,6 +164,24 @@ class Known:
     def settings(self, params: Params) -> Params:
         """Return the params."""
         return params
+
+
+def test_the_live_view_shows_the_metric_itself() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=80, height=40, force_terminal=True, color_system=None)
+    subject = Subject("mine", 3, None, lambda params: 3, 1, "-accuracy", "-accuracy")
+    view = LiveView(console, subject)
+    with view:
+        view.show(CohortFinished({0: THREE.history.results[0]}, THREE.history))
+        view.show(WaveStarted(THREE.history.trials[2:]))
+        view.show(Epoch(2, 1, float("nan"), -0.25, 0.25))
+        out.truncate(0)
+        console.print(view._render())
+    text = out.getvalue()
+    assert "best  accuracy" in text
+    assert "   1    0.7500" in text
+    assert "training: accuracy by epoch" in text
+    assert " 0.25 " in text
 
 
 def test_progress_shows_the_metric_itself() -> None:
