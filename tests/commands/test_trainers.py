@@ -32,6 +32,12 @@ loss = abs(float(args["rate"]) - 0.1) + int(args["layers"]) / 100
 print("reading data ...")
 print(json.dumps({"loss": loss, "accuracy": 1 - loss}))
 """
+EPOCHS = """\
+import json, os, sys
+rate = float(sys.argv[1].split("=")[1])
+for epoch in range(1, int(os.environ["HPSEARCH_TRIAL_EPOCHS"]) + 1):
+    print(json.dumps({"epoch": epoch, "loss": abs(rate - 0.1) / epoch}))
+"""
 MODULE = "def loss(params):\n    return abs(params['rate'] - 0.1)\n"
 COMMAND = (sys.executable, "-S", "train.py", "{args}")
 INLINE = ("--runner", "inline")
@@ -90,6 +96,14 @@ class TestSearch:
         assert (kept.meta.metric, kept.meta.minimized) == ("accuracy", "-accuracy")
         best = min(result.loss for _, result in kept.history.done)
         assert first.split()[2] == f"{-best:.4f}"
+
+    def test_trainings_are_halved_and_the_last_ones_are_whole(self, run_here: Run) -> None:
+        Path("train.py").write_text(EPOCHS)
+        halving = ("--halving", "--set", "epochs=9", "--budget", "6")
+        out = run_here("random", "space.yaml", *INLINE, *halving, "--json", "--", *COMMAND)[1]
+        states = {(one["state"], one["epochs"]) for one in json.loads(out)["trials"]}
+        assert {("pruned", 1), ("pruned", 3), ("done", 9)} <= states
+        assert {state for state, epochs in states if epochs == 9} == {"done"}
 
     def test_a_function_in_a_module_is_searched_and_resumed(self, run_here: Run) -> None:
         code, _, err = run_here("random", "own.yaml", *INLINE)

@@ -151,7 +151,8 @@ def outcome(
     """
     if isinstance(result, Failed):
         return result.reason
-    parts = [f"{figures.label(minimized)} {figures.brief(minimized, result.loss, DIGITS)}"]
+    shown = figures.as_shown(minimized, result.loss)
+    parts = [f"{figures.label(minimized)} {figures.brief(minimized, shown, DIGITS)}"]
     if metric is not None:
         parts += [figures.measured(metric, result.metric, DIGITS)]
     if result.epochs > 1 or result.paused:

@@ -142,10 +142,9 @@ def measured(name: str, value: float | None, digits: int) -> str:
 def brief(name: str, value: float, digits: int) -> str:
     """Return a value of what is minimised, of this name, in few signs.
 
-    >>> brief("loss", 0.25, 4), brief("rmse", 43120.7, 4), brief("-f1", -0.5, 4)
-    ('0.25', '43,121', '0.5')
+    >>> brief("loss", 0.25, 4), brief("rmse", 43120.7, 4)
+    ('0.25', '43,121')
     """
-    value = as_shown(name, value)
     return metrics(name, [value], digits)[0] if unit_of(name) == "target" else word(value, digits)
 
 
