@@ -650,7 +650,7 @@ def main() -> None:
     try:
         code = _main()
     except HpsearchError as error:  # the value of an option, or help that cannot be printed
-        _complain(error, "--json" in sys.argv)
+        _complain(error, "--json" in _split(sys.argv[1:])[0])
         code = error.exit_code
     output.finish()
     sys.exit(code)
