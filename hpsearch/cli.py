@@ -36,8 +36,6 @@ from hpsearch.registry import closest, resolve
 F = TypeVar("F", bound=Callable[..., Any])
 
 _ENVIRONMENT = "HPSEARCH_"
-_OF_TRIALS = tuple(f"TRIAL_{name}" for name in ("NUMBER", "SEED", "EPOCHS", "FOLDER", "RESULT"))
-"""What a trial's own command finds in its environment, and no option reads."""
 _DASHES = "--"
 _LIMITS = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 _UNLOADED = (os.strerror(errno.EMFILE), "failed to map segment", "cannot allocate memory")
@@ -617,8 +615,6 @@ def _check_environment() -> None:
     problems = []
     for variable in sorted(name for name in os.environ if name.startswith(_ENVIRONMENT)):
         name = variable.removeprefix(_ENVIRONMENT)
-        if name in _OF_TRIALS:
-            continue
         flag = "--" + name.lower().replace("_", "-")
         near = closest(name.upper(), names)
         if name.upper() not in names and any(flag in option.opts for option in options):

@@ -282,7 +282,8 @@ def test_what_is_wrong_is_said_before_anything_runs(
 def test_the_names_of_a_trials_own_variables_are_no_slips(
     run_here: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HPSEARCH_TRIAL_NUMBER", "3")
+    for name in ("NUMBER", "SEED", "EPOCHS", "FOLDER", "RESULT", "SLOT", "SLOTS"):
+        monkeypatch.setenv(f"HPSEARCH_TRIAL_{name}", "3")
     assert run_here("check", "own.yaml")[0] == EXIT_OK
 
 
