@@ -161,7 +161,7 @@ def value(row: Row, column: str, board: Board) -> Value | None:
     if column in FIGURES:
         figure: Value | None = getattr(row, column)
         return figure
-    if column in _measures(board):
+    if board.measures and column in _measures(board):
         return row.measures.get(column.removeprefix(MEASURES), row.measures.get(column))
     name = column.removeprefix(PARAMS)
     name = name if name in FIGURES else column

@@ -49,12 +49,10 @@ def optimal(board: Board) -> str:
 
 def _of(row: Row, board: Board, precision: int) -> str:
     """Return what is minimised of a trial, with its standard error, and its metric in words."""
-    name = board.label
-    (text,) = figures.losses(board.minimized, [row.loss], precision)
-    margin = (
-        "" if row.loss_se is None else f" ± {figures.metrics(board.minimized, [row.loss_se], 2)[0]}"
-    )
-    words = [f"{name} {text}{margin}"]
+    name = board.minimized
+    (text,) = figures.losses(name, [row.loss], precision)
+    margin = "" if row.loss_se is None else f" ± {figures.metrics(name, [row.loss_se], 2)[0]}"
+    words = [f"{board.label} {text}{margin}"]
     if board.metric is not None:
         words += [figures.measured(board.metric, row.metric, precision)]
     return f"trial {row.number}: {', '.join(words)}{row.early}"
