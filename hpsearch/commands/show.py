@@ -22,6 +22,7 @@ from hpsearch.report.trial import text as trial_text
 from hpsearch.report.trial import view as trial_view
 from hpsearch.search.plan import Plan
 from hpsearch.strategies.surrogate_report import NEEDED, surrogate_report, usable
+from hpsearch.study.folder import TRIAL_LOG, trial_folder
 from hpsearch.study.record import StudyRecord
 from hpsearch.study.store import read
 from hpsearch.text import shell_word
@@ -52,7 +53,7 @@ def show(
         text = surrogate_text.as_text(searched, results.width)
     else:
         report = trial_view.trial_report(kept, plan.objective, number)
-        log = folder / "trials" / str(report.asked.run) / "log.txt"
+        log = trial_folder(folder, report.asked.run) / TRIAL_LOG
         report = replace(report, log=str(log) if log.is_file() else "")
         record, html = trial_view.record(report), trial_page.as_page(report)
         text = trial_text.as_text(report, results.width)

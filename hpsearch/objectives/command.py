@@ -1,39 +1,38 @@
-"""A program as an objective: it is run with the params of a trial, and prints what it came to."""
+"""A program of one's own as an objective: it is run with params, and reports a loss."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import shutil
-import subprocess
-import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 
 from hpsearch.objectives import ObjectiveInfo
-from hpsearch.objectives.reports import Reports
-from hpsearch.objectives.trainers import CommandSpec, places
-from hpsearch.runners import Work, WorkKey, WorkStarted
+from hpsearch.objectives.arguments import FILE, command_words, file_text
+from hpsearch.objectives.environment import EPOCHS, FOLDER, NUMBER, SEED
+from hpsearch.objectives.environment import RESULT as RESULT_FILE
+from hpsearch.objectives.program import ProgramCall
+from hpsearch.objectives.trainers import RESULT, CommandSpec
+from hpsearch.runners import SetUp, Work, WorkKey
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import DependentValue, Params, Space
 from hpsearch.strategies import CohortRule, CostModel
-from hpsearch.study.artefacts import Artefacts
+from hpsearch.study.folder import trial_folder
 from hpsearch.study.history import History
-from hpsearch.study.trial import Cohort, Done, Epoch, Failed, Trial, TrialEnded
+from hpsearch.study.trial import Cohort, Done, Trial
+
+_PROGRAM = "hpsearch.objectives.program"
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program, searched over a space of any names.
+    """A program that is run with params, searched over a space of any names.
 
     Attributes:
-        spec: what is run, and how its reports are understood.
+        spec: the program, and how its reports are understood.
         space: what is searched.
-        study: the folder in which trials have their folders.
-        threads: how many each call may use.
+        study: the study's folder, in which trials have their folders.
+        threads: how many threads a program may have.
         seed: the study's.
         timeout: the seconds that a call may take.
         grace: the seconds that a program has to end where it is asked to.
@@ -44,7 +43,7 @@ class Command:
     study: Path
     threads: int = 1
     seed: int = 0
-    timeout: float = inf
+    timeout: float = math.inf
     grace: float = 10.0
 
     @property
@@ -69,103 +68,75 @@ class Command:
         return {}
 
     def epochs(self, params: Params) -> int:
-        """Return how long a person says that a whole training is; else 1."""
+        """Return the epochs of a whole training, as the YAML says."""
         return self.spec.reporting.epochs
 
     def cohorts(self, trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
         """Return each trial by itself."""
         return [[position] for position in range(len(trials))]
 
-    def work(self, cohort: Cohort, attempt: int, history: History) -> Work:
-        """Return the call with the params of the one trial."""
-        (trial,) = cohort.trials
-        key, call = WorkKey(cohort.number, attempt), self.call(trial)
-        return Work(key, "hpsearch.objectives.command:evaluate", call, self.timeout)
-
-    def call(self, trial: Trial) -> CommandCall:
+    def call(self, trial: Trial) -> ProgramCall:
         """Return the call of the program for a segment of a trial: all that will be run."""
-        own = self.study.absolute() / "trials" / str(trial.run)
-        found: list[str] = []
-        for word in self.spec.words:
-            if word == "{args}":
-                found += [f"--{name}={value}" for name, value in trial.params.items()]
-                continue
-            for name in places(word, self.space.parameters):
-                value = trial.params.get(name, own / self.spec.template_name)
-                word = word.replace(f"{{{name}}}", str(value))
-            found.append(word)
-        return CommandCall(self.spec, trial, tuple(found), own, self.threads)
+        spec, end = self.spec, self._end(trial)
+        own, seed = trial_folder(self.study.absolute(), trial.run), trial.own_seed(self.seed)
+        known: dict[str, Value] = {
+            "folder": str(own),
+            "number": trial.run,
+            "seed": seed,
+            "epochs": end,
+            FILE: str(own / spec.template_name),
+        }
+        names = {**self.space.parameters, **trial.params}
+        filled = spec.template and file_text(spec, names, trial.params, known)
+        return ProgramCall(
+            words=command_words(spec, names, trial.params, known),
+            folder=spec.folder,
+            own=own,
+            template=None if filled is None else (spec.template_name, filled),
+            variables={
+                NUMBER: str(trial.run),
+                SEED: str(seed),
+                EPOCHS: str(end),
+                FOLDER: str(own),
+                RESULT_FILE: str(own / RESULT),
+            },
+            threads=self.threads,
+            patterns=dict(spec.patterns),
+            reporting=spec.reporting,
+            number=trial.run,
+            start_epoch=trial.start_epoch,
+            until_epoch=trial.until_epoch,
+            grace=self.grace,
+        )
+
+    def _end(self, trial: Trial) -> int:
+        """Return the epoch where a segment ends."""
+        return self.epochs(trial.params) if trial.until_epoch is None else trial.until_epoch
+
+    def work(self, cohort: Cohort, attempt: int, history: History) -> Work:
+        """Return the call of the program for the one trial."""
+        (trial,) = cohort.trials
+        key, set_up = WorkKey(cohort.number, attempt), SetUp(preload=(_PROGRAM,))
+        return Work(key, f"{_PROGRAM}:run", self.call(trial), self.timeout, set_up)
 
     def costs(self) -> CostModel | None:
         """Return None: nobody knows what a call will take."""
         return None
 
     def cohort_rule(self) -> CohortRule | None:
-        """Return None: calls are made one by one."""
+        """Return None: programs run one by one."""
         return None
 
     def kept(self, history: History) -> Collection[str]:
-        """Return nothing: calls leave no artefacts."""
+        """Return nothing: what programs leave lies in the folders of their trials."""
         return ()
 
     def describe(self) -> ObjectiveInfo:
-        """Return what a study keeps: what is minimised, and what is maximised in truth."""
+        """Return what a study keeps: the names of what counts."""
         reporting = self.spec.reporting
-        data = {"minimized": reporting.minimized}
-        return ObjectiveInfo(metric=reporting.counts if reporting.maximize else None, data=data)
+        metric = reporting.counts if reporting.maximize else None
+        return ObjectiveInfo(metric=metric, data={"minimized": reporting.minimized})
 
     def final_test(self, winner: Trial, result: Done) -> Work | None:
-        """Return None: there are no rows to hold back."""
+        """Return None: which rows are held back is the program's affair."""
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class CommandCall:
-    """One call, as it is sent to a worker."""
-
-    spec: CommandSpec
-    trial: Trial
-    words: tuple[str, ...]
-    own: Path
-    threads: int
-
-
-def evaluate(call: CommandCall, artefacts: Artefacts) -> Iterator[WorkStarted | Epoch | TrialEnded]:
-    """Run the program once and give what came of it."""
-    yield WorkStarted()
-    trial = call.trial
-    if not trial.start_epoch:
-        shutil.rmtree(call.own, ignore_errors=True)
-    call.own.mkdir(parents=True, exist_ok=True)
-    reports = Reports(call.spec.reporting, trial.run, trial.start_epoch, trial.until_epoch)
-    own = {"NUMBER": trial.run, "EPOCHS": reports.end, "FOLDER": call.own}
-    variables = {f"HPSEARCH_TRIAL_{name}": str(value) for name, value in own.items()}
-    start = time.perf_counter()
-    done = subprocess.run(
-        call.words,
-        cwd=call.spec.folder,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    taken = time.perf_counter() - start
-    (call.own / "log.txt").write_text(done.stdout + done.stderr)
-    if done.returncode:
-        last = (done.stderr.splitlines() or [""])[-1]
-        message = f"it ended with exit code {done.returncode}: {last}"
-        yield TrialEnded(trial.run, Failed("error", message, taken))
-        return
-    for report in _reports(call.spec, done.stdout):
-        if epoch := reports.take(report):
-            yield epoch
-    yield TrialEnded(trial.run, reports.result(taken))
-
-
-def _reports(spec: CommandSpec, printed: str) -> Iterator[Mapping[str, object]]:
-    for line in printed.splitlines():
-        if spec.patterns:
-            hits = {name: re.search(one, line) for name, one in spec.patterns.items()}
-            yield {name: float(hit[1]) for name, hit in hits.items() if hit}
-        elif line.startswith("{"):
-            yield json.loads(line)

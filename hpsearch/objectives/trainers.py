@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
+from hpsearch.objectives.arguments import ARGS, FILE, places
 from hpsearch.objectives.reports import Reporting
-from hpsearch.study.trial import Trial
+from hpsearch.study.folder import TRIAL_LOG
 
-LOG = "log.txt"
-"""The name in a trial's folder of what it prints."""
+RESULT = "result.jsonl"
+"""The name, in the folder of a trial, of the file where a program may report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +48,27 @@ class FunctionSpec:
     reporting: Reporting = field(default_factory=Reporting)
 
 
-def trial_seed(seed: int, trial: Trial) -> int:
-    """Return the seed of a trial: a number below 2^31, the same in all segments of its training.
-
-    As with networks, trials of a seed group share it, and each replicate has another one.
-    """
-    purpose = (seed, trial.seed_group, trial.replicate)
-    digest = blake2b(repr(purpose).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 33
-
-
 def mistakes(spec: CommandSpec, names: Collection[str]) -> Iterator[str]:
     """Give what is wrong with a command whose parameters have these names."""
-    used = {name for word in (*spec.words, spec.template or "") for name in places(word, names)}
-    if "args" not in used and (unused := [name for name in names if name not in used]):
-        what = "the command" if spec.template is None else "the command and the template"
-        yield f"{what} does not use '{unused[0]}': write {{{unused[0]}}} or {{args}} in it"
-
-
-def places(text: str, names: Collection[str]) -> set[str]:
-    """Return the names of the places in a text, where parameters have these `names`."""
-    return {name for name in re.findall(r"\{(\w+)\}", text) if name in {*names, "args", "file"}}
+    if not spec.words or not spec.words[0]:
+        yield "the command names no program"
+        return
+    for name in sorted({ARGS, FILE} & {*names}):
+        yield f"no parameter can be called '{name}', since {{{name}}} stands for something else"
+    used = {name for word in spec.words for name in places(word, names)}
+    longer = [word for word in spec.words if ARGS in places(word, names) and word != f"{{{ARGS}}}"]
+    if longer and spec.style != "json":
+        yield f"{{args}} stands for several words, and '{longer[0]}' is one: write it by itself"
+    if FILE in used and spec.template is None:
+        yield "{file} stands for a copy of the template, and there is no 'template'"
+    if FILE not in used and spec.template is not None:
+        yield "the template is not used: {file} in the command stands for a copy of it"
+    if spec.template_name in (TRIAL_LOG, RESULT):
+        yield f"no template can be called '{spec.template_name}', a name that each trial needs"
+    used |= places(spec.template or "", names) - {ARGS, FILE}
+    if ARGS not in used and (unused := [name for name in names if name not in used]):
+        where = "" if spec.template is None else ", nor does the template"
+        yield (
+            f"the command does not use '{unused[0]}'{where}: write {{{unused[0]}}} into it, or "
+            "{args} for all parameters"
+        )

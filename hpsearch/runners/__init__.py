@@ -85,6 +85,14 @@ class WorkCrashed:
         return f"{self.kind}: {self.message}"
 
 
+class Crashed(Exception):
+    """Raised by work that knows itself what it has come to, and says it as a `WorkCrashed`."""
+
+    def __init__(self, crash: WorkCrashed) -> None:
+        super().__init__(crash.reason)
+        self.crash = crash
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
     """What a search may use: so many workers of so many threads, each of so many bytes at most."""

@@ -7,16 +7,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing import spawn
 from typing import Any, TypeVar
 
 from hpsearch.errors import HpsearchError, Problem, SpecError
 from hpsearch.registry import resolve
-from hpsearch.runners import SetUp, Work, WorkCrashed, WorkFinished
+from hpsearch.runners import Crashed, SetUp, Work, WorkCrashed, WorkFinished
 from hpsearch.study.artefacts import Artefacts
 
-# how torch and the system's loader say so, in a RuntimeError and an ImportError
+# how Python and C++, and torch and the system's loader in other errors, say so
 _NO_MEMORY = (
+    "MemoryError",
+    "std::bad_alloc",
     "can't allocate memory",
     "not enough memory",
     "out of memory",
@@ -97,11 +100,18 @@ def events(
 
 def crash(error: Exception, memory: int | None, seconds: float) -> WorkCrashed:
     """Return what work that raised this has come to."""
+    if isinstance(error, Crashed):
+        return replace(error.crash, seconds=seconds)
     trace = "".join(traceback.format_exception(error))
-    if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+    if isinstance(error, MemoryError) or lacks_memory(str(error)):
         most = "there is" if memory is None else f"the {memory / 1e9:g} GB that a worker may hold"
         return WorkCrashed("memory", f"it takes more than {most}", trace, seconds)
     return WorkCrashed("error", _last_line(error), trace, seconds)
+
+
+def lacks_memory(said: str) -> bool:
+    """Return whether this is how a program says that it gets no more memory."""
+    return any(words in said for words in _NO_MEMORY)
 
 
 def _last_line(error: Exception) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import multiprocessing
 import resource
-import signal
 import socket
 import struct
 import sys
@@ -33,7 +32,7 @@ from hpsearch.runners import (
     WorkStarted,
 )
 from hpsearch.runners.options import RunnerOptions
-from hpsearch.runners.processes import ForkServer, Process, undisturbed
+from hpsearch.runners.processes import ForkServer, Process, death, undisturbed
 from hpsearch.runners.worker import Beginning
 from hpsearch.study.artefacts import Artefacts
 
@@ -56,11 +55,13 @@ class LocalOptions(RunnerOptions):
 class Worker:
     """A process, the pipe to it, and what it does now.
 
-    `size` is how many bytes it had in memory after its first work.
+    `slot` is its place among the workers; `size` is how many bytes it had in memory after its
+    first work.
     """
 
     process: Process
     pipe: Connection
+    slot: int
     busy: Work | None = None
     deadline: float = math.inf
     size: int | None = None
@@ -201,6 +202,8 @@ class Local:
         assert self._server
         if self._failed >= _STARTS:
             raise _no_worker(self._why)
+        taken, many = {worker.slot for worker in self._workers}, self._resources.workers
+        slot = min({*range(many)} - taken)
         try:
             here, there = socket.socketpair()
             with here, there:
@@ -211,10 +214,10 @@ class Local:
         except OSError as error:
             raise _no_worker(error.strerror) from error
         try:
-            pipe.send(Beginning(_main(), self._artefacts, self._resources.memory))
+            pipe.send(Beginning(_main(), self._artefacts, self._resources.memory, slot, many))
         except OSError:  # the server has died with the request, as the status will say
             pass
-        return Worker(process, pipe)
+        return Worker(process, pipe, slot)
 
     def _received(self, worker: Worker) -> Iterator[tuple[WorkKey, object]]:
         """Give what a worker has said; where that breaks off, the worker is seen to its end."""
@@ -246,7 +249,7 @@ class Local:
         elif worker.process.pid is None:
             self._queue.appendleft(worker.busy)  # it has not begun
         else:
-            yield worker.busy.key, WorkCrashed("killed", _death(worker.process.code))
+            yield worker.busy.key, WorkCrashed("killed", death(worker.process.code))
 
     def _remove(self, worker: Worker) -> None:
         """End a worker, of which nothing is expected any more."""
@@ -261,7 +264,7 @@ class Local:
             code = self._server.code()
             self._why = worker.process.refused or "what forks them takes no requests"
             if code is not None:
-                self._why = f"what forks them has died: {_death(code)}"
+                self._why = f"what forks them has died: {death(code)}"
 
 
 def _main() -> Mapping[str, object]:
@@ -279,23 +282,6 @@ def _resident(pid: int | None) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
     except OSError:
         return 0
-
-
-def _death(code: int | None) -> str:
-    """Return in words with which code a process has ended."""
-    if code is None:
-        return "its process is gone"
-    if code >= 0:
-        return f"its process ended with code {code}"
-    suspicion = " (out of memory?)" if code == -signal.SIGKILL else ""
-    return _signal_name(-code) + suspicion
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # one of those that have no names
-        return f"signal {number}"
 
 
 def _no_worker(why: str | None) -> NoResources:

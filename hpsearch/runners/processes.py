@@ -110,7 +110,7 @@ class ForkServer:
             ours, control = socket.socketpair()
             mine.enter_context(ours)
             its.enter_context(control)
-            alive, _ = _pipe(its, mine)
+            alive, _ = open_pipe(its, mine)
             code = _SERVER.format(
                 path=sys.path, control=control.fileno(), alive=alive, preload=self._preload
             )
@@ -133,7 +133,7 @@ class ForkServer:
             OSError: the system has no more processes or files.
         """
         with ExitStack() as mine, ExitStack() as its:
-            (alive, held), (status, told) = _pipe(its, mine), _pipe(mine, its)
+            (alive, held), (status, told) = open_pipe(its, mine), open_pipe(mine, its)
             files = [pipe, alive, told]
             try:
                 socket.send_fds(self.start(), [b"f"], files)
@@ -162,7 +162,7 @@ class ForkServer:
         self._process = self._control = None
 
 
-def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+def open_pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
     """Return both ends of a pipe, each to be closed with one of the stacks."""
     read, write = os.pipe()
     reader.callback(os.close, read)
@@ -182,3 +182,20 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def death(code: int | None) -> str:
+    """Return in words with which code a process has ended."""
+    if code is None:
+        return "its process is gone"
+    if code >= 0:
+        return f"its process ended with code {code}"
+    suspicion = " (out of memory?)" if code == -signal.SIGKILL else ""
+    return _signal_name(-code) + suspicion
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of those that have no names
+        return f"signal {number}"

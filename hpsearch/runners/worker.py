@@ -20,6 +20,9 @@ from hpsearch.study.artefacts import Artefacts
 ASKED_TO_END = {signal.SIGINT, signal.SIGTERM}
 """The signals by which a process is asked to end."""
 
+SLOT, SLOTS = "HPSEARCH_TRIAL_SLOT", "HPSEARCH_TRIAL_SLOTS"
+"""Variables of a worker's environment: which place it has among the workers, and of how many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
@@ -29,11 +32,15 @@ class Beginning:
         main: what names the main module of its coordinator, see `call.import_main`.
         artefacts: what is handed to the work.
         memory: how many bytes of data the process may hold; None sets no limit.
+        slot: the worker's place among those that live, counted from 0.
+        slots: how many places there are.
     """
 
     main: Mapping[str, object]
     artefacts: Artefacts
     memory: int | None
+    slot: int
+    slots: int
 
 
 def serve(pipe: Connection, alive: int) -> None:
@@ -50,6 +57,7 @@ def serve(pipe: Connection, alive: int) -> None:
     try:
         beginning: Beginning = pipe.recv()
         artefacts, unlimited = beginning.artefacts, beginning.memory
+        os.environ |= {SLOT: str(beginning.slot), SLOTS: str(beginning.slots)}
         done, broken = SetUp(), attempt(partial(import_main, beginning.main))
 
         def set_up(wanted: SetUp) -> None:

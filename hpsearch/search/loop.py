@@ -449,6 +449,7 @@ class _Cohorts:
     def __init__(self, search: Search, runner: Runner) -> None:
         self.running: dict[int, _Running] = {}
         self._search, self._runner = search, runner
+        self._said: set[Notice] = set()
 
     def begin(self, trials: Sequence[Trial], history: History) -> None:
         """Submit the cohorts of these trials."""
@@ -471,16 +472,21 @@ class _Cohorts:
     def wait(
         self, history: History, stop: Stop
     ) -> Iterator[Notice | Epoch | CohortRetried | _Ended | HpsearchError]:
-        """Give what happens soon; what an earlier attempt at a cohort still says is dropped.
+        """Give what happens soon, and each notice once.
 
-        An error ends it: a worker has met something that is no fault of its trials.
+        What an earlier attempt at a cohort still says is dropped. An error ends it: a worker has
+        met something that is no fault of its trials.
         """
         for key, event in self._runner.wait(_POLL):
             one = self.running.get(key.cohort)
             if one is None or one.attempt != key.attempt:
                 continue
-            if isinstance(event, Epoch | Notice):
+            if isinstance(event, Epoch):
                 yield event
+            elif isinstance(event, Notice):
+                if event not in self._said:
+                    self._said.add(event)
+                    yield event
             elif isinstance(event, HpsearchError):
                 yield event
                 return

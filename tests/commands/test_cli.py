@@ -148,6 +148,8 @@ class TestEnvironment:
         self, hpsearch: Run, monkeypatch: pytest.MonkeyPatch, variable: str, said: str
     ) -> None:
         monkeypatch.setenv("HPSEARCH_REPOSITORY", "somebody else's")
+        for name in ("NUMBER", "SEED", "EPOCHS", "FOLDER", "RESULT", "SLOT", "SLOTS"):
+            monkeypatch.setenv(f"HPSEARCH_TRIAL_{name}", "what a program is told of its trial")
         assert hpsearch("leaderboard", "nothing").err.startswith("error[E062]")
         monkeypatch.setenv(variable, "7")
         ran = hpsearch("leaderboard", "nothing")

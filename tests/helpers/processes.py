@@ -24,6 +24,19 @@ def descendants(pid: int) -> set[int]:
     return found - {pid}
 
 
+def children(pid: int) -> set[int]:
+    """Return the processes that this one has started itself."""
+    return {one for one in descendants(pid) if _parent(one) == pid}
+
+
+def _parent(pid: int) -> int:
+    """Return the parent of a process; 0 where it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def server_of(pid: int) -> int:
     """Return the process that the workers of a coordinator are forked from, once it is there."""
     deadline = time.monotonic() + PATIENCE

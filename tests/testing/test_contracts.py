@@ -26,6 +26,7 @@ from hpsearch.space.space import Params, Space
 from hpsearch.strategies import STRATEGIES
 from hpsearch.study.artefacts import Artefacts
 from hpsearch.testing import Check, bound, models, objectives, sources, strategies
+from tests.helpers.programs import command
 from tests.helpers.real import needs_mnist
 
 YAML = """
@@ -111,6 +112,11 @@ def test_a_function_that_reports_keeps_it_as_well(tmp_path: Path, in_process: bo
     space, reporting = Space({"x": Real(-1.0, 1.0)}), Reporting(epochs=4)
     function = Function(training, space, tmp_path, reporting, in_process=in_process)
     for check in objectives.checks(function):
+        check()
+
+
+def test_a_program_keeps_what_every_objective_promises(tmp_path: Path) -> None:
+    for check in objectives.checks(command(tmp_path)):
         check()
 
 

@@ -1,0 +1,125 @@
+"""The params of a trial as words of a command, and as text in a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from hpsearch.space.parameters import Value
+
+if TYPE_CHECKING:
+    from hpsearch.objectives.trainers import CommandSpec
+
+ARGS, FILE = "args", "file"
+"""The places of all params together, and of the trial's copy of the template."""
+
+_OF_TRIAL = ("folder", "number", "seed", "epochs")
+"""Places of what else is known of a trial, unless a parameter has the name."""
+
+_STYLES: Mapping[str, Callable[[str, str], list[str]]] = {
+    "--a=b": lambda name, value: [f"--{name}={value}"],
+    "--a b": lambda name, value: [f"--{name}", value],
+    "a=b": lambda name, value: [f"{name}={value}"],
+}
+
+_WITHOUT_VALUE = {".json": "null", ".yaml": "null", ".yml": "null", ".py": "None"}
+"""How kinds of files write that a parameter has no value; others leave the place empty."""
+
+
+def places(text: str, names: Collection[str]) -> set[str]:
+    """Return the names of the places in a text, where parameters have these `names`.
+
+    >>> sorted(places("a {lr} b {file} c {other}", ["lr"]))
+    ['file', 'lr']
+    """
+    return {found[1] for found in _pattern(names).finditer(text)}
+
+
+def _pattern(names: Collection[str]) -> re.Pattern[str]:
+    known = sorted({*names, ARGS, FILE, *_OF_TRIAL})
+    return re.compile(rf"\{{({'|'.join(map(re.escape, known))})\}}")
+
+
+def command_words(
+    spec: CommandSpec,
+    names: Collection[str],
+    params: Mapping[str, Value],
+    known: Mapping[str, Value],
+) -> tuple[str, ...]:
+    """Return the words of a trial's command.
+
+    A word with the place of a parameter that the trial does not have is left out; so is an option
+    before it, where the word is nothing but the place.
+
+    Args:
+        spec: the command.
+        names: the names of all parameters, in the order in which `{args}` has them.
+        params: those that the trial has.
+        known: the values of `{file}` and of what else is known of the trial.
+    """
+    given = {name: params[name] for name in names if name in params}
+    values = {**known, ARGS: json.dumps(given), **given}
+    absent = {name for name in names if name not in params}
+    words: list[str] = []
+    for word in spec.words:
+        within = places(word, names)
+        if word == f"{{{ARGS}}}" and spec.style != "json":
+            write = _STYLES[spec.style]
+            words += [one for name, value in given.items() for one in write(name, as_text(value))]
+        elif not within & absent:
+            words.append(_filled(word, names, values, as_text))
+        elif word in {f"{{{name}}}" for name in within} and words and _is_option(words[-1]):
+            words.pop()
+    return tuple(words)
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and "=" not in word
+
+
+def file_text(
+    spec: CommandSpec,
+    names: Collection[str],
+    params: Mapping[str, Value],
+    known: Mapping[str, Value],
+) -> str:
+    """Return the template with its places filled in; for the arguments see `command_words`."""
+    kind = PurePath(spec.template_name).suffix.lower()
+
+    def write(value: Value | None) -> str:
+        if value is None:
+            return _WITHOUT_VALUE.get(kind, "")
+        return str(value) if isinstance(value, bool) and kind == ".py" else as_text(value)
+
+    values = {**known, **dict.fromkeys(names), **params}
+    return _filled(spec.template or "", names, values, write)
+
+
+def _filled(
+    text: str,
+    names: Collection[str],
+    values: Mapping[str, Value | None],
+    write: Callable[..., str],
+) -> str:
+    def fill(found: re.Match[str]) -> str:
+        return write(values[found[1]]) if found[1] in values else found[0]
+
+    return _pattern(names).sub(fill, text)
+
+
+def as_text(value: Value) -> str:
+    """Return a value as the shortest text that reads back as the same.
+
+    Numbers are written so that all readers take them for numbers: to YAML `1e-05` is a word.
+
+    >>> as_text(True), as_text(0.1), as_text(1e-5), as_text(64), as_text("adam")
+    ('true', '0.1', '1.0e-05', '64', 'adam')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and "." not in (text := repr(value)):
+        return text.replace("e", ".0e")
+    return str(value)
