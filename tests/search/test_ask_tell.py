@@ -143,9 +143,11 @@ class TestAnswers:
                 study.tell(trial)
         history = read(tmp_path / "study").history
         assert any(trial.start_epoch for trial in history.trials)
-        for result in history.ended.values():
+        for one in history.trials:
+            result = history.results[one.number]
             assert isinstance(result, Done)
-            assert [one.epoch for one in result.curve] == [*range(1, result.epochs + 1)]
+            assert result.epochs == one.until_epoch
+            assert result.loss == bowl(one.params) + 1 / result.epochs
 
     def test_threads_may_share_a_study(self, tmp_path: Path) -> None:
         def work(study: hpsearch.Study) -> list[int]:
