@@ -18,6 +18,7 @@ from hpsearch.objectives.function import Function
 from hpsearch.objectives.networks import Networks
 from hpsearch.objectives.reports import Reporting
 from hpsearch.objectives.trainers import CommandSpec, FunctionSpec, mistakes
+from hpsearch.runners import RUNNERS
 from hpsearch.study.layout import StudyMeta
 
 
@@ -72,7 +73,8 @@ def _of_trainer(
     reporting = Reporting(keys.counts, keys.maximize is not None, keys.epochs)
     if keys.objective is not None:
         function = FunctionSpec(keys.objective, spec.folder, reporting)
-        return Function(function, spec.space, study, reporting, seed, timeout)
+        alone = RUNNERS.load(spec.runner.name).works_alone
+        return Function(function, spec.space, study, reporting, seed, timeout, in_process=alone)
     command = CommandSpec(
         words=tuple(keys.command or ()),
         folder=spec.folder,

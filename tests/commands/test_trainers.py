@@ -75,7 +75,11 @@ class TestSearch:
         assert len(found["trials"]) == 3
         assert found["winner"]["loss"] == min(one["loss"] for one in found["trials"])
         assert f"each trial runs in {Path.cwd()}:" in err
-        assert (Path("runs/space-random/trials/0/log.txt").read_text()).startswith("reading data")
+        assert (
+            (Path("runs/space-random/trials/0/log.txt").read_text())
+            .splitlines()[1]
+            .startswith("reading data")
+        )
 
     def test_a_command_in_the_file_comes_to_the_same(self, run_here: Run) -> None:
         words = json.dumps(COMMAND)
@@ -210,7 +214,7 @@ class TestLooking:
     def test_a_trial_says_where_its_log_is(self, run_here: Run, searched: Path) -> None:
         _, out, _ = run_here("show", "mine", "1")
         log = next(line.split()[-1] for line in out.splitlines() if line.startswith("log"))
-        assert Path(log).read_text().startswith("reading data")
+        assert Path(log).read_text().splitlines()[1].startswith("reading data")
 
     def test_a_failed_trial_says_why(self, run_here: Run) -> None:
         Path("train.py").write_text("import sys\nsys.exit('no such data')\n")
