@@ -30,6 +30,8 @@ def one_line(text: str) -> str:
     >>> print(one_line("a\nb\x1b[31m"))
     a\nb\x1b[31m
     """
+    if text.isprintable():  # as most are
+        return text
     return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from json import dumps
 from pathlib import Path
 
@@ -47,22 +48,23 @@ def show(
     kept = read(folder, curves_of=number)
     plan = Plan.of_study(kept.meta)
     results = console.result(no_color)
-    if number is None:
+    if number is None:  # only what is asked for is made: a page of many trials takes long
         searched = _searched(kept, plan, folder)
-        record, html = surrogate_view.record(searched), surrogate_page.as_page(searched)
-        text = surrogate_text.as_text(searched, results.width)
+        record = partial(surrogate_view.record, searched)
+        html = partial(surrogate_page.as_page, searched)
+        text = partial(surrogate_text.as_text, searched, results.width)
     else:
         report = trial_view.trial_report(kept, plan.objective, number)
         log = trial_folder(folder, report.asked.run) / TRIAL_LOG
         report = replace(report, log=str(log) if log.is_file() else "")
-        record, html = trial_view.record(report), trial_page.as_page(report)
-        text = trial_text.as_text(report, results.width)
+        record, html = partial(trial_view.record, report), partial(trial_page.as_page, report)
+        text = partial(trial_text.as_text, report, results.width)
     if path:
-        write(path, html)
+        write(path, html())
     if json:
-        output.emit(dumps(record, indent=2, allow_nan=False))
+        output.emit(dumps(record(), indent=2, allow_nan=False))
     else:
-        console.emit(text, results)
+        console.emit(text(), results)
     if path and not quiet:
         console.note("", f"the page is in {path}", no_color=no_color)
     return EXIT_OK

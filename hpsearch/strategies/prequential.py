@@ -16,6 +16,7 @@ from hpsearch.strategies.bayes import first
 from hpsearch.strategies.surrogates import MIN_DONE, ScoreScale, encode_trials, model_of, repeatable
 from hpsearch.study.history import History
 
+_MOST = 100  # trials: by then a better model shows, and to fit one to more takes ever longer
 _GROWTH = 1.2  # a model is fitted anew when there are so many times as many trials as it has seen
 
 
@@ -40,8 +41,9 @@ class PrequentialScores:
 def one_step_ahead(space: Space, history: History, surrogate: str) -> PrequentialScores:
     """Score a surrogate on each trial of a history from where a search begins to ask it.
 
-    Trials count in the order of their numbers; those that failed, and repetitions, do not count. To
-    keep it cheap, up to a sixth of the latest trials are not yet known to a model.
+    Trials count in the order of their numbers, the first 100 of them; those that failed, and
+    repetitions, do not count. To keep it cheap, up to a sixth of the latest trials are not yet
+    known to a model.
 
     Args:
         space: the search space, of which all trials are points.
@@ -54,7 +56,7 @@ def one_step_ahead(space: Space, history: History, surrogate: str) -> Prequentia
         for trial in firsts
         if trial.number in history.results
     }
-    told = sorted(History(firsts, results).done, key=lambda pair: pair[0].number)
+    told = sorted(History(firsts, results).done, key=lambda pair: pair[0].number)[:_MOST]
     if not told:
         return PrequentialScores(math.nan, math.nan, 0)
     whole = ScoreScale.fit([result.loss for _, result in told])

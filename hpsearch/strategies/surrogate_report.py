@@ -245,7 +245,8 @@ def _slice(
     anchor = next(trial for trial in ranked if name in trial.params)
     position = _position_along(space, name)
     values = sorted({*parameter.grid(_POINTS), anchor.params[name]}, key=position)
-    points = [(value, _with(space, ranked, anchor.params, name, value)) for value in values]
+    others = {**_usual(space, ranked), **anchor.params}
+    points = [(value, _with(space, {**others, name: value})) for value in values]
     points = [(value, params) for value, params in points if space.allows(params)]
     U = space.snap(np.array([space.encode(params) for _, params in points]))
     mu, s = moments(*surrogates.model.predict(U))
@@ -280,21 +281,27 @@ def _point(trial: Trial, result: Done, name: str, position: Callable[[Value], fl
     return SlicePoint(trial.number, trial.params[name], position(trial.params[name]), result.loss)
 
 
-def _with(space: Space, ranked: Sequence[Trial], params: Params, name: str, value: Value) -> Params:
-    """Return the point with another value of one parameter.
+def _usual(space: Space, ranked: Sequence[Trial]) -> Mapping[str, Value]:
+    """Return the value of each parameter in the best trial in which it is active.
 
-    Parameters that become active by it are as in the best trial in which they are active.
+    It is the middle of those that no trial has.
     """
-    moved: dict[str, Value] = {}
-    for other, parameter in space.parameters.items():
-        if other == name:
-            moved[other] = value
-        elif space.active(other, moved):
-            usual = parameter.decode(parameter.middle)
-            moved[other] = next(
-                (one[other] for one in (params, *(t.params for t in ranked)) if other in one), usual
-            )
-    return moved
+    return {
+        name: next(
+            (trial.params[name] for trial in ranked if name in trial.params),
+            parameter.decode(parameter.middle),
+        )
+        for name, parameter in space.parameters.items()
+    }
+
+
+def _with(space: Space, values: Params) -> Params:
+    """Return those of the values that are active together."""
+    active: dict[str, Value] = {}
+    for name in space.parameters:
+        if space.active(name, active):
+            active[name] = values[name]
+    return active
 
 
 def _cross_validations(

@@ -44,8 +44,8 @@ def merge_repeats(runs: Sequence[Trial], results: Mapping[int, Result]) -> Resul
     One failure among them makes the trial a failure. Seconds, FLOPs and steps are those of one run,
     in the mean. A run that paused says nothing where others went to their end.
     """
-    if runs[0].number not in results:
-        return None
+    if len(runs) == 1 or runs[0].number not in results:
+        return results.get(runs[0].number)
     ended = [(run, results[run.number]) for run in runs if run.number in results]
     failed = next((result for _, result in ended if isinstance(result, Failed)), None)
     done = [(run, result) for run, result in ended if isinstance(result, Done)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from hpsearch.metrics import LOSS, METRICS
@@ -269,12 +270,17 @@ def _row(
         has_cost: whether costs are known.
     """
     trial, ended = runs[0], study.history.ended
-    row = Row(trial.number, "pending", trial.params, trial.reason, trial.cohort)
+    row = partial(
+        Row,
+        number=trial.number,
+        params=trial.params,
+        reason=trial.reason,
+        cohort=trial.cohort,
+    )
     match merge_repeats(runs, ended):
         case Done() as done:
             first = ended.get(trial.number)
-            return replace(
-                row,
+            return row(
                 state="pruned" if done.paused else "done",
                 loss=done.loss,
                 first_loss=_loss_of(first, done.paused),
@@ -291,15 +297,14 @@ def _row(
                 measures=done.measures,
             )
         case Failed() as failed:
-            return replace(
-                row,
+            return row(
                 state="failed",
                 seconds=failed.seconds,
                 epochs=failed.epochs,
                 failure=failed.reason,
             )
         case _:
-            return row
+            return row(state="pending")
 
 
 def _loss_of(result: Result | None, paused: bool) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rich.cells import cell_len
 
@@ -16,7 +17,7 @@ GAP = "  "
 _NARROWEST = 20  # columns of a paragraph, however narrow the terminal is
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PrintedColumn:
     """A column of a table: its title, and its cells from top to bottom."""
 
@@ -27,16 +28,21 @@ class PrintedColumn:
     @property
     def width(self) -> int:
         """The width of its widest cell on a terminal."""
-        return max(map(cell_len, self._lines()))
+        return max(self._widths)
 
     def texts(self) -> list[str]:
         """Return the title and the cells, padded to one width."""
-        width, texts = self.width, self._lines()
-        pads = [" " * (width - cell_len(text)) for text in texts]
-        return [t + p if self.left else p + t for t, p in zip(texts, pads, strict=True)]
+        widest = self.width
+        pads = [" " * (widest - width) for width in self._widths]
+        return [t + p if self.left else p + t for t, p in zip(self._lines, pads, strict=True)]
 
-    def _lines(self) -> list[str]:
+    @cached_property
+    def _lines(self) -> Sequence[str]:
         return [one_line(text) for text in (self.title, *self.cells)]
+
+    @cached_property
+    def _widths(self) -> Sequence[int]:
+        return [*map(cell_len, self._lines)]
 
 
 def aligned(columns: Sequence[PrintedColumn]) -> list[str]:

@@ -85,7 +85,7 @@ def _predictive(found: SurrogateReport) -> Iterator[str]:
         )
         trials = max(score.trials for score in scores.values())
         yield (
-            f"Each of the last {trials} trials was predicted from those before it. The log "
+            f"Each of {trials} trials was predicted from those before it. The log "
             "densities, in units of the standard deviation of all trials, and the root mean square "
             f"errors are: {named}; a model that knows only mean and standard deviation has -1.42 "
             "(off by 1)."
