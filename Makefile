@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test test-slow check docs bench bench-engine bench-search bench-halving bench-time bench-tables pictures faults clean
+.PHONY: install run test test-slow check docs bench bench-engine bench-search bench-halving bench-time bench-tables bench-large pictures faults clean
 
 install: .venv/installed  ## the package, editable, with what its tests need, at pinned versions
 
@@ -48,6 +48,10 @@ bench-time: .venv/bench  ## what a minute on one core comes to, against Optuna d
 
 bench-tables: install  ## four commands from real tables to predictions, two minutes of search each, against gradient boosting
 	$(BIN)/python -m experiments.bench_tables
+
+bench-large: install  ## what it takes to rank, show and go on with studies of 10,000 and 100,000 trials
+	$(BIN)/python -m experiments.bench_large
+	$(BIN)/python -m experiments.bench_large random function --commands leaderboard --trials 100000
 
 .venv/bench: .venv/installed  ## the peers
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

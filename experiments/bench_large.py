@@ -1,12 +1,13 @@
 """What does it take to read a large study, and to go on with it?
 
-    python -m experiments.bench_large [KIND ...] [--trials N ...] [--times 9] [--keep FOLDER]
+    python -m experiments.bench_large [KIND ...] [--trials N] [--times 9] [--commands NAME ...]
 
 A search of ten trials is run for each kind of study, and grown to N by writing made-up trials
 through the store: searches of networks, whose curves have 20 epochs, by random search, over two
 folds, and by a Gaussian process; and of a function, whose trials have no curves. Each command runs
-on the study of ten and on the large one in turn. `seconds` is the median of what it takes on the
-large one beyond the small one, in seconds of the processor, and `memory` the largest peak, in MB.
+on the study of ten and on the large one in turn. `ten` is the median of what it takes on the study
+of ten, in seconds of the processor, and `beyond` that of what it takes more on the large one; the
+largest peaks of memory follow.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ SEARCHES = {
     "bayes": ("bayes", "{}"),
 }
 KINDS = (*SEARCHES, "function")
-ON_NETWORKS = ("leaderboard", "resume", "show", "show 3")
-ON_FUNCTIONS = ("leaderboard",)  # the rest is for Python
+COMMANDS = ("leaderboard", "resume", "show", "show 3")
+OF_FUNCTIONS = ("leaderboard",)  # the rest is done from Python
 
 
 def begin(kind: str, folder: Path) -> None:
@@ -74,7 +75,9 @@ def grow(folder: Path, trials: int) -> None:
     rng = Random(0)
     with Store.open(folder) as store:
         study = store.study()
-        known, (_, best) = study.history.trials, study.history.done[0]
+        known, first_best = study.history.trials, study.history.done[0][0]
+        best = study.history.results[first_best.number]
+        assert isinstance(best, Done)
         for first in range(len(known), trials, WRITTEN):
             numbers = range(first, min(first + WRITTEN, trials))
             wave = [made_up(number, known, rng) for number in numbers]
@@ -137,39 +140,46 @@ def used_by(command: str, folder: Path) -> tuple[float, float]:
 
 
 def rows(
-    kinds: Sequence[str], sizes: Sequence[int], times: int, folder: Path
+    kind: str, trials: int, commands: Sequence[str], times: int, folder: Path
 ) -> Iterator[Sequence[object]]:
-    """Give a row for each kind and size of study, and each command."""
-    for kind in kinds:
-        small = folder / kind
-        if not small.exists():
-            begin(kind, small)
-        for size in sizes:
-            large = folder / f"{kind}-{size}"
-            if not large.exists():
-                shutil.copytree(small, large)
-                grow(large, size)
-            for command in ON_FUNCTIONS if kind == "function" else ON_NETWORKS:
-                pairs = [(used_by(command, small), used_by(command, large)) for _ in range(times)]
-                seconds = median(b[0] - a[0] for a, b in pairs)
-                memory = max(b[1] for _, b in pairs)
-                yield kind, f"{size:,}", command, f"{seconds:.2f}", f"{memory:.0f}"
+    """Give a row for each command on a kind of study."""
+    small, large = folder / kind, folder / f"{kind}-{trials}"
+    if not small.exists():
+        begin(kind, small)
+    if not large.exists():
+        shutil.copytree(small, large)
+        grow(large, trials)
+    for command in commands if kind != "function" else OF_FUNCTIONS:
+        pairs = [(used_by(command, small), used_by(command, large)) for _ in range(times)]
+        few, beyond = median(a[0] for a, _ in pairs), median(b[0] - a[0] for a, b in pairs)
+        least, most = max(a[1] for a, _ in pairs), max(b[1] for _, b in pairs)
+        yield (
+            kind,
+            f"{trials:,}",
+            command,
+            f"{few:.2f}",
+            f"{beyond:.2f}",
+            f"{least:.0f}",
+            f"{most:.0f}",
+        )
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kinds", nargs="*", default=[], choices=[[], *KINDS])
-    parser.add_argument("--trials", nargs="+", type=int, default=[10_000])
+    parser.add_argument("kinds", nargs="*", default=KINDS, metavar="KIND")
+    parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--times", type=int, default=9)
+    parser.add_argument("--commands", nargs="+", default=COMMANDS, metavar="NAME")
     parser.add_argument("--keep", type=Path, help="keep the studies here, or use those of before")
     given = parser.parse_args()
     place = nullcontext(given.keep) if given.keep else tempfile.TemporaryDirectory()
-    print("study | trials | command | seconds | memory")
+    print("study | trials | command | ten | beyond | MB, ten | MB")
     with place as folder:
         Path(folder).mkdir(exist_ok=True)
-        for row in rows(given.kinds or KINDS, given.trials, given.times, Path(folder)):
-            print(*row, sep=" | ", flush=True)
+        for kind in given.kinds:
+            for row in rows(kind, given.trials, given.commands, given.times, Path(folder)):
+                print(*row, sep=" | ", flush=True)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,9 @@ def emit(text: Text, console: Console) -> None:
         OutputLost: it cannot be written.
     """
     assert isinstance(console.file, io.StringIO), "a console for results"
+    if console.color_system is None:  # a text without styles, which takes rich long if it is long
+        output.write(lines(text.plain))
+        return
     console.print(text, soft_wrap=True, end="")
     output.write(console.file.getvalue())
 

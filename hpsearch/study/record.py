@@ -14,6 +14,7 @@ from hpsearch.study.seal import Contents, TableRow, digest_of_text
 from hpsearch.study.trial import Done, Epoch, Failed, Interval, Replicate, Result, Trial
 
 _NO_INTERVAL = (None, None)
+_decoded = json.JSONDecoder().decode  # with fewer questions than `json.loads` asks
 _ASKED = len(ASKED)
 
 
@@ -83,7 +84,7 @@ def with_rows(history: History, rows: Iterable[TableRow]) -> History:
     for row in rows:
         if row[0] == len(trials):
             number, params, *more = row[:_ASKED]
-            trials.append(Trial(number, json.loads(params), *more))
+            trials.append(Trial(number, _decoded(params), *more))
         if result := _result(*row[_ASKED:]):
             results[row[0]] = result
     return History(tuple(trials), results)
@@ -94,7 +95,7 @@ def with_curves(history: History, curves: Mapping[int, str]) -> History:
     found = {
         number: replace(
             history.results[number],
-            curve=tuple(Epoch(number, epoch, *map(_number, at)) for epoch, *at in json.loads(text)),
+            curve=tuple(Epoch(number, epoch, *map(_number, at)) for epoch, *at in _decoded(text)),
         )
         for number, text in curves.items()
     }
@@ -136,11 +137,11 @@ def _result(
         best_epoch,
         (),
         loss_se,
-        tuple(map(_replicate, json.loads(replicates))) if replicates else (),
+        tuple(map(_replicate, _decoded(replicates))) if replicates else (),
         bool(paused),
-        json.loads(artefacts) if artefacts else {},
+        _decoded(artefacts) if artefacts else {},
         reported_cost,
-        json.loads(measures) if measures else {},
+        _decoded(measures) if measures else {},
         bool(halved),
     )
 

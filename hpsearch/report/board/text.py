@@ -7,6 +7,8 @@ import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from operator import attrgetter
 
 from rich.text import Text
 
@@ -84,13 +86,13 @@ def ordered(board: Board, shown: DisplayOptions) -> list[Row]:
     """
     falls = shown.sort.startswith("-") and shown.sort not in _parameters(board)
     name = _name(shown.sort.removeprefix("-") if falls else shown.sort, board)
-    values = [value(row, name, board) for row in board.rows]
-    known = [(one, row) for one, row in zip(values, board.rows, strict=True) if one is not None]
+    found = [*zip(values(board.rows, name, board), board.rows, strict=True)]
+    known = [(one, row) for one, row in found if one is not None]
     if name != "score":  # the board is in that order already
         falling = name == "metric" and larger_is_better(board.metric)
         known.sort(key=lambda pair: _order(pair[0], falling))
     rows = [row for _, row in (reversed(known) if falls else known)]
-    rest = [row for one, row in zip(values, board.rows, strict=True) if one is None]
+    rest = [row for one, row in found if one is None]
     return [*rows, *rest][: shown.top]
 
 
@@ -156,17 +158,18 @@ def _order(v: Value, falling: bool) -> tuple[int, float, str]:
     return 0, -float(v) if falling else float(v), ""
 
 
-def value(row: Row, column: str, board: Board) -> Value | None:
-    """Return what a row of a board has in a column."""
+def values(rows: Iterable[Row], column: str, board: Board) -> list[Value | None]:
+    """Return what rows of a board have in a column."""
     if column in FIGURES:
-        figure: Value | None = getattr(row, column)
-        return figure
+        return [*map(attrgetter(column), rows)]
     if board.measures and column in _measures(board):
-        return row.measures.get(column.removeprefix(MEASURES), row.measures.get(column))
+        own = column.removeprefix(MEASURES)
+        return [row.measures.get(own, row.measures.get(column)) for row in rows]
     name = column.removeprefix(PARAMS)
     name = name if name in FIGURES else column
-    settings = row.params if name in board.parameters else board.settings(row.params)
-    return settings.get(name)
+    if name in board.parameters:
+        return [row.params.get(name) for row in rows]
+    return [board.settings(row.params).get(name) for row in rows]
 
 
 def as_json(board: Board, shown: DisplayOptions) -> str:
@@ -184,18 +187,19 @@ def as_csv(board: Board, shown: DisplayOptions) -> str:
     names = columns(board, shown)
     titles = [_title(name, board) for name in names]
     writer.writerow([_cell(title) for title in ("number", "state", *titles)])
-    for row in ordered(board, shown):
-        writer.writerow(
-            [row.number, row.state, *(_cell(_shown(row, name, board)) for name in names)]
-        )
+    rows = ordered(board, shown)
+    cells = (map(_cell, _shown(rows, name, board)) for name in names)
+    first = (values(rows, name, board) for name in ("number", "state"))
+    writer.writerows(zip(*first, *cells, strict=True))
     return out.getvalue().rstrip("\n")
 
 
-def _shown(row: Row, column: str, board: Board) -> Value | None:
-    """Return what a row has in a column, as it is shown: a maximised metric as itself."""
-    v = value(row, column, board)
-    is_loss = column in ("loss", "first_loss") and isinstance(v, float)
-    return figures.as_shown(board.minimized, float(v)) if is_loss and v is not None else v
+def _shown(rows: Iterable[Row], column: str, board: Board) -> list[Value | None]:
+    """Return what rows have in a column, as it is shown: a maximised metric as itself."""
+    found = values(rows, column, board)
+    if column not in ("loss", "first_loss"):
+        return found
+    return [figures.as_shown(board.minimized, v) if isinstance(v, float) else v for v in found]
 
 
 def _cell(v: Value | None) -> Value | None:
@@ -230,14 +234,17 @@ def as_table(board: Board, shown: DisplayOptions, width: int) -> Text:
     fits = len(table)
     while fits > 2 and sum(column.width + len(GAP) for column in table[:fits]) > width + len(GAP):
         fits -= 1
-    styles = ["bold", *(_style(row, board) for row in ordered(board, shown))]
-    lines = [Text(line) for line in aligned(table[:fits])]
-    for position, line in enumerate(lines):
-        line.stylize(styles[position] if position < len(styles) else "dim")
+    lines = aligned(table[:fits])
     words = verdict(board, shown.precision, [column.title for column in table[fits:]])
-    return Text("\n").join(
-        [*lines, Text(), *(Text(folded(title, text, width)) for title, text in words)]
-    )
+    printed = Text("\n".join([*lines, "", *(folded(title, text, width) for title, text in words)]))
+    styles = ["bold", *(_style(row, board) for row in ordered(board, shown))]
+    begin = 0
+    for line, style in zip_longest(lines, styles, fillvalue="dim"):
+        end = begin + len(line)
+        if style:
+            printed.stylize(style, begin, end)
+        begin = end + 1
+    return printed
 
 
 def _style(row: Row, board: Board) -> str:
@@ -284,8 +291,8 @@ def _column(
         "metric": meta.baseline_metric,
     }
     baseline = by_name.get(name)
-    values = [value(row, name, board) for row in rows]
-    *cells, last = _cells(name, [*values, baseline], board, precision)
+    found = values(rows, name, board)
+    *cells, last = _cells(name, [*found, baseline], board, precision)
     if name == "loss":  # a trial without a loss has its fate there
         cells = [
             cell if row.loss is not None else fate(row)
@@ -293,7 +300,7 @@ def _column(
         ]
     lasts = [last if baseline is not None else ""] if meta.baseline_loss is not None else []
     titles = {"loss": board.label, "loss_se": "±", "metric": board.metric or name}
-    is_text = any(isinstance(v, str | bool) for v in values)
+    is_text = any(isinstance(v, str | bool) for v in found)
     return PrintedColumn(titles.get(name, name), [*cells, *([""] * rest), *lasts], left=is_text)
 
 

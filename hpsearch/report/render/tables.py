@@ -42,7 +42,7 @@ class PrintedColumn:
 
     @cached_property
     def _widths(self) -> Sequence[int]:
-        return [*map(cell_len, self._lines)]
+        return [len(text) if text.isascii() else cell_len(text) for text in self._lines]
 
 
 def aligned(columns: Sequence[PrintedColumn]) -> list[str]:
