@@ -23,7 +23,7 @@ check: install  ## format, lint, types
 test: check  ## lint, types, and all tests but the slow ones, in two processes
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
-test-slow: install  ## what takes minutes, and real MNIST where HPSEARCH_DATA names it, in two processes
+test-slow: .venv/bench  ## what takes minutes, and real MNIST where HPSEARCH_DATA names it, in two processes
 	$(BIN)/pytest -m slow --numprocesses 2 --dist loadfile
 
 docs: install  ## the pages that are written from the code: settings, configuration, command line

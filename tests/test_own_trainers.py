@@ -71,10 +71,11 @@ def run(found: Recipe, folder: Path) -> list[Done]:
     history, _ = search(
         objective, found.budget, Resources(workers=2), found.strategy, max_retries=0, **extra
     )
-    results = [history.results[trial.number] for trial in history.trials]
+    results = [*history.results.values()]
     done = [result for result in results if isinstance(result, Done)]
     lost = [result.reason for result in results if isinstance(result, Failed)]
     assert all(reason.startswith("diverged") for reason in lost), lost
+    assert not history.pending
     assert len(results) >= found.budget > 2 * len(lost)
     assert not found.halving or any(trial.start_epoch for trial in history.trials)
     return done

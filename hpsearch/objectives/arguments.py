@@ -6,18 +6,9 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
+from hpsearch.objectives.trainers import ARGS, CommandSpec, place_pattern, places
 from hpsearch.space.parameters import Value
-
-if TYPE_CHECKING:
-    from hpsearch.objectives.trainers import CommandSpec
-
-ARGS, FILE = "args", "file"
-"""The places of all params together, and of the trial's copy of the template."""
-
-_OF_TRIAL = ("folder", "number", "seed", "epochs")
-"""Places of what else is known of a trial, unless a parameter has the name."""
 
 _STYLES: Mapping[str, Callable[[str, str], list[str]]] = {
     "--a=b": lambda name, value: [f"--{name}={value}"],
@@ -27,20 +18,6 @@ _STYLES: Mapping[str, Callable[[str, str], list[str]]] = {
 
 _WITHOUT_VALUE = {".json": "null", ".yaml": "null", ".yml": "null", ".py": "None"}
 """How kinds of files write that a parameter has no value; others leave the place empty."""
-
-
-def places(text: str, names: Collection[str]) -> set[str]:
-    """Return the names of the places in a text, where parameters have these `names`.
-
-    >>> sorted(places("a {lr} b {file} c {other}", ["lr"]))
-    ['file', 'lr']
-    """
-    return {found[1] for found in _pattern(names).finditer(text)}
-
-
-def _pattern(names: Collection[str]) -> re.Pattern[str]:
-    known = sorted({*names, ARGS, FILE, *_OF_TRIAL})
-    return re.compile(rf"\{{({'|'.join(map(re.escape, known))})\}}")
 
 
 def command_words(
@@ -107,7 +84,7 @@ def _filled(
     def fill(found: re.Match[str]) -> str:
         return write(values[found[1]]) if found[1] in values else found[0]
 
-    return _pattern(names).sub(fill, text)
+    return place_pattern(names).sub(fill, text)
 
 
 def as_text(value: Value) -> str:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.objectives import ObjectiveInfo
-from hpsearch.objectives.arguments import FILE, command_words, file_text
+from hpsearch.objectives.arguments import command_words, file_text
 from hpsearch.objectives.environment import EPOCHS, FOLDER, NUMBER, SEED
 from hpsearch.objectives.environment import RESULT as RESULT_FILE
 from hpsearch.objectives.program import ProgramCall
-from hpsearch.objectives.trainers import RESULT, CommandSpec
+from hpsearch.objectives.trainers import FILE, RESULT, CommandSpec, trial_seed
 from hpsearch.runners import SetUp, Work, WorkKey
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import DependentValue, Params, Space
 from hpsearch.strategies import CohortRule, CostModel
-from hpsearch.study.folder import trial_folder
+from hpsearch.study.folder import TRIALS
 from hpsearch.study.history import History
 from hpsearch.study.trial import Cohort, Done, Trial
 
@@ -78,7 +78,7 @@ class Command:
     def call(self, trial: Trial) -> ProgramCall:
         """Return the call of the program for a segment of a trial: all that will be run."""
         spec, end = self.spec, self._end(trial)
-        own, seed = trial_folder(self.study.absolute(), trial.run), trial.own_seed(self.seed)
+        own, seed = self.study.absolute() / TRIALS / str(trial.run), trial_seed(self.seed, trial)
         known: dict[str, Value] = {
             "folder": str(own),
             "number": trial.run,

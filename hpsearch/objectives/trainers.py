@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
-from hpsearch.objectives.arguments import ARGS, FILE, places
 from hpsearch.objectives.reports import Reporting
-from hpsearch.study.folder import TRIAL_LOG
+from hpsearch.study.trial import Trial
 
-RESULT = "result.jsonl"
-"""The name, in the folder of a trial, of the file where a program may report."""
+LOG, RESULT = "log.txt", "result.jsonl"
+"""The names in a trial's folder of what it prints, and of a file where a program may report."""
+
+ARGS, FILE = "args", "file"
+"""The places of all params together, and of the trial's copy of the template."""
+
+_OF_TRIAL = ("folder", "number", "seed", "epochs")
+"""Places of what else is known of a trial, unless a parameter has the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,16 @@ class FunctionSpec:
     reporting: Reporting = field(default_factory=Reporting)
 
 
+def trial_seed(seed: int, trial: Trial) -> int:
+    """Return the seed of a trial: a number below 2^31, the same in all segments of its training.
+
+    As with networks, trials of a seed group share it, and each replicate has another one.
+    """
+    purpose = (seed, trial.seed_group, trial.replicate)
+    digest = blake2b(repr(purpose).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 33
+
+
 def mistakes(spec: CommandSpec, names: Collection[str]) -> Iterator[str]:
     """Give what is wrong with a command whose parameters have these names."""
     if not spec.words or not spec.words[0]:
@@ -63,7 +80,7 @@ def mistakes(spec: CommandSpec, names: Collection[str]) -> Iterator[str]:
         yield "{file} stands for a copy of the template, and there is no 'template'"
     if FILE not in used and spec.template is not None:
         yield "the template is not used: {file} in the command stands for a copy of it"
-    if spec.template_name in (TRIAL_LOG, RESULT):
+    if spec.template_name in (LOG, RESULT):
         yield f"no template can be called '{spec.template_name}', a name that each trial needs"
     used |= places(spec.template or "", names) - {ARGS, FILE}
     if ARGS not in used and (unused := [name for name in names if name not in used]):
@@ -72,3 +89,18 @@ def mistakes(spec: CommandSpec, names: Collection[str]) -> Iterator[str]:
             f"the command does not use '{unused[0]}'{where}: write {{{unused[0]}}} into it, or "
             "{args} for all parameters"
         )
+
+
+def places(text: str, names: Collection[str]) -> set[str]:
+    """Return the names of the places in a text, where parameters have these `names`.
+
+    >>> sorted(places("a {lr} b {file} c {other}", ["lr"]))
+    ['file', 'lr']
+    """
+    return {found[1] for found in place_pattern(names).finditer(text)}
+
+
+def place_pattern(names: Collection[str]) -> re.Pattern[str]:
+    """Return what finds the places in a text, each with its name as a group."""
+    known = sorted({*names, ARGS, FILE, *_OF_TRIAL})
+    return re.compile(rf"\{{({'|'.join(map(re.escape, known))})\}}")

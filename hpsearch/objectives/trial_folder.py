@@ -1,19 +1,19 @@
-"""The folder of a trial, where a program of one's own keeps what it likes beside its log."""
+"""The folder of a trial, where a trainer of one's own keeps what it likes beside its log."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.objectives.trainers import RESULT
+from hpsearch.objectives.trainers import LOG, RESULT
 from hpsearch.runners import Crashed, WorkCrashed
 from hpsearch.study import files
-from hpsearch.study.folder import TRIAL_LOG, make_trial_folder
 from hpsearch.text import one_line, shell_word
 
 _PATIENCE = 60.0  # seconds in which what an earlier call has started must be gone
@@ -31,8 +31,8 @@ class Log:
     of it is open, no other call of the trial begins. `file` is that of the log.
     """
 
-    lock: int
     file: int
+    lock: int
     _path: Path
     _size: int = 0
     _end: bytes = b""
@@ -94,21 +94,33 @@ def opened(folder: Path, is_first: bool) -> Iterator[Log]:
         DiskFull, CannotWrite: it cannot be written.
         Crashed: what an earlier call has started does not end.
     """
-    if files.is_folder(folder):
-        with _held(folder):  # by nobody else, so that nobody writes to what is removed
-            pass
-    make_trial_folder(folder, is_first)
-    path = folder / TRIAL_LOG
+    try:
+        for each in (folder.parent, folder):
+            if files.is_link(each):
+                raise OSError("it is a link")
+            each.mkdir(exist_ok=True)
+    except OSError as error:
+        raise files.unwritable(folder, error) from error
+    path = folder / LOG
     with _held(folder) as lock, ExitStack() as stack:
         try:
-            (folder / RESULT).unlink(missing_ok=True)
+            _clear(folder, is_first)
             file = files.open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         except OSError as error:
             raise files.unwritable(path, error) from error
         stack.callback(os.close, file)
-        log = Log(lock, file, path)
+        log = Log(file, lock, path)
         yield log
         log.close()
+
+
+def _clear(folder: Path, is_first: bool) -> None:
+    """Remove the reports of an earlier call; for a first segment all that is there."""
+    for path in folder.iterdir() if is_first else [folder / RESULT]:
+        if files.is_folder(path):
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

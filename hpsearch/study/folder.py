@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from hpsearch.errors import CannotWrite, DamagedStudy, Problem
 from hpsearch.study.artefacts import FOLDER, is_artefact
-from hpsearch.study.files import (
-    check_single,
-    is_folder,
-    is_link,
-    is_unfinished,
-    sweep,
-    unwritable,
-)
+from hpsearch.study.files import check_single, is_folder, is_link, is_unfinished, sweep
 
 FILE = "study.db"
 CONFIG = "config.yaml"
 LOG = "errors.log"
-TRIALS = "trials"
-"""Where trainers of one's own have a folder for each trial, named by its number."""
-TRIAL_LOG = "log.txt"
-"""What such a trial has printed, in its folder."""
 LOCK = "study.lock"
 HALF = "study.db.new"
+TRIALS = "trials"
+"""Where each trial of a trainer of one's own has a folder, by the number of its training."""
+
 BEGUN = (LOCK, HALF, f"{HALF}-journal")
 """What is there before a study is."""
 
@@ -65,27 +56,6 @@ def refuse_shared(folder: Path) -> None:
             message = f"cannot write to {folder / name}: {error.strerror}"
             help = "make a copy of the folder, and go on with that"
             raise CannotWrite(Problem("E173", message, help=help)) from error
-
-
-def trial_folder(study: Path, number: int) -> Path:
-    """Return the folder of a trial, named by the number of its training's first segment."""
-    return study / TRIALS / str(number)
-
-
-def make_trial_folder(folder: Path, is_first: bool) -> None:
-    """See that the folder of a trial is there; before its first segment, that it is empty.
-
-    Raises:
-        CannotWrite, DiskFull: it cannot be made.
-    """
-    try:
-        if is_link(folder):
-            folder.unlink()
-        elif is_first and is_folder(folder):
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
 
 
 def sweep_study(folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from math import sqrt
 from statistics import fmean, median, stdev
 from typing import Literal, NamedTuple
@@ -123,14 +122,6 @@ class Trial:
     def length(self, whole: int) -> int:
         """Return the epochs of this segment at most, where a whole training has `whole`."""
         return (whole if self.until_epoch is None else self.until_epoch) - self.start_epoch
-
-    def own_seed(self, study: int) -> int:
-        """Return a seed below 2**31 for a trainer of one's own, from that of the study.
-
-        It is the same for all trials of a group, and another one for each repetition.
-        """
-        purpose = repr((study, self.seed_group, self.replicate)).encode()
-        return int.from_bytes(blake2b(purpose, digest_size=4).digest(), "big") >> 1
 
 
 @dataclass(frozen=True, slots=True)

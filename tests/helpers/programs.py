@@ -14,14 +14,14 @@ import pytest
 from hpsearch.objectives.command import Command
 from hpsearch.objectives.program import run as run_program
 from hpsearch.objectives.reports import Reporting
-from hpsearch.objectives.trainers import CommandSpec
+from hpsearch.objectives.trainers import LOG, CommandSpec
 from hpsearch.runners import RUNNERS, Crashed, Resources, WorkCrashed, WorkStarted
 from hpsearch.search.loop import CohortFinished, Event, Stop, run
 from hpsearch.search.plan import Plan
 from hpsearch.space.parameters import Parameter, Real
 from hpsearch.space.space import Space
 from hpsearch.study.artefacts import FOLDER, Artefacts
-from hpsearch.study.folder import FILE, TRIAL_LOG, TRIALS
+from hpsearch.study.folder import FILE, TRIALS
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import Store
@@ -126,6 +126,7 @@ def trial(number: int = 0, x: float = 0.25, **given: Any) -> Trial:
 
 def called(objective: Command, of: Trial | None = None) -> list[Any]:
     """Run a segment of a trial in this process; return the events of its work."""
+    objective.study.mkdir(exist_ok=True)
     call = objective.call(of or trial())
     events = run_program(call, Artefacts(objective.study / FOLDER))
     return [event for event in events if not isinstance(event, WorkStarted)]
@@ -154,4 +155,4 @@ def done(objective: Command, **given: int) -> Done:
 
 def log(objective: Command, number: int = 0) -> str:
     """Return what a trial has printed."""
-    return (objective.study / TRIALS / str(number) / TRIAL_LOG).read_text()
+    return (objective.study / TRIALS / str(number) / LOG).read_text()

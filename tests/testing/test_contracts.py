@@ -116,6 +116,7 @@ def test_a_function_that_reports_keeps_it_as_well(tmp_path: Path, in_process: bo
 
 
 def test_a_program_keeps_what_every_objective_promises(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
     for check in objectives.checks(command(tmp_path)):
         check()
 
