@@ -92,8 +92,14 @@ _running = _all_of(
     _workers,
     _flag(
         "--runner",
-        metavar="[local|inline]",  # the table of runners, which loads too much, says what there is
-        help="Run trials in processes of their own (local), or in this one (inline).",
+        # the table of runners, which loads too much, says what there is
+        metavar="[local|inline|ray]",
+        help="Run trials in processes of their own (local), in this one (inline), or by Ray.",
+    ),
+    _flag(
+        "--address",
+        metavar="ADDR",
+        help="The Ray cluster to run on: 10.0.0.5:6379, or auto.  [default: one is started here]",
     ),
     _flag("--trial-timeout", metavar="T", help="The longest that a trial may take: 90s, 10m."),
     _flag("--memory", metavar="SIZE", help="The most that each worker may hold: 800MB, 4GB."),

@@ -66,6 +66,7 @@ class Problem:
         place: where it was found.
         hint: the likely repair, beside the underlined text.
         help: what would be right, on a line of its own.
+        table: more lines of what was found.
 
     >>> print(Problem("E021", "unknown key 'sede'", Place("a.yaml", 3, 1, "sede: 7", 4), "seed?"))
     error[E021]: unknown key 'sede'
@@ -80,9 +81,11 @@ class Problem:
     place: Place | None = None
     hint: str = ""
     help: str = ""
+    table: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"error[{self.code}]: {self.message}"]
+        lines += [f"  | {line}" for line in self.table]
         at = self.place
         if at:
             lines.append(
@@ -109,6 +112,7 @@ class Problem:
             **where,
             "hint": self.hint,
             "help": self.help,
+            **({"table": [*self.table]} if self.table else {}),
         }
 
 

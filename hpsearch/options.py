@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
@@ -9,7 +10,25 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+_SIZES = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
+_MOST_BYTES = 10**15  # no machine holds more
+
 T = TypeVar("T", bound="Options")
+
+
+def size(text: object) -> int:
+    """Return the bytes of a size such as `4GB`, `1.5GiB` or `800MB`.
+
+    Raises:
+        ValueError: it is no size, is 0, or more than machines hold.
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([MG]i?B)", str(text))
+    if not match:
+        raise ValueError("not a size")
+    number = float(match[1]) * _SIZES[match[2]]
+    if not 1 <= number <= _MOST_BYTES:
+        raise ValueError("nothing, or more than machines hold")
+    return int(number)
 
 
 def plain(value: Any) -> Any:

@@ -181,7 +181,8 @@ def _diagnosed(
             options.note(f"{epochs} epoch{'s' * (epochs > 1)} of {names} ...")
             job = DiagnosisJob(members, DataRef(held), spec.search.seed, device, epochs)
             call, environment = "hpsearch.objectives.training:diagnose", set_up(threads)
-            work = Work(WorkKey(-1, positions[0] + 2), call, job, set_up=environment)
+            key = WorkKey(-1, positions[0] + 2)
+            work = Work(key, call, job, set_up=environment, needs=(held,))
             runner.submit(work)
             for probe in collect(runner, work):
                 probes.setdefault(probe.number, []).append(probe)

@@ -48,6 +48,7 @@ class SearchFlags:
     dry_run: bool = False
     study: str | None = None
     runner: str | None = None
+    address: str | None = None
     workers: int | None = None
     threads: int = 1
     device: str = AUTO
@@ -107,7 +108,7 @@ def overrides(
         raise SpecError(*problems)
     yield from data_overrides(flags.data, flags.target)
     yield from search_overrides(flags.own)
-    yield from runner_override(flags.runner)
+    yield from runner_overrides(flags.runner, flags.address)
     budget = flags.budget
     if flags.smoke:
         budget = min(budget or _SMOKE_TRIALS, _SMOKE_TRIALS)
@@ -148,10 +149,12 @@ def search_overrides(given: Mapping[str, object]) -> Iterator[Override]:
             yield ("search", name), value, text
 
 
-def runner_override(name: str | None) -> Iterator[Override]:
-    """Give the flag that chooses a runner, where it was given."""
+def runner_overrides(name: str | None, address: str | None) -> Iterator[Override]:
+    """Give the flags that choose a runner, and its cluster, where they were given."""
     if name is not None:
         yield ("runner", "name"), name, f"--runner {name}"
+    if address is not None:
+        yield ("runner", "address"), address, f"--address {address}"
 
 
 def _set(text: str) -> Override:

@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from hpsearch.commands import console
 from hpsearch.commands.basis import SOURCE, check_template, moved_data, other_basis, same_data
-from hpsearch.commands.flags import runner_override, search_overrides
+from hpsearch.commands.flags import runner_overrides, search_overrides
 from hpsearch.commands.inputs import read_input
 from hpsearch.commands.prepared import prepared, what_runs
 from hpsearch.commands.session import RunOptions, finish, plan_of, resources
 from hpsearch.commands.studies import find_study
 from hpsearch.config.diagnostics import Diagnostics, written
 from hpsearch.config.document import LARGEST, Document, KeyPath, dotted, read
-from hpsearch.config.schema import OPERATIONAL, validate
+from hpsearch.config.schema import OPERATIONAL, runner_keys, validate
 from hpsearch.config.spec import Override, spec_of
 from hpsearch.errors import ConfigDiffers, Problem, SpecError
 from hpsearch.objectives.from_config import objective_of
@@ -33,7 +33,7 @@ _COMMAND = ("command",)
 KINDS: Mapping[KeyPath, Kind] = {
     _BUDGET: "grows",
     ("name",): "free",
-    ("runner", "name"): "free",
+    **{("runner", name): "free" for name in sorted(runner_keys())},
     ("search", "time"): "free",
     **{("search", name): "free" for name in sorted(OPERATIONAL)},
 }
@@ -56,14 +56,15 @@ def resume(
 ) -> int:
     """Go on where the study stands, and return the exit code.
 
-    `others` are --json, --runner, and the flags that are keys of `search:`.
+    `others` are --json, those of the runner, and the flags that are keys of `search:`.
     """
-    started, as_json, runner_name = time.monotonic(), others.pop("json"), others.pop("runner")
+    started, as_json = time.monotonic(), others.pop("json")
+    where = [*runner_overrides(others.pop("runner"), others.pop("address"))]
     with Store.open(find_study(study)) as store:
         kept = store.study()
         meta = _resumed(kept.meta, store.folder, budget)
         moved = moved_data(data)
-        said = [*search_overrides(others), *runner_override(runner_name)]
+        said = [*search_overrides(others), *where]
         spec = spec_of(meta, *moved, *said)
         objective = objective_of(spec, store.folder, meta.threads)
         # said in any case: it is not the one who resumes a study who has written this
@@ -73,7 +74,7 @@ def resume(
         if meta.budget is not None and meta.budget < asked:
             message = f"the study has {asked} trials already, more than a budget of {meta.budget}"
             raise SpecError(Problem("E061", message, help="a budget is a total"))
-        used = resources(workers, meta.threads, spec.search.memory)
+        used = resources(workers, meta.threads, spec.search.memory, spec.runner)
         options = RunOptions(used, spec.runner, meta.device, as_json, quiet, no_color, started)
         artefacts = Artefacts(store.folder / FOLDER)
         with options.build(artefacts) as runner:

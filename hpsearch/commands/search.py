@@ -98,7 +98,7 @@ def _check_device(flags: SearchFlags, spec: Spec) -> None:
 def run_options(flags: SearchFlags, spec: Spec, started: float) -> RunOptions:
     """Return how a search is run."""
     return RunOptions(
-        resources=resources(flags.workers, flags.threads, spec.search.memory),
+        resources=resources(flags.workers, flags.threads, spec.search.memory, spec.runner),
         runner=spec.runner,
         device=flags.device,
         json=flags.json,

@@ -121,10 +121,12 @@ class RunOptions:
             console.note(*texts, no_color=self.no_color)
 
 
-def resources(workers: int | None, threads: int, memory: int | None) -> Resources:
-    """Return what a search may use: as many workers as there are cores for them, unless told."""
-    cores = len(os.sched_getaffinity(0))
-    return Resources(workers or max(1, cores // threads), threads, memory)
+def resources(
+    workers: int | None, threads: int, memory: int | None, runner: RunnerKeys
+) -> Resources:
+    """Return what a search may use; where nobody says how many workers, the runner does."""
+    own = runner.part(RUNNERS.load(runner.name))
+    return Resources(workers or own.default_workers(threads), threads, memory)
 
 
 def ask_for_device(runner: Runner, options: RunOptions) -> Work:

@@ -14,6 +14,7 @@ from hpsearch.commands.studies import find_study, meant
 from hpsearch.errors import EXIT_OK, Problem, SpecError, TooFewTrials
 from hpsearch.model.card import card
 from hpsearch.model.record import RECORD, read_record
+from hpsearch.objectives.trainers import LOG
 from hpsearch.report.board.view import board
 from hpsearch.report.surrogate import page as surrogate_page
 from hpsearch.report.surrogate import text as surrogate_text
@@ -23,7 +24,7 @@ from hpsearch.report.trial import text as trial_text
 from hpsearch.report.trial import view as trial_view
 from hpsearch.search.plan import Plan
 from hpsearch.strategies.surrogate_report import NEEDED, surrogate_report, usable
-from hpsearch.study.folder import TRIAL_LOG, trial_folder
+from hpsearch.study.folder import TRIALS
 from hpsearch.study.record import StudyRecord
 from hpsearch.study.store import read
 from hpsearch.text import shell_word
@@ -55,7 +56,7 @@ def show(
         text = partial(surrogate_text.as_text, searched, results.width)
     else:
         report = trial_view.trial_report(kept, plan.objective, number)
-        log = trial_folder(folder, report.asked.run) / TRIAL_LOG
+        log = folder / TRIALS / str(report.asked.run) / LOG
         report = replace(report, log=str(log) if log.is_file() else "")
         record, html = partial(trial_view.record, report), partial(trial_page.as_page, report)
         text = partial(trial_text.as_text, report, results.width)

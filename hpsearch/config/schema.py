@@ -17,7 +17,7 @@ from hpsearch.config.trainer import TrainerKeys, trainer_hint
 from hpsearch.data import BALANCED, InputScale, Kind, Missing, Task
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.metrics import LOSS, METRICS, choices
-from hpsearch.options import Options
+from hpsearch.options import Options, size
 from hpsearch.registry import closest
 from hpsearch.runners import RUNNERS
 from hpsearch.space.parameters import Value
@@ -27,8 +27,6 @@ _SEARCH = "a mapping such as {budget: 50}"
 _RUNNER = "a mapping such as {name: local}"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST = 10_000_000_000  # seconds: three centuries
-_SIZES = {"MB": 10**6, "GB": 10**9, "MiB": 2**20, "GiB": 2**30}
-_MOST_BYTES = 10**15  # no machine holds more
 
 
 def seconds(duration: object) -> float:
@@ -48,21 +46,6 @@ def seconds(duration: object) -> float:
     if not 0 < number <= _LONGEST / _UNITS[unit]:
         raise ValueError(f"no duration above 0 s and up to {_LONGEST:,} s")
     return float(number * _UNITS[unit])
-
-
-def size(text: object) -> int:
-    """Return the bytes of a size such as `4GB`, `1.5GiB` or `800MB`.
-
-    Raises:
-        ValueError: it is no size, is 0, or more than machines hold.
-    """
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([MG]i?B)", str(text))
-    if not match:
-        raise ValueError("not a size")
-    number = float(match[1]) * _SIZES[match[2]]
-    if not 1 <= number <= _MOST_BYTES:
-        raise ValueError("nothing, or more than machines hold")
-    return int(number)
 
 
 Duration = Annotated[float, BeforeValidator(seconds)]
@@ -225,6 +208,12 @@ def runner_model(name: object) -> type[RunnerKeys]:
         return RunnerKeys
     own = RUNNERS.load(str(name))
     return cast(type[RunnerKeys], create_model("RunnerKeys", __base__=(RunnerKeys, own)))
+
+
+@cache
+def runner_keys() -> frozenset[str]:
+    """Return the keys of `runner:` of all runners."""
+    return frozenset(key for name in RUNNERS for key in runner_model(name).model_fields)
 
 
 class ConfigFile(Options):

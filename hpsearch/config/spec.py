@@ -22,6 +22,8 @@ from hpsearch.config.schema import (
     SearchKeys,
     TrainerFile,
     own_options,
+    runner_keys,
+    runner_model,
     validate,
 )
 from hpsearch.config.searched import fixed_and_searched, nearest_point, picked_trials
@@ -36,6 +38,8 @@ from hpsearch.space.space import Params, Space
 from hpsearch.strategies import StagedOptions, StrategyOptions
 from hpsearch.strategies.halving import MIN_EPOCHS
 from hpsearch.study.layout import StudyMeta
+
+_RUNNER_NAME = ("runner", "name")
 
 Override = tuple[tuple[str, ...], object, str]
 """What a flag says: the path of its key, the value, and the flag itself for messages."""
@@ -240,6 +244,8 @@ def _override(document: Document, flags: Sequence[Override]) -> None:
             _fix(document, path[0], value, {})
             document.override(("parameters", path[0]), {"value": deepcopy(value)}, source)
             continue
+        if path == _RUNNER_NAME:
+            _choose_runner(document, value)
         path = ("train", *path) if is_name else path
         document.override(path, deepcopy(value), source)
         if path[0] == "train" and len(path) == 2:
@@ -252,6 +258,12 @@ def _is_setting(name: str, is_trainers: bool) -> bool:
     """Return whether a name alone, as flags have it, is no key of a file."""
     keys = {*NetworkFile.model_fields, *TrainerFile.model_fields}
     return name not in keys or (name in SETTINGS and not is_trainers)
+
+
+def _choose_runner(document: Document, name: object) -> None:
+    """Take out the keys that only other runners have: the one that stood there is not taken."""
+    for key in runner_keys() - runner_model(name).model_fields.keys():
+        document.remove((*_RUNNER_NAME[:-1], key))
 
 
 def _fix(

@@ -12,12 +12,11 @@ from hpsearch.config.document import LARGEST
 from hpsearch.config.spec import NetworkSpec, Spec, TrainerSpec, spec_of
 from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.objectives import Objective, StoredSearch
-from hpsearch.objectives.arguments import places
 from hpsearch.objectives.command import Command
 from hpsearch.objectives.function import Function
 from hpsearch.objectives.networks import Networks
 from hpsearch.objectives.reports import Reporting
-from hpsearch.objectives.trainers import CommandSpec, FunctionSpec, mistakes
+from hpsearch.objectives.trainers import CommandSpec, FunctionSpec, mistakes, places
 from hpsearch.runners import RUNNERS
 from hpsearch.study.layout import StudyMeta
 

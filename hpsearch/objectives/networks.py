@@ -191,12 +191,9 @@ class Networks:
             pauses=dict(_pauses(members, history)),
         )
         timeout = self.spec.search.trial_timeout or math.inf
-        return Work(
-            WorkKey(cohort.number, attempt),
-            f"{_TRAINING}:train_cohort",
-            job,
-            len(cohort.trials) * timeout,
-            set_up(self.threads),
+        key, call = WorkKey(cohort.number, attempt), f"{_TRAINING}:train_cohort"
+        return self._work(
+            key, call, job, *job.pauses.values(), timeout=len(cohort.trials) * timeout
         )
 
     def timing(self, number: int, trials: Sequence[Params]) -> Work:
@@ -207,8 +204,7 @@ class Networks:
         asked = [Trial(k, params, "timing", 0, number) for k, params in enumerate(trials)]
         members = tuple(member for trial in asked for member in self._members(trial))
         job = TimingJob(members, DataRef(self._held), self.spec.search.seed, self.device)
-        call = f"{_TRAINING}:time_cohort"
-        return Work(WorkKey(-1, number), call, job, set_up=set_up(self.threads))
+        return self._work(WorkKey(-1, number), f"{_TRAINING}:time_cohort", job)
 
     def _members(self, trial: Trial) -> Iterator[Member]:
         """Give the members of a trial: each of its seeds on each fold."""
@@ -334,7 +330,8 @@ class Networks:
             epochs=result.best_epoch,
             weights=result.weights,
         )
-        return Work(WorkKey(-1), f"{_TRAINING}:score_test", job, set_up=set_up(self.threads))
+        weights = [] if result.weights is None else [result.weights]
+        return self._work(WorkKey(-1), f"{_TRAINING}:score_test", job, *weights)
 
     def refit(self, trial: Trial, epochs: int, rows: RefitRows, seeds: int | None = None) -> Work:
         """Return the training of a new model with a trial's settings; it gives one `Refit`.
@@ -354,7 +351,14 @@ class Networks:
             device=self.device,
             epochs=epochs,
         )
-        return Work(WorkKey(-1), f"{_TRAINING}:refit", job, set_up=set_up(self.threads))
+        return self._work(WorkKey(-1), f"{_TRAINING}:refit", job)
+
+    def _work(
+        self, key: WorkKey, call: str, job: object, *read: str, timeout: float = math.inf
+    ) -> Work:
+        """Return work that reads the data, and the artefacts of these digests."""
+        needs = (self._held, *map(Held, read))
+        return Work(key, call, job, timeout, set_up(self.threads), needs)
 
     def _seeds(self, trial: Trial, seeds: int) -> tuple[Member, ...]:
         """Return the members of a model that is trained on all rows of a split at once."""

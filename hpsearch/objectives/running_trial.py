@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpsearch.objectives.reports import EPOCH, Reporting, Reports
+from hpsearch.objectives.trainers import trial_seed
 from hpsearch.options import plain
 from hpsearch.space.space import Params
 from hpsearch.study.trial import Epoch, Result, Trial
@@ -67,7 +68,7 @@ class RunningTrial:
             tell: hears of each epoch at once.
         """
         reports = Reports(reporting, trial.run, trial.start_epoch, trial.until_epoch)
-        own, params = trial.own_seed(seed), dict(trial.params)
+        own, params = trial_seed(seed, trial), dict(trial.params)
         return cls(trial.run, params, own, reports.end, folder, reports, tell)
 
     def report(self, epoch: int, loss: Reported) -> bool:

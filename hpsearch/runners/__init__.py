@@ -15,6 +15,7 @@ from hpsearch.registry import Registry
 
 if TYPE_CHECKING:  # workers import this module, and do without
     from hpsearch.runners.options import RunnerOptions
+    from hpsearch.study.artefacts import Held
     from hpsearch.study.trial import FailureKind
 
 
@@ -23,6 +24,10 @@ class WorkKey(NamedTuple):
 
     cohort: int
     attempt: int = 1
+
+
+RUNNER = WorkKey(-1, 0)
+"""The key of what a runner says itself: a `Notice` that concerns no piece of work by its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Work:
         seconds: what it may take from the moment when it gives `WorkStarted`, of which nobody but
             the runner hears; or from its beginning, where it gives none.
         set_up: what the worker does before.
+        needs: the artefacts that it reads. A worker on another machine has no others.
     """
 
     key: WorkKey
@@ -55,6 +61,7 @@ class Work:
     argument: object
     seconds: float = float("inf")
     set_up: SetUp = SetUp()
+    needs: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,8 @@ class Runner(Protocol):
     def wait(self, seconds: float) -> Sequence[tuple[WorkKey, object]]:
         """Return what has happened within `seconds`, as (key, event).
 
-        The last event of each work is `WorkFinished` or `WorkCrashed`.
+        The last event of each work is `WorkFinished` or `WorkCrashed`. What the key `RUNNER` says
+        is a `Notice`.
         """
 
     def withdraw(self) -> Sequence[WorkKey]:
@@ -143,6 +151,7 @@ RUNNERS: Registry[type[RunnerOptions]] = Registry(
     {
         "local": "hpsearch.runners.local:LocalOptions",
         "inline": "hpsearch.runners.inline:InlineOptions",
+        "ray": "hpsearch.runners.ray:RayOptions",
     },
 )
 """Each entry names the options of a runner, which build it."""

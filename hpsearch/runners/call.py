@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -53,6 +54,27 @@ def attempt(call: Callable[[], T], help: str = _MAIN) -> T | HpsearchError:
         return error
     message = f"a worker cannot import what it is to call: {_last_line(error)}"
     return SpecError(Problem("E020", message, help=help))
+
+
+def refuse_in_worker() -> None:
+    """Refuse to start anything in a process that only imports its coordinator's script.
+
+    Raises:
+        SpecError: this is one.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        message = "the script starts a search again in each worker, which imports it"
+        help = 'what is to run once stands under  if __name__ == "__main__":'
+        raise SpecError(Problem("E020", message, help=help))
+
+
+def main_module() -> Mapping[str, object]:
+    """Return what names the main module, by keys of `multiprocessing.spawn.prepare`."""
+    main = sys.modules["__main__"]
+    name = getattr(getattr(main, "__spec__", None), "name", None)
+    path = getattr(main, "__file__", None)
+    named = {"init_main_from_name": name} if name else {"init_main_from_path": path}
+    return {"sys_argv": sys.argv, **(named if name or path else {})}
 
 
 def import_main(main: Mapping[str, object]) -> None:

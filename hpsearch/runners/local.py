@@ -7,11 +7,9 @@ when the coordinator is gone.
 from __future__ import annotations
 
 import math
-import multiprocessing
 import resource
 import socket
 import struct
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hpsearch.errors import MAKE_DO, NoResources, Problem, SpecError
+from hpsearch.errors import MAKE_DO, NoResources, Problem
 from hpsearch.runners import (
     Resources,
     Runner,
@@ -31,6 +29,7 @@ from hpsearch.runners import (
     WorkKey,
     WorkStarted,
 )
+from hpsearch.runners.call import main_module, refuse_in_worker
 from hpsearch.runners.options import RunnerOptions
 from hpsearch.runners.processes import ForkServer, Process, death, undisturbed
 from hpsearch.runners.worker import Beginning
@@ -86,11 +85,15 @@ class Local:
     """Long-lived processes, each of which starts when there is work for it.
 
     Each may hold `resources.memory` bytes of data at most; None lets it have as many as there are.
+    It imports the main module of this process, or another one, see `call.import_main`.
     """
 
-    def __init__(self, resources: Resources, artefacts: Artefacts) -> None:
+    def __init__(
+        self, resources: Resources, artefacts: Artefacts, main: Mapping[str, object] | None = None
+    ) -> None:
         self._resources = resources
         self._artefacts = artefacts
+        self._main = main
         self._server: ForkServer | None = None
         self._queue: deque[Work] = deque()
         self._workers: list[Worker] = []
@@ -98,10 +101,7 @@ class Local:
         self._why = ""
 
     def __enter__(self) -> Self:
-        if getattr(multiprocessing.current_process(), "_inheriting", False):
-            message = "the script starts a search again in each worker, which imports it"
-            help = 'what is to run once stands under  if __name__ == "__main__":'
-            raise SpecError(Problem("E020", message, help=help))
+        refuse_in_worker()
         return self
 
     def __exit__(
@@ -214,7 +214,8 @@ class Local:
         except OSError as error:
             raise _no_worker(error.strerror) from error
         try:
-            pipe.send(Beginning(_main(), self._artefacts, self._resources.memory, slot, many))
+            main = main_module() if self._main is None else self._main
+            pipe.send(Beginning(main, self._artefacts, self._resources.memory, slot, many))
         except OSError:  # the server has died with the request, as the status will say
             pass
         return Worker(process, pipe, slot)
@@ -265,15 +266,6 @@ class Local:
             self._why = worker.process.refused or "what forks them takes no requests"
             if code is not None:
                 self._why = f"what forks them has died: {death(code)}"
-
-
-def _main() -> Mapping[str, object]:
-    """Return what names the main module, by keys of `multiprocessing.spawn.prepare`."""
-    main = sys.modules["__main__"]
-    name = getattr(getattr(main, "__spec__", None), "name", None)
-    path = getattr(main, "__file__", None)
-    named = {"init_main_from_name": name} if name else {"init_main_from_path": path}
-    return {"sys_argv": sys.argv, **(named if name or path else {})}
 
 
 def _resident(pid: int | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -20,6 +21,15 @@ class RunnerOptions(Options):
 
     works_alone: ClassVar[bool] = False
     ignored: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def shares_files(self) -> bool:
+        """Whether all workers see the files that the coordinator sees."""
+        return True
+
+    def default_workers(self, threads: int) -> int:
+        """Return how many workers there are where nobody says: one for each core."""
+        return max(1, len(os.sched_getaffinity(0)) // threads)
 
     @abstractmethod
     def build(self, resources: Resources, artefacts: Artefacts) -> Runner:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from hpsearch.errors import HpsearchError
 from hpsearch.objectives import Objective
-from hpsearch.runners import Runner, WorkCrashed, WorkFinished
+from hpsearch.runners import RUNNER, Runner, WorkCrashed, WorkFinished
 from hpsearch.search.isolation import own_state
 from hpsearch.search.timely import timely
 from hpsearch.space.space import Space, point_key
@@ -478,6 +478,9 @@ class _Cohorts:
         met something that is no fault of its trials.
         """
         for key, event in self._runner.wait(_POLL):
+            if key == RUNNER and isinstance(event, Notice):
+                yield event
+                continue
             one = self.running.get(key.cohort)
             if one is None or one.attempt != key.attempt:
                 continue

@@ -108,7 +108,9 @@ class Artefacts:
         Raises:
             Lost: it is not there, or has changed since it was written.
         """
-        path = self.path(held.digest) if held.process is None else held.path
+        path = self.folder / held.digest
+        if held.process is not None and not files.is_file(path):  # it is not in here as well
+            path = held.path
         try:
             found = _digest(path)
         except OSError as error:

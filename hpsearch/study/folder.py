@@ -13,6 +13,7 @@ from hpsearch.study.files import check_single, is_folder, is_link, is_unfinished
 FILE = "study.db"
 CONFIG = "config.yaml"
 LOG = "errors.log"
+RAY_LOG = "ray.log"
 LOCK = "study.lock"
 HALF = "study.db.new"
 TRIALS = "trials"
@@ -21,7 +22,7 @@ TRIALS = "trials"
 BEGUN = (LOCK, HALF, f"{HALF}-journal")
 """What is there before a study is."""
 
-_IN_PLACE = (LOCK, FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", *BEGUN[1:], LOG)
+_IN_PLACE = (LOCK, FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal", *BEGUN[1:], LOG, RAY_LOG)
 
 
 def refuse_links(folder: Path, *older: str) -> None:
