@@ -230,7 +230,13 @@ SEARCH: Mapping[str, str] = {
     "surrogate": "the model of the loss: a Gaussian process, a few small networks, or forests",
 }
 RUNNER: Mapping[str, str] = {
-    "name": "`local` works in processes of its own, `inline` in that of the command itself",
+    "name": "`local` works in processes of its own, `inline` in that of the command itself, "
+    "`ray` on one machine or many: [scale](scale.md)",
+    "address": "a cluster that is there; without it a Ray starts on this machine, and ends again",
+    "cpus": "the CPUs that a node must have free for each trial; by default its threads",
+    "gpus": "the GPUs, or the part of one, that it gets; without this it sees none",
+    "memory": "the memory that a node must have free; by default that of `search: memory`",
+    "shared": "whether the study's folder lies on a file system that all machines share",
 }
 
 _CONFIGURATION = """

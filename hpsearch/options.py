@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
@@ -81,9 +81,12 @@ class Options(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     def part(self, record: type[T]) -> T:
-        """Return those of the keys that were given here and belong to another record."""
+        """Return those of the keys that were given here and belong to another record.
+
+        They were checked here, and are not what stood in the file any more (bytes for `4GB`).
+        """
         mine = self.model_fields_set & set(record.model_fields)
-        return record(**{name: getattr(self, name) for name in mine})
+        return cast(T, record.model_construct(**{name: getattr(self, name) for name in mine}))
 
     @field_validator("*", mode="before")
     @classmethod

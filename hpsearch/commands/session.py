@@ -46,7 +46,7 @@ from hpsearch.runners import (
     WorkKey,
 )
 from hpsearch.search.loop import CohortFinished, CohortRetried, Stop, run
-from hpsearch.search.plan import Plan
+from hpsearch.search.plan import Plan, idle_workers
 from hpsearch.strategies import Limit
 from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.files import open_own, unwritable
@@ -222,6 +222,7 @@ def finish(
     meta, keys = study.meta, plan.keys
     limit = options.limit(keys.time) if keys.time else None
     search = plan.search(meta.budget, limit)
+    options.note(*idle_workers(search, options.workers))
     deadline = options.started + keys.time if keys.time else float("inf")
     stop = Stop(deadline=deadline, grace=keys.grace)
     keeper = _Keeper(store.folder, plan, study.history, held)

@@ -6,6 +6,7 @@ import os
 from abc import abstractmethod
 from typing import ClassVar
 
+from hpsearch.errors import Problem, SpecError
 from hpsearch.options import Options
 from hpsearch.runners import Resources, Runner
 from hpsearch.study.artefacts import Artefacts
@@ -34,3 +35,15 @@ class RunnerOptions(Options):
     @abstractmethod
     def build(self, resources: Resources, artefacts: Artefacts) -> Runner:
         """Return the runner, which has not started anything yet."""
+
+
+def refuse_unshared(runner: RunnerOptions, what: str) -> None:
+    """Refuse what needs files that all workers see, where nobody says that they see them.
+
+    Raises:
+        SpecError: the workers are on other machines; `what` says what cannot be done then.
+    """
+    if not runner.shares_files:
+        message = f"{what} needs a folder that all machines of the cluster see"
+        help = "runner: {shared: true}  where the study lies on a file system that they share"
+        raise SpecError(Problem("E124", message, help=help))

@@ -285,6 +285,17 @@ class Plan:
         return level, max(reached, default=None)
 
 
+def idle_workers(search: Search, workers: int) -> Iterator[str]:
+    """Give a line where there are more workers than trials that are ever asked for ahead."""
+    most = search.wave * (search.lag + 1)
+    if workers > most:
+        trials = "1 trial is" if most == 1 else f"{most:,} trials are"
+        yield (
+            f"{workers:,} workers, but at most {trials} under way at a time: "
+            "a larger search.wave or search.lag makes more"
+        )
+
+
 def _unstaged(options: StrategyOptions, context: Context) -> Strategy:
     """Return the strategy before it is halved or confirmed."""
     strategy = options.build(context)

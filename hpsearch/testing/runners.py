@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 
 from hpsearch.objectives.networks import set_up
 from hpsearch.runners import (
@@ -27,7 +27,7 @@ from hpsearch.runners import (
     WorkKey,
     WorkStarted,
 )
-from hpsearch.study.artefacts import Artefacts
+from hpsearch.study.artefacts import Artefacts, Held
 from hpsearch.testing import Check
 
 Build = Callable[[Resources, Artefacts], Runner]
@@ -140,12 +140,36 @@ def artefacts_go_both_ways(build: Build, folder: Path) -> None:
     artefacts = Artefacts(folder / "artefacts")
     digest = artefacts.write(b"from the coordinator")
     with runner_of(build, folder) as runner:
-        fetched, kept = finished(
-            runner, job(0, "fetch", digest), job(1, "keep", b"from a worker")
-        ).values()
+        fetch = replace(job(0, "fetch", digest), needs=(Held(digest),))
+        fetched, kept = finished(runner, fetch, job(1, "keep", b"from a worker")).values()
     assert fetched == [b"from the coordinator", FINISHED]
     assert isinstance(kept[0], str)
     assert artefacts.read(kept[0]) == b"from a worker"
+
+
+def what_is_held_open_can_be_mapped(build: Build, folder: Path) -> None:
+    """Work maps what the coordinator holds open, again and again, though it has no name."""
+    artefacts = Artefacts(folder / "artefacts")
+
+    def write(file: BinaryIO) -> None:
+        file.write(b"data" * 1000)
+
+    with artefacts.held(write) as held, runner_of(build, folder, workers=2) as runner:
+        works = [replace(job(n, "map_held", held), needs=(held,)) for n in range(4)]
+        given = finished(runner, *works)
+        left = list((folder / "artefacts").iterdir())
+    assert all(events == [b"data" * 1000, FINISHED] for events in given.values())
+    assert not left
+
+
+def artefacts_come_before_the_events_that_follow_them(build: Build, folder: Path) -> None:
+    """What was written is there when the event that names it is heard, also of work that fails."""
+    artefacts = Artefacts(folder / "artefacts")
+    with runner_of(build, folder) as runner:
+        first, second, crash = events_of(runner, job(0, "keep_and_fail", [b"one", b"two"]))
+        assert [artefacts.read(digest) for digest in (first, second)] == [b"one", b"two"]
+    assert isinstance(crash, WorkCrashed)
+    assert {path.name for path in artefacts.folder.iterdir()} == {first, second}
 
 
 def a_process_is_set_up_once_and_before_its_work(build: Build, folder: Path) -> None:
@@ -319,6 +343,8 @@ _EVERYWHERE: Sequence[Promise] = (
     a_worker_does_one_piece_of_work_after_the_other,
     an_event_may_be_larger_than_a_pipe,
     artefacts_go_both_ways,
+    what_is_held_open_can_be_mapped,
+    artefacts_come_before_the_events_that_follow_them,
     a_process_is_set_up_once_and_before_its_work,
     work_that_wants_another_set_up_gets_it,
     a_set_up_that_fails_is_a_crash_of_its_work,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hpsearch.runners import WorkStarted
-from hpsearch.study.artefacts import Artefacts
+from hpsearch.study.artefacts import Artefacts, Held
 
 
 def count(most: int, artefacts: Artefacts) -> Iterator[int]:
@@ -75,6 +75,18 @@ def keep(data: bytes, artefacts: Artefacts) -> Iterator[str]:
 def fetch(digest: str, artefacts: Artefacts) -> Iterator[bytes]:
     """Give the bytes of an artefact."""
     yield artefacts.read(digest)
+
+
+def keep_and_fail(contents: list[bytes], artefacts: Artefacts) -> Iterator[str]:
+    """Keep each of these as an artefact, give its digest, and raise at last."""
+    for data in contents:
+        yield artefacts.write(data)
+    raise ValueError("no more")
+
+
+def map_held(held: Held, artefacts: Artefacts) -> Iterator[bytes]:
+    """Give the bytes of what the coordinator holds open."""
+    yield artefacts.locate(held).read_bytes()
 
 
 def set_up(path: str) -> None:

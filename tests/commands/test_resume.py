@@ -26,9 +26,9 @@ from hpsearch.config.schema import (
     DataKeys,
     NetworkSearchKeys,
     ParameterKeys,
-    RunnerKeys,
     SearchKeys,
     SplitKeys,
+    runner_keys,
     search_model,
 )
 from hpsearch.config.spec import parse
@@ -100,6 +100,11 @@ EDITS: Mapping[Key, tuple[Kind, object]] = {
     ("search", "max_failures"): ("free", 7),
     ("search", "grace"): ("free", "1m"),
     ("runner", "name"): ("free", "inline"),
+    ("runner", "address"): ("free", "10.0.0.5:6379"),
+    ("runner", "cpus"): ("free", 2.0),
+    ("runner", "gpus"): ("free", 0.5),
+    ("runner", "memory"): ("free", "4GB"),
+    ("runner", "shared"): ("free", True),
 }
 
 
@@ -113,8 +118,8 @@ def all_keys() -> Iterator[Key]:
         ("data", "split"): SplitKeys,
         ("parameters", "lr"): ParameterKeys,
         ("search",): search_model(None, NetworkSearchKeys),
-        ("runner",): RunnerKeys,
     }
+    yield from (("runner", name) for name in sorted(runner_keys()))
     for path, model in sections.items():
         for name in model.model_fields:
             if (*path, name) not in sections:
@@ -127,6 +132,8 @@ def changed(key: Key, value: object) -> str:
     node = found
     for part in key[:-1]:
         node = node.setdefault(part, {})
+    if key[0] == "runner":
+        node["name"] = "ray"
     node[key[-1]] = value
     return json.dumps(found)
 
@@ -160,7 +167,8 @@ def test_every_key_has_its_kind(tmp_path: Path, meta: StudyMeta, key: Key) -> No
             assert spec.search == with_key(key[1], value)
         else:
             assert spec.search == with_key("budget", 10)
-            assert value in (spec.name, spec.runner.name)
+            mine = {"name": spec.name, **spec.runner.model_dump(), "memory": "4GB"}
+            assert value in (mine[key[-1]], spec.name)
 
 
 def with_key(name: str, value: object) -> SearchKeys:

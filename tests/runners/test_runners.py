@@ -29,8 +29,11 @@ from hpsearch.testing.runners import (
 from tests.helpers.processes import descendants
 
 ROOT = Path(__file__).parents[2]
-_IN_PROCESSES = [name for name in RUNNERS if name != "inline"]
-"""The runners that do work in processes of their own, which can have limits."""
+_HERE = [name for name in RUNNERS if name != "ray"]
+"""The runners that start within a second; `test_ray_contract` has the same checks for Ray."""
+
+_IN_PROCESSES = [name for name in _HERE if name != "inline"]
+"""Those of them that do work in processes of their own, which can have limits."""
 
 
 def builder(name: str) -> Build:
@@ -54,7 +57,7 @@ def checks_of(suite: Callable[[Build], list[Check[Build]]], names: Iterable[str]
     ]
 
 
-@pytest.mark.parametrize("check", checks_of(checks, RUNNERS))
+@pytest.mark.parametrize("check", checks_of(checks, _HERE))
 def test_every_runner(check: Check[Build]) -> None:
     check()
 

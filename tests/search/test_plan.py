@@ -19,7 +19,7 @@ from hpsearch.config.spec import networks_of, parse
 from hpsearch.errors import SpecError
 from hpsearch.objectives.function import Function
 from hpsearch.objectives.networks import Networks
-from hpsearch.search.plan import Plan, with_default_priors
+from hpsearch.search.plan import Plan, idle_workers, with_default_priors
 from hpsearch.space.expression import Expression
 from hpsearch.space.parameters import Choice, Integer, Value
 from hpsearch.space.space import DependentValue, Params, Space
@@ -371,6 +371,25 @@ class TestEnding:
         tight = replace(self.FEW, constraints=(Expression("b == 2"),))
         for name in ("random", "grid", "bayes"):
             assert plan_of(name, FakeObjective(tight)).total(30) == 3
+
+
+@pytest.mark.parametrize(
+    ("wave", "lag", "workers", "said"),
+    [
+        (4, 0, 4, ""),
+        (4, 1, 8, ""),
+        (4, 0, 5, "5 workers, but at most 4 trials are under way at a time"),
+        (1, 0, 2, "2 workers, but at most 1 trial is under way at a time"),
+        (2, 1, 64, "64 workers, but at most 4 trials are under way at a time"),
+    ],
+)
+def test_more_workers_than_trials_are_asked_for_are_noticed(
+    wave: int, lag: int, workers: int, said: str
+) -> None:
+    search = plan_of("random", wave=wave, lag=lag, budget=50).search(50)
+    noticed = "".join(idle_workers(search, workers))
+    assert noticed.startswith(said)
+    assert bool(noticed) == bool(said) == ("search.wave or search.lag" in noticed)
 
 
 def test_what_a_space_leaves_is_known_before_the_data() -> None:

@@ -10,14 +10,12 @@ import asyncio
 import logging
 import math
 import pickle
-import platform
 import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from importlib import metadata
+from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
@@ -25,7 +23,6 @@ from typing import Any
 import numpy as np
 import ray
 from ray.exceptions import (
-    GetTimeoutError,
     LocalRayletDiedError,
     NodeDiedError,
     ObjectLostError,
@@ -34,19 +31,19 @@ from ray.exceptions import (
     TaskUnschedulableError,
     WorkerCrashedError,
 )
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from hpsearch.errors import HpsearchError, NoResources, Problem, SpecError
 from hpsearch.runners import RUNNER, WorkCrashed, WorkKey
 from hpsearch.runners.parent_watch import end_with_parent
 from hpsearch.runners.ray.cluster import (
-    PACKAGES,
     NodeFacts,
     refuse_demand,
     refuse_versions,
     versions_here,
 )
+from hpsearch.runners.ray.connection import connected, everywhere, living, nodes
 from hpsearch.runners.ray.messages import (
+    Assignment,
     Begun,
     Errand,
     Given,
@@ -55,7 +52,6 @@ from hpsearch.runners.ray.messages import (
     Said,
     Site,
     Submission,
-    Wanted,
     Withdraw,
     Withdrawn,
 )
@@ -65,10 +61,8 @@ from hpsearch.study.trial import Notice
 
 _LOSSES = 10  # of one piece of work, after which it counts as crashed
 _TO_STOP = 5.0  # seconds in which a task ends that is taken back
-_TO_ANSWER = 60.0  # seconds in which a node starts a process and says its versions
 _LOOK = 5.0  # seconds between looks at whether there is a node for what waits
 _NO_NODE = 30.0  # seconds without one, after which the search ends
-_LONGEST = 300  # characters of what Ray says in an error
 _RESUME = "resume goes on when there is one"
 
 
@@ -82,102 +76,28 @@ def main(control: int, alive: int) -> None:
     end_with_parent(alive)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ASKED_TO_END)  # what is started here ends by them
     pipe = Connection(control)
-    wanted: Wanted = pipe.recv()
+    assigned: Assignment = pipe.recv()
     try:
-        with _connected(wanted):
-            nodes = _nodes()
-            refuse_demand(wanted.demand, nodes)
-            refuse_versions(versions_here(), nodes)
-            driver = Driver(pipe, wanted)
-            pipe.send(Ready(sum(wanted.demand.times(node.resources) for node in nodes)))
+        with connected(assigned):
+            found = nodes()
+            refuse_demand(assigned.demand, found)
+            refuse_versions(versions_here(), found)
+            driver = Driver(pipe, assigned)
+            pipe.send(Ready(sum(assigned.demand.times(node.resources) for node in found)))
             asyncio.run(driver.serve())
-            _everywhere(sweep, driver.token)
+            everywhere(sweep, driver.token)
     except HpsearchError as error:
         pipe.send(error)
-
-
-@contextmanager
-def _connected(wanted: Wanted) -> Iterator[None]:
-    """Have a connection to Ray.
-
-    Raises:
-        SpecError: there is no cluster at the address.
-    """
-    demand, workers = wanted.demand, wanted.resources.workers
-    own: dict[str, Any] = {}
-    if wanted.address is None:
-        own = {
-            "num_cpus": max(1, math.ceil(workers * demand.cpus)),
-            "include_dashboard": False,
-        }
-        own |= {} if wanted.folder is None else {"_temp_dir": str(wanted.folder)}
-    try:
-        ray.init(wanted.address or "local", log_to_driver=False, **own)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        said = " ".join(str(error).split())[:_LONGEST]
-        if wanted.address is None:
-            message, help = f"Ray cannot be started: {said}", "--runner local does without it"
-        else:
-            message = f"no Ray can be used at {wanted.address}: {said}"
-            help = "`ray status` shows whether there is one; without --address one is started here"
-        raise SpecError(Problem("E120", message, help=help)) from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _alive() -> Mapping[str, Mapping[str, Any]]:
-    """Return what Ray knows of the nodes that are alive, by their ids."""
-    return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
-
-
-def _nodes() -> Sequence[NodeFacts]:
-    """Return the nodes of the cluster, with their versions.
-
-    What is called there is of the standard library, since hpsearch may be missing.
-    """
-    versions = {"python": _everywhere(platform.python_version)}
-    for name in PACKAGES:
-        versions[name] = _everywhere(metadata.version, name)
-    return [
-        NodeFacts(
-            f"{node['NodeManagerAddress']} {node['NodeManagerHostname']}",
-            node["Resources"],
-            {name: found.get(key, "no answer") for name, found in versions.items()},
-        )
-        for key, node in _alive().items()
-    ]
-
-
-def _everywhere(function: Callable[..., Any], *arguments: object) -> Mapping[str, Any]:
-    """Call a function on every node; return what it gave, or the kind of its error, by node."""
-    call = ray.remote(function)
-    asked = {
-        key: call.options(
-            num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(key, soft=False)
-        ).remote(*arguments)
-        for key in _alive()
-    }
-    found, until = {}, time.monotonic() + _TO_ANSWER
-    for key, answer in asked.items():
-        try:
-            found[key] = ray.get(answer, timeout=max(0.0, until - time.monotonic()))
-        except GetTimeoutError:
-            continue
-        except RayError as error:
-            found[key] = type(getattr(error, "cause", error)).__name__
-    return found
 
 
 class Driver:
     """Has tasks of Ray do work."""
 
-    def __init__(self, pipe: Connection, wanted: Wanted) -> None:
+    def __init__(self, pipe: Connection, assigned: Assignment) -> None:
         self.token = secrets.token_hex(4)
-        self._pipe, self._wanted = pipe, wanted
+        self._pipe, self._assigned = pipe, assigned
         self._sent: SimpleQueue[object] = SimpleQueue()
-        demand, resources = wanted.demand, wanted.resources
+        demand, resources = assigned.demand, assigned.resources
         # a process of Ray that has had a GPU does no more, so that its memory is given back
         task = ray.remote(max_calls=1)(do) if demand.gpus else ray.remote(do)
         self._task = task.options(
@@ -193,7 +113,7 @@ class Driver:
                 resources.threads,
                 resources.memory,
                 bool(demand.gpus),
-                wanted.origin,
+                assigned.origin,
             )
         )
         self._slots = asyncio.Semaphore(resources.workers)
@@ -274,6 +194,7 @@ class Driver:
         """Have a piece of work done; return why it was lost, where it was."""
         self._waiting.add(work.key)
         ended, place = False, Begun("", "", {})
+        stream: Any = None
         try:
             stream = self._task.remote(self._errand(work))
             async for reference in stream:
@@ -291,7 +212,7 @@ class Driver:
             ended = True
             return self._lost(work.key, error, place)
         finally:
-            if not ended:
+            if stream is not None and not ended:
                 await _stop(stream)
         return None
 
@@ -326,7 +247,7 @@ class Driver:
             self._say(key, WorkCrashed("memory", message))
             return None
         if isinstance(error, TaskUnschedulableError):
-            message = f"Ray finds no node with {self._wanted.demand}"
+            message = f"Ray finds no node with {self._assigned.demand}"
             self._say(key, NoResources(Problem("E171", message, help=_RESUME)))
             return None
         if isinstance(error, LocalRayletDiedError):
@@ -351,8 +272,8 @@ class Driver:
         since = math.inf
         while True:
             await asyncio.sleep(_LOOK)
-            demand = self._wanted.demand
-            has_room = any(demand.times(node["Resources"]) for node in _alive().values())
+            demand = self._assigned.demand
+            has_room = any(demand.times(node["Resources"]) for node in living().values())
             since = math.inf if has_room or not self._waiting else min(since, time.monotonic())
             if time.monotonic() - since > _NO_NODE:
                 message = f"no node is left that has {demand}"

@@ -116,6 +116,6 @@ def import_path() -> list[str]:
 
 
 def gone(why: str) -> NoResources:
-    """Return what is said where Ray cannot go on."""
-    help = "ray.log in the study's folder has what Ray says; resume goes on"
+    """Return what is said where Ray cannot begin, or cannot go on."""
+    help = "`ray status` shows a cluster, and a study's ray.log what Ray said; resume goes on"
     return NoResources(Problem("E171", f"Ray is gone: {why}", help=help))

@@ -27,7 +27,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Assignment:
     """What a driver is told first.
 
     Attributes:

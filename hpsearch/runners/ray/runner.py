@@ -17,12 +17,12 @@ from hpsearch.runners.call import main_module, refuse_in_worker
 from hpsearch.runners.ray.cluster import Demand
 from hpsearch.runners.ray.link import Link, gone, import_path
 from hpsearch.runners.ray.messages import (
+    Assignment,
     Need,
     Origin,
     Ready,
     Said,
     Submission,
-    Wanted,
     Withdraw,
     Withdrawn,
 )
@@ -72,7 +72,7 @@ class Ray:
         """
         origin = Origin(main_module(), import_path(), str(Path.cwd()))
         place = folder if len(str(folder)) <= _SHORT else None
-        self._link.send(Wanted(self._address, self._demand, self._resources, origin, place))
+        self._link.send(Assignment(self._address, self._demand, self._resources, origin, place))
         try:
             answer = self._link.receive(_TO_START)
         except HpsearchError as error:
