@@ -226,6 +226,16 @@ class TestRunner:
         flag = ("runner", "name"), "inline", "--runner inline"
         assert read(f"{DATA}runner: {{name: local}}\n", "random", flag).runner.name == "inline"
 
+    def test_a_flag_for_another_runner_leaves_out_the_keys_of_the_one_before(self) -> None:
+        text, flag = f"{DATA}runner: {{name: ray, cpus: 2}}\n", "--address 10.0.0.5:1"
+        address = ("runner", "address"), "10.0.0.5:1", flag
+        local, ray = ((("runner", "name"), name, "--runner") for name in ("local", "ray"))
+        assert read(text, "random", address, local).runner.model_dump() == {"name": "local"}
+        kept = read(text, "random", ray, address).runner
+        assert (kept.model_dump()["cpus"], kept.model_dump()["address"]) == (2, "10.0.0.5:1")
+        with pytest.raises(SpecError, match="unknown key 'address'"):
+            read(text, "random", local, address)
+
 
 class TestLag:
     @pytest.mark.parametrize("strategy", STRATEGIES)

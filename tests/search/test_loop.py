@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpsearch.errors import DiskFull, Problem
-from hpsearch.runners import WorkCrashed, WorkFinished, WorkKey
+from hpsearch.runners import RUNNER, WorkCrashed, WorkFinished, WorkKey
 from hpsearch.search.loop import (
     CohortFinished,
     CohortRetried,
@@ -677,3 +677,17 @@ class TestWhatRandomAndGridPromise:
         assert {point_key(trial.params) for trial in history.trials} == points
         assert len(history) == len(points) > 64
         assert set(waves(history)[:-1]) == {64}
+
+
+class Talking(FakeRunner):
+    """A runner that says something of its own whenever it is asked."""
+
+    def wait(self, seconds: float) -> Sequence[tuple[WorkKey, object]]:
+        return [(RUNNER, Notice("a node was lost")), *super().wait(seconds)]
+
+
+def test_what_a_runner_says_itself_is_a_notice_and_no_event_of_a_cohort() -> None:
+    search = plan_of("random", budget=3, wave=1).search(3)
+    events = [*run(search, Memory(), Talking(), Stop())]
+    assert events.count(Notice("a node was lost")) == 3
+    assert sum(isinstance(event, CohortFinished) for event in events) == 3

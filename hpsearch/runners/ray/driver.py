@@ -83,7 +83,7 @@ def main(control: int, alive: int) -> None:
             refuse_demand(assigned.demand, found)
             refuse_versions(versions_here(), found)
             driver = Driver(pipe, assigned)
-            pipe.send(Ready(sum(assigned.demand.times(node.resources) for node in found)))
+            pipe.send(Ready())
             asyncio.run(driver.serve())
             everywhere(sweep, driver.token)
     except HpsearchError as error:

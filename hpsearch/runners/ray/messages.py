@@ -47,9 +47,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The driver has found the cluster fit for the search, which has room for so much work."""
-
-    room: int
+    """The driver has found the cluster fit for the search."""
 
 
 @dataclass(frozen=True, slots=True)

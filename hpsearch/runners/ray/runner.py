@@ -30,7 +30,6 @@ from hpsearch.runners.ray.packed import unpacked
 from hpsearch.study.artefacts import Artefacts, Held, Lost
 from hpsearch.study.files import open_own, temporary_folder
 from hpsearch.study.folder import FILE, RAY_LOG
-from hpsearch.study.trial import Notice
 
 _TO_START = 180.0  # seconds in which Ray starts, or answers
 _SHORT = 40  # characters of a folder's name in which Ray can have its sockets
@@ -81,9 +80,6 @@ class Ray:
             raise answer
         if not isinstance(answer, Ready):
             raise gone(f"it does not answer within {_TO_START:g} s")
-        if answer.room < self._resources.workers:
-            text = f"the cluster has room for {answer.room} of {self._resources.workers} workers"
-            self._unheard.append((RUNNER, Notice(text)))
 
     def __exit__(
         self,
