@@ -140,7 +140,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    contestants = {"hpsearch": by_hpsearch, "Optuna": by_optuna, "the program alone": alone}
+    contestants = {
+        "hpsearch": by_hpsearch,
+        "Optuna": by_optuna,
+        "the program alone, one after the other": alone,
+    }
     found: dict[str, list[Seconds]] = {name: [] for name in contestants}
     for _ in range(options.rounds):
         for name, search in contestants.items():

@@ -109,14 +109,10 @@ def search(
         return known[-1] if known else store.history(), events
 
 
-def board(history: History) -> list[tuple[Any, ...]]:
+def board(history: History) -> list[str]:
     """Return all that a leaderboard rests on, without what a clock has measured."""
-    found = []
-    for trial in history.trials:
-        result = history.results[trial.number]
-        at = replace(result, seconds=0.0)
-        found.append((trial, at))
-    return found
+    results = [replace(history.results[trial.number], seconds=0.0) for trial in history.trials]
+    return [f"{trial}: {result}" for trial, result in zip(history.trials, results, strict=True)]
 
 
 def trial(number: int = 0, x: float = 0.25, **given: Any) -> Trial:

@@ -150,6 +150,12 @@ class TestEnvironment:
         monkeypatch.setenv("OMP_NUM_THREADS", "5")
         assert environment_of(of)["OMP_NUM_THREADS"] == "5"
 
+    def test_python_does_not_keep_reports_to_itself(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+        assert environment_of(printing(tmp_path))["PYTHONUNBUFFERED"] == "1"
+
     @pytest.mark.parametrize(
         ("visible", "slot", "slots", "expected"),
         [
@@ -242,16 +248,17 @@ class TestWhatIsLeft:
     def test_a_program_whose_guardian_is_killed_ends_with_its_children(
         self, tmp_path: Path
     ) -> None:
-        script = "sleep 60 & echo pid $!; echo pid $$; kill -KILL $PPID; sleep 60"
+        script = "sleep 600 & echo pid $!; echo pid $$; kill -KILL $PPID; sleep 600"
         of = shell(tmp_path, script)
         assert crash_of(of).message.startswith("its process is gone")
         for pid in (int(word) for word in log(of).split() if word.isdigit()):
             assert is_gone(pid)
 
     def test_a_program_takes_no_notice_of_what_its_worker_blocks(self, tmp_path: Path) -> None:
+        script = "import os, time\nos.kill(os.getpid(), 15)\ntime.sleep(5)"
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         try:
-            crash = crash_of(shell(tmp_path, "kill -TERM $$; sleep 60"))
+            crash = crash_of(command(tmp_path, script))
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         assert crash.message.startswith("SIGTERM")
