@@ -171,6 +171,7 @@ class TestRoundTrip:
         meta = replace(
             META, rows=256, budget=None, config="a: 1\nb: 'ä'\n", seed=2**63 - 1, time_weight=0.1
         )
+        meta = replace(meta, device_memory=2**37)
         Store.create(folder, meta).close()
         assert read(folder).meta == meta
 
@@ -218,6 +219,16 @@ class TestTransitions:
                 store.record_results({0: done(loss)})
             assert store.study().history.pending
 
+    @pytest.mark.parametrize("cost", [-1.0, math.inf])
+    def test_a_cost_that_nothing_can_have_cannot_be_written(
+        self, folder: Path, cost: float
+    ) -> None:
+        with create(folder) as store:
+            record(store, 1)
+            with pytest.raises(sqlite3.IntegrityError):
+                store.record_results({0: replace(done(0.5), reported_cost=cost)})
+            assert store.study().history.pending
+
     def test_of_a_cohort_all_results_are_written_or_none(self, folder: Path) -> None:
         with create(folder) as store:
             record(store, 2)
@@ -248,6 +259,33 @@ class TestOneWriter:
         with Store.open(folder) as store:
             store.record_results({0: done(0.5)})
         assert read(folder).history.results == {0: done(0.5)}
+
+    def test_it_knows_what_another_one_wrote_just_before(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        create(folder).close()
+
+        def write(place: Path) -> None:
+            monkeypatch.undo()
+            with Store.open(place) as other:
+                record(other, 1)
+
+        monkeypatch.setattr("hpsearch.study.store.refuse_shared", write)  # before the lock is taken
+        with Store.open(folder) as store:
+            assert len(store.history()) == 1
+
+    def test_it_reads_again_only_what_it_has_written(self, folder: Path) -> None:
+        with create(folder) as store:
+            record(store, 3)
+            store.record_results({1: done(0.5)})
+            before = store.history()
+            store.record_session(Session(1.0, 0))
+            assert store.history() is before
+            store.record_results({2: replace(done(0.25), metric=math.inf)})
+            after = store.history()
+            assert after.trials[1] is before.trials[1]
+            assert after.results[1] is before.results[1]
+            assert repr(after.results[2]) == repr(read(folder).history.results[2])
 
     def test_a_reader_sees_what_was_committed_while_it_is_written(self, folder: Path) -> None:
         with create(folder) as store:
