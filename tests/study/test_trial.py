@@ -35,6 +35,32 @@ def test_cost_counts_flops_and_steps() -> None:
     assert Done(0.1, 0.9, 7.0, 4e10, 20_000, 1, 1).cost == pytest.approx(2 + 2)
 
 
+SEGMENTED = History(
+    (
+        Trial(0, {"x": 0}, "", 0, 0, until_epoch=3),
+        Trial(1, {"x": 1}, "", 0, 1),
+        Trial(2, {"x": 0}, "", 1, 2, parent=0, start_epoch=3),
+        Trial(3, {"x": 1}, "", 1, 3, parent=1, replicate=1),
+    ),
+    {0: Failed("error", "in a worker", epochs=0), 1: done(0.5)},
+)
+
+
+def test_a_training_that_crashes_later_has_the_epochs_of_its_first_segment() -> None:
+    first = Done(0.5, 0.8, 1.0, 3e9, 30, epochs=3, best_epoch=3, paused=True)
+    crashed = SEGMENTED.with_results({0: first, 2: Failed("killed", "in a worker")})
+    assert crashed.ended[0] == Failed("killed", "in a worker", 1.0, epochs=3)
+
+
+@pytest.mark.parametrize(
+    ("number", "family"), [(0, [0, 2]), (2, [0, 2]), (1, [1, 3]), (3, [1, 3]), (4, []), (-1, [])]
+)
+def test_a_trial_belongs_with_all_that_repeats_it_or_goes_on_with_it(
+    number: int, family: list[int]
+) -> None:
+    assert [*SEGMENTED.family(number)] == family
+
+
 class TestHistory:
     def test_a_trial_without_a_result_is_pending(self) -> None:
         history = of_points([{"x": 0}, {"x": 1}, {"x": 2}], {1: done(0.5)})
