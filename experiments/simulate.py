@@ -9,10 +9,10 @@ not: its workers do a trial at once, and say that it took as long as a log-norma
 with a mean of a minute. `--waves` are pairs of a wave and a lag.
 
 - `busy` is the share of the workers' time in which they work, from the first trial to the last.
-- `question`, `commit` and `rest` are what the coordinator takes for a trial, in milliseconds: the
-  strategy, the file (by the clock, as it waits for the disk), and all else: loop, history, work.
-  Beside the file's they are times of the processor. Together they say how many trials a second
-  are the most.
+- `question`, `commit` and `rest` are the milliseconds of the processor that the coordinator takes
+  for a trial: for the strategy, for the study's file, and for all else, which is loop, history and
+  work. `disk` is how long it waits for the disk (or, on a busy machine, for the processor) while it
+  writes. Together they say how many trials a second are the most. TMPDIR says which disk that is.
 - `--thinking` lets virtual time go on by what the coordinator takes: what ends in the meantime is
   heard of, and followed by other work, only afterwards. Else thinking takes no time, and a run can
   be repeated to the last digit.
@@ -211,11 +211,11 @@ def bowl(params: Params) -> float:
 
 @dataclass
 class Watch:
-    """What the coordinator took, in seconds: for questions, and for the file."""
+    """What the coordinator took, in seconds: for questions, for the file, and for the disk."""
 
     question: float = 0.0
     commit: float = 0.0
-    commit_cpu: float = 0.0
+    disk: float = 0.0
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -228,13 +228,14 @@ class Watch:
 
     @contextmanager
     def committing(self) -> Iterator[None]:
-        """Count what is done in here as a commit, by the clock."""
-        began, cpu = time.perf_counter(), time.thread_time()
+        """Count what is done in here as a commit."""
+        clock, began = time.perf_counter(), time.thread_time()
         try:
             yield
         finally:
-            self.commit += time.perf_counter() - began
-            self.commit_cpu += time.thread_time() - cpu
+            taken = time.thread_time() - began
+            self.commit += taken
+            self.disk += time.perf_counter() - clock - taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +280,7 @@ class Simulated:
     Attributes:
         history: its trials and results.
         busy: the share of the workers' time in which they worked.
-        question, commit, rest: seconds of the coordinator for a trial; see the module.
+        question, commit, disk, rest: seconds of the coordinator for a trial; see the module.
         ended: the virtual seconds at which each trial ended, by its number.
     """
 
@@ -287,13 +288,14 @@ class Simulated:
     busy: float
     question: float
     commit: float
+    disk: float
     rest: float
     ended: Mapping[int, float]
 
     @property
     def most(self) -> float:
         """The trials a second at which the coordinator has no time left."""
-        return 1 / (self.question + self.commit + self.rest)
+        return 1 / (self.question + self.commit + self.disk + self.rest)
 
 
 def search_of(setting: Setting) -> Search:
@@ -334,13 +336,14 @@ def simulate(setting: Setting, folder: Path, drops: Sequence[int] = ()) -> Simul
             history = store.history() if cut is None else History()
         clock, busy = runner.clock, busy + runner.busy
         elsewhere += runner.elsewhere
-    spent = time.thread_time() - began - elsewhere - watch.question - watch.commit_cpu
+    spent = time.thread_time() - began - elsewhere - watch.question - watch.commit
     trials = len(history)
     return Simulated(
         history,
         busy / (setting.workers * clock),
         watch.question / trials,
         watch.commit / trials,
+        watch.disk / trials,
         spent / trials,
         ended,
     )
@@ -383,10 +386,22 @@ def simulated(setting: Setting, drops: Sequence[int] = ()) -> Simulated:
 
 def seconds(settings: Sequence[Setting]) -> Iterator[tuple[str, ...]]:
     """Give the rows of a table: how busy workers are, and what the coordinator takes."""
-    yield ("workers", "wave", "lag", "trials", "busy", "question", "commit", "rest", "trials/s")
+    yield (
+        "workers",
+        "wave",
+        "lag",
+        "trials",
+        "busy",
+        "question",
+        "commit",
+        "disk",
+        "rest",
+        "trials/s",
+    )
     for one in settings:
         found = simulated(one)
-        times = (f"{1000 * part:.2f}" for part in (found.question, found.commit, found.rest))
+        parts = (found.question, found.commit, found.disk, found.rest)
+        times = (f"{1000 * part:.2f}" for part in parts)
         numbers = (f"{n:,}" for n in (one.workers, one.wave, one.lag, len(found.history)))
         yield (*numbers, f"{100 * found.busy:.1f} %", *times, f"{found.most:.0f}")
 

@@ -131,7 +131,7 @@ class SearchKeys(Options):
     wave: int | None = Field(
         None, ge=1, le=100_000, description="a whole number of trials, 1 or more"
     )
-    lag: int = Field(0, ge=0, le=1_000, description="a whole number of waves, 0 or more")
+    lag: int | None = Field(None, ge=0, le=1_000, description="a whole number of waves, 0 or more")
     time_weight: float = Field(0.0, ge=0, lt=float("inf"), description="a number, 0 or more")
     trial_timeout: Duration | None = Field(None, description="a duration such as 10m or 1.5h")
     memory: Annotated[int, BeforeValidator(size)] | None = Field(

@@ -93,13 +93,13 @@ class Question:
             wrong = error.errors(include_url=False, include_context=False)
             raise SpecError(*(_problem(one, keys_of) for one in wrong)) from error
 
-    def kept(self, wave: int) -> Mapping[str, object]:
+    def kept(self, wave: int, lag: int) -> Mapping[str, object]:
         """Return what a study keeps of it: all that its trials rest on."""
         search = {name: value for name, value in self.search.items() if name not in _NOT_KEPT}
         found: dict[str, object] = {
             "parameters": dict(self.parameters),
             "constraints": list(self.constraints),
-            "search": {**search, "wave": wave},
+            "search": {**search, "wave": wave, "lag": lag},
         }
         reporting = {
             name: value

@@ -110,7 +110,7 @@ class Study:
             self._folder = kept_in or stack.enter_context(temporary_folder())
             self._journal: Journal = Memory()
             if kept_in:
-                kept = question.kept(self._search.wave)
+                kept = question.kept(self._search.wave, self._search.lag)
                 self._journal = stack.enter_context(opened(kept_in, plan, keys.budget, kept))
             self._history = self._journal.history()
             self._held = stack.pop_all()

@@ -73,6 +73,7 @@ def _differences(begun: StudyMeta, meta: StudyMeta) -> Iterator[str]:
     if begun.objective != meta.objective:
         return
     before, after = json.loads(begun.config), json.loads(meta.config)
+    before["search"].setdefault("lag", 0)  # which was not kept where it was not given
     if before["constraints"] != after["constraints"]:
         yield f"constraints: {flow(before['constraints'])} -> {flow(after['constraints'])}"
     for section in ("parameters", "search", "reporting"):

@@ -138,7 +138,8 @@ def minimize(
         planned = plan.search(budget, limit)
         journal: Journal = Memory()
         if kept_in:
-            journal = stack.enter_context(opened(folder, plan, budget, question.kept(planned.wave)))
+            kept = question.kept(planned.wave, planned.lag)
+            journal = stack.enter_context(opened(folder, plan, budget, kept))
         name = "inline" if workers is None else "local"
         resources = Resources(workers or 1, 1, keys.memory)
         runner = RUNNERS.load(name)().build(resources, Artefacts(folder / FOLDER))

@@ -187,7 +187,7 @@ class Plan:
             seed=self.keys.seed,
             time_weight=self.keys.time_weight,
             price="seconds" if self.objective.costs() is None else "cost",
-            lag=self.keys.lag,
+            lag=self.lag,
             epochs=self.epochs,
             retries=self.keys.max_retries,
             max_failures=self.keys.max_failures,
@@ -222,7 +222,7 @@ class Plan:
         `knows_costs` is False where no data was read, and only the number of trials is of interest.
         """
         costs = self.objective.costs() if knows_costs else None
-        context = Context(budget, limit, costs, self.trials)
+        context = Context(budget, limit, costs, self.trials, self._batched)
         staged = self.staged
         strategy = _unstaged(self.options, context)
         if staged is None:
@@ -243,6 +243,23 @@ class Plan:
             strategy, wave = halving, staged.default_wave
             confirmed = confirmed and replace(confirmed, strategy=halving, trials=None)
         return confirmed or strategy, self.keys.wave or wave
+
+    @property
+    def lag(self) -> int:
+        """How many waves may be unfinished behind the last complete one when the next is chosen.
+
+        What a strategy says of it is said of waves as large as it would have them, and a bracket
+        waits for its last trial.
+        """
+        if self.keys.lag is not None:
+            return self.keys.lag
+        if self.keys.wave is not None or self.halves:
+            return 0
+        return self.options.wave_lag(Context(batched=self._batched))
+
+    @property
+    def _batched(self) -> bool:
+        return self.objective.cohort_rule() is not None
 
     def _check_halving(self) -> None:
         if self.epochs == 1:

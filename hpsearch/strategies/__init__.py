@@ -98,12 +98,15 @@ class Context:
         limit: the seconds that may be spent; None where there is no limit.
         costs: what trainings cost before they run; None where nobody knows.
         trials: the settings that a person has picked.
+        batched: whether trials of one wave can be trained as one computation. Where each is run by
+            itself, there is no reason to wait for the slowest of a wave.
     """
 
     budget: int | None = None
     limit: Limit | None = None
     costs: CostModel | None = None
     trials: tuple[Params, ...] = ()
+    batched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,14 @@ class StrategyOptions(Options):
     def wave_size(self, context: Context) -> int:
         """Return how many trials are asked for together where nobody says how many."""
         return self.default_wave
+
+    def wave_lag(self, context: Context) -> int:
+        """Return the lag of a search, in waves of that size, where nobody says it.
+
+        Without any, workers wait at the end of a wave for its slowest trials; and a strategy that
+        learns nothing from results loses nothing by going on.
+        """
+        return 0 if context.batched else 1
 
     def conflicts(self) -> Iterator[tuple[str, str, str]]:
         """Give each key that does not go with another one, why not, and what helps."""

@@ -10,6 +10,7 @@ from hpsearch.registry import resolve
 from hpsearch.strategies import SURROGATES, Context, StagedOptions, Strategy
 
 _WAVE = 4
+_LAG = 5  # trials that are not known when the next one is chosen, where each is run by itself
 
 
 class BayesOptions(StagedOptions):
@@ -41,5 +42,11 @@ class BayesOptions(StagedOptions):
 
     def wave_size(self, context: Context) -> int:
         """Return the size of a wave: the largest where each wave is filled by what is worth it."""
+        if not context.batched:
+            return 1
         fills = context.limit is not None and context.costs is not None
         return self.default_wave if fills else _WAVE
+
+    def wave_lag(self, context: Context) -> int:
+        """Return the least that keeps four workers busy (decision 38)."""
+        return 0 if context.batched else _LAG

@@ -48,6 +48,10 @@ class RandomOptions(StagedOptions):
         per_round = self._per_round(context.budget)
         return math.ceil(per_round) if per_round else self.default_wave
 
+    def wave_lag(self, context: Context) -> int:
+        """Return 0 where there are rounds: each is drawn when the one before has ended."""
+        return 0 if self._rounds() > 1 else super().wave_lag(context)
+
     def conflicts(self) -> Iterator[tuple[str, str, str]]:
         """Give the keys of rounds where halving draws in brackets."""
         for name, given in (("rounds", self.rounds > 1), ("guided", self.guided)):

@@ -452,10 +452,12 @@ class TestWorkers:
             assert asked(there) == asked(here)
             assert there.best == here.best
 
-    @pytest.mark.parametrize(("strategy", "wave"), [("bayes", 4), ("random", 64)])
-    def test_their_wave_is_that_of_the_command_line(self, strategy: str, wave: int) -> None:
+    @pytest.mark.parametrize(("strategy", "wave", "lag"), [("bayes", 1, 5), ("random", 64, 1)])
+    def test_their_wave_and_lag_are_those_of_the_command_line(
+        self, strategy: str, wave: int, lag: int
+    ) -> None:
         there = hpsearch.minimize(bowl, CUBE, strategy, budget=10, workers=2)
-        here = hpsearch.minimize(bowl, CUBE, strategy, budget=10, wave=wave)
+        here = hpsearch.minimize(bowl, CUBE, strategy, budget=10, wave=wave, lag=lag)
         assert asked(there) == asked(here)
 
     def test_a_process_that_dies_is_a_failed_call(self) -> None:
@@ -648,13 +650,13 @@ class TestStudy:
         assert read(study).meta.budget == 10
 
     def test_it_goes_on_with_another_number_of_workers(self, tmp_path: Path) -> None:
-        study, whole = tmp_path / "study", hpsearch.minimize(bowl, CUBE, budget=12, lag=1)
-        hpsearch.minimize(bowl, CUBE, budget=5, lag=1, study=study)
-        with pytest.raises(ConfigDiffers, match=r"search\.wave: 1 -> 4"):
-            hpsearch.minimize(bowl, CUBE, budget=9, lag=1, study=study, workers=2)
-        more: dict[str, Any] = {"workers": 2, "wave": 1, "memory": "4GB"}
-        hpsearch.minimize(bowl, CUBE, budget=9, lag=1, study=study, **more)
-        found = hpsearch.minimize(bowl, CUBE, budget=12, lag=1, study=study, progress=True)
+        study, whole = tmp_path / "study", hpsearch.minimize(bowl, CUBE, budget=12)
+        hpsearch.minimize(bowl, CUBE, budget=5, study=study)
+        with pytest.raises(ConfigDiffers, match=r"search\.lag: 0 -> 5"):
+            hpsearch.minimize(bowl, CUBE, budget=9, study=study, workers=2)
+        more: dict[str, Any] = {"workers": 2, "lag": 0, "memory": "4GB"}
+        hpsearch.minimize(bowl, CUBE, budget=9, study=study, **more)
+        found = hpsearch.minimize(bowl, CUBE, budget=12, study=study, progress=True)
         assert asked(found) == asked(whole)
 
     @pytest.mark.parametrize(
@@ -664,7 +666,7 @@ class TestStudy:
             ({"strategy": "random"}, "strategy: bayes -> random"),
             ({"constraints": ["x < 0.5"]}, "constraints: [] -> [x < 0.5]"),
             ({"wave": 2}, "search.wave: 1 -> 2"),
-            ({"lag": 1}, "search.lag: not set -> 1"),
+            ({"lag": 1}, "search.lag: 0 -> 1"),
             (
                 {"parameters": {"x": {"min": 0.0, "max": 2.0}, "y": {"value": 1}}},
                 "parameters.x: {min: 0.0, max: 1.0} -> {min: 0.0, max: 2.0}",

@@ -40,6 +40,7 @@ from tests.helpers.studies import META
 DEFAULT: Params = {"x": 0.5, "y": 0.5, "z": 0.5}
 PICKED: tuple[Params, ...] = ({"x": 0.1, "y": 0.2, "z": 0.3}, {"x": 0.2, "y": 0.3, "z": 0.4})
 WITH_DEFAULT = FakeObjective(default_params=DEFAULT)
+BATCHED = FakeObjective(rule=lambda params: ({}, 8))
 WITH_EPOCHS = FakeObjective(whole=27, default_params=DEFAULT)
 
 
@@ -225,7 +226,7 @@ class TestWave:
             ("grid", {}, 64),
             ("random", {}, 64),
             ("random", {"rounds": 3}, 7),
-            ("bayes", {}, 4),
+            ("bayes", {}, 1),
             *((name, {"wave": 5}, 5) for name in STRATEGIES),
             ("random", {"wave": 5, "rounds": 3}, 5),
         ],
@@ -236,10 +237,32 @@ class TestWave:
         assert plan_of(name, **keys).build(20)[1] == wave
 
     def test_one_that_is_filled_by_what_is_worth_it_is_large(self) -> None:
-        known = FakeObjective(cost_model=nothing_costs)
+        known = replace(BATCHED, cost_model=nothing_costs)
         assert plan_of("bayes", known).build(20, Limit(60.0))[1] == 64
         assert plan_of("bayes", known).build(20)[1] == 4
-        assert plan_of("bayes").build(20, Limit(60.0))[1] == 4
+        assert plan_of("bayes", BATCHED).build(20, Limit(60.0))[1] == 4
+
+    @pytest.mark.parametrize(
+        ("name", "keys", "lag"),
+        [
+            *((name, {}, 1) for name in ("manual", "grid", "random")),
+            ("bayes", {}, 5),
+            ("random", {"rounds": 3}, 0),
+            ("bayes", {"wave": 4}, 0),
+            ("bayes", {"lag": 2}, 2),
+            ("bayes", {"wave": 4, "lag": 2}, 2),
+        ],
+    )
+    def test_waves_overlap_where_each_trial_is_run_by_itself(
+        self, name: str, keys: Mapping[str, object], lag: int
+    ) -> None:
+        assert plan_of(name, **keys).search(20).lag == lag
+
+    @pytest.mark.parametrize("name", STRATEGIES)
+    def test_waves_do_not_overlap_where_trials_are_batched_or_halved(self, name: str) -> None:
+        assert plan_of(name, BATCHED).search(20).lag == 0
+        if name in ("random", "bayes"):
+            assert plan_of(name, WITH_EPOCHS, halving=True).search(20).lag == 0
 
 
 class TestDefaultPriors:
