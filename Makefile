@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test test-slow check docs bench bench-engine bench-search bench-halving bench-time bench-tables bench-large pictures faults clean
+.PHONY: install run test test-slow check docs bench bench-engine bench-search bench-halving bench-time bench-tables bench-large bench-overhead pictures faults clean
 
 install: .venv/installed  ## the package, editable, with what its tests need, at pinned versions
 
@@ -32,7 +32,7 @@ docs: install  ## the pages that are written from the code: settings, configurat
 faults: .venv/bench  ## kill searches (and Optuna's) again and again, spoil files, plant faults: nothing lost, nobody let in
 	$(BIN)/pytest -m 'faults or group' --numprocesses 2 --dist loadfile
 
-bench: bench-engine bench-search bench-halving bench-time bench-tables  ## all that is measured
+bench: bench-engine bench-search bench-halving bench-time bench-tables bench-overhead  ## all that is measured
 
 bench-engine: .venv/bench  ## speed on one core, against Optuna with a plain PyTorch loop, and against hand-written loops
 	$(BIN)/python experiments/bench_engine.py
@@ -52,6 +52,9 @@ bench-tables: install  ## four commands from real tables to predictions, two min
 bench-large: install  ## what it takes to rank, show and go on with studies of 10,000 and 100,000 trials
 	$(BIN)/python -m experiments.bench_large
 	$(BIN)/python -m experiments.bench_large random function --commands leaderboard --trials 100000
+
+bench-overhead: .venv/bench  ## what a tool adds to trials that do nothing, against Optuna and Ray Tune
+	$(BIN)/python -m experiments.bench_overhead
 
 .venv/bench: .venv/installed  ## the peers
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

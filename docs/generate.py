@@ -209,9 +209,11 @@ SEARCH: Mapping[str, str] = {
     "time": "after this long nothing new begins",
     "seed": "another seed makes another search",
     "seeds": "how often each trial is trained, from different seeds; its loss is the mean",
-    "wave": "how many trials are chosen together; otherwise the strategy says how many",
+    "wave": "how many trials are chosen together; otherwise the strategy says how many: 64, with "
+    "`bayes` 4 networks that train together, or 1 trial of another kind",
     "lag": "how many of the latest waves need not have ended when the next one is chosen. More lag "
-    "keeps many workers busy, and lets the strategy know less",
+    "keeps many workers busy, and lets the strategy know less. Networks have none; otherwise it is "
+    "5 for `bayes` and 1 for the others, and 0 where `wave` is given, with rounds and with halving",
     "metric": "what trials are judged by: the loss of the networks, or one of the "
     "[metrics](concepts.md#metrics)",
     "time_weight": "the loss that you would pay for a training ten times shorter",

@@ -3,17 +3,17 @@
     make bench-overhead
     python -m experiments.bench_overhead [--trials 100] [--seconds 0.05] [--repeats 3]
 
-A trial runs a program, `sleep 0.05`, as a process of its own. Two of them run at a time, so that
-100 trials take 2.5 s at best. `wall` is what a trial takes beyond that, and `cpu` is the time of
-the processor that a trial takes, of the tool and of all its processes, the program included, whose
-own share stands in the first row. Each tool runs in a process of its own, once with few trials and
-once with so many more; the difference is that of so many trials, and starting is not in it.
+A trial runs a program, `sh -c 'sleep 0.05; echo >> log'`, as a process of its own. Two of them run
+at a time, so that 100 trials take 2.5 s at best. `wall` is what a trial takes beyond that, and
+`cpu` the time of the processor that it takes, of the tool and of all its processes; the program's
+own is in it, and stands in the first row. Each tool runs in a process of its own, and is measured
+from the end of its 20th trial to that of its 120th, so that starting is not in it.
 
-- `hpsearch`: `hpsearch.minimize(workers=2)`; each trial is written to the disk before it runs, and
-  when it has ended. `--study` keeps all of it in a folder; without, nothing is kept.
-- `hpsearch, command`: `hpsearch random ... -- sleep 0.05`.
-- `Optuna`: `study.optimize(n_jobs=2)`: two threads, nothing is kept, or all in an SQLite file.
-- `Ray Tune`: a function, two trials at a time.
+- `hpsearch`: `hpsearch.minimize(workers=2)`. With a study each trial is on the disk before it runs,
+  and again when it has ended; without one nothing is kept.
+- `hpsearch, command`: `hpsearch random space.yaml --budget 120 --workers 2 -- sh -c ...`.
+- `Optuna`: `study.optimize(n_jobs=2)`: two threads; nothing is kept, or all in an SQLite file.
+- `Ray Tune`: a function, two trials at a time, without loggers.
 
 Times are medians over the repeats, in which the tools take turns.
 """
@@ -24,12 +24,13 @@ import argparse
 import json
 import logging
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
@@ -40,24 +41,21 @@ FEW = 20  # trials of the run that is subtracted
 SPACE = {"x": {"min": 0.0, "max": 1.0}}
 
 
-def program(seconds: float) -> float:
-    """Run the program, and return a loss."""
-    subprocess.run(["sleep", str(seconds)], check=True)
-    return 0.5
+def program() -> list[str]:
+    """Return the command line of the program, which writes a line when it ends."""
+    return ["sh", "-c", f"sleep {os.environ['SECONDS']}; echo >> {os.environ['LOG']}"]
 
 
 def slept(params: Mapping[str, object]) -> float:
-    """Return a loss after as many seconds as the environment says."""
-    return program(float(os.environ["SECONDS"]))
+    """Run the program, and return a loss."""
+    subprocess.run(program(), check=True)
+    return 0.5
 
 
 def alone(trials: int, folder: Path) -> None:
     """Run the program so often, and nothing else, two at a time."""
-    seconds = os.environ["SECONDS"]
-    for _ in range(trials // WORKERS):
-        both = [subprocess.Popen(["sleep", seconds]) for _ in range(WORKERS)]
-        for one in both:
-            one.wait()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        deque(pool.map(slept, [{}] * trials), maxlen=0)
 
 
 def hpsearch_function(trials: int, folder: Path, kept: bool = False) -> None:
@@ -78,7 +76,7 @@ def hpsearch_command(trials: int, folder: Path) -> None:
     (folder / "space.yaml").write_text(f"parameters: {json.dumps(SPACE)}\n")
     line = [sys.executable, "-m", "hpsearch", "random", "space.yaml", "--budget", f"{trials}"]
     line += ["--workers", f"{WORKERS}", "--no-confirm", "--quiet", "--"]
-    script = f"sleep {os.environ['SECONDS']}; echo '{{\"loss\": 0.5}}' # {{args}}"
+    script = f"{program()[-1]}; echo '{{\"loss\": 0.5}}'; : {{x}}"
     subprocess.run([*line, "sh", "-c", script], check=True, cwd=folder, stdout=subprocess.DEVNULL)
 
 
@@ -105,13 +103,13 @@ def by_ray(trials: int, folder: Path) -> None:
     import ray  # noqa: PLC0415
     from ray import tune  # noqa: PLC0415
 
-    seconds = float(os.environ["SECONDS"])
+    line = program()  # a worker has another environment
 
     def objective(config: Mapping[str, float]) -> dict[str, float]:
-        subprocess.run(["sleep", str(seconds)], check=True)
+        subprocess.run(line, check=True)
         return {"loss": 0.5}
 
-    ray.init(num_cpus=WORKERS, include_dashboard=False, logging_level=logging.ERROR)
+    ray.init("local", num_cpus=WORKERS, include_dashboard=False, logging_level=logging.ERROR)
     tuner = tune.Tuner(
         objective,
         param_space={"x": tune.uniform(0.0, 1.0)},
@@ -149,30 +147,41 @@ def spent(pid: int) -> float:
     return sum(ticks.get(one, 0) for one in mine) / os.sysconf("SC_CLK_TCK")
 
 
-def measured(name: str, trials: int) -> tuple[float, float]:
-    """Run one tool in this process; return the seconds by the clock, and those of the processor."""
-    folder = Path(tempfile.mkdtemp(prefix="overhead-"))
-    began = time.perf_counter()
-    try:
-        TOOLS[name](trials, folder)
-        return time.perf_counter() - began, spent(os.getpid())
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def measured(name: str, trials: int, seconds: float) -> tuple[float, float] | None:
+    """Return what a trial takes by the clock and of the processor, in seconds; None of no trial.
+
+    The tool runs in a process of its own, with a few trials before those that are measured.
+    """
+    with tempfile.TemporaryDirectory(prefix="overhead-", ignore_cleanup_errors=True) as folder:
+        log = Path(folder) / "log"
+        log.touch()
+        line = [sys.executable, "-m", "experiments.bench_overhead", "--run", name]
+        environment = {**os.environ, "SECONDS": str(seconds), "LOG": str(log)}
+        environment |= {"RAY_USAGE_STATS_ENABLED": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
+        with (Path(folder) / "said").open("w+") as said:
+            tool = subprocess.Popen(
+                [*line, "--trials", str(FEW + trials)], env=environment, stdout=said, stderr=said
+            )
+            first = reached(log, FEW, tool)
+            last = first and reached(log, FEW + trials, tool)
+            tool.wait()
+            if tool.returncode or not (first and last):
+                said.seek(0)
+                print(f"{name}: {said.read().strip().splitlines()[-1:]}", file=sys.stderr)
+                return None
+    return (last[0] - first[0]) / trials, (last[1] - first[1]) / trials
 
 
-def elsewhere(name: str, trials: int, seconds: float) -> tuple[float, float] | None:
-    """Run one tool in a process of its own; None where it fails."""
-    line = [sys.executable, "-m", "experiments.bench_overhead", "--run", name, "--trials"]
-    environment = {**os.environ, "SECONDS": str(seconds), "RAY_USAGE_STATS_ENABLED": "0"}
-    environment |= {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
-    done = subprocess.run(
-        [*line, str(trials)], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        print(f"{name}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-        return None
-    wall, cpu = json.loads(done.stdout.splitlines()[-1])
-    return wall, cpu
+def reached(log: Path, trials: int, tool: subprocess.Popen[bytes]) -> tuple[float, float] | None:
+    """Return the time, and the processor's seconds so far, when so many trials have ended.
+
+    None where the tool ends before.
+    """
+    while log.stat().st_size < trials:
+        if tool.poll() is not None and log.stat().st_size < trials:
+            return None
+        time.sleep(0.01)
+    return time.perf_counter(), spent(tool.pid)
 
 
 def rows(names: list[str], trials: int, seconds: float, repeats: int) -> list[Row]:
@@ -180,11 +189,10 @@ def rows(names: list[str], trials: int, seconds: float, repeats: int) -> list[Ro
     found: dict[str, list[tuple[float, float]]] = {}
     for _ in range(repeats):
         for name in names:
-            few = elsewhere(name, FEW, seconds)
-            many = few and elsewhere(name, FEW + trials, seconds)
-            if few and many:
-                wall, cpu = ((many[k] - few[k]) / trials for k in (0, 1))
+            if taken := measured(name, trials, seconds):
+                wall, cpu = taken
                 found.setdefault(name, []).append((wall - seconds / WORKERS, cpu))
+                print(f"{name}: {found[name][-1]}", file=sys.stderr, flush=True)
     told: list[Row] = [("ms for a trial", "wall", "cpu")]
     for name, pairs in found.items():
         wall, cpu = (1000 * median(pair[k] for pair in pairs) for k in (0, 1))
@@ -201,10 +209,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.05)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--tools", nargs="+", choices=TOOLS, default=[*TOOLS])
-    parser.add_argument("--run", choices=TOOLS, help="run this tool here, and say what it took")
+    parser.add_argument("--run", choices=TOOLS, help="run this tool here, and nothing else")
     given = parser.parse_args()
     if given.run:
-        print(json.dumps(measured(given.run, given.trials)))
+        with tempfile.TemporaryDirectory(prefix="tool-") as folder:
+            TOOLS[given.run](given.trials, Path(folder))
     else:
         print(table(rows(given.tools, given.trials, given.seconds, given.repeats)))
 

@@ -85,8 +85,8 @@ def minimize(
         minimize: the name of what counts; "loss" unless it is said.
         constraints: as in a YAML, such as `["width * depth <= 512"]`.
         workers: processes that call the objective, which must then be importable. Calls overlap
-            within a wave, which is as large as on the command line, and with `lag` across waves.
-            None calls it in this process, and asks for one call at a time.
+            within a wave and, with `lag`, across waves; both are those of the command line. None
+            calls it in this process, and asks for one call at a time.
         study: a folder that keeps the calls. Where it has some already, the search goes on with
             them: after a crash as if nothing had happened, and with a larger budget.
         progress: whether to show a progress bar on stderr.

@@ -240,5 +240,5 @@ class TestRunner:
 class TestLag:
     @pytest.mark.parametrize("strategy", STRATEGIES)
     def test_every_strategy_has_one_and_it_is_none_at_first(self, strategy: str) -> None:
-        assert read(DATA, strategy).search.lag == 0
+        assert read(DATA, strategy).search.lag is None
         assert read(f"{DATA}search: {{lag: 1}}\n", strategy).search.lag == 1
