@@ -206,15 +206,15 @@ class Driver:
                     if not self._suits(work.key, said):
                         return None
                 else:
+                    ended = said.is_over
                     self._sent.put(Said(work.key, said))
-            ended = True
         except RayError as error:
             ended = True
             return self._lost(work.key, error, place)
         finally:
             if stream is not None and not ended:
                 await _stop(stream)
-        return None
+        return None if ended else "its events broke off"
 
     def _errand(self, work: Submission) -> Errand:
         objects = {need.digest: self._object(need) for need in work.needs}

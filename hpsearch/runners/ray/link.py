@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from multiprocessing import spawn
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -67,8 +68,11 @@ class Link:
     def _end(self) -> None:
         """Close the pipe, by which it ends; after some time, kill it."""
         self._pipe.close()
-        with suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(_TO_END)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
     def send(self, message: object) -> None:
         """Send a message.

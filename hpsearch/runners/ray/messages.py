@@ -127,10 +127,11 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Events, and the artefacts that were written before them."""
+    """Events, the artefacts that were written before them, and whether these are the last."""
 
     events: Sequence[object]
     artefacts: Sequence[bytes] = ()
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class Host:
                 events = [event for _, event in self._local.wait(_POLL)]
                 over = any(map(_is_last, events))
                 if events:
-                    yield Given(events, [*self._written(needs)])
+                    yield Given(events, [*self._written(needs)], over)
         finally:
             if not over:  # Ray takes the task back
                 self._local.__exit__(None, None, None)
