@@ -79,12 +79,15 @@ class Reports:
         What it reports of epochs before its segment, or after it, is not counted.
 
         Raises:
-            ValueError: the epoch is no whole number above 0, or what counts is no number.
+            ValueError: the epoch is no whole number above 0, what counts is no number, or the cost
+                is none that can be.
         """
         numbers = {name: float(v) for name, v in report.items() if _is_number(v)}
         counts = self.reporting.counts
         if counts in report and counts not in numbers:
             raise ValueError(f"'{counts}' is no number but {report[counts]!r}")
+        if COST in report and not 0 <= numbers.get(COST, -1.0) < math.inf:
+            raise ValueError(f"'{COST}' is no number from 0 on but {report[COST]!r}")
         if EPOCH not in report:
             if counts in numbers:
                 self._final = numbers

@@ -25,6 +25,7 @@ from hpsearch.study.record import StudyRecord
 from hpsearch.study.store import Store, read
 from hpsearch.study.trial import Done, Failed, Result
 from tests.helpers.models import MIXED
+from tests.helpers.studies import whole
 
 Run = Callable[..., tuple[int, str, str]]
 YAML = """
@@ -81,7 +82,7 @@ def test_a_winner_with_all_its_segments_and_repeats_comes_to_the_same(run: Run) 
 
 
 def test_a_changed_number_is_found(run: Run) -> None:
-    study = read(Path("study"))
+    study = whole(Path("study"))
     result = study.history.results[LAST]
     assert isinstance(result, Done)
     one, *others = result.replicates
@@ -98,7 +99,7 @@ def test_a_changed_number_is_found(run: Run) -> None:
 
 
 def test_where_another_processor_computes_the_same_need_not_come(run: Run) -> None:
-    study = read(Path("study"))
+    study = whole(Path("study"))
     versions = json.loads(study.meta.versions)
     assert versions["processor"] == processor("cpu")
     older = json.dumps({**versions, "processor": "abacus"})
@@ -117,14 +118,14 @@ def test_where_another_processor_computes_the_same_need_not_come(run: Run) -> No
 
 
 def test_a_device_that_is_not_here_is_another_processor(run: Run) -> None:
-    study = read(Path("study"))
+    study = whole(Path("study"))
     write("gpu", study, {}, device="cuda:7")
     code, out, _ = run("replay", "gpu", "1", "-q")
     assert (code, "device cuda:7 (now c" in out) == (EXIT_OK, True)
 
 
 def test_data_that_have_moved_are_named(run: Run, searched: Path) -> None:
-    write("elsewhere", read(Path("study")), {}, folder="/nowhere")
+    write("elsewhere", whole(Path("study")), {}, folder="/nowhere")
     code, _, said = run("replay", "elsewhere", "1")
     assert (code, "hpsearch replay STUDY --data PATH" in said) == (EXIT_NO_DATA, True)
     data = searched / "t.csv"
@@ -135,7 +136,7 @@ def test_data_that_have_moved_are_named(run: Run, searched: Path) -> None:
 
 
 def test_what_has_no_result_cannot_come_to_it_again(run: Run) -> None:
-    study = read(Path("study"))
+    study = whole(Path("study"))
     write("crashed", study, dict.fromkeys((1, REPEAT), Failed("killed", "SIGKILL")))
     code, out, said = run("replay", "crashed", "1")
     assert (code, out) == (EXIT_USAGE, "")
@@ -150,7 +151,7 @@ def test_what_has_no_result_cannot_come_to_it_again(run: Run) -> None:
 
 
 def test_a_study_that_trained_otherwise_is_not_trained_again(run: Run) -> None:
-    study = read(Path("study"))
+    study = whole(Path("study"))
     write("older", study, {}, semantics=SEMANTICS + 1)
     assert run("replay", "older", "1")[0] == EXIT_CONFIG_DIFFERS
     code, _, said = run("export", "older", "1", "-o", "m")
@@ -181,7 +182,7 @@ def test_lost_weights_are_trained_again_byte_for_byte(run: Run) -> None:
 
 
 def test_weights_that_differ_from_what_the_study_says_are_told(run: Run) -> None:
-    study = read(Path("study"))
+    study = whole(Path("study"))
     result = study.history.results[0]
     write("changed", study, {0: replace(result, curve=())})
     code, _, said = run("export", "changed", "0", "-o", "m")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from hpsearch.study.history import History
 from hpsearch.study.layout import VERSION, StudyMeta
 from hpsearch.study.reading import contents_of, look
 from hpsearch.study.record import StudyRecord, record_of, with_curves
@@ -34,6 +35,13 @@ META = StudyMeta(
     created="2024-01-01T00:00:00+00:00",
     versions="{}",
 )
+
+
+def said(study: StudyRecord) -> str:
+    """Return all that a study says, with equal texts for equal floats, NaN included."""
+    history = study.history
+    plain = History(tuple(history.trials), dict(history.results))
+    return repr(asdict(replace(study, history=plain)))
 
 
 def create(folder: Path, **changes: object) -> Store:

@@ -49,7 +49,7 @@ from hpsearch.study.sums import merge_repeats
 from hpsearch.study.trial import Cohort, Done, Failed, NewTrial, Trial, TrialEnded
 from tests.helpers.histories import CUBE, done, loss_of, sampled
 from tests.helpers.objectives import FakeObjective, FakeRunner, plan_of, trained_in_segments
-from tests.helpers.studies import create
+from tests.helpers.studies import create, whole
 
 
 @pytest.mark.parametrize(
@@ -501,7 +501,8 @@ class TestModel:
 
 class TestHistory:
     def test_segments_are_one_training(self, store: Store) -> None:
-        history = played(store, **halved(PRICE))
+        played(store, **halved(PRICE))
+        history = whole(store.folder).history
         best, result = history.contenders[0]
         assert (result.flops, result.steps, result.seconds) == (30.0, 30, 4.0)
         assert [epoch.epoch for epoch in result.curve] == list(range(1, 31))
@@ -516,7 +517,7 @@ class TestHistory:
             )
             if isinstance(event, CohortFinished)
         ]
-        assert store.study().history == shown[-1].history
+        assert whole(store.folder).history == shown[-1].history
 
     def test_a_training_that_goes_on_is_what_it_was_at_its_pause(self, store: Store) -> None:
         history = played(store, **halved(PRICE))

@@ -46,7 +46,7 @@ def looks(path: Path) -> list[str]:
 
 def test_nobody_asks_for_the_time_of_day_but_for_when_a_study_was_begun() -> None:
     found = [look for path in sorted((ROOT / "hpsearch").rglob("*.py")) for look in looks(path)]
-    assert found == ["commands/search.py: datetime.now", "search/minimize.py: datetime.now"]
+    assert found == ["commands/search.py: datetime.now", "search/kept.py: datetime.now"]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from hpsearch.study.folder import FILE
 from hpsearch.study.record import Session, StudyRecord, TestEvaluation
 from hpsearch.study.store import Store, read
 from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Trial
-from tests.helpers.studies import create, whole
+from tests.helpers.studies import create, said, whole
 from tests.helpers.tally import Tallies
 
 _TRIALS = 60
@@ -55,11 +55,6 @@ def write(store: Store) -> None:
                 store.record_results({n: replace(done, measures={"val_loss": rng.random()})})
         store.record_test(TestEvaluation(10 * wave, rng.random(), rng.random()))
         store.record_session(Session(rng.random(), 130))
-
-
-def said(study: StudyRecord) -> str:
-    """Return all that a study says, to the last bit."""
-    return repr(asdict(study))
 
 
 Use = Callable[[Path], StudyRecord]

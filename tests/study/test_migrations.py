@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,7 +38,7 @@ from tests.helpers import earlier, version6
 from tests.helpers.boards import study_lines
 from tests.helpers.disk import largest
 from tests.helpers.faulty import TIMEOUT
-from tests.helpers.studies import META, whole
+from tests.helpers.studies import META, said, whole
 
 ROOT = Path(__file__).parents[2]
 STORED = ("6-finished", "6-interrupted", "7-finished", "8-finished")
@@ -155,11 +155,6 @@ class TestReading:
         words = f"is of version {number}; this hpsearch reads versions 6 to {VERSION}"
         problem = refused(folder, words)
         assert problem.value.problems[0].help == f"use the {age} hpsearch that made it"
-
-
-def said(study: StudyRecord) -> str:
-    """Return all that a study says, with equal texts for equal floats, NaN included."""
-    return repr(asdict(study))
 
 
 def everything() -> StudyRecord:

@@ -92,7 +92,7 @@ class TestHistory:
         fresh = History(after.trials, after.results)
         assert after.done == fresh.done
         assert after.pending == fresh.pending
-        assert after.keys == fresh.keys == {point_key(trial.params) for trial in after.trials}
+        assert {*after.keys} == {*fresh.keys} == {point_key(trial.params) for trial in after.trials}
 
     def test_a_told_trial_is_no_longer_pending(self) -> None:
         history = of_points([{"x": 0}, {"x": 1}])
