@@ -129,7 +129,7 @@ class Undertaking:
         """Return what it has left."""
         artefacts = {
             path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (self.folder / "study" / ARTEFACTS).iterdir()
+            for path in (self.folder / "study" / ARTEFACTS).glob("*")
         }
         passings = {
             path.name: path.stat().st_size for path in self._log.iterdir() if path.name != SAID
