@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -24,13 +25,13 @@ from hpsearch.report.board.view import canonical
 from hpsearch.study.store import read
 from hpsearch.study.trial import Done, Failed
 from tests.helpers.commands import AS_MODULE, ROOT, TIMEOUT, ended
-from tests.helpers.processes import descendants, kill
+from tests.helpers.processes import descendants, kill, stop
 
 pytestmark = pytest.mark.slow
 
 _SPACE = """
 data: {source: digits, split: {test: 0.2}}
-train: {epochs: 9}
+train: {epochs: 18, patience: 0}
 parameters:
   lr:    {min: 1e-4, max: 1e-1, log: true}
   depth: {values: [1, 2, 3]}
@@ -117,14 +118,20 @@ def tasks(process: int) -> list[int]:
     return found
 
 
-def a_busy_node(cluster: Cluster) -> Any:
-    """Return a node on which a trial is trained, once there is one."""
+def a_busy_node(cluster: Cluster) -> tuple[Any, int]:
+    """Return a node on which a trial is trained, and the process of Ray, which is stopped.
+
+    So the trial cannot end before something becomes of either.
+    """
     deadline = time.monotonic() + TIMEOUT
     while time.monotonic() < deadline:
         for node in cluster.worker_nodes:
             (raylet,) = node.all_processes["raylet"]
-            if tasks(raylet.process.pid):
-                return node
+            for task in tasks(raylet.process.pid):
+                stop(task)
+                if task in tasks(raylet.process.pid):
+                    return node, task
+                os.kill(task, signal.SIGCONT)
     raise TimeoutError
 
 
@@ -134,7 +141,10 @@ def left_on_this_machine() -> list[Path]:
 
 def test_a_node_that_is_lost_costs_nothing_but_time(cluster: Cluster, tmp_path: Path) -> None:
     search = Running(tmp_path, "random", of_ray(cluster))
-    cluster.remove_node(a_busy_node(cluster), allow_graceful=False)
+    node, task = a_busy_node(cluster)
+    cluster.remove_node(node, allow_graceful=False)
+    with suppress(ProcessLookupError):  # it ends without its node, unless it has been ended
+        os.kill(task, signal.SIGCONT)
     out, said = search.end()
     assert canonical(read(search.study)) == expected("random")
     assert json.loads(out)["trials"]  # what Ray says is in neither of the streams
@@ -148,8 +158,8 @@ def test_a_node_that_is_lost_costs_nothing_but_time(cluster: Cluster, tmp_path: 
 def test_workers_that_are_killed_cost_nothing_but_time(cluster: Cluster, tmp_path: Path) -> None:
     search = Running(tmp_path, "bayes", of_ray(cluster))
     for _ in range(2):
-        a_busy_node(cluster)
-        kill(tasks(os.getpid())[0])
+        _, task = a_busy_node(cluster)
+        kill(task)
     _, said = search.end()
     assert canonical(read(search.study)) == expected("bayes")
     assert "a process of Ray has died" in said
