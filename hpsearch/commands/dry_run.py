@@ -23,7 +23,7 @@ from hpsearch.text import shell_word
 
 
 def dry_run(plan: Plan, budget: int | None, options: RunOptions) -> int:
-    """Print what each trial of the first wave would run; return the exit code.
+    """Print what each trial would run that is asked for before any has ended; return the exit code.
 
     Each is a line that a shell takes, with the folder of the trial as a remark at its end.
 
@@ -35,8 +35,10 @@ def dry_run(plan: Plan, budget: int | None, options: RunOptions) -> int:
         help = "hpsearch check  says what a search costs"
         raise SpecError(Problem("E086", message, help=help))
     limit = options.limit(plan.keys.time) if plan.keys.time else None
-    trials = ask_wave(plan.search(budget, limit), History())
-    calls = [call_of(plan.objective, trial) for trial in trials]
+    search, history = plan.search(budget, limit), History()
+    for _ in range(search.lag + 1):
+        history = history.with_trials(ask_wave(search, history, known=-1))
+    calls = [call_of(plan.objective, trial) for trial in history.trials]
     if options.json:
         output.emit(json.dumps(calls, indent=2, allow_nan=False))
     else:

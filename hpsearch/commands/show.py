@@ -15,6 +15,7 @@ from hpsearch.errors import EXIT_OK, Problem, SpecError, TooFewTrials
 from hpsearch.model.card import card
 from hpsearch.model.record import RECORD, read_record
 from hpsearch.objectives.trainers import LOG
+from hpsearch.objectives.trial_folder import printed
 from hpsearch.report.board.view import board
 from hpsearch.report.surrogate import page as surrogate_page
 from hpsearch.report.surrogate import text as surrogate_text
@@ -28,6 +29,8 @@ from hpsearch.study.folder import TRIALS
 from hpsearch.study.record import StudyRecord
 from hpsearch.study.store import read
 from hpsearch.text import shell_word
+
+_LAST_LINES = 10  # of the log of a trial that has failed
 
 
 def show(
@@ -57,7 +60,9 @@ def show(
     else:
         report = trial_view.trial_report(kept, plan.objective, number)
         log = folder / TRIALS / str(report.asked.run) / LOG
-        report = replace(report, log=str(log) if log.is_file() else "")
+        if log.is_file():
+            last = printed(log, _LAST_LINES) if report.row.state == "failed" else ()
+            report = replace(report, log=str(log), printed=last)
         record, html = partial(trial_view.record, report), partial(trial_page.as_page, report)
         text = partial(trial_text.as_text, report, results.width)
     if path:

@@ -18,6 +18,8 @@ from hpsearch.objectives.networks import Networks
 from hpsearch.objectives.reports import Reporting
 from hpsearch.objectives.trainers import CommandSpec, FunctionSpec, mistakes, places
 from hpsearch.runners import RUNNERS
+from hpsearch.runners.options import refuse_unshared
+from hpsearch.strategies import StagedOptions
 from hpsearch.study.layout import StudyMeta
 
 
@@ -32,11 +34,15 @@ def objective_of(spec: Spec, study: Path, threads: int) -> Objective:
         threads: the threads of each worker.
 
     Raises:
-        SpecError: the command does not suit its parameters, or its template cannot be read.
+        SpecError: the command does not suit its parameters, its template cannot be read, or its
+            trainings are to be halved on machines that share no files.
     """
     if isinstance(spec, NetworkSpec):
         return Networks(spec)
     assert isinstance(spec, TrainerSpec), "there are two kinds of specs"
+    if isinstance(spec.options, StagedOptions) and spec.options.halving:
+        runner = spec.runner.part(RUNNERS.load(spec.runner.name))
+        refuse_unshared(runner, "halving, which goes on with what a trainer has saved,")
     template = None
     if spec.trainer.template is not None:
         template = _read(spec.folder / spec.trainer.template, spec.places["template"])

@@ -70,8 +70,7 @@ class Log:
 
     def last(self, lines: int) -> list[str]:
         """Return the last lines that hold something, with all signs visible."""
-        found = self._end.decode("utf-8", "replace").replace("\r", "\n").split("\n")
-        return [one_line(line)[:_LONGEST] for line in found if line.strip()][-lines:]
+        return _last(self._end, lines)
 
     def _append(self, data: bytes) -> None:
         try:
@@ -79,6 +78,21 @@ class Log:
                 data = data[os.write(self.file, data) :]
         except OSError as error:
             raise files.unwritable(self._path, error) from error
+
+
+def printed(path: Path, lines: int) -> list[str]:
+    """Return the last lines of a log that hold something; none where it cannot be read."""
+    try:
+        with os.fdopen(files.open_own(path, os.O_RDONLY), "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _LAST))
+            return _last(file.read(), lines)
+    except OSError:
+        return []
+
+
+def _last(data: bytes, lines: int) -> list[str]:
+    found = data.decode("utf-8", "replace").replace("\r", "\n").split("\n")
+    return [one_line(line)[:_LONGEST] for line in found if line.strip()][-lines:]
 
 
 @contextmanager

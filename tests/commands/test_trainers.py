@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sqlite3
 import subprocess
@@ -217,11 +218,12 @@ class TestLooking:
         assert Path(log).read_text().splitlines()[1].startswith("reading data")
 
     def test_a_failed_trial_says_why(self, run_here: Run) -> None:
-        Path("train.py").write_text("import sys\nsys.exit('no such data')\n")
+        Path("train.py").write_text("import sys\nprint('at 7')\nsys.exit('no such data')\n")
         code, out, _ = run_here("random", "space.yaml", *INLINE, "--", *COMMAND)
         assert code != EXIT_OK
         assert "no such data" in out
-        assert "no such data" in run_here("show", "0")[1]
+        shown = run_here("show", "0")[1]
+        assert {"at 7", "no such data"} <= {*re.split(r"\n +", shown)}
 
     def test_check_says_what_is_searched_and_the_first_command(
         self, run_here: Run, place: Path
@@ -298,3 +300,11 @@ def test_a_study_keeps_the_command_that_came_after_dashes(searched: Path) -> Non
     ((objective, overrides),) = kept.fetchall()
     assert objective == "command"
     assert [["command"], list(COMMAND)] in [one[:2] for one in json.loads(overrides)]
+
+
+def test_halving_on_machines_that_share_no_files_is_refused(run_here: Run) -> None:
+    ray = ("--runner", "ray", "--address", "10.0.0.5:6379", "--workers", "2")
+    given = ("random", "space.yaml", "--halving", "--budget", "4", "--set", "epochs=9", *ray)
+    code, _, err = run_here(*given, "--", *COMMAND)
+    assert (code, "error[E124]" in err) == (EXIT_USAGE, True)
+    assert not Path("runs").exists()

@@ -50,6 +50,8 @@ def facts(report: TrialReport) -> Iterator[tuple[str, str]]:
         yield "compared", "; ".join(_compared(report)) or "there is no other trial with a loss"
     if report.log:
         yield "log", report.log
+    for position, line in enumerate(report.printed):
+        yield "" if position else "printed", line
     yield "asked", _asked(report.trial)
 
 

@@ -60,6 +60,7 @@ class TrialReport:
         defaults: the settings that nobody has set.
         curves: the epochs of each of its runs, with the number of the repetition.
         log: the path of what a trainer of one's own has printed; empty where there is none.
+        printed: its last lines, where the trial has failed.
     """
 
     board: Board
@@ -72,6 +73,7 @@ class TrialReport:
     defaults: Params
     curves: tuple[tuple[int, Sequence[Epoch]], ...]
     log: str = ""
+    printed: Sequence[str] = ()
 
     @property
     def settings(self) -> Params:
@@ -146,7 +148,11 @@ def record(report: TrialReport) -> dict[str, Any]:
     """Return what `--json` prints; None stands where there is no number."""
     row, now, trial = report.row, report.board, report.trial
     name = now.minimized
-    of_trainer = {"measures": dict(row.measures), "log": report.log or None}
+    of_trainer = {
+        "measures": dict(row.measures),
+        "log": report.log or None,
+        "printed": [*report.printed],
+    }
     return {
         "schema_version": SCHEMA_VERSION,
         "study": now.meta.name,
