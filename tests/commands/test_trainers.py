@@ -223,7 +223,7 @@ class TestLooking:
         assert code != EXIT_OK
         assert "no such data" in out
         shown = run_here("show", "0")[1]
-        assert {"at 7", "no such data"} <= {*re.split(r"\n +", shown)}
+        assert {"at 7", "no such data"} <= {*re.split(r"\n *", shown)}
 
     def test_check_says_what_is_searched_and_the_first_command(
         self, run_here: Run, place: Path
