@@ -53,6 +53,7 @@ from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.cohorts import cohorts as planned
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.resnet import STAGES
 from hpsearch.engine.structure.settings import complete
@@ -377,7 +378,7 @@ def profiles(repeats: int) -> None:
     digits = loaded("digits", test=0.0)
     for widths in ((32, 64, 128), (16, 32)):
         trials = [complete(translated(one)) for one in configurations(50, widths, random.Random(0))]
-        groups = planned(trials, digits.data.shape, digits.data.outputs, "cpu")
+        groups = planned(trials, digits.data.shape, digits.data.outputs, CPU)
         built = [
             build_cohort(digits, [Member(position, trials[position]) for position in group], 0)
             for group in groups

@@ -45,6 +45,7 @@ from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.device import set_up
 from hpsearch.engine.feed import Feed
+from hpsearch.engine.structure.device import CPU
 from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.jobs import TrainingJob
 from hpsearch.objectives.networks import Networks
@@ -122,7 +123,7 @@ search: {{budget: {BUDGET}, confirm: false}}
     ]
     spec = networks_of(parse(text, "bench", Path(), flags, task.rows, strategy))
     data = prepare(spec.data)
-    return Networks(spec).on(data, None, "cpu", 1), data
+    return Networks(spec).on(data, None, CPU, 1), data
 
 
 def searched(
@@ -137,7 +138,7 @@ def searched(
             Store.create(study, meta_of(networks, strategy)) as store,
             stored_data(data, artefacts) as (data, held),
         ):
-            plan = plan_of(strategy, networks.spec, networks.on(data, held, "cpu", 1))
+            plan = plan_of(strategy, networks.spec, networks.on(data, held, CPU, 1))
             with RUNNERS.load("local")().build(Resources(), artefacts) as runner:
                 warming = warm(plan)
                 runner.submit(warming)
@@ -166,7 +167,7 @@ def meta_of(networks: Networks, strategy: str) -> StudyMeta:
         rows=networks.spec.data.rows,
         budget=BUDGET,
         threads=networks.threads,
-        device=networks.device,
+        device=networks.device.name,
         metric=None,
         has_cost=True,
         baseline_loss=None,

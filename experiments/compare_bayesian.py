@@ -40,6 +40,7 @@ from hpsearch.data.scale import scaling
 from hpsearch.data.splits.split import folded
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.structure.cohorts import cohorts
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import BAYESIAN, complete
 from hpsearch.engine.train import MemberEnded, build_cohort, learn, train
@@ -149,7 +150,7 @@ def _cohorts(
 ) -> Iterator[list[Member]]:
     """Yield members that train together, of those wanted: (point, replicate, fold)."""
     settings = [points[p] for p, _, _ in wanted]
-    for positions in cohorts(settings, feed.data.shape, feed.data.outputs, "cpu"):
+    for positions in cohorts(settings, feed.data.shape, feed.data.outputs, CPU):
         yield [Member(wanted[k][0], settings[k], *wanted[k][1:]) for k in positions]
 
 

@@ -30,6 +30,7 @@ from hpsearch.engine.checkpoint import with_weights
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.stacked_cohort import TrainingTask
 from hpsearch.engine.structure.cohorts import cohorts
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import complete
 from hpsearch.engine.train import MemberEnded, train
@@ -105,7 +106,7 @@ def drawn(seed: int) -> list[Params]:
 def searched(data: Dataset, trials: Sequence[Params]) -> float:
     """Return the test loss of the trial that has the lowest validation loss."""
     feed, ended = Feed(data, "cpu"), []
-    for positions in cohorts(trials, data.shape, data.outputs, "cpu"):
+    for positions in cohorts(trials, data.shape, data.outputs, CPU):
         members = [Member(k, trials[k]) for k in positions]
         ended += [e for e in train(feed, members, "loss", 0) if isinstance(e, MemberEnded)]
     done = [(one.result.loss, one) for one in ended if isinstance(one.result, Done)]

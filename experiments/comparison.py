@@ -30,6 +30,7 @@ from hpsearch.data.splits.split import split
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.probes import probes
 from hpsearch.engine.structure.cohorts import cohorts
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.diagnosis import Probe
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import complete
@@ -160,7 +161,7 @@ def _cohorts(
     """Yield members that train together, and the labels that their numbers stand for."""
     labels, full = list(contestants), [complete(settings) for settings in contestants.values()]
     folds = len(feed.data.folds)
-    for positions in cohorts(full, feed.data.shape, feed.data.outputs, "cpu", len(seeds)):
+    for positions in cohorts(full, feed.data.shape, feed.data.outputs, CPU, len(seeds)):
         yield [Member(p, full[p], seed, seed % folds) for p in positions for seed in seeds], labels
 
 

@@ -81,8 +81,10 @@ DOORS = {
         "engine": {
             "hpsearch.engine.device",
             "hpsearch.engine.structure.cohorts",
+            "hpsearch.engine.structure.device",
             "hpsearch.engine.structure.diagnosis",
             "hpsearch.engine.structure.members",
+            "hpsearch.engine.structure.memory",
             "hpsearch.engine.structure.settings",
             "hpsearch.engine.structure.timing",
         }

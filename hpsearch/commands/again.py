@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from hpsearch.commands.basis import computed_by, moved_data, other_basis, same_data
+from hpsearch.commands.basis import computed_by, moved_data, other_basis, planned_on, same_data
 from hpsearch.commands.session import (
     RunOptions,
     ask_for_device,
@@ -122,13 +122,13 @@ def reopened(
             work = ask_for_device(runner, options)
             same = same_data(spec, meta, command, bool(moved))
             try:
-                device, processor = chosen_device(runner, work)
+                device = chosen_device(runner, work)
             except SpecError:  # the study's is not here
                 work = ask_for_device(runner, replace(options, device="auto"))
-                device, processor = chosen_device(runner, work)
-            others = other_basis(meta, device, computed_by(processor))
+                device = chosen_device(runner, work)
+            others = other_basis(meta, device.name, computed_by(device.processor))
             with stored_data(same, artefacts) as (same, held):
-                networks = Networks(spec).on(same, held, device, meta.threads)
+                networks = Networks(spec).on(same, held, planned_on(meta, device), meta.threads)
                 plan = plan_of(meta.strategy, spec, networks)
                 yield Reopened(study, plan, networks, options, runner, artefacts, others)
 

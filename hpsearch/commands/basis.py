@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hpsearch.config.spec import NetworkSpec, Override
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
+from hpsearch.engine.structure.device import Device
 from hpsearch.errors import ConfigDiffers, DataGone, Problem, SpecError
 from hpsearch.study.layout import StudyMeta
 from hpsearch.versions import versions
@@ -94,3 +96,11 @@ def other_basis(meta: StudyMeta, device: str, computes: Mapping[str, str]) -> st
         if begun.get(name, here[name]) != here[name]
     ]
     return f"{', '.join(others)}: results need not be the same" if others else ""
+
+
+def planned_on(meta: StudyMeta, device: Device) -> Device:
+    """Return the device with the memory by which the study was planned: cohorts go by it.
+
+    On one with less, arrays that do not fit are halved.
+    """
+    return replace(device, memory=meta.device_memory)

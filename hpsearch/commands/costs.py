@@ -8,6 +8,7 @@ from hpsearch.commands.session import RunOptions, ask_for_device, chosen_device,
 from hpsearch.config.spec import NetworkSpec, Spec
 from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
+from hpsearch.engine.structure.device import CPU, Device
 from hpsearch.engine.structure.timing import Timing
 from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.networks import Networks
@@ -34,7 +35,7 @@ _COHORTS = 6  # that are timed beside the corners
 
 def counted(spec: NetworkSpec, data: Dataset, options: RunOptions) -> Costs:
     """Return costs in nominal seconds; nothing runs."""
-    device = "cpu" if options.device == "auto" else options.device
+    device = CPU if options.device == "auto" else Device(options.device)
     networks = Networks(spec).on(data, None, device, options.resources.threads)
     ends = [_corner(*named, networks) for named in _corners(networks).items()]
     return _costs(networks, options, ends, Pace())
@@ -47,7 +48,7 @@ def probed(spec: NetworkSpec, options: RunOptions) -> tuple[Dataset, Costs]:
         with options.build(artefacts) as runner:
             work = ask_for_device(runner, options)
             data = prepare(spec.data)
-            device, _ = chosen_device(runner, work)
+            device = chosen_device(runner, work)
             with stored_data(data, artefacts) as (data, held):
                 networks = Networks(spec).on(data, held, device, options.resources.threads)
                 return data, _timed(networks, options, runner)
@@ -135,7 +136,7 @@ def _costs(
         time=time,
         workers=workers,
         threads=networks.threads,
-        device=networks.device,
+        device=networks.device.name,
         worker_memory=worker_memory,
     )
 

@@ -27,6 +27,7 @@ from hpsearch.data.prepare import prepare
 from hpsearch.engine.structure.cohorts import cohorts
 from hpsearch.engine.structure.diagnosis import Probe
 from hpsearch.engine.structure.members import Member
+from hpsearch.engine.structure.memory import data_bytes
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.errors import EXIT_OK, Place, Problem, SpecError
 from hpsearch.objectives.data_artefact import stored_data
@@ -165,21 +166,22 @@ def _diagnosed(
     (_, spec), *_ = named
     work = ask_for_device(runner, options)
     data = prepare(spec.data)
-    device, _ = chosen_device(runner, work)
+    device = chosen_device(runner, work)
     threads = options.resources.threads
     for _, one in named:
         Networks(one).on(data, None, device, threads)  # refuses data that does not suit the model
     options.note(summary(data), *(f"note: {note}" for note in data.notes))
     settings = [_point(one) for _, one in named]
     probes: dict[int, list[Probe]] = {}
+    beside = device.holding(data_bytes(data))
     with stored_data(data, artefacts) as (data, held):
-        for positions in cohorts(settings, data.shape, data.outputs, device):
+        for positions in cohorts(settings, data.shape, data.outputs, beside):
             members = tuple(Member(position, settings[position]) for position in positions)
             whole = int(settings[positions[0]]["epochs"])
             epochs = whole if asked else min(whole, _EPOCHS)
             names = ", ".join(named[position][0] for position in positions)
             options.note(f"{epochs} epoch{'s' * (epochs > 1)} of {names} ...")
-            job = DiagnosisJob(members, DataRef(held), spec.search.seed, device, epochs)
+            job = DiagnosisJob(members, DataRef(held), spec.search.seed, beside, epochs)
             call, environment = "hpsearch.objectives.training:diagnose", set_up(threads)
             key = WorkKey(-1, positions[0] + 2)
             work = Work(key, call, job, set_up=environment, needs=(held,))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from hpsearch.commands.basis import computed_by
+from hpsearch.commands.basis import computed_by, planned_on
 from hpsearch.commands.session import RunOptions, ask_for_device, chosen_device
 from hpsearch.config.spec import NetworkSpec
 from hpsearch.data import Dataset
@@ -20,6 +20,7 @@ from hpsearch.objectives.networks import Networks
 from hpsearch.objectives.trainers import FunctionSpec
 from hpsearch.runners import Runner
 from hpsearch.study.artefacts import Artefacts
+from hpsearch.study.layout import StudyMeta
 from hpsearch.text import shell_word
 
 
@@ -31,6 +32,7 @@ class Prepared:
         objective: what is searched.
         device: where networks train; empty where a trainer of one's own decides that.
         computes: what computes, as a study keeps it.
+        device_memory: the bytes by which arrays are planned; None where nothing sets them a limit.
         rests_on: what else the results rest on, as a study keeps it beside what the objective says.
         remarks: what a person is told before a first search.
         data: what networks are trained on; None of a trainer of one's own.
@@ -39,6 +41,7 @@ class Prepared:
     objective: Objective
     device: str
     computes: Mapping[str, str]
+    device_memory: int | None = None
     rests_on: Mapping[str, str] = field(default_factory=dict)
     remarks: Sequence[str] = ()
     data: Dataset | None = None
@@ -58,6 +61,7 @@ def prepared(
     options: RunOptions,
     runner: Runner,
     read: Callable[[NetworkSpec], Dataset],
+    begun: StudyMeta | None = None,
 ) -> Prepared:
     """Return an objective with what it takes to search it.
 
@@ -66,19 +70,22 @@ def prepared(
         options: how the search is run.
         runner: has been started. Of a trainer of one's own it is asked for nothing.
         read: reads the data of networks.
+        begun: the study that goes on, by whose memory arrays are planned; None of a new one.
 
     Raises:
         SpecError: the device is not there, or the data do not suit the networks.
     """
     if not isinstance(objective, Networks):
-        return Prepared(objective, "", computed_by(), _template(objective))
+        return Prepared(objective, "", computed_by(), rests_on=_template(objective))
     work = ask_for_device(runner, options)
     data = read(objective.spec)
-    device, processor = chosen_device(runner, work)
+    found = chosen_device(runner, work)
+    device = found if begun is None else planned_on(begun, found)
     networks = objective.on(data, None, device, options.resources.threads)
     notes = [f"note: {note}" for note in data.notes]
     remarks = [*networks.remarks(), summary(data), *notes]
-    return Prepared(networks, device, computed_by(processor), remarks=remarks, data=data)
+    computes = computed_by(device.processor)
+    return Prepared(networks, device.name, computes, device.memory, remarks=remarks, data=data)
 
 
 def what_runs(objective: Objective) -> Sequence[str]:

@@ -83,6 +83,7 @@ def resume(
                 options,
                 runner,
                 lambda networks: same_data(networks, meta, "resume", bool(moved)),
+                meta,
             )
             check_template(meta, ready.rests_on.get("template"))
             meta = _with_data(meta, moved)

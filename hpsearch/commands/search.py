@@ -245,6 +245,7 @@ def _meta(
         data=json.dumps({**info.data, **ready.rests_on}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=json.dumps(ready.computes),
+        device_memory=ready.device_memory,
     )
 
 

@@ -16,6 +16,7 @@ from hpsearch import output
 from hpsearch.commands import console
 from hpsearch.config.schema import RunnerKeys
 from hpsearch.config.spec import Spec
+from hpsearch.engine.structure.device import Device
 from hpsearch.errors import (
     EXIT_CRASHING,
     EXIT_INTERRUPTED,
@@ -141,14 +142,15 @@ def ask_for_device(runner: Runner, options: RunOptions) -> Work:
     return work
 
 
-def chosen_device(runner: Runner, work: Work) -> tuple[str, str]:
-    """Return the device that `auto` means here, or the one asked for if it is there; and its name.
+def chosen_device(runner: Runner, work: Work) -> Device:
+    """Return the device that `auto` means here, or the one asked for if it is there.
 
     Raises:
         SpecError: it is not there.
     """
-    ((device, processor),) = collect(runner, work)
-    return str(device), str(processor)
+    device: Device
+    (device,) = collect(runner, work)
+    return device
 
 
 def collect(runner: Runner, work: Work, stop: Stop | None = None) -> list[Any]:

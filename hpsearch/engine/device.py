@@ -11,6 +11,8 @@ from pathlib import Path
 
 import torch
 
+from hpsearch.engine.structure.device import Device
+
 _CPUS = Path("/proc/cpuinfo")  # where Linux describes them
 
 # parameters of mallopt(3), numbered as in malloc.h; both are sizes in bytes
@@ -46,8 +48,8 @@ def _keep_memory() -> None:
         libc.mallopt(_MMAP_THRESHOLD, 2**25)
 
 
-def choose(wanted: str, artefacts: object) -> Iterator[tuple[str, str]]:
-    """Yield the device that `auto` means on this machine, or else the wanted one; and what it is.
+def choose(wanted: str, artefacts: object) -> Iterator[Device]:
+    """Yield the device that `auto` means on this machine, or else the wanted one.
 
     Raises:
         ValueError: this machine does not have it.
@@ -59,7 +61,19 @@ def choose(wanted: str, artefacts: object) -> Iterator[tuple[str, str]]:
         raise ValueError(f"there is no device {wanted}: this machine has {count} GPUs")
     elif wanted == "cuda" and not torch.cuda.is_available():
         raise ValueError("there is no device cuda: torch finds no GPU here")
-    yield wanted, processor(wanted)
+    yield device(wanted)
+
+
+def device(name: str) -> Device:
+    """Return the record of a device of this machine.
+
+    Of several GPUs each worker has one of its own, unless one of them is named.
+    """
+    if not name.startswith("cuda"):
+        return Device(name, processor(name))
+    memory = torch.cuda.get_device_properties(name).total_memory
+    count = 1 if torch.device(name).index is not None else torch.cuda.device_count()
+    return Device(name, processor(name), memory, count)
 
 
 def processor(device: str) -> str:

@@ -14,6 +14,7 @@ from hpsearch.engine.feed import Feed
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.cohorts import arrays
 from hpsearch.engine.structure.costs import Cost
+from hpsearch.engine.structure.device import CPU, Device
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import BAYESIAN
 from hpsearch.engine.structure.timing import Timing
@@ -29,7 +30,9 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT
 
 
-def time_training(feed: Feed, members: Sequence[Member], seed: int, before: int) -> Timing:
+def time_training(
+    feed: Feed, members: Sequence[Member], seed: int, before: int, where: Device = CPU
+) -> Timing:
     """Return what the training of a cohort takes, early stopping aside.
 
     Args:
@@ -38,11 +41,12 @@ def time_training(feed: Feed, members: Sequence[Member], seed: int, before: int)
             one are timed.
         seed: the study's.
         before: the most bytes that this process held before it had the data.
+        where: the device of the data, whose memory limits how many members are too many.
     """
     device = feed.like.device
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    parts = arrays(members, feed.data.shape, feed.data.outputs, device.type)
+    parts = arrays(members, feed.data.shape, feed.data.outputs, where)
     stacked = stack_members(feed, parts[-1], seed)
     settings = parts[-1][0].settings
     n_valid = len(feed.data.folds[parts[-1][0].fold].validation)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hpsearch.engine.structure.device import Device
 from hpsearch.engine.structure.members import Member
 from hpsearch.study.artefacts import Held
 from hpsearch.study.trial import Measured
@@ -44,7 +45,7 @@ class TrainingJob:
     data: DataRef
     metric: str
     seed: int
-    device: str
+    device: Device
     pauses: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -63,7 +64,7 @@ class TestJob:
     data: DataRef
     metric: str
     seed: int
-    device: str
+    device: Device
     epochs: int
     weights: str | None
 
@@ -81,7 +82,7 @@ class RefitJob:
     rows: RefitRows
     metric: str
     seed: int
-    device: str
+    device: Device
     epochs: int
 
 
@@ -109,7 +110,7 @@ class DiagnosisJob:
     members: tuple[Member, ...]
     data: DataRef
     seed: int
-    device: str
+    device: Device
     epochs: int
 
 
@@ -120,4 +121,4 @@ class TimingJob:
     members: tuple[Member, ...]
     data: DataRef
     seed: int
-    device: str
+    device: Device

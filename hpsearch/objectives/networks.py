@@ -20,7 +20,9 @@ from hpsearch.data import Dataset
 from hpsearch.data.baseline import baseline
 from hpsearch.engine.structure.cohorts import cohorts, wave_cost
 from hpsearch.engine.structure.costs import WaveCost
+from hpsearch.engine.structure.device import CPU, Device
 from hpsearch.engine.structure.members import Member
+from hpsearch.engine.structure.memory import data_bytes
 from hpsearch.engine.structure.models import MODELS, param_slots
 from hpsearch.engine.structure.settings import complete, typical_values
 from hpsearch.engine.structure.slots import size as size_of
@@ -99,23 +101,24 @@ class Networks:
     spec: NetworkSpec
     data: Dataset | None = None
     held: Held | None = None
-    device: str = "cpu"
+    device: Device = CPU
     threads: int = 1
 
-    def on(self, data: Dataset, held: Held | None, device: str, threads: int) -> Networks:
+    def on(self, data: Dataset, held: Held | None, device: Device, threads: int) -> Networks:
         """Return the objective with all that a search needs.
 
         Args:
             data: what is trained on.
             held: the artefact of the data, which workers map; None where nothing is trained.
-            device: where to train.
+            device: where to train, with all of its memory.
             threads: the threads of each worker.
 
         Raises:
             SpecError: the data does not suit the metric or the models.
         """
         _check(self.spec, data, self._all_picked())
-        return Networks(self.spec, data, held, device, threads)
+        beside = device.holding(data_bytes(data))
+        return Networks(self.spec, data, held, beside, threads)
 
     def remarks(self) -> Iterator[str]:
         """Give what a person should know of what the data make of the settings."""

@@ -26,6 +26,7 @@ from hpsearch.engine.replicates import joined
 from hpsearch.engine.resamples import measure
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.structure.cohorts import arrays
+from hpsearch.engine.structure.device import Device
 from hpsearch.engine.structure.diagnosis import Probe
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import BAYESIAN
@@ -95,7 +96,8 @@ def time_cohort(job: TimingJob, artefacts: Artefacts) -> Iterator[Timing | Hpsea
 
 def _time_cohort(job: TimingJob, artefacts: Artefacts) -> Iterator[Timing]:
     before = peak_memory()
-    yield time_training(_feed(artefacts, job.data, job.device), job.members, job.seed, before)
+    feed = _feed(artefacts, job.data, job.device)
+    yield time_training(feed, job.members, job.seed, before, job.device)
 
 
 def _until_unable(events: Iterator[T]) -> Iterator[T | HpsearchError]:
@@ -187,7 +189,7 @@ def _score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestSco
             number = job.members[0].number
             yield Notice(f"trial {number} is trained again to be tested: {lost}")
     else:
-        feed = Feed(for_refit(feed.data, "validation"), job.device)
+        feed = Feed(for_refit(feed.data, "validation"), job.device.name)
     if stacked is None:
         stacked, model = _refitted(feed, job.members, job.epochs, job.seed)
         digest = artefacts.write(to_bytes(model))
@@ -197,7 +199,7 @@ def _score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestSco
 
 def _refit(job: RefitJob, artefacts: Artefacts) -> Iterator[Refit]:
     data = for_refit(_feed(artefacts, job.data, job.device).data, job.rows)
-    feed, (fold,) = Feed(data, job.device), data.folds
+    feed, (fold,) = Feed(data, job.device.name), data.folds
     stacked, model = _refitted(feed, job.members, job.epochs, job.seed)
     left: Mapping[Split, Ints] = {"validation": fold.validation, "test": data.test}
     scores: Mapping[str, tuple[Measured, Measured]] = {
@@ -294,8 +296,8 @@ def _trained_member(
 
 
 @lru_cache(maxsize=1)  # a worker trains many cohorts on the same data
-def _feed(artefacts: Artefacts, data: DataRef, device: str) -> Feed:
-    return Feed(resplit(_data(artefacts, data.held), data.resplit), device)
+def _feed(artefacts: Artefacts, data: DataRef, device: Device) -> Feed:
+    return Feed(resplit(_data(artefacts, data.held), data.resplit), device.name)
 
 
 @lru_cache(maxsize=1)  # all of the data are looked at where they are mapped

@@ -32,12 +32,14 @@ from hpsearch.config.schema import (
     search_model,
 )
 from hpsearch.config.spec import parse
+from hpsearch.engine.structure.device import Device
 from hpsearch.engine.structure.settings import SETTINGS
 from hpsearch.errors import EXIT_CONFIG_DIFFERS, ConfigDiffers, SpecError
+from hpsearch.objectives.networks import Networks
 from hpsearch.search.plan import Plan
 from hpsearch.study.folder import CONFIG
 from hpsearch.study.layout import SEMANTICS, StudyMeta
-from hpsearch.study.store import read
+from hpsearch.study.store import Store, read
 from tests.helpers.studies import META, create
 
 Key = tuple[str, ...]
@@ -318,3 +320,31 @@ def test_a_budget_that_was_edited_is_searched_and_kept(tmp_path: Path) -> None:
     hpsearch("resume", "study", "--budget", "6")
     hpsearch("resume", "study")  # what was edited before is not news
     assert read(tmp_path / "study").meta.budget == 6
+
+
+def test_arrays_are_planned_by_the_memory_that_the_study_was_begun_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_here: Callable[..., tuple[int, str, str]]
+) -> None:
+    found: list[tuple[int | None, int | None]] = []
+
+    def note(plan: Plan, options: object, runner: object, store: Store, held: object) -> int:
+        assert isinstance(plan.objective, Networks)
+        found.append((plan.objective.device.memory, store.study().meta.device_memory))
+        return 0
+
+    study = str(tmp_path / "study")
+    commands = (
+        ("random", "--smoke", "--study", study, "--budget", "4"),
+        ("resume", study, "--budget", "5"),
+    )
+    monkeypatch.setattr("hpsearch.commands.prepared.ask_for_device", lambda *given: None)
+    for command, memory in zip(commands, (10**9, 10**8), strict=True):
+        here = Device("cpu", "a CPU", memory)
+        monkeypatch.setattr("hpsearch.commands.prepared.chosen_device", lambda *given, d=here: d)
+        monkeypatch.setattr(f"hpsearch.commands.{'resume' if found else 'search'}.finish", note)
+        assert run_here(*command, "--runner", "inline")[0] == 0
+    (left, kept), again = found
+    assert kept == 10**9
+    assert left is not None
+    assert 9 * 10**8 < left < kept  # beside the data
+    assert again == (left, kept)

@@ -23,6 +23,7 @@ from hpsearch.engine.feed import Feed
 from hpsearch.engine.replicates import MembersEnded, joined
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask, initial_weights
 from hpsearch.engine.structure.cohorts import arrays, cohorts
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.members import Member, Stream
 from hpsearch.engine.structure.models import MODELS
 from hpsearch.engine.train import MemberEnded, MemberEpoch, train
@@ -327,10 +328,10 @@ class TestTrials:
 
     def test_a_trials_members_are_never_parted_among_cohorts(self) -> None:
         settings = [member(k, width=64).settings for k in range(40)]
-        for group in cohorts(settings, InputShape((64,)), 10, "cpu", runs=5):
+        for group in cohorts(settings, InputShape((64,)), 10, CPU, runs=5):
             assert len(group) <= 6  # 32 members
         assert cohorts(
-            [member(model="resnet").settings] * 3, InputShape((1, 8, 8)), 10, "cpu", runs=5
+            [member(model="resnet").settings] * 3, InputShape((1, 8, 8)), 10, CPU, runs=5
         ) == [
             [0],
             [1],
@@ -353,7 +354,7 @@ class TestTrials:
         assert isinstance(in_turn.result, Done)
         assert in_turn.result.loss == pytest.approx(at_once.result.loss, abs=1e-9)
         resnets = replicated(member(model="resnet"), 1, 3)
-        assert [len(part) for part in arrays(resnets, InputShape((1, 8, 8)), 10, "cpu")] == [
+        assert [len(part) for part in arrays(resnets, InputShape((1, 8, 8)), 10, CPU)] == [
             1,
             1,
             1,

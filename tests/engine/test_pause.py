@@ -17,6 +17,7 @@ from hpsearch.engine.checkpoint import Pause, pause_from_bytes, pause_to_bytes
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.replicates import MembersEnded, joined
 from hpsearch.engine.structure.cohorts import cohorts
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.settings import OPTIMIZERS
 from hpsearch.engine.train import MemberEnded, train
@@ -382,4 +383,4 @@ class TestTrials:
     def test_segments_are_apart_in_cohorts(self) -> None:
         settings = [member(k).settings for k in range(4)]
         parts = [(0, 1), (1, 3), (0, 1), (0, None)]
-        assert cohorts(settings, InputShape((64,)), 10, "cpu", apart=parts) == [[0, 2], [1], [3]]
+        assert cohorts(settings, InputShape((64,)), 10, CPU, apart=parts) == [[0, 2], [1], [3]]

@@ -15,6 +15,7 @@ from hpsearch.data.shape import EmbeddedFeature, InputShape
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
 from hpsearch.engine.structure.cohorts import bucketed, capacity, key, padded
 from hpsearch.engine.structure.costs import Cost
+from hpsearch.engine.structure.device import CPU, Device
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.structure.models import MODELS, param_slots
 from hpsearch.engine.structure.settings import NEEDS, complete
@@ -57,6 +58,7 @@ TRAINING = """
 import sys
 from hpsearch.data.shape import InputShape
 from hpsearch.engine.structure.cohorts import cohorts
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.settings import SETTINGS
 assert "shallow" in SETTINGS["model"].domain
 assert "torch" not in sys.modules
@@ -64,7 +66,7 @@ from tests.helpers.problems import blobs, member, run
 members = [member(k, model="shallow", width=5 + k, dropout=0.2, epochs=20, lr=0.03) for k in (0, 3)]
 assert "depth" not in members[0].settings
 settings = [one.settings for one in members]
-assert cohorts(settings, InputShape((6,)), 3, "cpu") == [[0, 1]]
+assert cohorts(settings, InputShape((6,)), 3, CPU) == [[0, 1]]
 together, _ = run(blobs(), members)
 alone, _ = run(blobs(), members[:1])
 print(together[0].result.metric, abs(together[0].result.loss - alone[0].result.loss))
@@ -166,7 +168,10 @@ class TestRecords:
         (width,) = model.padded
         depth = {"depth": 100} if "depth" in model.structure else {}
         huge = complete({"model": name, width: 4096, **depth})
-        assert capacity(huge, SHAPES[model.input_ranks[-1]], 3, device) == 1
+        assert capacity(huge, SHAPES[model.input_ranks[-1]], 3, Device(device)) == 1
+
+
+CUDA = Device("cuda")
 
 
 class TestCapacity:
@@ -175,17 +180,17 @@ class TestCapacity:
         self, channels: int, most: int
     ) -> None:
         settings = complete({"model": "resnet", "channels": channels})
-        assert capacity(settings, InputShape((1, 8, 8)), 10, "cpu") == most
-        assert capacity(settings, InputShape((1, 8, 8)), 10, "cuda") == 64
+        assert capacity(settings, InputShape((1, 8, 8)), 10, CPU) == most
+        assert capacity(settings, InputShape((1, 8, 8)), 10, CUDA) == 64
 
     @pytest.mark.parametrize("model", ["mlp", "rnn"])
     def test_matrix_products_stack_until_they_are_many_or_large(self, model: str) -> None:
         small, large = (complete({"model": model, "width": width}) for width in (16, 1024))
-        assert capacity(small, InputShape((6,)), 3, "cpu") == 32
-        assert capacity(small, InputShape((6,)), 3, "cuda:1") == 256
+        assert capacity(small, InputShape((6,)), 3, CPU) == 32
+        assert capacity(small, InputShape((6,)), 3, Device("cuda:1")) == 256
         weights = size(param_slots(large, InputShape((6,)), 3))
-        assert capacity(large, InputShape((6,)), 3, "cpu") == max(1, 2_000_000 // weights)
-        assert capacity(large, InputShape((6,)), 3, "cuda") == 200_000_000 // weights
+        assert capacity(large, InputShape((6,)), 3, CPU) == max(1, 2_000_000 // weights)
+        assert capacity(large, InputShape((6,)), 3, CUDA) == 200_000_000 // weights
 
 
 class TestTables:
@@ -208,7 +213,9 @@ class TestTables:
 
     @pytest.mark.parametrize("device", ["cpu", "cuda"])
     def test_large_tables_leave_room_for_fewer_members(self, device: str) -> None:
-        rooms = [capacity(self.SETTINGS, self.inputs(n), 3, device) for n in (10_000, 1_000_000)]
+        rooms = [
+            capacity(self.SETTINGS, self.inputs(n), 3, Device(device)) for n in (10_000, 1_000_000)
+        ]
         assert rooms[1] < rooms[0] <= {"cpu": 2_000_000, "cuda": 200_000_000}[device] // 160_000
 
     def test_the_widest_layer_is_no_table(self) -> None:

@@ -15,6 +15,7 @@ import pytest
 from hpsearch.data import DataSpec, stored
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.feed import Feed
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.members import Member
 from hpsearch.engine.train import MemberEpoch, train
 from hpsearch.errors import CannotWrite, DiskFull
@@ -77,7 +78,7 @@ def job(
         if name == f"pause {one.replicate}.{one.fold}"
     }
     data = kept(artefacts, DataSpec("wine"))
-    return TrainingJob(tuple(members), data, "loss", 0, "cpu", pauses)
+    return TrainingJob(tuple(members), data, "loss", 0, CPU, pauses)
 
 
 def results(events: Iterable[object]) -> dict[int, Done]:
@@ -142,7 +143,7 @@ def test_a_winner_whose_weights_are_lost_is_trained_again_to_be_tested(
     (result,) = results(train_cohort(trained, artefacts)).values()
     assert result.weights is not None
     asked = TestJob(
-        trained.members, trained.data, "loss", 0, "cpu", result.best_epoch, result.weights
+        trained.members, trained.data, "loss", 0, CPU, result.best_epoch, result.weights
     )
     (once,) = score_test(asked, artefacts)
     assert isinstance(once, TestScore)
@@ -163,7 +164,7 @@ def test_the_winner_is_judged_by_what_the_search_goes_by(artefacts: Artefacts) -
     one = member(width=4, lr=1e-9, init_scale=1e-9, epochs=1)
     data, found = kept(artefacts, DataSpec("wine")), {}
     for metric in ("loss", "accuracy", "auc"):
-        _, scored = score_test(TestJob((one,), data, metric, 0, "cpu", 1, None), artefacts)
+        _, scored = score_test(TestJob((one,), data, metric, 0, CPU, 1, None), artefacts)
         assert isinstance(scored, TestScore)
         found[metric] = scored.metric
     assert found["loss"] == found["accuracy"]
@@ -175,7 +176,7 @@ def test_the_model_of_folds_is_trained_on_all_rows_that_are_not_for_the_test(
     artefacts: Artefacts,
 ) -> None:
     spec, one = DataSpec("wine", folds=3), member(width=8, lr=0.01)
-    asked = TestJob((one,), kept(artefacts, spec), "loss", 0, "cpu", 7, None)
+    asked = TestJob((one,), kept(artefacts, spec), "loss", 0, CPU, 7, None)
     (scored,) = score_test(asked, artefacts)
     assert isinstance(scored, TestScore)
     data = prepare(spec)

@@ -19,6 +19,7 @@ from hpsearch.data.scale import scaling
 from hpsearch.data.shape import InputShape, shape_of
 from hpsearch.engine.checkpoint import extract_member
 from hpsearch.engine.stacked_cohort import StackedCohort, TrainingTask
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.members import Member
 from hpsearch.model.weights import (
     MemberInfo,
@@ -67,7 +68,7 @@ def trained(
     held = Held(artefacts.fill(partial(stored.write, data)))
     made = member(**{"epochs": 3, "width": 5, "lr": 0.01, **settings}).settings
     mine = [Member(0, made, *one, seed_group=1) for one in members or [(2, 0)]]
-    job = TrainingJob((*mine, Member(1, made)), DataRef(held), "loss", 7, "cpu")
+    job = TrainingJob((*mine, Member(1, made)), DataRef(held), "loss", 7, CPU)
     (ended,) = (e for e in train_cohort(job, artefacts) if isinstance(e, TrialEnded) and not e.run)
     assert isinstance(ended.result, Done)
     assert ended.result.weights

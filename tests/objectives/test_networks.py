@@ -18,6 +18,7 @@ from hpsearch.data import Dataset
 from hpsearch.data.prepare import prepare
 from hpsearch.data.shape import InputShape
 from hpsearch.engine.structure.cohorts import bucket, capacity, cohorts, key
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.models import param_slots
 from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete, typical_values
 from hpsearch.errors import SpecError
@@ -35,7 +36,7 @@ from tests.helpers.studies import META
 
 def networks(text: str, strategy: str = "random") -> Networks:
     """Return the networks that a YAML describes, on 60 rows: an epoch is one step."""
-    return Networks(spec(text, strategy)).on(blobs(), Held("the digest"), "cpu", 2)
+    return Networks(spec(text, strategy)).on(blobs(), Held("the digest"), CPU, 2)
 
 
 def spec(text: str, strategy: str = "random") -> NetworkSpec:
@@ -73,7 +74,7 @@ class TestCohorts:
         wave = [
             complete({"width": 128 if k % 2 else 40, "lr": 0.001 * (k + 1)}) for k in range(100)
         ]
-        split = cohorts(wave, InputShape((64,)), 10, "cpu")
+        split = cohorts(wave, InputShape((64,)), 10, CPU)
         assert sorted(position for cohort in split for position in cohort) == list(range(100))
         assert all(len({key(wave[position]) for position in cohort}) == 1 for cohort in split)
         assert [len(cohort) for cohort in split if cohort[0] % 2 == 0] == [25, 25]
@@ -81,16 +82,16 @@ class TestCohorts:
     def test_a_cohort_does_not_depend_on_what_else_is_in_the_wave(self) -> None:
         mine = [complete({"lr": 0.001 * (k + 1)}) for k in range(5)]
         other = [complete({"depth": 4, "lr": 0.001 * (k + 1)}) for k in range(5)]
-        together = cohorts([*mine, *other], InputShape((64,)), 10, "cpu")
-        assert cohorts(mine, InputShape((64,)), 10, "cpu") == together[:1]
+        together = cohorts([*mine, *other], InputShape((64,)), 10, CPU)
+        assert cohorts(mine, InputShape((64,)), 10, CPU) == together[:1]
 
     def test_wide_nets_and_convolutions_have_little_company_on_a_cpu(self) -> None:
         narrow, wide = (
-            capacity(complete({"width": width}), InputShape((784,)), 10, "cpu")
+            capacity(complete({"width": width}), InputShape((784,)), 10, CPU)
             for width in (32, 1024)
         )
         assert narrow > 16 > wide >= 1
-        assert capacity(complete({"model": "resnet"}), InputShape((1, 28, 28)), 10, "cpu") == 1
+        assert capacity(complete({"model": "resnet"}), InputShape((1, 28, 28)), 10, CPU) == 1
 
 
 class TestSettings:
@@ -131,7 +132,7 @@ class TestWork:
 
     def test_trials_train_together_each_from_the_seeds_of_its_group(self) -> None:
         kept = networks_of(spec_of(META))
-        objective = Networks(kept).on(prepare(kept.data), Held(""), "cpu", 1)
+        objective = Networks(kept).on(prepare(kept.data), Held(""), CPU, 1)
         trials = [Trial(number, {}, "", 0, 0, seed_group=number // 2) for number in range(4)]
         assert objective.cohorts(trials) == [[0, 1, 2, 3]]
         members = self.job(objective, History(), *trials).members
@@ -151,7 +152,7 @@ class TestWork:
         objective = networks(self.SEGMENTS)
         repetition = Trial(1, {}, "", 1, 1, parent=0, replicate=2)
         job = self.job(objective, History(), repetition)
-        assert (job.data, job.seed, job.device) == (DataRef(Held("the digest"), 2), 5, "cpu")
+        assert (job.data, job.seed, job.device) == (DataRef(Held("the digest"), 2), 5, CPU)
         assert job.pauses == {}
 
     def test_a_segment_goes_on_from_the_pause_of_the_one_before(self) -> None:
@@ -218,7 +219,7 @@ class TestMetrics:
     def test_a_study_of_numbers_names_what_it_measures_and_minimises(
         self, metric: str, measured: str, minimized: str
     ) -> None:
-        objective = Networks(spec(by(metric))).on(a_regression(), Held("d"), "cpu", 1)
+        objective = Networks(spec(by(metric))).on(a_regression(), Held("d"), CPU, 1)
         info = objective.describe()
         assert (info.metric, info.data["minimized"]) == (measured, minimized)
         if metric in ("rmse", "mae"):
@@ -236,7 +237,7 @@ class TestMetrics:
     @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "f1", "auc"])
     def test_a_metric_of_classes_is_refused_for_numbers(self, metric: str) -> None:
         with pytest.raises(SpecError) as problem:
-            Networks(spec(by(metric))).on(a_regression(), Held("d"), "cpu", 1)
+            Networks(spec(by(metric))).on(a_regression(), Held("d"), CPU, 1)
         (one,) = problem.value.problems
         assert one.message == f"the metric {metric} is for classification, and this is regression"
         assert one.help == "search: metric: loss, r2, rmse or mae"
@@ -247,11 +248,11 @@ class TestMetrics:
         data = a_regression([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 2.0])
         objective = Networks(spec(by(metric)))
         if not refused:
-            objective.on(data, Held("d"), "cpu", 1)
+            objective.on(data, Held("d"), CPU, 1)
             return
         words = "the metric r2 is not defined where all rows that validate have one target"
         with pytest.raises(SpecError, match=words):
-            objective.on(data, Held("d"), "cpu", 1)
+            objective.on(data, Held("d"), CPU, 1)
 
     @pytest.mark.group("worthless results")
     @pytest.mark.parametrize(("metric", "refused"), [("auc", True), ("f1", False)])
@@ -259,11 +260,11 @@ class TestMetrics:
         data = dataset(np.zeros((8, 1)), np.array([0, 1, 0, 1, 0, 1, 1, 1]), classes=2)
         objective = Networks(spec(by(metric)))
         if not refused:
-            objective.on(data, Held("d"), "cpu", 1)
+            objective.on(data, Held("d"), CPU, 1)
             return
         words = "the metric auc is not defined where all rows that validate are of one class"
         with pytest.raises(SpecError, match=words):
-            objective.on(data, Held("d"), "cpu", 1)
+            objective.on(data, Held("d"), CPU, 1)
 
 
 class TestTypicalValues:
@@ -298,7 +299,7 @@ parameters:
         self, source: str, epochs: int, steps: int
     ) -> None:
         found = spec(self.SPACE.replace("digits", source) + f"train: {{epochs: {epochs}}}\n")
-        objective = Networks(found).on(prepare(found.data), Held(""), "cpu", 1)
+        objective = Networks(found).on(prepare(found.data), Held(""), CPU, 1)
         assert objective.typical_values() == typical_values(steps) != typical_values(steps + 1)
 
 
@@ -323,7 +324,7 @@ parameters:
 
     def rule(self, text: str) -> tuple[Params, int]:
         found = spec(text)
-        rule = Networks(found).on(prepare(found.data), Held(""), "cpu", 1).cohort_rule()
+        rule = Networks(found).on(prepare(found.data), Held(""), CPU, 1).cohort_rule()
         assert rule is not None
         return rule(self.PARAMS)
 

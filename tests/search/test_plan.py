@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from hpsearch.config.spec import networks_of, parse
+from hpsearch.engine.structure.device import CPU
 from hpsearch.errors import SpecError
 from hpsearch.objectives.function import Function
 from hpsearch.objectives.networks import Networks
@@ -287,7 +288,7 @@ search: {halving: true}
             text = text.replace(old, new)
         spec = networks_of(parse(text, "space.yaml", Path(), strategy=strategy))
         assert spec.options is not None
-        objective = Networks(spec).on(blobs(), Held(""), "cpu", 1)
+        objective = Networks(spec).on(blobs(), Held(""), CPU, 1)
         return Plan(strategy, spec.options, spec.search, objective)
 
     def priors(

@@ -16,6 +16,7 @@ from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.structure.cohorts import wave_cost
 from hpsearch.engine.structure.costs import WaveCost
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete
 from hpsearch.space.parameters import Choice, Real
 from hpsearch.space.space import Params, Space, point_key
@@ -117,7 +118,7 @@ class TestCostPrediction:
         domain, data = SETTINGS[name].domain, prepare(DataSpec("wine"))
         settings = [complete({**parents, name: domain.decode([place])}) for place in (0.1, 0.9)]
         assert settings[0][name] != settings[1][name]
-        assert wave_cost(settings[0], data, "cpu", 1) == wave_cost(settings[1], data, "cpu", 1)
+        assert wave_cost(settings[0], data, CPU, 1) == wave_cost(settings[1], data, CPU, 1)
 
 
 class TestRandomTrials:

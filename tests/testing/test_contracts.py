@@ -13,6 +13,7 @@ import pytest
 from hpsearch.config.spec import networks_of, parse
 from hpsearch.data import LOADERS, DataSpec
 from hpsearch.data.prepare import prepare
+from hpsearch.engine.structure.device import CPU
 from hpsearch.engine.structure.models import MODELS
 from hpsearch.objectives.data_artefact import stored_data
 from hpsearch.objectives.function import Function
@@ -129,7 +130,7 @@ def test_networks_keep_what_every_objective_promises(tmp_path: Path) -> None:
     )
     data = prepare(spec.data)
     with stored_data(data, artefacts) as (data, held):
-        networks = Networks(spec).on(data, held, "cpu", 1)
+        networks = Networks(spec).on(data, held, CPU, 1)
         for check in objectives.checks(networks, lambda: Local(Resources(), artefacts)):
             check()
 

@@ -11,8 +11,10 @@ from typing import TypeVar
 from hpsearch.data import Dataset
 from hpsearch.data.shape import InputShape
 from hpsearch.engine.structure.costs import Cost, WaveCost
+from hpsearch.engine.structure.device import Device
 from hpsearch.engine.structure.members import Member
-from hpsearch.engine.structure.models import DeviceKind, model_type, param_slots
+from hpsearch.engine.structure.memory import fitting
+from hpsearch.engine.structure.models import model_type, param_slots
 from hpsearch.engine.structure.slots import size
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params
@@ -44,22 +46,21 @@ def bucket(width: int) -> int:
     return power * 3 // 4 if power > 128 and width <= power * 3 // 4 else power
 
 
-def device_kind(device: str) -> DeviceKind:
-    """Return the kind of a device such as "cuda:1"; all that is no GPU counts as a CPU."""
-    return "cuda" if device.startswith("cuda") else "cpu"
+def capacity(settings: Params, inputs: InputShape, outputs: int, device: Device) -> int:
+    """Return how many members with these settings one computation on this device has.
 
-
-def capacity(settings: Params, inputs: InputShape, outputs: int, device: str) -> int:
-    """Return how many members with these settings gain from one computation on this device."""
+    They are those that gain from it, as far as they fit into its memory; one at least.
+    """
     weights = size(param_slots(settings, inputs, outputs))
-    return model_type(settings).capacity(settings, weights, device_kind(device))
+    gaining = model_type(settings).capacity(settings, weights, device.kind)
+    return max(1, int(min(gaining, fitting(settings, inputs, outputs, device))))
 
 
 def cohorts(
     settings: Sequence[Mapping[str, Value]],
     inputs: InputShape,
     outputs: int,
-    device: str,
+    device: Device,
     runs: int = 1,
     apart: Sequence[Hashable] | None = None,
 ) -> list[list[int]]:
@@ -87,7 +88,7 @@ def cohorts(
 
 
 def arrays(
-    members: Sequence[Member], inputs: InputShape, outputs: int, device: str
+    members: Sequence[Member], inputs: InputShape, outputs: int, device: Device
 ) -> list[list[Member]]:
     """Split a cohort into the computations that are trained one after the other.
 
@@ -106,7 +107,7 @@ def even_parts(items: Sequence[T], most: int) -> list[list[T]]:
     ]
 
 
-def wave_cost(settings: Params, data: Dataset, device: str, members: int) -> WaveCost:
+def wave_cost(settings: Params, data: Dataset, device: Device, members: int) -> WaveCost:
     """Return what a trial of so many `members` adds to the cost of a wave."""
     fold = data.folds[0]
     cost = Cost.of(settings, data.shape, data.outputs, len(fold.train), len(fold.validation))

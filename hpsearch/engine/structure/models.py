@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from hpsearch.data.shape import InputShape
+from hpsearch.engine.structure.device import DeviceKind
 from hpsearch.engine.structure.embeddings import embedding_slots, looked_up
 from hpsearch.engine.structure.slots import ParamSlot, variational_slots
 from hpsearch.registry import Registry
@@ -20,7 +20,6 @@ from hpsearch.space.space import Params
 Layout = Callable[[Params, tuple[int, ...], int], tuple[ParamSlot, ...]]
 """Gives the slots of one member for (settings, shape of what it is given, number of outputs)."""
 
-DeviceKind = Literal["cpu", "cuda"]
 Capacity = Callable[[Params, int, DeviceKind], int]
 """Gives the number of members that gain from one computation, for (settings, weights, device)."""
 

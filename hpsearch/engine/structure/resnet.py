@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hpsearch.engine.structure.models import GPU_WEIGHTS, DeviceKind, ModelType
+from hpsearch.engine.structure.device import DeviceKind
+from hpsearch.engine.structure.models import GPU_WEIGHTS, ModelType
 from hpsearch.engine.structure.slots import (
     ParamSlot,
     before_norm,
