@@ -47,7 +47,7 @@ TABLES = [
 LAYERS: list[set[str]] = [
     {"text"},
     {"errors"},
-    {"registry", "options", "option_types", "versions", "output", "metrics"},
+    {"registry", "options", "option_types", "versions", "output", "metrics", "shortage"},
     {"space"},
     {"study"},
     {"runners", "data"},

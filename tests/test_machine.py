@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.errors import EXIT_NO_RESOURCES, EXIT_OK, EXIT_USAGE
+from hpsearch.errors import EXIT_NO_RESOURCES, EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
 from hpsearch.report.board.view import canonical
 from hpsearch.study.store import read
+from hpsearch.study.trial import Failed
 from tests.helpers.commands import AS_MODULE, ROOT, TIMEOUT, as_script, ended, script
 from tests.helpers.processes import kill, server_of, stop, workers_of
 
@@ -113,11 +114,16 @@ def survives(working: Path, limit: str) -> None:
     """See that a search ends well under a limit of the shell, or with a word on what it lacks."""
     command = " ".join((*AS_MODULE, *_SMALL, "--workers", "4", "--set", "search.wave=4"))
     done = ended(working, "sh", "-c", f"{limit} && exec {command}")
-    assert done.returncode in (EXIT_OK, EXIT_NO_RESOURCES), done.stderr
+    assert done.returncode in (EXIT_OK, EXIT_NO_RESOURCES, EXIT_NO_WINNER), done.stderr
     assert "Traceback" not in done.stderr
+    if done.returncode == EXIT_NO_WINNER:  # workers could begin, and train nothing
+        results = read(working / "runs" / "digits-random").history.results.values()
+        assert {result.kind for result in results if isinstance(result, Failed)} == {"memory"}
     if done.returncode == EXIT_NO_RESOURCES:
-        assert done.stderr.startswith("error[E171]: ")
-        assert len(done.stderr.splitlines()) == 2
+        # a library that finds no memory may end its process with a word of its own, before ours
+        *_, said, help = done.stderr.splitlines()
+        assert said.startswith("error[E171]: ")
+        assert help.startswith("   = help: ")
 
 
 @pytest.mark.group("limits of the system")

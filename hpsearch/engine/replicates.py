@@ -96,4 +96,5 @@ class _Trial:
             epochs=max(result.epochs for _, result in done),
             curve=curve,
             paused=any(result.paused for _, result in done),
+            halved=any(result.halved for _, result in done),
         )

@@ -16,8 +16,8 @@ from hpsearch.objectives.reports import Reporting, Reports
 from hpsearch.objectives.trainers import RESULT
 from hpsearch.objectives.trial_folder import Log, opened
 from hpsearch.runners import Crashed, WorkCrashed, WorkStarted
-from hpsearch.runners.call import lacks_memory
 from hpsearch.runners.processes import death
+from hpsearch.shortage import tells_of_lack
 from hpsearch.study import files
 from hpsearch.study.artefacts import Artefacts
 from hpsearch.study.trial import Epoch, Failed, FailureKind, Notice, TrialEnded
@@ -127,7 +127,7 @@ def _check_end(program: Guarded, call: ProgramCall, log: Log) -> None:
         raise cannot_run(call.words, call.folder, program.refused)
     code = program.code
     if code:
-        lacking = lacks_memory("\n".join(log.last(_SHOWN)))
+        lacking = tells_of_lack("\n".join(log.last(_SHOWN)))
         raise _crash("memory" if lacking else "error" if code > 0 else "killed", death(code), log)
     if code is None:
         raise _crash("killed", "its process is gone, with all that it had started", log)

@@ -21,6 +21,7 @@ from hpsearch.engine.checkpoint import (
     with_weights,
 )
 from hpsearch.engine.feed import Feed, Split
+from hpsearch.engine.halves import train_as_fits
 from hpsearch.engine.probes import probes
 from hpsearch.engine.replicates import joined
 from hpsearch.engine.resamples import measure
@@ -151,7 +152,7 @@ def _trained(
 ) -> Iterator[MemberEpoch | MemberEnded]:
     """Give what happens to the members; keep what they pause with, and note it in `left`."""
     for members in arrays(job.members, feed.data.shape, feed.data.outputs, job.device):
-        for event in train(feed, members, job.metric, job.seed, pauses):
+        for event in train_as_fits(feed, members, job.metric, job.seed, pauses):
             if isinstance(event, MemberEnded) and event.pause:
                 digest = artefacts.write(pause_to_bytes(event.pause))
                 left.setdefault(event.member.number, {})[pause_name(event.member)] = digest

@@ -12,20 +12,11 @@ from dataclasses import replace
 from multiprocessing import spawn
 from typing import Any, TypeVar
 
-from hpsearch.errors import HpsearchError, Problem, SpecError
+from hpsearch.errors import MAKE_DO, HpsearchError, NoResources, Problem, SpecError
 from hpsearch.registry import resolve
 from hpsearch.runners import Crashed, SetUp, Work, WorkCrashed, WorkFinished
+from hpsearch.shortage import lacks_memory, too_much
 from hpsearch.study.artefacts import Artefacts
-
-# how Python and C++, and torch and the system's loader in other errors, say so
-_NO_MEMORY = (
-    "MemoryError",
-    "std::bad_alloc",
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "failed to map segment",
-)
 
 _MAIN = 'workers import the script again, but not what is under  if __name__ == "__main__":'
 
@@ -52,6 +43,9 @@ def attempt(call: Callable[[], T], help: str = _MAIN) -> T | HpsearchError:
     (error,) = raised
     if isinstance(error, HpsearchError):
         return error
+    if lacks_memory(error):
+        message = f"a worker lacks memory to import what it is to call: {_last_line(error)}"
+        return NoResources(Problem("E171", message, help=MAKE_DO))
     message = f"a worker cannot import what it is to call: {_last_line(error)}"
     return SpecError(Problem("E020", message, help=help))
 
@@ -125,15 +119,9 @@ def crash(error: Exception, memory: int | None, seconds: float) -> WorkCrashed:
     if isinstance(error, Crashed):
         return replace(error.crash, seconds=seconds)
     trace = "".join(traceback.format_exception(error))
-    if isinstance(error, MemoryError) or lacks_memory(str(error)):
-        most = "there is" if memory is None else f"the {memory / 1e9:g} GB that a worker may hold"
-        return WorkCrashed("memory", f"it takes more than {most}", trace, seconds)
+    if lacks_memory(error):
+        return WorkCrashed("memory", too_much(memory), trace, seconds)
     return WorkCrashed("error", _last_line(error), trace, seconds)
-
-
-def lacks_memory(said: str) -> bool:
-    """Return whether this is how a program says that it gets no more memory."""
-    return any(words in said for words in _NO_MEMORY)
 
 
 def _last_line(error: Exception) -> str:

@@ -58,6 +58,7 @@ def merge_repeats(runs: Sequence[Trial], results: Mapping[int, Result]) -> Resul
         seconds=fmean(result.seconds for _, result in done),
         flops=fmean(result.flops for _, result in done),
         steps=round(fmean(result.steps for _, result in done)),
+        halved=any(result.halved for _, result in done),
     )
 
 

@@ -276,7 +276,7 @@ class TestOutput:
         figures = {"number", "params", "loss", "metric", "seconds", "flops"}
         assert set(board["best"]) >= figures | {"loss_se"}
         assert set(board["test"]) == {"loss", "metric", "interval", "evaluations"}
-        wanted = figures | {"state", "epochs", "failure", "cohort"}
+        wanted = figures | {"state", "epochs", "failure", "cohort", "halved"}
         assert all(set(trial) >= wanted for trial in board["trials"])
         assert (len(board["trials"]), board["exit"], board["test"]["evaluations"]) == (6, 0, 1)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from hpsearch.report.board.worth import Estimate
 from hpsearch.report.render import figures
 from hpsearch.study.history import History
+from hpsearch.study.trial import Failed
 
 if TYPE_CHECKING:  # a board has doubts
     from hpsearch.report.board.view import Board
 
 _FEW_ROWS = 20  # of fewer rows that test, a figure is mostly chance
 _FEW = 5  # random trials, of fewer than which the median is no typical one
+_NAMED = 10  # trials of a note
 _CONSTANT = "one constant prediction for every row"
 
 
@@ -23,6 +25,7 @@ def doubts(board: Board, history: History) -> Iterator[str]:
     Where it is no better than a constant prediction, the rest goes without saying.
     """
     yield from _about_the_test(board)
+    yield from _about_memory(board, history)
     if said := list(_about_the_baseline(board)):
         yield said[0]
         return
@@ -35,6 +38,35 @@ def _about_the_test(board: Board) -> Iterator[str]:
     if board.test and 0 < rows < _FEW_ROWS:
         count = "1 row" if rows == 1 else f"{rows} rows"
         yield f"only {count} to test: what the test says is mostly chance"
+
+
+def _about_memory(board: Board, history: History) -> Iterator[str]:
+    """Yield which trials another machine would train otherwise, since it has more memory."""
+    if halved := [row.number for row in board.rows if row.halved]:
+        yield (
+            f"{_named(halved)} {_were(halved)} trained in smaller arrays than planned, for lack of "
+            "memory: with more of it the last digits may be others"
+        )
+    failed = {
+        trial.number if trial.parent is None else trial.parent
+        for trial in history.trials
+        if isinstance(result := history.results.get(trial.number), Failed)
+        and result.kind == "memory"
+    }
+    if failed:
+        which = _named(failed)
+        yield f"{which} did not fit into memory: with more of it the search may end otherwise"
+
+
+def _named(numbers: Collection[int]) -> str:
+    """Return trials by their numbers, the first ones of many."""
+    first = ", ".join(map(str, sorted(numbers)[:_NAMED]))
+    more = len(numbers) - _NAMED
+    return f"trial{'s' * (len(numbers) > 1)} {first}{f' and {more} more' if more > 0 else ''}"
+
+
+def _were(numbers: Collection[int]) -> str:
+    return "was" if len(numbers) == 1 else "were"
 
 
 def _about_the_baseline(board: Board) -> Iterator[str]:

@@ -40,6 +40,7 @@ class Row:
         flops: None where no FLOPs are counted.
         cost: None where nobody knows it: it is neither counted nor reported.
         failure: kind and message, of a failed trial.
+        halved: whether it was trained in a smaller array than planned, for lack of memory.
         pareto_optimal: no other trial is better in loss or price without being worse in the other.
         measures: all other numbers that a trainer of one's own has reported.
     """
@@ -60,6 +61,7 @@ class Row:
     epochs: int | None = None
     best_epoch: int | None = None
     failure: str | None = None
+    halved: bool = False
     pareto_optimal: bool = False
     replicates: tuple[Replicate, ...] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
@@ -292,6 +294,7 @@ def _row(
                 cost=done.cost if has_cost else None,
                 epochs=done.epochs,
                 best_epoch=done.best_epoch,
+                halved=done.halved,
                 pareto_optimal=trial.number in front,
                 replicates=done.replicates,
                 measures=done.measures,
@@ -325,6 +328,7 @@ _TRIAL = (
     "epochs",
     "failure",
     "cohort",
+    "halved",
 )
 
 

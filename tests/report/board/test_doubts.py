@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from hpsearch.report.board.view import board
+from hpsearch.report.board.view import Board, board, record
 from hpsearch.study.history import History
 from hpsearch.study.record import StudyRecord, TestEvaluation
-from hpsearch.study.trial import Interval, Origin, Replicate, Result, Trial, averaged
+from hpsearch.study.store import read
+from hpsearch.study.trial import Failed, Interval, Origin, Replicate, Result, Trial, averaged
 from tests.helpers.histories import done
-from tests.helpers.studies import META
+from tests.helpers.studies import META, create
 from tests.report.board.boards import study
 
 
@@ -51,6 +53,59 @@ class TestTest:
 
 def notes(record: StudyRecord) -> tuple[str, ...]:
     return board(record).notes
+
+
+class TestMemory:
+    RESULTS: Mapping[int, Result] = {
+        0: done(0.5),
+        1: replace(done(0.3), halved=True),
+        2: Failed("memory", "it takes more than the 0.6 GB that a worker may hold"),
+        3: replace(done(0.4), halved=True),
+    }
+
+    def found(self, *numbers: int) -> Board:
+        points = [{"x": number} for number in range(len(numbers))]
+        results = {k: self.RESULTS[number] for k, number in enumerate(numbers)}
+        return board(study(points, results, meta=replace(META, baseline_loss=None)))
+
+    def test_a_study_that_had_enough_has_no_word_of_it(self) -> None:
+        assert not any("memory" in note for note in self.found(0, 0).notes)
+
+    def test_trials_of_halved_arrays_are_named(self) -> None:
+        (note,) = self.found(0, 1, 3).notes
+        assert note.startswith("trials 1, 2 were trained in smaller arrays than planned")
+        (note,) = self.found(0, 1).notes
+        assert note.startswith("trial 1 was trained in smaller arrays than planned")
+        shown = record(self.found(0, 1))
+        assert shown["notes"] == [note]
+        assert {one["number"]: one["halved"] for one in shown["trials"]} == {0: False, 1: True}
+
+    def test_what_was_halved_is_known_from_the_file(self, tmp_path: Path) -> None:
+        trial = Trial(0, {"x": 0}, "", 0, 0)
+        with create(tmp_path / "study", baseline_loss=None) as store:
+            store.record_wave([trial])
+            store.record_results({0: self.RESULTS[1]})
+        (note,) = notes(read(tmp_path / "study"))
+        assert note.startswith("trial 0 was trained in smaller arrays than planned")
+
+    def test_trials_that_did_not_fit_are_named(self) -> None:
+        (note,) = self.found(0, 2).notes
+        assert note == (
+            "trial 1 did not fit into memory: with more of it the search may end otherwise"
+        )
+
+    def test_of_many_trials_the_first_ones_are_named(self) -> None:
+        note = self.found(*[0], *[2] * 12).notes[0]
+        assert note.startswith("trials 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more did not fit")
+
+    def test_a_repetition_of_a_halved_trial_leaves_it_marked(self) -> None:
+        first = Trial(0, {"x": 0}, "", 0, 0)
+        again = Trial(1, {"x": 0}, "", 1, 1, parent=0, replicate=1)
+        for marks in ((True, False), (False, True)):
+            results = {k: replace(done(0.5), halved=mark) for k, mark in enumerate(marks)}
+            history = History((first, again), results)
+            one = board(replace(study(), history=history))
+            assert one.rows[0].halved
 
 
 class TestBaseline:

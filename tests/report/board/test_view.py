@@ -161,7 +161,7 @@ class TestRecord:
         assert list(found["default"]) == ["number", "loss"]
         assert list(found["trials"][0]) == [
             "number", "state", "params", "loss", "loss_se", "metric", "seconds", "flops", "epochs",
-            "failure", "cohort",
+            "failure", "cohort", "halved",
         ]  # fmt: skip
 
     def test_a_study_without_trials_has_a_record(self) -> None:

@@ -1,0 +1,45 @@
+"""A pretended device of little memory: arrays that are too large for it run out of memory."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from hpsearch.engine.stacked_cohort import StackedCohort
+from hpsearch.engine.structure.memory import member_bytes
+
+
+class Pretended:
+    """A device whose memory trainings on the CPU go by.
+
+    Attributes:
+        memory: how many bytes the members of an array may take.
+        until: the epochs in which an array may take more, as where memory is used up later.
+        arrays: the numbers of members of the arrays that were begun, in their order.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch, memory: int, until: int = 0) -> None:
+        self.memory, self.until = memory, until
+        self.arrays: list[int] = []
+        self._begun: list[tuple[weakref.ref[StackedCohort], weakref.ref[Tensor]]] = []
+        step = StackedCohort.step
+
+        def stepping(stacked: StackedCohort, *arguments: Any) -> None:
+            self._check(stacked)
+            step(stacked, *arguments)
+
+        patch.setattr(StackedCohort, "step", stepping)
+
+    def _check(self, stacked: StackedCohort) -> None:
+        task = stacked.task
+        if not any(begun() is stacked for begun, _ in self._begun):
+            assert not any(weight() is not None for _, weight in self._begun), "an array is held"
+            self._begun.append((weakref.ref(stacked), weakref.ref(stacked.leaves[0])))
+            self.arrays.append(len(stacked.members))
+        takes = member_bytes(stacked.settings, task.inputs, task.outputs) * len(stacked.members)
+        if takes > self.memory and stacked.step_number >= self.until * task.steps:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
