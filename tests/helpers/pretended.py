@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import weakref
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,9 @@ from torch import Tensor
 
 from hpsearch.engine.stacked_cohort import StackedCohort
 from hpsearch.engine.structure.memory import member_bytes
+from hpsearch.objectives.jobs import TrainingJob
+from hpsearch.objectives.training import train_cohort
+from hpsearch.study.artefacts import Artefacts
 
 
 class Pretended:
@@ -43,3 +49,13 @@ class Pretended:
         takes = member_bytes(stacked.settings, task.inputs, task.outputs) * len(stacked.members)
         if takes > self.memory and stacked.step_number >= self.until * task.steps:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def train_tightly(work: tuple[TrainingJob, int], artefacts: Artefacts) -> Iterator[object]:
+    """Train a cohort in a process that may have so many bytes more than when it begins."""
+    job, more = work
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    (kilobytes,) = (line.split()[1] for line in lines if line.startswith("VmData:"))
+    most = int(kilobytes) * 1024 + more
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    yield from train_cohort(job, artefacts)
