@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install run test test-slow check docs bench bench-engine bench-search bench-halving bench-time bench-tables bench-large bench-overhead pictures faults clean
+.PHONY: install run test test-slow check docs bench bench-engine bench-gpu bench-search bench-halving bench-time bench-tables bench-large bench-overhead pictures faults clean
 
 install: .venv/installed  ## the package, editable, with what its tests need, at pinned versions
 
@@ -36,6 +36,9 @@ bench: bench-engine bench-search bench-halving bench-time bench-tables bench-ove
 
 bench-engine: .venv/bench  ## speed on one core, against Optuna with a plain PyTorch loop, and against hand-written loops
 	$(BIN)/python experiments/bench_engine.py
+
+bench-gpu: install  ## what arrays of 1 to 512 trainings gain on a GPU, or else on a CPU
+	$(BIN)/python -m experiments.bench_gpu
 
 bench-search: .venv/bench  ## how good a search is, against Optuna, scikit-optimize and random search
 	$(BIN)/python -m experiments.bench_search

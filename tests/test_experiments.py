@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments import (
+    bench_gpu,
     compare_bayesian,
     compare_inits,
     compare_optimizers,
@@ -19,6 +20,11 @@ from experiments import (
     compare_skips,
 )
 from experiments.comparison import Row, save, table
+from hpsearch.data.shape import InputShape
+from hpsearch.engine.device import processor
+from hpsearch.engine.structure.memory import member_bytes
+from hpsearch.engine.structure.settings import complete
+from tests.helpers.pretended import Pretended
 
 pytestmark = pytest.mark.slow
 
@@ -155,3 +161,19 @@ def test_the_front_falls_from_the_cheapest_trial_to_the_best(tmp_path: Path) -> 
     default = found.default is not None and not found.default.pareto_optimal
     figures = compare_search.draw_front(found), compare_search.draw_front(found)
     check(rows, len(front) + default + 1, *figures, tmp_path)
+
+
+def test_the_table_of_arrays_names_the_device_and_ends_where_memory_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = member_bytes(complete(bench_gpu.MODELS["MLP, 2 x 128"]), InputShape((1, 8, 8)), 10)
+    Pretended(monkeypatch, 4 * one, one_at_a_time=False)
+    monkeypatch.delitem(bench_gpu.MODELS, "ResNet, 16 channels")
+    command = ["--device", "cpu", "--most", "16", "--repeats", "1", "-o", str(tmp_path / "table")]
+    bench_gpu.main(command)
+    first, _, *lines = (tmp_path / "table").read_text().splitlines()
+    assert first.startswith(f"Measured on {processor('cpu')} (cpu), torch ")
+    rows = [line.split(" | ") for line in lines[2:]]
+    assert [row[1] for row in rows] == ["1", "2", "4", "8"]
+    assert [row[2] == "does not fit" for row in rows] == [False, False, False, True]
+    assert all(float(row[4]) > 0 for row in rows[:3])
