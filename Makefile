@@ -32,7 +32,7 @@ docs: install  ## the pages that are written from the code: settings, configurat
 faults: .venv/bench  ## kill searches (and Optuna's) again and again, spoil files, plant faults: nothing lost, nobody let in
 	$(BIN)/pytest -m 'faults or group' --numprocesses 2 --dist loadfile
 
-bench: bench-engine bench-search bench-halving bench-time bench-tables bench-overhead  ## all that is measured
+bench: bench-engine bench-search bench-halving bench-time bench-tables bench-large bench-overhead  ## all that is measured
 
 bench-engine: .venv/bench  ## speed on one core, against Optuna with a plain PyTorch loop, and against hand-written loops
 	$(BIN)/python experiments/bench_engine.py
