@@ -85,7 +85,7 @@ _workers = _flag(
     "--workers",
     type=_COUNT,
     metavar="N",
-    help="The number of workers; it does not change the result.  [default: one per core]",
+    help="The number of workers; it does not change the result.  [default: one per GPU, or core]",
 )
 _running = _all_of(
     _ending,

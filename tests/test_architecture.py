@@ -47,7 +47,7 @@ TABLES = [
 LAYERS: list[set[str]] = [
     {"text"},
     {"errors"},
-    {"registry", "options", "option_types", "versions", "output", "metrics", "shortage"},
+    {"registry", "options", "option_types", "versions", "output", "metrics", "shortage", "slots"},
     {"space"},
     {"study"},
     {"runners", "data"},

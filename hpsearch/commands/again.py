@@ -114,7 +114,7 @@ def reopened(
     check_semantics(meta)
     moved = moved_data(data)
     spec = networks_of(spec_of(meta, *moved), command)
-    used = resources(1, meta.threads, spec.search.memory, spec.runner)
+    used = resources(1, meta.threads, spec.search.memory, spec.runner, meta.device)
     options = RunOptions(used, spec.runner, meta.device, False, quiet, no_color, time.monotonic())
     with temporary_folder() as folder:
         artefacts = Artefacts(folder)

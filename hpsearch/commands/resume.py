@@ -74,7 +74,7 @@ def resume(
         if meta.budget is not None and meta.budget < asked:
             message = f"the study has {asked} trials already, more than a budget of {meta.budget}"
             raise SpecError(Problem("E061", message, help="a budget is a total"))
-        used = resources(workers, meta.threads, spec.search.memory, spec.runner)
+        used = resources(workers, meta.threads, spec.search.memory, spec.runner, meta.device)
         options = RunOptions(used, spec.runner, meta.device, as_json, quiet, no_color, started)
         artefacts = Artefacts(store.folder / FOLDER)
         with options.build(artefacts) as runner:

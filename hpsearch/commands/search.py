@@ -97,10 +97,12 @@ def _check_device(flags: SearchFlags, spec: Spec) -> None:
 
 def run_options(flags: SearchFlags, spec: Spec, started: float) -> RunOptions:
     """Return how a search is run."""
+    device = "" if isinstance(spec, TrainerSpec) else flags.device
+    memory = spec.search.memory
     return RunOptions(
-        resources=resources(flags.workers, flags.threads, spec.search.memory, spec.runner),
+        resources=resources(flags.workers, flags.threads, memory, spec.runner, device),
         runner=spec.runner,
-        device=flags.device,
+        device=device,
         json=flags.json,
         quiet=flags.quiet,
         no_color=flags.no_color,

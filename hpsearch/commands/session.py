@@ -72,7 +72,8 @@ class RunOptions:
     Attributes:
         resources: workers, threads and memory.
         runner: where work is done, with keys of its own.
-        device: the device that is asked for: auto, cpu, cuda or cuda:i.
+        device: the device that is asked for: auto, cpu, cuda or cuda:i; empty where a trainer of
+            one's own decides that.
         json: whether one JSON object is printed in place of the table.
         quiet: whether nothing is shown on stderr.
         no_color: whether there are no colours.
@@ -123,11 +124,11 @@ class RunOptions:
 
 
 def resources(
-    workers: int | None, threads: int, memory: int | None, runner: RunnerKeys
+    workers: int | None, threads: int, memory: int | None, runner: RunnerKeys, device: str
 ) -> Resources:
     """Return what a search may use; where nobody says how many workers, the runner does."""
     own = runner.part(RUNNERS.load(runner.name))
-    return Resources(workers or own.default_workers(threads), threads, memory)
+    return Resources(workers or own.default_workers(threads, device), threads, memory)
 
 
 def ask_for_device(runner: Runner, options: RunOptions) -> Work:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -12,8 +13,12 @@ from pathlib import Path
 import torch
 
 from hpsearch.engine.structure.device import Device
+from hpsearch.slots import dealt
 
 _CPUS = Path("/proc/cpuinfo")  # where Linux describes them
+
+# cuBLAS gives the same products again only with workspaces of a fixed size
+_REPEATABLE = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 # parameters of mallopt(3), numbered as in malloc.h; both are sizes in bytes
 _TRIM_THRESHOLD = -1  # of free memory at the end of the heap from which on it is given back
@@ -25,6 +30,7 @@ def set_up(threads: int) -> None:
 
     Results change with the number of threads.
     """
+    os.environ.setdefault(*_REPEATABLE)  # before the first product on a GPU
     torch.set_num_threads(threads)
     if torch.get_num_interop_threads() != 1:  # torch lets it be set once in a process
         torch.set_num_interop_threads(1)
@@ -65,15 +71,21 @@ def choose(wanted: str, artefacts: object) -> Iterator[Device]:
 
 
 def device(name: str) -> Device:
-    """Return the record of a device of this machine.
-
-    Of several GPUs each worker has one of its own, unless one of them is named.
-    """
+    """Return the record of a device of this machine."""
     if not name.startswith("cuda"):
         return Device(name, processor(name))
-    memory = torch.cuda.get_device_properties(name).total_memory
-    count = 1 if torch.device(name).index is not None else torch.cuda.device_count()
-    return Device(name, processor(name), memory, count)
+    return Device(name, processor(name), torch.cuda.get_device_properties(name).total_memory)
+
+
+def own(name: str) -> str:
+    """Return the device that this worker has of those of this name.
+
+    Of several GPUs each worker has one, by its place among the workers, unless one is named.
+    """
+    if name != "cuda":
+        return name
+    first, *_ = dealt(range(torch.cuda.device_count()))
+    return f"cuda:{first}"
 
 
 def processor(device: str) -> str:

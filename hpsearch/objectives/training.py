@@ -20,6 +20,7 @@ from hpsearch.engine.checkpoint import (
     pause_to_bytes,
     with_weights,
 )
+from hpsearch.engine.device import own
 from hpsearch.engine.feed import Feed, Split
 from hpsearch.engine.halves import train_as_fits
 from hpsearch.engine.probes import probes
@@ -190,7 +191,7 @@ def _score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestSco
             number = job.members[0].number
             yield Notice(f"trial {number} is trained again to be tested: {lost}")
     else:
-        feed = Feed(for_refit(feed.data, "validation"), job.device.name)
+        feed = Feed(for_refit(feed.data, "validation"), own(job.device.name))
     if stacked is None:
         stacked, model = _refitted(feed, job.members, job.epochs, job.seed)
         digest = artefacts.write(to_bytes(model))
@@ -200,7 +201,7 @@ def _score_test(job: TestJob, artefacts: Artefacts) -> Iterator[Notice | TestSco
 
 def _refit(job: RefitJob, artefacts: Artefacts) -> Iterator[Refit]:
     data = for_refit(_feed(artefacts, job.data, job.device).data, job.rows)
-    feed, (fold,) = Feed(data, job.device.name), data.folds
+    feed, (fold,) = Feed(data, own(job.device.name)), data.folds
     stacked, model = _refitted(feed, job.members, job.epochs, job.seed)
     left: Mapping[Split, Ints] = {"validation": fold.validation, "test": data.test}
     scores: Mapping[str, tuple[Measured, Measured]] = {
@@ -298,7 +299,7 @@ def _trained_member(
 
 @lru_cache(maxsize=1)  # a worker trains many cohorts on the same data
 def _feed(artefacts: Artefacts, data: DataRef, device: Device) -> Feed:
-    return Feed(resplit(_data(artefacts, data.held), data.resplit), device.name)
+    return Feed(resplit(_data(artefacts, data.held), data.resplit), own(device.name))
 
 
 @lru_cache(maxsize=1)  # all of the data are looked at where they are mapped

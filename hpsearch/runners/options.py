@@ -9,6 +9,7 @@ from typing import ClassVar
 from hpsearch.errors import Problem, SpecError
 from hpsearch.options import Options
 from hpsearch.runners import Resources, Runner
+from hpsearch.slots import gpus_named
 from hpsearch.study.artefacts import Artefacts
 
 
@@ -28,9 +29,12 @@ class RunnerOptions(Options):
         """Whether all workers see the files that the coordinator sees."""
         return True
 
-    def default_workers(self, threads: int) -> int:
-        """Return how many workers there are where nobody says: one for each core."""
-        return max(1, len(os.sched_getaffinity(0)) // threads)
+    def default_workers(self, threads: int, device: str) -> int:
+        """Return how many workers there are where nobody says.
+
+        It is one for each GPU that may be the device that is asked for, or else one for each core.
+        """
+        return gpus_named(device) or max(1, len(os.sched_getaffinity(0)) // threads)
 
     @abstractmethod
     def build(self, resources: Resources, artefacts: Artefacts) -> Runner:

@@ -15,13 +15,11 @@ from hpsearch.errors import HpsearchError
 from hpsearch.runners import SetUp, Work
 from hpsearch.runners.call import attempt, crash, events, import_main, prepare
 from hpsearch.runners.parent_watch import end_with_parent
+from hpsearch.slots import SLOT, SLOTS
 from hpsearch.study.artefacts import Artefacts
 
 ASKED_TO_END = {signal.SIGINT, signal.SIGTERM}
 """The signals by which a process is asked to end."""
-
-SLOT, SLOTS = "HPSEARCH_TRIAL_SLOT", "HPSEARCH_TRIAL_SLOTS"
-"""Variables of a worker's environment: which place it has among the workers, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)

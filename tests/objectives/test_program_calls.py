@@ -15,9 +15,8 @@ import pytest
 
 from hpsearch.objectives import trial_folder
 from hpsearch.objectives.command import Command
-from hpsearch.objectives.environment import _installed
 from hpsearch.objectives.reports import Reporting
-from hpsearch.runners.worker import SLOT, SLOTS
+from hpsearch.slots import SLOT, SLOTS, _installed
 from hpsearch.study.trial import Notice
 from hpsearch.testing.runners import is_alive
 from tests.helpers.processes import is_gone
@@ -162,6 +161,7 @@ class TestEnvironment:
             ("0,1,2,3", 1, 4, "1"),
             ("0,1,2,3", 1, 2, "1,3"),
             ("4,7", 2, 3, "4"),
+            ("4,7", 3, 4, "7"),
             ("GPU-a,GPU-b", 1, 2, "GPU-b"),
             ("", 1, 2, ""),
         ],

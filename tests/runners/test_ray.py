@@ -57,9 +57,9 @@ class TestOptions:
             RayOptions().build(Resources(), Artefacts(tmp_path))
 
     def test_on_a_cluster_somebody_says_how_many_workers_there_are(self) -> None:
-        assert RayOptions().default_workers(1) == LocalOptions().default_workers(1)
+        assert RayOptions().default_workers(1, "auto") == LocalOptions().default_workers(1, "cpu")
         with pytest.raises(SpecError, match="E123"):
-            RayOptions(address="auto").default_workers(1)
+            RayOptions(address="auto").default_workers(1, "auto")
 
     @pytest.mark.parametrize(
         "runner", [LocalOptions(), RayOptions(), RayOptions(address="auto", shared=True)]

@@ -17,13 +17,11 @@ class Device:
         processor: what its maker calls it; results need not be the same on another one.
         memory: the bytes that a training may take there, which limit how many members an array
             has; None where we set no limit, as on a CPU.
-        count: how many such devices workers of this machine may share out among them.
     """
 
     name: str
     processor: str = ""
     memory: int | None = None
-    count: int = 1
 
     @property
     def kind(self) -> DeviceKind:

@@ -57,14 +57,14 @@ class RayOptions(RunnerOptions):
         """Whether all workers see the files that the coordinator sees."""
         return self.address is None or self.shared
 
-    def default_workers(self, threads: int) -> int:
+    def default_workers(self, threads: int, device: str) -> int:
         """Return how many pieces of work are with Ray at once where nobody says.
 
         Raises:
             SpecError: that is for a person to say, since the cluster is not this machine.
         """
         if self.address is None:
-            return super().default_workers(threads)
+            return super().default_workers(threads, "")  # Ray gives out GPUs itself
         message = f"nothing says how many trials run at once on the cluster at {self.address}"
         help = "such as  --workers 32,  about as many as it has CPUs"
         raise SpecError(Problem("E123", message, help=help))
