@@ -31,6 +31,7 @@ _BAYESIAN = f"{_TESTS}bayesian.py::test_"
 _ANSWERS = f"{_TESTS}bayesian.py::TestAnswers::test_"
 _LINEAR = f"{_TESTS}bayesian.py::TestLinearGaussian::test_"
 _PROBE = f"{_TESTS}diagnose.py::TestProbe::test_"
+_HALVES = f"{_TESTS}halves.py::test_"
 _MEMBERS = f"{_TESTS}folds.py::TestMembers::test_"
 _SPLIT = f"{_TESTS}folds.py::TestSplit::test_"
 _TRIALS = f"{_TESTS}folds.py::TestTrials::test_"
@@ -504,6 +505,23 @@ FAULTS: tuple[Fault, ...] = (
         "models", "convolutions stack as dense layers do", "engine/structure/resnet.py",
         "    capacity=capacity,\n", "",
         f"{_CAPACITY}convolutions_stack_on_a_cpu_only_while_they_are_narrow",
+    ),
+    # memory
+    fault(
+        "memory", "an array is held while its halves train", "engine/halves.py",
+        "    gc.collect()", "    pass",
+        f"{_HALVES}an_array_is_halved_until_it_fits",
+    ),
+    fault(
+        "memory", "epochs are given again by the halves", "engine/halves.py",
+        "event.epoch.epoch <= given.get(event.member.name, 0)", "False",
+        f"{_HALVES}each_epoch_is_given_once",
+        f"{_HALVES}seeds_of_a_trial_may_be_trained_in_different_halves",
+    ),
+    fault(
+        "memory", "the weights alone are counted", "engine/structure/memory.py",
+        "_COPIES * size(slots)", "size(slots)",
+        f"{_TESTS}memory.py::test_no_member_takes_more_than_its_bound",
     ),
     # scores
     fault(
