@@ -16,7 +16,7 @@ from hpsearch.data.shape import InputShape
 from hpsearch.engine.feed import Feed
 from hpsearch.engine.structure.cohorts import arrays, capacity, cohorts
 from hpsearch.engine.structure.device import CPU, Device
-from hpsearch.engine.structure.memory import data_bytes, fitting, member_bytes
+from hpsearch.engine.structure.memory import JUDGING, data_bytes, fitting, member_bytes
 from hpsearch.engine.structure.settings import complete
 from hpsearch.engine.train import train
 from tests.helpers.problems import blobs, in_folds, member, pictures
@@ -55,6 +55,14 @@ def test_no_member_takes_more_than_its_bound(data: Dataset, settings: dict[str, 
     bound = 8 * member_bytes(members[0].settings, data.shape, data.outputs)
     found = allocated(lambda: [*train(feed, members, "loss", 0)])
     assert bound / 4 < found <= bound
+
+
+def test_judging_many_rows_takes_no_more_than_is_set_aside_for_it() -> None:
+    data, settings = blobs(4000), {"bayesian": "mc_dropout", "dropout": 0.1, "batch_size": 256}
+    members = [member(k, **settings, width=64, epochs=1) for k in range(32)]
+    bound = 32 * member_bytes(members[0].settings, data.shape, data.outputs)
+    found = allocated(lambda: [*train(Feed(data, "cpu"), members, "loss", 0)])
+    assert bound < found <= bound + JUDGING
 
 
 @pytest.mark.parametrize("data", [blobs(), pictures(), in_folds(blobs())])
