@@ -143,8 +143,9 @@ def test_a_node_that_is_lost_costs_nothing_but_time(cluster: Cluster, tmp_path: 
     search = Running(tmp_path, "random", of_ray(cluster))
     node, task = a_busy_node(cluster)
     cluster.remove_node(node, allow_graceful=False)
-    with suppress(ProcessLookupError):  # it ends without its node, unless it has been ended
-        os.kill(task, signal.SIGCONT)
+    cluster.wait_for_nodes()  # until all know that it is gone
+    with suppress(ProcessLookupError):  # what ran there is gone with it
+        kill(task)
     out, said = search.end()
     assert canonical(read(search.study)) == expected("random")
     assert json.loads(out)["trials"]  # what Ray says is in neither of the streams
