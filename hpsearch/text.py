@@ -37,6 +37,8 @@ def one_line(text: str) -> str:
 
 def lines(text: str) -> str:
     """Return a text of several lines, with every other sign visible."""
+    if text.replace("\n", "").isprintable():  # as most are
+        return text
     return "\n".join(map(one_line, text.split("\n")))
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -17,6 +15,7 @@ from hpsearch.report.board.view import board
 from hpsearch.search.plan import Plan
 from hpsearch.space.space import Params
 from hpsearch.study.layout import StudyMeta
+from hpsearch.study.reading import uncollected
 from hpsearch.study.store import read
 
 
@@ -35,7 +34,7 @@ def leaderboard(
     """Print a study's board; return the exit code."""
     names = tuple(name.strip() for name in (columns or "").split(",") if name.strip())
     shown = DisplayOptions(top, sort, names, precision)
-    with _uncollected():
+    with uncollected():
         kept = read(find_study(study))
         now = replace(board(kept, time_weight, by), settings=_settings_of(kept.meta))
         if format == "table":
@@ -44,19 +43,6 @@ def leaderboard(
         else:
             output.emit(FORMATS[format](now, shown))
     return EXIT_OK if now.winner else EXIT_NO_WINNER
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Leave cycles of objects alone: of a large study a third of the time goes to looking for them.
-
-    All that a board is made of stays until it is printed.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _settings_of(meta: StudyMeta) -> Callable[[Params], Params]:

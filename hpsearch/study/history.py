@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
@@ -74,6 +74,11 @@ class History:
         later = takewhile(lambda trial: trial.wave > wave, reversed(self.trials))
         late = [trial.number for trial in later if trial.number in self.results]
         return self._changed({}, late) if late else self
+
+    def only(self, kept: Callable[[Trial], bool]) -> History:
+        """Return the history of the trials of which `kept` is true; this one where all are kept."""
+        trials = tuple(filter(kept, self.trials))
+        return self if len(trials) == len(self.trials) else History(trials, self.results)
 
     def _changed(self, results: Mapping[int, Result], gone: Collection[int]) -> History:
         before = _persistent_map(self.results)

@@ -160,21 +160,25 @@ class PersistentMap(Mapping[K, V]):
     def changed(self, entries: Mapping[K, V], gone: Collection[K] = ()) -> PersistentMap[K, V]:
         """Return the mapping with these entries, and without the keys that are `gone`."""
         after = PersistentMap[K, V]()
-        after._length = self._length + sum(key not in self for key in entries)
-        after._length -= sum(key in self for key in gone)
         parts, last = self._parts, {**entries, **dict.fromkeys(gone, _ABSENT)}
         while parts and len(parts[-1]) <= len(last):
             parts, last = parts[:-1], {**parts[-1], **last}
+        if parts:
+            after._length = self._length + sum(key not in self for key in entries)
+            after._length -= sum(key in self for key in gone)
+        else:
+            last = _present(last)
+            after._length = len(last)
         after._parts = (*parts, last)
         return after
 
     def _joined(self) -> dict[K, V]:
         if self._entries is None:
-            entries = dict(chain.from_iterable(part.items() for part in self._parts))
-            present = len(entries) == self._length
-            self._entries = (
-                entries if present else {k: v for k, v in entries.items() if v is not _ABSENT}
-            )
+            first, *later = self._parts  # nothing is absent from the first
+            self._entries = first
+            if later:
+                parts = (part.items() for part in self._parts)
+                self._entries = _present(dict(chain.from_iterable(parts)))
         return self._entries
 
 
@@ -242,6 +246,10 @@ class PersistentOrder(_Items[V], Generic[K, V]):
             everything = sorted(chain(*self._parts), key=_BY_RANK)
             self._sorted = tuple(value for _, key, value in everything if values.get(key) is value)
         return self._sorted
+
+
+def _present(entries: Mapping[K, V]) -> dict[K, V]:
+    return {key: value for key, value in entries.items() if value is not _ABSENT}
 
 
 _BY_RANK = itemgetter(0)

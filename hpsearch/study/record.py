@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
 from hpsearch.study.history import History
-from hpsearch.study.layout import ASKED, FIGURES, StudyMeta
+from hpsearch.study.layout import ASKED, FIGURES, TABLES, StudyMeta
 from hpsearch.study.seal import Contents, TableRow, digest_of_text
 from hpsearch.study.trial import Done, Epoch, Failed, Interval, Replicate, Result, Trial
 
 _NO_INTERVAL = (None, None)
 _decoded = json.JSONDecoder().decode  # with fewer questions than `json.loads` asks
 _ASKED = len(ASKED)
+_JSON = [*map(TABLES["trial"].index, ("params", "replicates", "artefacts", "measures"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +82,23 @@ def _meta(study: Mapping[str, Sequence[TableRow]]) -> StudyMeta:
 def with_rows(history: History, rows: Iterable[TableRow]) -> History:
     """Return the history with what these rows say of trials, in the order of their numbers."""
     trials, results = list(history.trials), dict(history.results)
-    for row in rows:
+    for row in _read_json(rows):
         if row[0] == len(trials):
-            number, params, *more = row[:_ASKED]
-            trials.append(Trial(number, _decoded(params), *more))
+            trials.append(Trial(*row[:_ASKED]))
         if result := _result(*row[_ASKED:]):
             results[row[0]] = result
     return History(tuple(trials), results)
+
+
+def _read_json(rows: Iterable[TableRow]) -> Iterator[TableRow]:
+    """Give the rows of trials with what stands in them as JSON, read a column at a time.
+
+    So all trials share the names of their parameters.
+    """
+    columns = [*zip(*rows, strict=True)]
+    for at in _JSON if columns else ():
+        columns[at] = _decoded(f"[{','.join(text or 'null' for text in columns[at])}]")
+    return zip(*columns, strict=True)
 
 
 def with_curves(history: History, curves: Mapping[int, str]) -> History:
@@ -114,11 +125,11 @@ def _result(
     epochs: int,
     best_epoch: int,
     loss_se: float | None,
-    replicates: str | None,
+    replicates: Sequence[Sequence[Any]] | None,
     paused: int,
-    artefacts: str | None,
+    artefacts: Mapping[str, str] | None,
     reported_cost: float | None,
-    measures: str | None,
+    measures: Mapping[str, float] | None,
     halved: int,
     _: int | None,
 ) -> Result | None:
@@ -137,11 +148,11 @@ def _result(
         best_epoch,
         (),
         loss_se,
-        tuple(map(_replicate, _decoded(replicates))) if replicates else (),
+        tuple(map(_replicate, replicates or ())),
         bool(paused),
-        _decoded(artefacts) if artefacts else {},
+        artefacts or {},
         reported_cost,
-        _decoded(measures) if measures else {},
+        measures or {},
         bool(halved),
     )
 

@@ -118,10 +118,14 @@ class Sums:
         runs: dict[int, tuple[Trial, ...]] = {}
         segments: dict[int, tuple[Trial, ...]] = {}
         for trial in trials:
-            segments[trial.run] = (*_known(trial.run, segments, self.segments), trial)
-            if not trial.start_epoch:
-                number = _trial_of(trial)
-                runs[number] = (*_known(number, runs, self.runs), trial)
+            if trial.start_epoch:
+                segments[trial.run] = (*_known(trial.run, segments, self.segments), trial)
+                continue
+            segments[trial.number] = alone = (trial,)
+            if trial.parent is None:
+                runs[trial.number] = alone
+            else:
+                runs[trial.parent] = (*_known(trial.parent, runs, self.runs), trial)
         several = [n for n, mine in runs.items() if len(mine) > 1 and n not in self.repeated]
         expected = (
             one.expected_improvement

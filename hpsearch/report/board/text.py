@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
-from operator import attrgetter
+from itertools import chain, groupby, zip_longest
+from operator import attrgetter, itemgetter
 
 from rich.text import Text
 
@@ -236,15 +236,13 @@ def as_table(board: Board, shown: DisplayOptions, width: int) -> Text:
         fits -= 1
     lines = aligned(table[:fits])
     words = verdict(board, shown.precision, [column.title for column in table[fits:]])
-    printed = Text("\n".join([*lines, "", *(folded(title, text, width) for title, text in words)]))
     styles = ["bold", *(_style(row, board) for row in ordered(board, shown))]
-    begin = 0
-    for line, style in zip_longest(lines, styles, fillvalue="dim"):
-        end = begin + len(line)
-        if style:
-            printed.stylize(style, begin, end)
-        begin = end + 1
-    return printed
+    styled = zip_longest(lines, styles, fillvalue="dim")
+    below = ["", *(folded(title, text, width) for title, text in words)]
+    parts = groupby(chain(styled, ((line, "") for line in below)), key=itemgetter(1))
+    # rich takes long for a long text with a sign that is not ASCII: so each part is one
+    texts = (Text("\n".join(line for line, _ in part), style) for style, part in parts)
+    return Text("\n").join(texts)
 
 
 def _style(row: Row, board: Board) -> str:
@@ -261,15 +259,17 @@ def _columns(board: Board, shown: DisplayOptions) -> list[PrintedColumn]:
     last = ["baseline"] if board.meta.baseline_loss is not None else []
     numbers = [f"{'* ' * row.pareto_optimal}{row.number}" for row in rows]
     return [
-        PrintedColumn("", [*(_role(row, board) for row in rows), *rest, *last], left=True),
+        PrintedColumn("", [*_roles(rows, board), *rest, *last], left=True),
         PrintedColumn("#", [*numbers, *([""] * len([*rest, *last]))]),
         *(_column(name, board, rows, len(rest), shown.precision) for name in columns(board, shown)),
     ]
 
 
-def _role(row: Row, board: Board) -> str:
-    roles = (("winner", board.winner), ("best", board.best), ("default", board.default))
-    return next((role for role, holder in roles if row is holder), "")
+def _roles(rows: Iterable[Row], board: Board) -> Iterator[str]:
+    """Give the first of the roles of each row that it has, or nothing."""
+    roles = (("default", board.default), ("best", board.best), ("winner", board.winner))
+    by_number = {holder.number: role for role, holder in roles if holder}
+    return (by_number.get(row.number, "") for row in rows)
 
 
 def _column(
@@ -300,7 +300,7 @@ def _column(
         ]
     lasts = [last if baseline is not None else ""] if meta.baseline_loss is not None else []
     titles = {"loss": board.label, "loss_se": "±", "metric": board.metric or name}
-    is_text = any(isinstance(v, str | bool) for v in found)
+    is_text = not {str, bool}.isdisjoint(map(type, found))
     return PrintedColumn(titles.get(name, name), [*cells, *([""] * rest), *lasts], left=is_text)
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from hpsearch.metrics import LOSS, METRICS
@@ -203,8 +204,8 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
         price=price,
         has_cost=has_cost,
         rows=(*ranked, *(row for row in rows if row.score is None)),
-        parameters=tuple(dict.fromkeys(name for row in rows for name in row.params)),
-        measures=tuple(dict.fromkeys(name for row in rows for name in row.measures)),
+        parameters=tuple(dict.fromkeys(chain.from_iterable(row.params for row in rows))),
+        measures=tuple(dict.fromkeys(chain.from_iterable(row.measures for row in rows))),
         best=min(
             compared,
             key=lambda row: (row.loss, _counted(row, price, has_cost), row.number),

@@ -23,9 +23,8 @@ _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 def texts(values: Sequence[Value | None], digits: int) -> list[str]:
     """Return a column of settings: numbers as in `decimals`, texts as they are."""
-    if any(isinstance(value, float) for value in values) and not any(
-        isinstance(value, str) for value in values
-    ):
+    kinds = {*map(type, values)}
+    if float in kinds and str not in kinds:
         return decimals([None if value is None else float(value) for value in values], digits)
     return [NOTHING if value is None else word(value) for value in values]
 
@@ -119,8 +118,9 @@ def losses(minimized: str, values: Sequence[float | None], digits: int) -> list[
     >>> losses("-accuracy", [-87.5, None], 4), losses("loss", [0.25], 3)
     (['87.50', '-'], ['0.250'])
     """
-    shown = [None if value is None else as_shown(minimized, value) for value in values]
-    return metrics(minimized, shown, digits)
+    if minimized != label(minimized):
+        values = [None if value is None else as_shown(minimized, value) for value in values]
+    return metrics(minimized, values, digits)
 
 
 def between(name: str, interval: Sequence[float], precision: int) -> str:

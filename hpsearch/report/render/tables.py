@@ -32,17 +32,18 @@ class PrintedColumn:
 
     def texts(self) -> list[str]:
         """Return the title and the cells, padded to one width."""
-        widest = self.width
-        pads = [" " * (widest - width) for width in self._widths]
-        return [t + p if self.left else p + t for t, p in zip(self._lines, pads, strict=True)]
+        pad, widest = str.ljust if self.left else str.rjust, self.width
+        cells = zip(self._lines, self._widths, strict=True)
+        return [pad(text, widest + len(text) - width) for text, width in cells]
 
     @cached_property
     def _lines(self) -> Sequence[str]:
-        return [one_line(text) for text in (self.title, *self.cells)]
+        texts = (self.title, *self.cells)
+        return texts if "".join(texts).isprintable() else [*map(one_line, texts)]
 
     @cached_property
     def _widths(self) -> Sequence[int]:
-        return [len(text) if text.isascii() else cell_len(text) for text in self._lines]
+        return [*map(len if "".join(self._lines).isascii() else cell_len, self._lines)]
 
 
 def aligned(columns: Sequence[PrintedColumn]) -> list[str]:
