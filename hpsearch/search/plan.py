@@ -295,8 +295,7 @@ class Plan:
         pruned = {n for n, one in history.ended.items() if isinstance(one, Done) and one.paused}
         enough = len(self.objective.space.parameters) + 1
         if not pruned or sum(not result.paused for _, result in history.done) >= enough:
-            kept = tuple(trial for trial in history.trials if trial.run not in pruned)
-            return History(kept, history.results), None
+            return history.only(lambda trial: trial.run not in pruned), None
         level = visible_at_one_rung(history, self.rungs, enough)
         reached = (result.epochs for _, result in level.done if result.paused)
         return level, max(reached, default=None)

@@ -88,8 +88,8 @@ class Space:
 
     def active(self, name: str, params: Params) -> bool:
         """Say whether a parameter has a meaning beside the values of its parents."""
-        conditions = self.conditions.get(name, {})
-        return all(
+        conditions = self.conditions.get(name)
+        return not conditions or all(
             parent in params and params[parent] in allowed for parent, allowed in conditions.items()
         )
 
@@ -107,7 +107,7 @@ class Space:
         )
 
     def __contains__(self, params: object) -> bool:
-        if not isinstance(params, Mapping) or not set(params) <= set(self.parameters):
+        if not isinstance(params, Mapping) or not params.keys() <= self.parameters.keys():
             return False
         for name, parameter in self.parameters.items():
             if self.active(name, params) != (name in params) or (

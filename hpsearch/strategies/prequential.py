@@ -6,7 +6,9 @@ It is the proper way to compare two surrogates (Dawid 1984, who calls it prequen
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -15,6 +17,7 @@ from hpsearch.strategies import Array, SurrogateModel
 from hpsearch.strategies.bayes import first
 from hpsearch.strategies.surrogates import MIN_DONE, ScoreScale, encode_trials, model_of, repeatable
 from hpsearch.study.history import History
+from hpsearch.study.trial import Done, Trial
 
 _MOST = 100  # trials: by then a better model shows, and to fit one to more takes ever longer
 _GROWTH = 1.2  # a model is fitted anew when there are so many times as many trials as it has seen
@@ -50,13 +53,7 @@ def one_step_ahead(space: Space, history: History, surrogate: str) -> Prequentia
         history: the trials, of any strategy.
         surrogate: a name in `SURROGATES`.
     """
-    firsts = tuple(trial for trial in history.trials if trial.parent is None)
-    results = {
-        trial.number: history.results[trial.number]
-        for trial in firsts
-        if trial.number in history.results
-    }
-    told = sorted(History(firsts, results).done, key=lambda pair: pair[0].number)[:_MOST]
+    told = [*islice(_first_done(history), _MOST)]
     if not told:
         return PrequentialScores(math.nan, math.nan, 0)
     whole = ScoreScale.fit([result.loss for _, result in told])
@@ -85,6 +82,13 @@ def one_step_ahead(space: Space, history: History, surrogate: str) -> Prequentia
         return PrequentialScores(math.nan, math.nan, 0)
     rmse = math.sqrt(float(np.square(errors).mean()))
     return PrequentialScores(float(densities.mean()), rmse, len(densities))
+
+
+def _first_done(history: History) -> Iterator[tuple[Trial, Done]]:
+    """Give the trials whose first training succeeded, in their order, with what it came to."""
+    for trial in history.trials:
+        if trial.parent is None and isinstance(result := history.results.get(trial.number), Done):
+            yield trial, result
 
 
 def predictive_scores(model: SurrogateModel, U: Array, y: Array) -> tuple[Array, Array]:

@@ -172,12 +172,7 @@ class SurrogateReport:
 
 def usable(space: Space, history: History) -> History:
     """Return what a model can be fitted to: trials that have ended and are points of the space."""
-    kept = [
-        trial
-        for trial in history.trials
-        if trial.number in history.results and trial.params in space
-    ]
-    return History(tuple(kept), history.results)
+    return history.only(lambda one: one.number in history.results and one.params in space)
 
 
 def surrogate_report(
