@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
@@ -81,24 +81,30 @@ def _meta(study: Mapping[str, Sequence[TableRow]]) -> StudyMeta:
 
 def with_rows(history: History, rows: Iterable[TableRow]) -> History:
     """Return the history with what these rows say of trials, in the order of their numbers."""
+    columns = _columns(rows)
+    if not columns:
+        return history
     trials, results = list(history.trials), dict(history.results)
-    for row in _read_json(rows):
-        if row[0] == len(trials):
-            trials.append(Trial(*row[:_ASKED]))
-        if result := _result(*row[_ASKED:]):
-            results[row[0]] = result
+    found = zip(map(Trial, *columns[:_ASKED]), map(_result, *columns[_ASKED:]), strict=True)
+    for trial, result in found:
+        if trial.number == len(trials):
+            trials.append(trial)
+        if result:
+            results[trial.number] = result
     return History(tuple(trials), results)
 
 
-def _read_json(rows: Iterable[TableRow]) -> Iterator[TableRow]:
-    """Give the rows of trials with what stands in them as JSON, read a column at a time.
+def _columns(rows: Iterable[TableRow]) -> Sequence[Sequence[Any]]:
+    """Return the columns of the rows of trials, those of JSON as what it says.
 
-    So all trials share the names of their parameters.
+    JSON is read a column at a time: so all trials share the names of their parameters.
     """
-    columns = [*zip(*rows, strict=True)]
+    columns: list[Sequence[Any]] = [*zip(*rows, strict=True)]
     for at in _JSON if columns else ():
         columns[at] = _decoded(f"[{','.join(text or 'null' for text in columns[at])}]")
-    return zip(*columns, strict=True)
+        if len(columns[at]) != len(columns[0]):
+            raise ValueError("a text of JSON is not one value")
+    return columns
 
 
 def with_curves(history: History, curves: Mapping[int, str]) -> History:

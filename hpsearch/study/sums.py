@@ -162,13 +162,13 @@ class Sums:
         numbers = {trial.number for trial in trials}
         again = [trial for trial in trials if trial.number not in after]
         left = [trial for trial in self.pending if trial.number not in numbers]
-        failed = sum(_has_failed(n, after) - _has_failed(n, before) for n in numbers)
+        failed = _failures(numbers, after) - _failures(numbers, before)
         runs = dict.fromkeys(trial.run for trial in trials)
-        ended = {
-            run: merge_segments(mine)
-            for run in runs
-            if (mine := [after[one.number] for one in self.segments[run] if one.number in after])
-        }
+        ended = {}
+        for run in runs:
+            results = [after.get(one.number) for one in self.segments[run]]
+            if mine := [result for result in results if result is not None]:
+                ended[run] = merge_segments(mine)
         found = replace(
             self,
             ended=self.ended.changed(ended, [run for run in runs if run not in ended]),
@@ -200,8 +200,8 @@ def _number(trial: Trial) -> int:
     return trial.number
 
 
-def _has_failed(number: int, results: Mapping[int, Result]) -> bool:
-    return isinstance(results.get(number), Failed)
+def _failures(numbers: Iterable[int], results: Mapping[int, Result]) -> int:
+    return sum(isinstance(result, Failed) for result in map(results.get, numbers))
 
 
 def _known(

@@ -98,11 +98,13 @@ def _about_the_default(board: Board, history: History) -> Iterator[str]:
 
 
 def _about_random_trials(board: Board, history: History) -> Iterator[str]:
+    if not board.expected:
+        return
     origins = {trial.number: trial.origin for trial in history.trials}
     numbers = [
         row.number for row in board.rows if row.state == "done" and origins[row.number] == "random"
     ]
-    if board.expected and len(numbers) >= _FEW:
+    if len(numbers) >= _FEW:
         below = board.expected.below_median(history, numbers)
         if not below.is_beyond_noise:
             words = _apart(board, below, "that of the median one")

@@ -208,7 +208,7 @@ def _cell(v: Value | None) -> Value | None:
 
 def as_markdown(board: Board, shown: DisplayOptions) -> str:
     """Return a table for a pull request or the summary of a CI job, and the verdict as a list."""
-    table = _columns(board, shown)
+    table = _columns(board, ordered(board, shown), shown)
     lines = [
         _piped([c.title for c in table]),
         _piped([":---" if c.left else "---:" for c in table]),
@@ -230,13 +230,14 @@ def as_table(board: Board, shown: DisplayOptions, width: int) -> Text:
 
     Where columns have no room, the settings of the winner are written out in the verdict.
     """
-    table = _columns(board, shown)
+    rows = ordered(board, shown)
+    table = _columns(board, rows, shown)
     fits = len(table)
     while fits > 2 and sum(column.width + len(GAP) for column in table[:fits]) > width + len(GAP):
         fits -= 1
     lines = aligned(table[:fits])
     words = verdict(board, shown.precision, [column.title for column in table[fits:]])
-    styles = ["bold", *(_style(row, board) for row in ordered(board, shown))]
+    styles = ["bold", *(_style(row, board) for row in rows)]
     styled = zip_longest(lines, styles, fillvalue="dim")
     below = ["", *(folded(title, text, width) for title, text in words)]
     parts = groupby(chain(styled, ((line, "") for line in below)), key=itemgetter(1))
@@ -249,12 +250,11 @@ def _style(row: Row, board: Board) -> str:
     return "bold green" if row is board.winner else "dim" if row.loss is None else ""
 
 
-def _columns(board: Board, shown: DisplayOptions) -> list[PrintedColumn]:
+def _columns(board: Board, rows: Sequence[Row], shown: DisplayOptions) -> list[PrintedColumn]:
     """Return the role, the number and the columns that are shown.
 
     Below the trials there may be a line that says how many are not shown, and one for the baseline.
     """
-    rows = ordered(board, shown)
     rest = [f"{len(board.rows) - len(rows)} more"] if len(rows) < len(board.rows) else []
     last = ["baseline"] if board.meta.baseline_loss is not None else []
     numbers = [f"{'* ' * row.pareto_optimal}{row.number}" for row in rows]

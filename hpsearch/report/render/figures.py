@@ -38,7 +38,7 @@ def decimals(values: Sequence[float | None], digits: int) -> list[str]:
     count = _places(sizes, digits)
     if count > digits + 3 or max(sizes) >= _WIDEST:
         return [_scientific(value, digits) for value in values]
-    return [NOTHING if value is None else f"{value:.{count}f}" for value in values]
+    return _formatted(values, f".{count}f")
 
 
 def quantities(values: Sequence[float | None], digits: int) -> list[str]:
@@ -51,7 +51,11 @@ def quantities(values: Sequence[float | None], digits: int) -> list[str]:
     count = _places(sizes, digits)
     if count > digits + 3 or math.log10(max(sizes)) + count >= digits + _SPAN:
         return [_scientific(value, digits) for value in values]
-    return [NOTHING if value is None else f"{value:,.{count}f}" for value in values]
+    return _formatted(values, f",.{count}f")
+
+
+def _formatted(values: Sequence[float | None], how: str) -> list[str]:
+    return [NOTHING if value is None else format(value, how) for value in values]
 
 
 def _sizes(values: Sequence[float | None]) -> list[float]:
@@ -152,7 +156,7 @@ def seconds(values: Sequence[float | None]) -> list[str]:
     """Return durations with about three significant digits of the longest."""
     longest = max((value for value in values if value is not None), default=0.0)
     count = 3 if longest < 1 else 2 if longest < 100 else 1 if longest < 1000 else 0
-    return [NOTHING if value is None else f"{value:.{count}f}" for value in values]
+    return _formatted(values, f".{count}f")
 
 
 def prefixed(values: Sequence[float | None]) -> list[str]:
