@@ -18,8 +18,11 @@ import pytest
 
 from hpsearch.cli import cli
 from hpsearch.errors import EXIT_DAMAGED, EXIT_OK, DamagedStudy
+from hpsearch.study import seal
 from hpsearch.study.folder import FILE
-from hpsearch.study.record import Session, StudyRecord, TestEvaluation
+from hpsearch.study.history import History
+from hpsearch.study.reading import look
+from hpsearch.study.record import Session, StudyRecord, TestEvaluation, with_rows
 from hpsearch.study.store import Store, read
 from hpsearch.study.trial import Done, Epoch, Failed, Replicate, Trial
 from tests.helpers.studies import create, said, whole
@@ -331,3 +334,12 @@ def test_a_length_that_makes_no_sense_is_damage(
     monkeypatch.setattr("hpsearch.study.reading.contents", read_row)
     with pytest.raises(DamagedStudy, match="MemoryError"):
         read(folders[1])
+
+
+def test_a_text_that_is_two_values_is_not_taken_for_those_of_the_next_trial(
+    folders: tuple[Path, Path, Mapping[Use, str]],
+) -> None:
+    rows = look(folders[1], lambda _, execute: seal.contents(execute)).trials
+    doubled = [(number, f"{params}, {params}", *rest) for number, params, *rest in rows]
+    with pytest.raises(ValueError, match="not one value"):
+        with_rows(History(), doubled)
