@@ -19,6 +19,7 @@ from hpsearch.study.reading import uncollected
 from hpsearch.study.store import read
 
 
+@uncollected()  # until the board is gone: to look for cycles in it takes long as well
 def leaderboard(
     *,
     study: str | None,
@@ -34,14 +35,13 @@ def leaderboard(
     """Print a study's board; return the exit code."""
     names = tuple(name.strip() for name in (columns or "").split(",") if name.strip())
     shown = DisplayOptions(top, sort, names, precision)
-    with uncollected():
-        kept = read(find_study(study))
-        now = replace(board(kept, time_weight, by), settings=_settings_of(kept.meta))
-        if format == "table":
-            out = console.result(no_color)
-            console.emit(as_table(now, shown, out.width), out)
-        else:
-            output.emit(FORMATS[format](now, shown))
+    kept = read(find_study(study))
+    now = replace(board(kept, time_weight, by), settings=_settings_of(kept.meta))
+    if format == "table":
+        out = console.result(no_color)
+        console.emit(as_table(now, shown, out.width), out)
+    else:
+        output.emit(FORMATS[format](now, shown))
     return EXIT_OK if now.winner else EXIT_NO_WINNER
 
 
