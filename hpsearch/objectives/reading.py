@@ -114,16 +114,15 @@ class Reading:
 
 
 def _number(name: str, text: str) -> float:
-    """Return the number that a pattern has found; that of an epoch is whole.
+    """Return the number that a pattern has found.
 
     Raises:
         ValueError: it is none.
     """
-    kind = "whole number" if name == EPOCH else "number"
     try:
-        return int(text) if name == EPOCH else float(text)
+        return float(text)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"the pattern of '{name}' finds {text!r}, which is no {kind}") from error
+        raise ValueError(f"the pattern of '{name}' finds {text!r}, which is no number") from error
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -57,6 +57,8 @@ class Reports:
     _curve: dict[int, Epoch] = field(default_factory=dict)
     _last: dict[str, float] = field(default_factory=dict)
     _final: dict[str, float] | None = None
+    _counted: int = 0  # the latest epoch of this segment that was reported
+    _latest: int = 0  # the latest of all that were reported
 
     @property
     def end(self) -> int:
@@ -65,13 +67,13 @@ class Reports:
 
     @property
     def at_end(self) -> bool:
-        """Whether the epoch was reported where this segment ends."""
-        return max(self._curve, default=0) >= self._last_epoch
+        """Whether the epoch was reported where this segment ends, or a later one."""
+        return self._latest >= self._last_epoch
 
     @property
     def has_epochs(self) -> bool:
-        """Whether an epoch of this segment was reported."""
-        return bool(self._curve)
+        """Whether an epoch was reported, of this segment or another."""
+        return self._latest > 0
 
     def take(self, report: Mapping[str, object]) -> Epoch | None:
         """Take in a report; return what is new of a training that goes on.
@@ -92,15 +94,18 @@ class Reports:
             if counts in numbers:
                 self._final = numbers
             return None
-        epoch = report[EPOCH]
-        if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 1:
-            raise ValueError(f"'{EPOCH}' is no whole number above 0 but {epoch!r}")
-        if counts not in numbers or not self.start_epoch < epoch <= self._last_epoch:
+        epoch = _whole(report[EPOCH])
+        if counts not in numbers:
+            return None
+        self._latest = max(self._latest, epoch)
+        if not self.start_epoch < epoch <= self._last_epoch:
             return None
         value = numbers[counts]
         loss = -value if self.reporting.maximize else value
         found = Epoch(self.number, epoch, math.nan, loss, self._metric(value))
-        self._curve[epoch], self._last = found, numbers
+        self._curve[epoch] = found
+        if epoch >= self._counted:
+            self._counted, self._last = epoch, numbers
         return found
 
     def result(self, seconds: float) -> Result:
@@ -108,8 +113,9 @@ class Reports:
         curve = tuple(self._curve[epoch] for epoch in sorted(self._curve))
         counts, numbers = self.reporting.counts, self._final or self._last
         if not numbers:
-            return Failed("error", f"it ended without reporting '{counts}'", seconds, curve)
-        value, epochs = numbers[counts], max(self._curve, default=self.end)
+            return Failed("error", self._lack(), seconds, curve)
+        last = self._counted or self.end
+        value, epochs = numbers[counts], self.end if self.at_end else last
         loss = -value if self.reporting.maximize else value
         if not math.isfinite(loss):
             return Failed("diverged", f"{counts} is {value}", seconds, curve, epochs)
@@ -121,7 +127,7 @@ class Reports:
             flops=0.0,
             steps=0,
             epochs=epochs,
-            best_epoch=epochs,
+            best_epoch=last,
             curve=curve,
             paused=self._is_paused,
             reported_cost=numbers.get(COST),
@@ -139,8 +145,27 @@ class Reports:
         """Whether it could go on. One that reports epochs, and ends early, has ended for good."""
         return self.end < self.reporting.epochs and (self.at_end or not self.has_epochs)
 
+    def _lack(self) -> str:
+        """Return what is missing where nothing was reported that counts."""
+        if not self.has_epochs:
+            return f"it ended without reporting '{self.reporting.counts}'"
+        first = self.start_epoch + 1
+        wanted = f"not {first}" if first == self.end else f"none from {first} to {self.end}"
+        return f"it reported epoch {self._latest}, but {wanted}"
+
     def _metric(self, value: float) -> float:
         return value if self.reporting.maximize else math.nan
+
+
+def _whole(epoch: object) -> int:
+    """Return the number of an epoch.
+
+    Raises:
+        ValueError: it is no whole number above 0.
+    """
+    if not _is_number(epoch) or not float(epoch).is_integer() or epoch < 1:
+        raise ValueError(f"'{EPOCH}' is no whole number above 0 but {epoch!r}")
+    return int(epoch)
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

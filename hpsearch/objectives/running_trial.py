@@ -94,7 +94,7 @@ class RunningTrial:
 
     @property
     def has_reported(self) -> bool:
-        """Whether an epoch was reported that counts."""
+        """Whether an epoch was reported."""
         return self._reports.has_epochs
 
     def result(self, returned: Returned, seconds: float) -> Result:

@@ -124,8 +124,8 @@ def opened(folder: Path, is_first: bool) -> Iterator[Log]:
             raise files.unwritable(path, error) from error
         stack.callback(os.close, file)
         log = Log(file, lock, path)
+        stack.callback(log.close)
         yield log
-        log.close()
 
 
 def _clear(folder: Path, is_first: bool) -> None:

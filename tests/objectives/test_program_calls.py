@@ -52,6 +52,13 @@ class TestPauses:
         assert (found.epochs, found.loss, found.paused) == (3, 1 / 3, True)
         assert "asked to end" in log(of)
 
+    def test_one_that_passes_over_its_pause_is_asked_to_end_there(self, tmp_path: Path) -> None:
+        script = ENDLESS.replace("range(1, 1000)", "range(2, 1000, 2)")
+        of = command(tmp_path, script, reporting=Reporting(epochs=27))
+        found = done(of, until_epoch=3)
+        assert (found.epochs, found.loss, found.paused) == (3, 1 / 2, True)
+        assert "asked to end" in log(of)
+
     def test_one_that_does_not_listen_is_killed(self, tmp_path: Path) -> None:
         script = f"trap '' TERM; {FIRST_EPOCH}; while :; do sleep 0.05; done"
         of = shell(tmp_path, script, reporting=Reporting(epochs=27), grace=0.2)
@@ -287,6 +294,15 @@ class TestWhatIsLeft:
         assert 100_000 < len(log(of)) < 120_000
         assert "bytes are left out]" in log(of)
         assert log(of).endswith('39999\n{"loss": 1}\n')
+
+    def test_a_log_keeps_its_end_where_the_program_fails(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(trial_folder, "_MOST", 100_000)
+        script = "for n in range(40_000):\n    print(n)\nraise ValueError('why')\n"
+        of = command(tmp_path, script)
+        crash_of(of)
+        assert log(of).endswith("ValueError: why\n")
 
     def test_a_line_without_an_end_is_read_past(self, tmp_path: Path) -> None:
         script = (
