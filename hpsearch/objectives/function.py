@@ -210,14 +210,32 @@ def _called(
     reported: SimpleQueue[Epoch | None] = SimpleQueue()
     trial = RunningTrial.of(call.trial, call.reporting, call.seed, folder, reported.put)
     start = time.perf_counter()
-    if takes_trial(function):
-        returned = yield from _epochs(partial(function, trial.params, trial), reported, call)
-    else:
-        returned = function(trial.params)
+    with _exits_fail(call):
+        if takes_trial(function):
+            returned = yield from _epochs(partial(function, trial.params, trial), reported, call)
+        else:
+            returned = function(trial.params)
     result = trial.result(returned, time.perf_counter() - start)
     if call.trial.until_epoch is not None and not trial.has_reported:
         yield Notice(UNPRUNABLE)
     yield TrialEnded(trial.number, result)
+
+
+@contextmanager
+def _exits_fail(call: FunctionCall) -> Iterator[None]:
+    """Make `sys.exit` the failure of a trial, unless a program has handed the function over itself.
+
+    Such a program ends, as it says; a command that runs the search of a YAML goes on.
+
+    Raises:
+        RuntimeError: it was called.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        if not isinstance(call.function, FunctionSpec):
+            raise
+        raise RuntimeError(f"it called sys.exit({error.code!r})") from error
 
 
 def _epochs(

@@ -48,6 +48,10 @@ def _module(name: str, spec: FunctionSpec) -> Any:
     """Import a module; say what is there where it is not."""
     try:
         return import_module(name)
+    except SystemExit as error:
+        message = f"{name} calls sys.exit({error.code!r}) where it is imported"
+        help = 'what is to run as a program only stands under  if __name__ == "__main__":'
+        raise _wrong(message, help=help) from error
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise  # it is there, and imports another one that is not

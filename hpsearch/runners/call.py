@@ -125,4 +125,6 @@ def crash(error: Exception, memory: int | None, seconds: float) -> WorkCrashed:
 
 
 def _last_line(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error}"  # its text has the place, which else stands above
     return traceback.format_exception_only(error)[-1].strip().splitlines()[0]

@@ -161,8 +161,10 @@ class Plan:
         if self.staged and self.staged.until_converged and converged(history):
             return "little more can be expected of other trials"
         if self.count and len(history.keys) >= self.count.trials:
-            what = "trials" if self.options.has_all_points else "points"
-            return f"all {self.count.trials:,} {what} were tried"
+            what = "trial" if self.options.has_all_points else "point"
+            count = self.count.trials
+            many = f"all {count:,} {what}s were tried"
+            return many if count > 1 else f"the one {what} was tried"
         if limit is not None:
             return "no time is left for another trial"
         if self.halves:

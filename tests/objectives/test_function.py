@@ -342,6 +342,9 @@ def train(params, trial):
 def loss(params):
     return params["x"]
 
+def leave(params, trial):
+    sys.exit(3)
+
 not_a_function = 3
 """
 
@@ -354,6 +357,8 @@ class TestWhereItIsFound:
         (folder / "mine_train.py").write_text(MODULE)
         (folder / "mine_beside.py").write_text("MORE = 1.0\n")
         (folder / "broken.py").write_text("import no_such_module_at_all\n")
+        (folder / "slip.py").write_text("\ndef loss(params:\n")
+        (folder / "program.py").write_text("import sys\nsys.exit(2)\n")
         (folder / "tabnanny.py").write_text("raise RuntimeError('it hides another module')\n")
         return folder
 
@@ -382,12 +387,25 @@ class TestWhereItIsFound:
             "mine_train:los": r"no 'los' in mine_train(.*\n)*.*'mine_train:loss'\?",
             "mine_train:not_a_function": "'not_a_function' in mine_train .* is no function",
             "broken:loss": "ModuleNotFoundError: No module named 'no_such_module_at_all'",
+            "slip:loss": r"SyntaxError: .* \(slip.py, line 2\)",
+            "program:loss": r"program calls sys.exit\(2\) where it is imported",
             "tabnanny:loss": r"no 'loss' in tabnanny (.*\n)*.*give the file another name",
         }
         for target, said in wrong.items():
             error, *_ = self.told(target, folder, local)
             assert isinstance(error, SpecError)
             assert re.search(said, str(error)), error
+
+    @pytest.mark.parametrize("runner", [None, "local"])
+    def test_one_that_exits_has_failed_and_the_search_goes_on(
+        self, folder: Path, local: Runner, runner: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "path", [*sys.path])
+        monkeypatch.setattr(sys, "modules", {**sys.modules})
+        function = Function(FunctionSpec("mine_train:leave", folder), SPACE, in_process=not runner)
+        *_, crash = events(function, WHOLE, local if runner else None)
+        assert isinstance(crash, WorkCrashed)
+        assert crash.message == "RuntimeError: it called sys.exit(3)"
 
     def test_that_ends_the_search(self, folder: Path, local: Runner) -> None:
         spec = FunctionSpec("mine_train:trane", folder)

@@ -382,6 +382,10 @@ class TestEnding:
         for name in ("random", "grid", "bayes"):
             assert self.ended(name, 9, 30) == "all 9 points were tried"
 
+    def test_so_is_a_single_one(self) -> None:
+        plan = plan_of("random", FakeObjective(Space({"a": Choice(("p",))})))
+        assert plan.ending(of_points([{"a": "p"}], {0: done(1.0)}), 30) == "the one point was tried"
+
     def test_time_is_a_reason(self) -> None:
         plan = plan_of("random")
         history = of_points([{"x": 0.1, "y": 0.1, "z": 0.1}], {0: done(1.0, seconds=5.0)})
