@@ -147,7 +147,16 @@ def cannot_run(words: Sequence[str], folder: Path, number: int) -> HpsearchError
         return NoResources(Problem("E171", message, help=MAKE_DO))
     if not folder.is_dir():
         message = f"the command cannot be run: its folder {folder} is not there"
-        return SpecError(Problem("E182", message, help="it runs where the YAML lies"))
+        help = "it runs where the YAML lay at first: where that has moved, make a link to it there"
+        return SpecError(Problem("E182", message, help=help))
     message = f"'{one_line(words[0])}' cannot be run: {os.strerror(number)}"
-    help = f"it is looked for in PATH, and from {folder} where it has a slash, as ./train.sh has"
-    return SpecError(Problem("E182", message, help=help))
+    return SpecError(Problem("E182", message, help=_to_run(words[0], folder, number)))
+
+
+def _to_run(program: str, folder: Path, number: int) -> str:
+    """Return what helps where the system does not run a program."""
+    if number == errno.ENOEXEC:
+        return "a script says in its first line what runs it:  #!/bin/sh"
+    if number == errno.ENOENT and (folder / program).is_file():
+        return "what its first line says is not there; lines that end as on Windows are a cause"
+    return f"it is looked for in PATH, and from {folder} where it has a slash, as ./train.sh has"

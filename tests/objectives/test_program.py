@@ -171,6 +171,23 @@ class TestFailures:
         (error,) = called(command(tmp_path, words=("./train.py", "{x}")))
         assert "Permission denied" in str(error)
 
+    @pytest.mark.parametrize(
+        ("text", "help"),
+        [
+            ("echo 1\n", "a script says in its first line what runs it"),
+            ("#!/bin/sh\r\necho 1\r\n", "what its first line says is not there"),
+        ],
+    )
+    def test_what_is_wrong_with_the_first_line_of_a_script_is_said(
+        self, tmp_path: Path, text: str, help: str
+    ) -> None:
+        of = command(tmp_path, words=("./run.sh", "{x}"))
+        script = of.spec.folder / "run.sh"
+        script.write_bytes(text.encode())
+        script.chmod(0o700)
+        (error,) = called(of)
+        assert help in str(error)
+
     def test_so_does_a_folder_that_is_gone(self, tmp_path: Path) -> None:
         of = replace(shell(tmp_path / "gone", ""), study=tmp_path)
         (tmp_path / "gone").rename(tmp_path / "moved")

@@ -67,7 +67,10 @@ class RunningTrials:
 
 
 class LiveView:
-    """Redraws the best trials, the losses of those that run, and bars for trials and epochs."""
+    """Redraws the best trials, the losses of those that run, and bars for trials and epochs.
+
+    There is none for epochs where each trial has one, or nobody knows how many it has.
+    """
 
     def __init__(self, console: Console, subject: Subject) -> None:
         self._subject = subject
@@ -100,7 +103,8 @@ class LiveView:
             case WaveStarted(trials):
                 self._running.start({t.run: self._subject.most_epochs(t) for t in trials})
                 self._running.repeats = {t.run: repetition(t) for t in trials}
-                self._progress.reset(self._epochs)
+                counts = any(most > 1 for most in self._running.expected.values())
+                self._progress.reset(self._epochs, visible=counts)
             case Epoch():
                 self._running.add(event)
             case Notice(text):

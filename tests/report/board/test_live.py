@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from hpsearch.report.board.live import LiveView
@@ -61,6 +62,16 @@ def test_it_shows_the_best_what_runs_and_how_far_it_is() -> None:
     assert "2/12" in text
     assert "1 failed" in text
     assert "3/30" in text  # three trials of ten epochs at most; two have ended without any
+
+
+@pytest.mark.parametrize("most", [1, 10])
+def test_a_bar_of_epochs_is_shown_where_there_are_several(most: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=80, color_system=None)
+    view = LiveView(console, replace(SUBJECT, epochs=lambda params: most))
+    view.show(WaveStarted(study(results={}).history.trials))
+    console.print(view._render())
+    assert ("left of this wave" in out.getvalue()) == (most > 1)
 
 
 def test_of_a_repetition_it_is_said_whose_it_is() -> None:
