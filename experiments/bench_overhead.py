@@ -1,21 +1,32 @@
 """What does a tool add to trials that do nothing? hpsearch, Optuna and Ray Tune by random search.
 
     make bench-overhead
-    python -m experiments.bench_overhead [--trials 100] [--seconds 0.05] [--repeats 3]
+    python -m experiments.bench_overhead [--trials 100] [--seconds 0.05] [--repeats 5]
 
-A trial runs a program, `sh -c 'sleep 0.05; echo >> log'`, as a process of its own. Two of them run
-at a time, so that 100 trials take 2.5 s at best. `wall` is what a trial takes beyond that, and
-`cpu` the time of the processor that it takes, of the tool and of all its processes; the program's
-own is in it, and stands in the first row. Each tool runs in a process of its own, and is measured
-from the end of its 20th trial to that of its 120th, so that starting is not in it.
+Each tool runs the same command, a shell that sleeps 50 ms and prints its loss, as a process of its
+own for each trial, and two of them at a time: 100 trials take 2.5 s at best.
 
-- `hpsearch`: `hpsearch.minimize(workers=2)`. With a study each trial is on the disk before it runs,
-  and again when it has ended; without one nothing is kept.
-- `hpsearch, command`: `hpsearch random space.yaml --budget 120 --workers 2 -- sh -c ...`.
-- `Optuna`: `study.optimize(n_jobs=2)`: two threads; nothing is kept, or all in an SQLite file.
-- `Ray Tune`: a function, two trials at a time, without loggers.
+- `the program alone`: two threads that call `subprocess.run`, and nothing else.
+- `hpsearch, command`: `hpsearch random space.yaml --budget 104 --workers 2 -- sh -c ...`. Each
+  trial is on the disk before it runs, and again when it has ended; a guardian sees to it that
+  nothing of the program is left, however the search ends.
+- `hpsearch, function`: `hpsearch.minimize(workers=2)` of a function that calls `subprocess.run`,
+  with a study on the disk or without.
+- `Optuna`: `study.optimize(n_jobs=2)`, two threads, of such a function; all is in memory, or in an
+  SQLite file.
+- `Ray Tune`: `tune.Tuner` with such a function, a CPU for each trial and `max_concurrent_trials=2`,
+  without loggers. Each trial has a process of its own, or they are used again (`reuse_actors`).
 
-Times are medians over the repeats, in which the tools take turns.
+Each tool runs in a process of its own. It is measured from the end of its 4th trial, when both
+workers have started, to that of the last, or of the last before `--limit` seconds:
+
+- `wall`: milliseconds for a trial beyond the 25 that it takes at best;
+- `cpu`: milliseconds of the processor for a trial, of all processes of the tool, with the program.
+  The system forgets it of processes for which nobody waits, such as those that Ray ends;
+- `start`: seconds from the start of the tool to the end of its first trial.
+
+`trials` is how many were measured. The others are medians over the repeats, in which the tools take
+turns, and the lowest in brackets: what else the machine does can only add to them.
 """
 
 from __future__ import annotations
@@ -24,6 +35,7 @@ import argparse
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,51 +45,75 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
-
-from experiments.comparison import Row, table
+from typing import NamedTuple
 
 WORKERS = 2
-FEW = 20  # trials of the run that is subtracted
+FIRST = 4  # trials that are not measured
+LOOK = 0.002  # seconds between looks at how many trials have ended
+TO_END = 60.0  # seconds for a tool after its trials
 SPACE = {"x": {"min": 0.0, "max": 1.0}}
+SCRIPT = """sleep "$SECONDS"; echo '{"loss": 0.5}'; echo >> "$LOG"; : """
+PROGRAM = ("sh", "-c", SCRIPT, "trial")
+"""The program: it takes a param, and writes a line to a file by which it is counted."""
 
 
-def program() -> list[str]:
-    """Return the command line of the program, which writes a line when it ends."""
-    return ["sh", "-c", f"sleep {os.environ['SECONDS']}; echo >> {os.environ['LOG']}"]
+FORGETFUL = ("Ray Tune",)
+"""Tools whose processes end without being waited for, so that nobody knows what they took."""
+
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+}
+
+
+class Look(NamedTuple):
+    """How far a tool is: trials that have ended, the time, and the processor's seconds so far."""
+
+    trials: int
+    clock: float
+    cpu: float
+
+
+class Taken(NamedTuple):
+    """What a tool takes, see above, and how many trials were measured."""
+
+    trials: int
+    wall: float
+    cpu: float
+    start: float
 
 
 def slept(params: Mapping[str, object]) -> float:
-    """Run the program, and return a loss."""
-    subprocess.run(program(), check=True)
-    return 0.5
+    """Run the program, and return its loss."""
+    done = subprocess.run([*PROGRAM, str(params["x"])], check=True, capture_output=True)
+    return float(json.loads(done.stdout)["loss"])
 
 
 def alone(trials: int, folder: Path) -> None:
     """Run the program so often, and nothing else, two at a time."""
     with ThreadPoolExecutor(WORKERS) as pool:
-        deque(pool.map(slept, [{}] * trials), maxlen=0)
-
-
-def hpsearch_function(trials: int, folder: Path, kept: bool = False) -> None:
-    """Search by `hpsearch.minimize`."""
-    import hpsearch  # noqa: PLC0415 (each tool is imported by its own process alone)
-
-    study = folder / "study" if kept else None
-    hpsearch.minimize(slept, SPACE, "random", trials, confirm=False, workers=WORKERS, study=study)
-
-
-def hpsearch_kept(trials: int, folder: Path) -> None:
-    """Search by `hpsearch.minimize`, with a study."""
-    hpsearch_function(trials, folder, kept=True)
+        deque(pool.map(slept, [{"x": 0.5}] * trials), maxlen=0)
 
 
 def hpsearch_command(trials: int, folder: Path) -> None:
     """Search by `hpsearch random`, with a command."""
     (folder / "space.yaml").write_text(f"parameters: {json.dumps(SPACE)}\n")
     line = [sys.executable, "-m", "hpsearch", "random", "space.yaml", "--budget", f"{trials}"]
-    line += ["--workers", f"{WORKERS}", "--no-confirm", "--quiet", "--"]
-    script = f"{program()[-1]}; echo '{{\"loss\": 0.5}}'; : {{x}}"
-    subprocess.run([*line, "sh", "-c", script], check=True, cwd=folder, stdout=subprocess.DEVNULL)
+    line += ["--workers", f"{WORKERS}", "--no-confirm", "--quiet", "--", *PROGRAM, "{x}"]
+    subprocess.run(line, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+
+
+def hpsearch_function(trials: int, folder: Path, study: Path | None = None) -> None:
+    """Search by `hpsearch.minimize`."""
+    import hpsearch  # noqa: PLC0415 (each tool is imported by its own process alone)
+
+    hpsearch.minimize(slept, SPACE, "random", trials, confirm=False, workers=WORKERS, study=study)
+
+
+def hpsearch_kept(trials: int, folder: Path) -> None:
+    """Search by `hpsearch.minimize`, with a study."""
+    hpsearch_function(trials, folder, folder / "study")
 
 
 def by_optuna(trials: int, folder: Path, storage: str | None = None) -> None:
@@ -98,40 +134,55 @@ def optuna_kept(trials: int, folder: Path) -> None:
     by_optuna(trials, folder, f"sqlite:///{folder}/study.db")
 
 
-def by_ray(trials: int, folder: Path) -> None:
+def by_ray(trials: int, folder: Path, reuse: bool = False) -> None:
     """Search by Ray Tune."""
     import ray  # noqa: PLC0415
     from ray import tune  # noqa: PLC0415
 
-    line = program()  # a worker has another environment
-
     def objective(config: Mapping[str, float]) -> dict[str, float]:
-        subprocess.run(line, check=True)
-        return {"loss": 0.5}
+        return {"loss": slept(config)}
 
-    ray.init("local", num_cpus=WORKERS, include_dashboard=False, logging_level=logging.ERROR)
+    passed = {name: os.environ[name] for name in ("SECONDS", "LOG")}
+    ray.init(
+        "local",
+        num_cpus=WORKERS,
+        include_dashboard=False,
+        logging_level=logging.ERROR,
+        runtime_env={"env_vars": passed},
+    )
     tuner = tune.Tuner(
-        objective,
+        tune.with_resources(objective, {"cpu": 1}),
         param_space={"x": tune.uniform(0.0, 1.0)},
-        tune_config=tune.TuneConfig(num_samples=trials, max_concurrent_trials=WORKERS),
+        tune_config=tune.TuneConfig(
+            num_samples=trials, max_concurrent_trials=WORKERS, reuse_actors=reuse
+        ),
         run_config=tune.RunConfig(storage_path=str(folder), verbose=0),
     )
     tuner.fit()
 
 
+def ray_reused(trials: int, folder: Path) -> None:
+    """Search by Ray Tune, with actors that are used again."""
+    by_ray(trials, folder, reuse=True)
+
+
 TOOLS: Mapping[str, Callable[[int, Path], None]] = {
     "the program alone": alone,
-    "hpsearch": hpsearch_function,
-    "hpsearch, with a study": hpsearch_kept,
     "hpsearch, command": hpsearch_command,
+    "hpsearch, function": hpsearch_function,
+    "hpsearch, function, with a study": hpsearch_kept,
     "Optuna": by_optuna,
-    "Optuna, with a file": optuna_kept,
+    "Optuna, with an SQLite file": optuna_kept,
     "Ray Tune": by_ray,
+    "Ray Tune, `reuse_actors`": ray_reused,
 }
 
 
 def spent(pid: int) -> float:
-    """Return the processor's seconds of a process and all below it, as far as they are there."""
+    """Return the processor's seconds of a process and all below it, as far as they are there.
+
+    Those of a process that has ended are in the sums of the one that has waited for it.
+    """
     ticks: dict[int, int] = {}
     parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -147,56 +198,64 @@ def spent(pid: int) -> float:
     return sum(ticks.get(one, 0) for one in mine) / os.sysconf("SC_CLK_TCK")
 
 
-def measured(name: str, trials: int, seconds: float) -> tuple[float, float] | None:
-    """Return what a trial takes by the clock and of the processor, in seconds; None of no trial.
+def reached(tool: subprocess.Popen[bytes], log: Path, trials: int, deadline: float) -> Look:
+    """Return how far a tool is when so many trials have ended, or it has, or at a deadline."""
+    while (ended := log.stat().st_size) < trials:
+        if tool.poll() is not None or time.perf_counter() > deadline:
+            break
+        time.sleep(LOOK)
+    return Look(ended, time.perf_counter(), spent(tool.pid))
 
-    The tool runs in a process of its own, with a few trials before those that are measured.
-    """
+
+def measured(name: str, trials: int, seconds: float, limit: float) -> Taken | None:
+    """Run a tool in a process of its own, and return what it takes; None where it fails."""
     with tempfile.TemporaryDirectory(prefix="overhead-", ignore_cleanup_errors=True) as folder:
-        log = Path(folder) / "log"
+        log, said = Path(folder) / "log", Path(folder) / "said"
         log.touch()
         line = [sys.executable, "-m", "experiments.bench_overhead", "--run", name]
-        environment = {**os.environ, "SECONDS": str(seconds), "LOG": str(log)}
-        environment |= {"RAY_USAGE_STATS_ENABLED": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}
-        with (Path(folder) / "said").open("w+") as said:
+        environment = {**os.environ, **QUIET, "SECONDS": str(seconds), "LOG": str(log)}
+        begun = time.perf_counter()
+        with said.open("w") as out:
             tool = subprocess.Popen(
-                [*line, "--trials", str(FEW + trials)], env=environment, stdout=said, stderr=said
+                [*line, "--trials", str(FIRST + trials)],
+                env=environment,
+                stdout=out,
+                stderr=out,
+                process_group=0,
             )
-            first = reached(log, FEW, tool)
-            last = first and reached(log, FEW + trials, tool)
-            tool.wait()
-            if tool.returncode or not (first and last):
-                said.seek(0)
-                print(f"{name}: {said.read().strip().splitlines()[-1:]}", file=sys.stderr)
-                return None
-    return (last[0] - first[0]) / trials, (last[1] - first[1]) / trials
-
-
-def reached(log: Path, trials: int, tool: subprocess.Popen[bytes]) -> tuple[float, float] | None:
-    """Return the time, and the processor's seconds so far, when so many trials have ended.
-
-    None where the tool ends before.
-    """
-    while log.stat().st_size < trials:
-        if tool.poll() is not None and log.stat().st_size < trials:
+        goals = (1, FIRST, FIRST + trials)
+        one, first, last = (reached(tool, log, goal, begun + limit) for goal in goals)
+        if tool.poll() is None and last.trials < FIRST + trials:
+            os.killpg(tool.pid, signal.SIGINT)
+        tool.wait(TO_END)
+        if last.trials == first.trials:
+            print(f"{name}: {said.read_text()[-500:]}", file=sys.stderr)
             return None
-        time.sleep(0.01)
-    return time.perf_counter(), spent(tool.pid)
+    counted = last.trials - first.trials
+    return Taken(
+        counted,
+        1000 * ((last.clock - first.clock) / counted - seconds / WORKERS),
+        1000 * (last.cpu - first.cpu) / counted,
+        one.clock - begun - seconds,
+    )
 
 
-def rows(names: list[str], trials: int, seconds: float, repeats: int) -> list[Row]:
-    """Return the rows of the table: milliseconds of each tool for a trial."""
-    found: dict[str, list[tuple[float, float]]] = {}
+def rows(names: list[str], trials: int, seconds: float, repeats: int, limit: float) -> list[str]:
+    """Measure tools by turns, and return the rows of a table."""
+    found: dict[str, list[Taken]] = {name: [] for name in names}
     for _ in range(repeats):
         for name in names:
-            if taken := measured(name, trials, seconds):
-                wall, cpu = taken
-                found.setdefault(name, []).append((wall - seconds / WORKERS, cpu))
-                print(f"{name}: {found[name][-1]}", file=sys.stderr, flush=True)
-    told: list[Row] = [("ms for a trial", "wall", "cpu")]
-    for name, pairs in found.items():
-        wall, cpu = (1000 * median(pair[k] for pair in pairs) for k in (0, 1))
-        told.append((name, f"{wall:.1f}", f"{cpu:.1f}"))
+            if taken := measured(name, trials, seconds, limit):
+                found[name].append(taken)
+                print(f"{name}: {taken}", file=sys.stderr, flush=True)
+    told = ["| | trials | wall | cpu | start |", "|---|---:|---:|---:|---:|"]
+    for name, all_taken in found.items():
+        if all_taken:
+            counted, *columns = zip(*all_taken, strict=True)
+            shown = [f"{median(column):.1f} ({min(column):.1f})" for column in columns]
+            if name in FORGETFUL:
+                shown[1] = ""
+            told.append(f"| {name} | {median(counted):g} | {' | '.join(shown)} |")
     return told
 
 
@@ -207,7 +266,8 @@ def main() -> None:
     )
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=0.05)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds for a tool")
     parser.add_argument("--tools", nargs="+", choices=TOOLS, default=[*TOOLS])
     parser.add_argument("--run", choices=TOOLS, help="run this tool here, and nothing else")
     given = parser.parse_args()
@@ -215,7 +275,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="tool-") as folder:
             TOOLS[given.run](given.trials, Path(folder))
     else:
-        print(table(rows(given.tools, given.trials, given.seconds, given.repeats)))
+        print(*rows(given.tools, given.trials, given.seconds, given.repeats, given.limit), sep="\n")
 
 
 if __name__ == "__main__":
