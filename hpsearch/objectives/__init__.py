@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hpsearch.registry import Registry
 from hpsearch.runners import Work
+from hpsearch.space.parameters import Value
+from hpsearch.space.space import DependentValue, Params, Space
 from hpsearch.study.trial import Cohort, Done, Interval, Trial
 
-if TYPE_CHECKING:  # workers import this module, and do without a space and what reads a YAML
+if TYPE_CHECKING:  # workers import this module, and do without what reads a YAML
     from hpsearch.config.schema import SearchKeys
-    from hpsearch.space.parameters import Value
-    from hpsearch.space.space import DependentValue, Params, Space
     from hpsearch.strategies import CohortRule, CostModel, StrategyOptions
     from hpsearch.study.history import History
     from hpsearch.study.layout import StudyMeta

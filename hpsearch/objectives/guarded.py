@@ -6,6 +6,8 @@ import errno
 import os
 import selectors
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,7 +17,7 @@ from pathlib import Path
 
 from hpsearch.errors import MAKE_DO, HpsearchError, NoResources, Problem, SpecError
 from hpsearch.objectives import guardian
-from hpsearch.runners.processes import open_pipe, undisturbed
+from hpsearch.runners.processes import open_pipe
 from hpsearch.text import one_line
 
 OUTPUT, ERRORS, _STATUS = "output", "errors", "status"
@@ -24,7 +26,6 @@ OUTPUT, ERRORS, _STATUS = "output", "errors", "status"
 _BLOCK = 1 << 16  # bytes that are read at once, as many as a pipe holds
 _LEFT = 64  # blocks that are read after the end
 _TO_END = 10.0  # seconds for a guardian to kill what is left
-_LOOK = 0.001  # seconds between looks whether it has
 _LIMITS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
@@ -35,7 +36,7 @@ class Guarded:
     `running` is whether its guardian lives, and so perhaps something below it.
     """
 
-    _guardian: int
+    _guardian: subprocess.Popen[bytes]
     _alive: ExitStack
     _selector: selectors.BaseSelector
     running: bool = True
@@ -73,7 +74,7 @@ class Guarded:
     def send(self, number: int) -> None:
         """Send a signal to it and its children; a guardian takes no notice where it can."""
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._guardian, number)
+            os.killpg(self._guardian.pid, number)
 
     @property
     def refused(self) -> int | None:
@@ -103,39 +104,40 @@ def guarded(
         lock: an open file, of which a copy stays open as long as anything may still run.
 
     Raises:
+        SpecError: its folder is not there, or its arguments are too long.
         NoResources: the system has no more processes or files.
     """
+    python = [sys.executable, "-I", "-S", guardian.__file__]
     with ExitStack() as mine, ExitStack() as alive, ExitStack() as its:
         try:
-            awaited, _ = open_pipe(its, alive)
+            stdin, _ = open_pipe(its, alive)
             ends = {name: open_pipe(mine, its) for name in (OUTPUT, ERRORS, _STATUS)}
-            output, errors, status = (end for _, end in ends.values())
-            files = guardian.Files(awaited, output, errors, status, lock)
-            with undisturbed():
-                pid = os.fork()
-                if not pid:
-                    guardian.lead(words, folder, environment, files)
+            status = ends[_STATUS][1]
+            process = subprocess.Popen(
+                [*python, str(status), str(lock), *words],
+                stdin=stdin,
+                stdout=ends[OUTPUT][1],
+                stderr=ends[ERRORS][1],
+                cwd=folder,
+                env=environment,
+                pass_fds=(status, lock),
+                process_group=0,
+            )
         except OSError as error:
             raise cannot_run(words, folder, error.errno or 0) from error
         its.close()
         selector = mine.enter_context(selectors.DefaultSelector())
         for name, (end, _) in ends.items():
             selector.register(end, selectors.EVENT_READ, name)
-        program = Guarded(pid, alive, selector)
+        program = Guarded(process, alive, selector)
         try:
             yield program
         finally:
             alive.close()
             if not program.running:  # where the guardian was killed, its group may live on
                 program.send(signal.SIGKILL)
-            _see_off(pid)
-
-
-def _see_off(pid: int) -> None:
-    """Wait until a process has ended, but not for ever."""
-    deadline = time.monotonic() + _TO_END
-    while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
-        time.sleep(_LOOK)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_TO_END)
 
 
 def cannot_run(words: Sequence[str], folder: Path, number: int) -> HpsearchError:

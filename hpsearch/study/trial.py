@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import sqrt
 from statistics import fmean, median, stdev
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-if TYPE_CHECKING:  # a space loads numpy, and makes what is forked for a program large
-    from hpsearch.space.space import Params
+from hpsearch.space.space import Params
 
 Origin = Literal[
     "default", "picked", "random", "guided", "grid", "model", "strategy", "repeat", "promoted"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hpsearch.objectives import guardian, trial_folder
+from hpsearch.objectives import trial_folder
 from hpsearch.objectives.command import Command
 from hpsearch.objectives.reports import Reporting
 from hpsearch.slots import SLOT, SLOTS, _installed
@@ -260,29 +260,6 @@ class TestWhatIsLeft:
         assert crash_of(of).message.startswith("its process is gone")
         for pid in (int(word) for word in log(of).split() if word.isdigit()):
             assert is_gone(pid)
-
-    def test_a_guardian_that_fails_does_not_go_on_as_its_worker(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(guardian, "_code", lambda program, woken: 1 / 0)
-        of, mine = shell(tmp_path, "sleep 600"), os.getpid()
-        try:
-            assert crash_of(of).message.startswith("its process is gone")
-        finally:
-            if os.getpid() != mine:
-                (tmp_path / "strayed").touch()
-                os._exit(1)
-        assert not (tmp_path / "strayed").exists()
-
-    def test_neither_a_program_nor_its_guardian_holds_a_file_of_the_worker(
-        self, tmp_path: Path
-    ) -> None:
-        script = """readlink /proc/$$/fd/* /proc/$PPID/fd/*; echo '{"loss": 1}'"""
-        with (tmp_path / "held").open("w") as file:
-            os.set_inheritable(file.fileno(), True)
-            done(of := shell(tmp_path, script))
-        assert "pipe:" in log(of)
-        assert str(tmp_path / "held") not in log(of)
 
     def test_a_program_takes_no_notice_of_what_its_worker_blocks(self, tmp_path: Path) -> None:
         script = "import os, time\nos.kill(os.getpid(), 15)\ntime.sleep(5)"
