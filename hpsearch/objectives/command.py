@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,21 +10,22 @@ from hpsearch.objectives import ObjectiveInfo
 from hpsearch.objectives.arguments import command_words, file_text
 from hpsearch.objectives.environment import EPOCHS, FOLDER, NUMBER, SEED
 from hpsearch.objectives.environment import RESULT as RESULT_FILE
+from hpsearch.objectives.own_trainer import OwnTrainer
 from hpsearch.objectives.program import ProgramCall
+from hpsearch.objectives.reports import Reporting
 from hpsearch.objectives.trainers import FILE, RESULT, CommandSpec, trial_seed
 from hpsearch.runners import SetUp, Work, WorkKey
 from hpsearch.space.parameters import Value
-from hpsearch.space.space import DependentValue, Params, Space
-from hpsearch.strategies import CohortRule, CostModel
+from hpsearch.space.space import Space
 from hpsearch.study.folder import TRIALS
 from hpsearch.study.history import History
-from hpsearch.study.trial import Cohort, Done, Trial
+from hpsearch.study.trial import Cohort, Trial
 
 _PROGRAM = "hpsearch.objectives.program"
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class Command(OwnTrainer):
     """A program that is run with params, searched over a space of any names.
 
     Attributes:
@@ -47,33 +47,9 @@ class Command:
     grace: float = 10.0
 
     @property
-    def fixed(self) -> Params:
-        """No params: a program has no settings beside those that are searched."""
-        return {}
-
-    def settings(self, params: Params) -> Params:
-        """Return the params: nothing is fixed beside them."""
-        return params
-
-    def default(self) -> Params | None:
-        """Return None: there are no default settings."""
-        return None
-
-    def presets(self) -> Sequence[Params]:
-        """Return nothing."""
-        return ()
-
-    def typical_values(self) -> Mapping[str, Value | DependentValue]:
-        """Return nothing."""
-        return {}
-
-    def epochs(self, params: Params) -> int:
-        """Return the epochs of a whole training, as the YAML says."""
-        return self.spec.reporting.epochs
-
-    def cohorts(self, trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
-        """Return each trial by itself."""
-        return [[position] for position in range(len(trials))]
+    def reporting(self) -> Reporting:
+        """How what the program reports is understood."""
+        return self.spec.reporting
 
     def call(self, trial: Trial) -> ProgramCall:
         """Return the call of the program for a segment of a trial: all that will be run."""
@@ -119,24 +95,8 @@ class Command:
         key, set_up = WorkKey(cohort.number, attempt), SetUp(preload=(_PROGRAM,))
         return Work(key, f"{_PROGRAM}:run", self.call(trial), self.timeout, set_up)
 
-    def costs(self) -> CostModel | None:
-        """Return None: nobody knows what a call will take."""
-        return None
-
-    def cohort_rule(self) -> CohortRule | None:
-        """Return None: programs run one by one."""
-        return None
-
-    def kept(self, history: History) -> Collection[str]:
-        """Return nothing: what programs leave lies in the folders of their trials."""
-        return ()
-
     def describe(self) -> ObjectiveInfo:
         """Return what a study keeps: the names of what counts."""
-        reporting = self.spec.reporting
+        reporting = self.reporting
         metric = reporting.counts if reporting.maximize else None
         return ObjectiveInfo(metric=metric, data={"minimized": reporting.minimized})
-
-    def final_test(self, winner: Trial, result: Done) -> Work | None:
-        """Return None: which rows are held back is the program's affair."""
-        return None

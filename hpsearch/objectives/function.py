@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,20 +19,19 @@ from hpsearch.config.spec import free_space
 from hpsearch.errors import HpsearchError, Problem, SpecError
 from hpsearch.objectives import ObjectiveInfo, StoredSearch
 from hpsearch.objectives.own_module import load, takes_trial
+from hpsearch.objectives.own_trainer import OwnTrainer
 from hpsearch.objectives.reports import Reporting
 from hpsearch.objectives.running_trial import Returned, RunningTrial
 from hpsearch.objectives.trainers import FunctionSpec
 from hpsearch.objectives.trial_folder import opened
 from hpsearch.runners import Work, WorkKey, WorkStarted
-from hpsearch.space.parameters import Value
-from hpsearch.space.space import DependentValue, Params, Space
-from hpsearch.strategies import CohortRule, CostModel
+from hpsearch.space.space import Params, Space
 from hpsearch.study.artefacts import Artefacts
 from hpsearch.study.files import temporary_folder
 from hpsearch.study.folder import TRIALS
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
-from hpsearch.study.trial import Cohort, Done, Epoch, Notice, Trial, TrialEnded
+from hpsearch.study.trial import Cohort, Epoch, Notice, Trial, TrialEnded
 
 SearchedFunction = Callable[..., Returned]
 """A function of (params) or of (params, trial), where the trial is a `RunningTrial`."""
@@ -44,7 +43,7 @@ UNPRUNABLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class Function(OwnTrainer):
     """A function of params, searched over a space of any names.
 
     Its calls are counted in seconds, its own or those of the clock. What it raises is the failure
@@ -69,35 +68,6 @@ class Function:
     timeout: float = math.inf
     in_process: bool = False
 
-    @property
-    def fixed(self) -> Params:
-        """No params: a function has no settings beside those that are searched."""
-        return {}
-
-    def settings(self, params: Params) -> Params:
-        """Return the params: nothing is fixed beside them."""
-        return params
-
-    def default(self) -> Params | None:
-        """Return None: there are no default settings."""
-        return None
-
-    def presets(self) -> Sequence[Params]:
-        """Return nothing."""
-        return ()
-
-    def typical_values(self) -> Mapping[str, Value | DependentValue]:
-        """Return nothing."""
-        return {}
-
-    def epochs(self, params: Params) -> int:
-        """Return how long a person says that a whole training is; else 1."""
-        return self.reporting.epochs
-
-    def cohorts(self, trials: Sequence[Trial]) -> Sequence[Sequence[int]]:
-        """Return each trial by itself."""
-        return [[position] for position in range(len(trials))]
-
     def work(self, cohort: Cohort, attempt: int, history: History) -> Work:
         """Return the call with the params of the one trial."""
         (trial,) = cohort.trials
@@ -108,27 +78,11 @@ class Function:
         key = WorkKey(cohort.number, attempt)
         return Work(key, "hpsearch.objectives.function:evaluate", call, self.timeout)
 
-    def costs(self) -> CostModel | None:
-        """Return None: nobody knows what a call will take."""
-        return None
-
-    def cohort_rule(self) -> CohortRule | None:
-        """Return None: calls are made one by one."""
-        return None
-
-    def kept(self, history: History) -> Collection[str]:
-        """Return nothing: calls leave no artefacts."""
-        return ()
-
     def describe(self) -> ObjectiveInfo:
         """Return what a study keeps: what is minimised, and what is maximised in truth."""
         counts, minimized = self.reporting.counts, self.reporting.minimized
         data = {} if minimized == "loss" else {"minimized": minimized}
         return ObjectiveInfo(metric=counts if self.reporting.maximize else None, data=data)
-
-    def final_test(self, winner: Trial, result: Done) -> Work | None:
-        """Return None: there are no rows to hold back."""
-        return None
 
 
 @dataclass(frozen=True, slots=True)
