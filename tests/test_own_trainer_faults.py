@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from hpsearch.study.folder import TRIALS
+from hpsearch.objectives.trainers import LOG
+from hpsearch.study.folder import trial_folder
 from hpsearch.study.store import read
 from tests.helpers.commands import AS_MODULE, ended
 from tests.helpers.faulty import TIMEOUT, Undertaking
@@ -79,7 +80,7 @@ def test_halving_counts_the_epochs_of_a_program_and_prunes_most(tmp_path: Path) 
     assert budget <= 6 * 27
     runs = {trial.run for trial in history.trials}
     assert len(runs) > 12
-    logged = {run: (tmp_path / "study" / TRIALS / str(run) / "log.txt").read_text() for run in runs}
+    logged = {run: (trial_folder(tmp_path / "study", run) / LOG).read_text() for run in runs}
     reported = sum(text.count('"epoch"') for text in logged.values())
     # a program that is stopped may have begun another epoch by then
     segments = len(history.trials)

@@ -22,7 +22,7 @@ from hpsearch.commands.session import (
     collect,
 )
 from hpsearch.config.spec import NetworkSpec, networks_of, parse
-from hpsearch.data.notes import summary
+from hpsearch.data.notes import announcement
 from hpsearch.data.prepare import prepare
 from hpsearch.engine.structure.cohorts import cohorts
 from hpsearch.engine.structure.diagnosis import Probe
@@ -170,7 +170,7 @@ def _diagnosed(
     threads = options.resources.threads
     for _, one in named:
         Networks(one).on(data, None, device, threads)  # refuses data that does not suit the model
-    options.note(summary(data), *(f"note: {note}" for note in data.notes))
+    options.note(*announcement(data))
     settings = [_point(one) for _, one in named]
     probes: dict[int, list[Probe]] = {}
     beside = device.holding(data_bytes(data))

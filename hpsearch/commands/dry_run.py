@@ -16,7 +16,7 @@ from hpsearch.objectives.networks import Networks
 from hpsearch.objectives.trainers import FunctionSpec
 from hpsearch.search.loop import ask_wave
 from hpsearch.search.plan import Plan
-from hpsearch.study.folder import TRIALS
+from hpsearch.study.folder import trial_folder
 from hpsearch.study.history import History
 from hpsearch.study.trial import Trial
 from hpsearch.text import shell_word
@@ -55,7 +55,7 @@ def call_of(objective: Objective, trial: Trial) -> Mapping[str, Any]:
         assert isinstance(objective.function, FunctionSpec), "a YAML names it"
         what = {"objective": objective.function.target}
     assert objective.study is not None, "the search of a YAML has a study"
-    folder = str(objective.study / TRIALS / str(trial.run))
+    folder = str(trial_folder(objective.study, trial.run))
     return {"number": trial.number, "params": dict(trial.params), **what, "folder": folder}
 
 

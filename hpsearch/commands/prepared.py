@@ -11,7 +11,7 @@ from hpsearch.commands.basis import computed_by, planned_on
 from hpsearch.commands.session import RunOptions, ask_for_device, chosen_device
 from hpsearch.config.spec import NetworkSpec
 from hpsearch.data import Dataset
-from hpsearch.data.notes import summary
+from hpsearch.data.notes import announcement
 from hpsearch.objectives import Objective
 from hpsearch.objectives.command import Command
 from hpsearch.objectives.data_artefact import stored_data
@@ -82,8 +82,7 @@ def prepared(
     found = chosen_device(runner, work)
     device = found if begun is None else planned_on(begun, found)
     networks = objective.on(data, None, device, options.resources.threads)
-    notes = [f"note: {note}" for note in data.notes]
-    remarks = [*networks.remarks(), summary(data), *notes]
+    remarks = [*networks.remarks(), *announcement(data)]
     computes = computed_by(device.processor)
     return Prepared(networks, device.name, computes, device.memory, remarks=remarks, data=data)
 

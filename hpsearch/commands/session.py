@@ -14,7 +14,7 @@ from typing import Any
 
 from hpsearch import output
 from hpsearch.commands import console
-from hpsearch.config.schema import RunnerKeys
+from hpsearch.config.schema import RunnerKeys, runner_options
 from hpsearch.config.spec import Spec
 from hpsearch.engine.structure.device import Device
 from hpsearch.errors import (
@@ -38,7 +38,6 @@ from hpsearch.report.board.view import Board, Row, board
 from hpsearch.report.render import figures
 from hpsearch.report.render.figures import duration
 from hpsearch.runners import (
-    RUNNERS,
     Resources,
     Runner,
     Work,
@@ -103,12 +102,11 @@ class RunOptions:
     @property
     def workers(self) -> int:
         """How many trainings run at a time."""
-        return 1 if RUNNERS.load(self.runner.name).works_alone else self.resources.workers
+        return 1 if runner_options(self.runner).works_alone else self.resources.workers
 
     def build(self, artefacts: Artefacts) -> Runner:
         """Return the runner; enter it to start it."""
-        own = self.runner.part(RUNNERS.load(self.runner.name))
-        return own.build(self.resources, artefacts)
+        return runner_options(self.runner).build(self.resources, artefacts)
 
     def view(self, subject: Subject) -> View:
         """Return what is shown on stderr."""
@@ -127,8 +125,8 @@ def resources(
     workers: int | None, threads: int, memory: int | None, runner: RunnerKeys, device: str
 ) -> Resources:
     """Return what a search may use; where nobody says how many workers, the runner does."""
-    own = runner.part(RUNNERS.load(runner.name))
-    return Resources(workers or own.default_workers(threads, device), threads, memory)
+    most = workers or runner_options(runner).default_workers(threads, device)
+    return Resources(most, threads, memory)
 
 
 def ask_for_device(runner: Runner, options: RunOptions) -> Work:

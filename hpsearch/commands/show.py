@@ -25,7 +25,7 @@ from hpsearch.report.trial import text as trial_text
 from hpsearch.report.trial import view as trial_view
 from hpsearch.search.plan import Plan
 from hpsearch.strategies.surrogate_report import NEEDED, surrogate_report, usable
-from hpsearch.study.folder import TRIALS
+from hpsearch.study.folder import trial_folder
 from hpsearch.study.record import StudyRecord
 from hpsearch.study.store import read
 from hpsearch.text import shell_word
@@ -59,7 +59,7 @@ def show(
         text = partial(surrogate_text.as_text, searched, results.width)
     else:
         report = trial_view.trial_report(kept, plan.objective, number)
-        log = folder / TRIALS / str(report.asked.run) / LOG
+        log = trial_folder(folder, report.asked.run) / LOG
         if log.is_file():
             last = printed(log, _LAST_LINES) if report.row.state == "failed" else ()
             report = replace(report, log=str(log), printed=last)

@@ -20,6 +20,7 @@ from hpsearch.metrics import LOSS, METRICS, choices
 from hpsearch.options import Options, size
 from hpsearch.registry import closest
 from hpsearch.runners import RUNNERS
+from hpsearch.runners.options import RunnerOptions
 from hpsearch.space.parameters import Value
 from hpsearch.strategies import STRATEGIES, StrategyOptions
 
@@ -208,6 +209,11 @@ def runner_model(name: object) -> type[RunnerKeys]:
         return RunnerKeys
     own = RUNNERS.load(str(name))
     return cast(type[RunnerKeys], create_model("RunnerKeys", __base__=(RunnerKeys, own)))
+
+
+def runner_options(runner: RunnerKeys) -> RunnerOptions:
+    """Return the keys of `runner:` that are the runner's own."""
+    return runner.part(RUNNERS.load(runner.name))
 
 
 @cache

@@ -24,6 +24,7 @@ from hpsearch.config.schema import (
     own_options,
     runner_keys,
     runner_model,
+    runner_options,
     validate,
 )
 from hpsearch.config.searched import fixed_and_searched, nearest_point, picked_trials
@@ -32,7 +33,6 @@ from hpsearch.data import DataSpec
 from hpsearch.engine.structure.settings import NEEDS, SETTINGS, complete
 from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.options import plain
-from hpsearch.runners import RUNNERS
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params, Space
 from hpsearch.strategies import StagedOptions, StrategyOptions
@@ -227,7 +227,7 @@ def free_space(
 def _check_runner(keys: ConfigFile, diagnostics: Diagnostics) -> None:
     """Note the keys of `search:` that have no effect where the work is done."""
     name = keys.runner.name
-    for ignored in sorted(RUNNERS.load(name).ignored & keys.search.model_fields_set):
+    for ignored in sorted(runner_options(keys.runner).ignored & keys.search.model_fields_set):
         message = f"'{ignored}' has no effect on the runner '{name}'"
         help = "leave it out, or take another runner"
         diagnostics.add("E012", message, ("search", ignored), key=True, help=help)

@@ -38,6 +38,11 @@ def summary(data: Dataset) -> str:
     return f"{data.name}: {_inputs(data)}, {_task(data)}; {', '.join(_parts(data))}"
 
 
+def announcement(data: Dataset) -> list[str]:
+    """Return what a person is told of the data before they are trained on, and what is doubtful."""
+    return [summary(data), *(f"note: {note}" for note in data.notes)]
+
+
 def _inputs(data: Dataset) -> str:
     rows = f"{len(data.targets):,}"
     if len(data.shape.sides) == 1:

@@ -17,7 +17,7 @@ from hpsearch.objectives.trainers import FILE, RESULT, CommandSpec, trial_seed
 from hpsearch.runners import SetUp, Work, WorkKey
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Space
-from hpsearch.study.folder import TRIALS
+from hpsearch.study.folder import trial_folder
 from hpsearch.study.history import History
 from hpsearch.study.trial import Cohort, Trial
 
@@ -54,7 +54,7 @@ class Command(OwnTrainer):
     def call(self, trial: Trial) -> ProgramCall:
         """Return the call of the program for a segment of a trial: all that will be run."""
         spec, end = self.spec, self._end(trial)
-        own, seed = self.study.absolute() / TRIALS / str(trial.run), trial_seed(self.seed, trial)
+        own, seed = trial_folder(self.study.absolute(), trial.run), trial_seed(self.seed, trial)
         known: dict[str, Value] = {
             "folder": str(own),
             "number": trial.run,

@@ -9,6 +9,7 @@ from math import inf
 from pathlib import Path
 
 from hpsearch.config.document import LARGEST
+from hpsearch.config.schema import runner_options
 from hpsearch.config.spec import NetworkSpec, Spec, TrainerSpec, spec_of
 from hpsearch.errors import Place, Problem, SpecError
 from hpsearch.objectives import Objective, StoredSearch
@@ -17,7 +18,6 @@ from hpsearch.objectives.function import Function
 from hpsearch.objectives.networks import Networks
 from hpsearch.objectives.reports import Reporting
 from hpsearch.objectives.trainers import CommandSpec, FunctionSpec, mistakes, places
-from hpsearch.runners import RUNNERS
 from hpsearch.runners.options import refuse_unshared
 from hpsearch.strategies import StagedOptions
 from hpsearch.study.layout import StudyMeta
@@ -41,8 +41,9 @@ def objective_of(spec: Spec, study: Path, threads: int) -> Objective:
         return Networks(spec)
     assert isinstance(spec, TrainerSpec), "there are two kinds of specs"
     if isinstance(spec.options, StagedOptions) and spec.options.halving:
-        runner = spec.runner.part(RUNNERS.load(spec.runner.name))
-        refuse_unshared(runner, "halving, which goes on with what a trainer has saved,")
+        refuse_unshared(
+            runner_options(spec.runner), "halving, which goes on with what a trainer has saved,"
+        )
     template = None
     if spec.trainer.template is not None:
         template = _read(spec.folder / spec.trainer.template, spec.places["template"])
@@ -77,8 +78,8 @@ def _of_trainer(
     keys, seed, timeout = spec.trainer, spec.search.seed, spec.search.trial_timeout or inf
     reporting = Reporting(keys.counts, keys.maximize is not None, keys.epochs)
     if keys.objective is not None:
-        function = FunctionSpec(keys.objective, spec.folder, reporting)
-        alone = RUNNERS.load(spec.runner.name).works_alone
+        function = FunctionSpec(keys.objective, spec.folder)
+        alone = runner_options(spec.runner).works_alone
         return Function(function, spec.space, study, reporting, seed, timeout, in_process=alone)
     command = CommandSpec(
         words=tuple(keys.command or ()),

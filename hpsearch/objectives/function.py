@@ -28,7 +28,7 @@ from hpsearch.runners import Work, WorkKey, WorkStarted
 from hpsearch.space.space import Params, Space
 from hpsearch.study.artefacts import Artefacts
 from hpsearch.study.files import temporary_folder
-from hpsearch.study.folder import TRIALS
+from hpsearch.study.folder import trial_folder
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.trial import Cohort, Epoch, Notice, Trial, TrialEnded
@@ -71,7 +71,7 @@ class Function(OwnTrainer):
     def work(self, cohort: Cohort, attempt: int, history: History) -> Work:
         """Return the call with the params of the one trial."""
         (trial,) = cohort.trials
-        folder = None if self.study is None else self.study / TRIALS / str(trial.run)
+        folder = None if self.study is None else trial_folder(self.study, trial.run)
         call = FunctionCall(
             self.function, trial, self.reporting, self.seed, folder, self.in_process
         )

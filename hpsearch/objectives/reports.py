@@ -32,6 +32,14 @@ class Reporting:
         """The name of what is minimised."""
         return f"-{self.counts}" if self.maximize else self.counts
 
+    def loss(self, value: float) -> float:
+        """Return the loss of a number that was reported."""
+        return -value if self.maximize else value
+
+    def metric(self, value: float) -> float:
+        """Return what is shown beside that loss; NaN where nothing is."""
+        return value if self.maximize else math.nan
+
 
 @dataclass(slots=True)
 class Reports:
@@ -100,9 +108,8 @@ class Reports:
         self._latest = max(self._latest, epoch)
         if not self.start_epoch < epoch <= self._last_epoch:
             return None
-        value = numbers[counts]
-        loss = -value if self.reporting.maximize else value
-        found = Epoch(self.number, epoch, math.nan, loss, self._metric(value))
+        loss, metric = self.reporting.loss(numbers[counts]), self.reporting.metric(numbers[counts])
+        found = Epoch(self.number, epoch, math.nan, loss, metric)
         self._curve[epoch] = found
         if epoch >= self._counted:
             self._counted, self._last = epoch, numbers
@@ -116,13 +123,13 @@ class Reports:
             return Failed("error", self._lack(), seconds, curve)
         last = self._counted or self.end
         value, epochs = numbers[counts], self.end if self.at_end else last
-        loss = -value if self.reporting.maximize else value
+        loss = self.reporting.loss(value)
         if not math.isfinite(loss):
             return Failed("diverged", f"{counts} is {value}", seconds, curve, epochs)
         others = {name: one for name, one in numbers.items() if name not in (counts, EPOCH, COST)}
         return Done(
             loss=loss,
-            metric=self._metric(value),
+            metric=self.reporting.metric(value),
             seconds=seconds,
             flops=0.0,
             steps=0,
@@ -152,9 +159,6 @@ class Reports:
         first = self.start_epoch + 1
         wanted = f"not {first}" if first == self.end else f"none from {first} to {self.end}"
         return f"it reported epoch {self._latest}, but {wanted}"
-
-    def _metric(self, value: float) -> float:
-        return value if self.reporting.maximize else math.nan
 
 
 def _whole(epoch: object) -> int:

@@ -52,7 +52,6 @@ class FunctionSpec:
 
     target: str
     folder: Path
-    reporting: Reporting = field(default_factory=Reporting)
 
 
 def trial_seed(seed: int, trial: Trial) -> int:

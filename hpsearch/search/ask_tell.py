@@ -23,7 +23,7 @@ from hpsearch.search.plan import Plan
 from hpsearch.space.space import Params
 from hpsearch.strategies import Limit
 from hpsearch.study.files import temporary_folder
-from hpsearch.study.folder import TRIALS
+from hpsearch.study.folder import trial_folder
 from hpsearch.study.record import Session
 from hpsearch.study.store import Store
 from hpsearch.study.trial import Failed, Trial
@@ -155,8 +155,7 @@ class Study:
 
     def _begun(self, segment: Trial) -> RunningTrial:
         """Return a trial that begins to run, with a folder of its own."""
-        own = self._folder / TRIALS / str(segment.run)
-        own.parent.mkdir(exist_ok=True)
+        own = trial_folder(self._folder, segment.run)
         with opened_folder(own, is_first=not segment.start_epoch):
             pass
         trial = RunningTrial.of(segment, self._reporting, self._search.seed, own)

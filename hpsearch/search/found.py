@@ -61,7 +61,7 @@ def minimum(search: Search, history: History, ended: str = "") -> Minimum:
 
 def best(search: Search, history: History) -> Best | None:
     """Return the point to take of those that were tried; None where none has a loss."""
-    scores = history.with_time_weight(search.time_weight, "seconds")
+    scores = history.with_time_weight(search.time_weight, search.price)
     with own_state():
         order = ranked(search.strategy, search.space, scores)
     return _best(history, order[0]) if order else None

@@ -59,6 +59,11 @@ def refuse_shared(folder: Path) -> None:
             raise CannotWrite(Problem("E173", message, help=help)) from error
 
 
+def trial_folder(study: Path, number: int) -> Path:
+    """Return the folder of a trial of one's own trainer, by the number of its first segment."""
+    return study / TRIALS / str(number)
+
+
 def sweep_study(folder: Path) -> None:
     """Remove what killed processes have left half written in a study."""
     sweep(folder)

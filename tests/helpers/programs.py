@@ -21,7 +21,7 @@ from hpsearch.search.plan import Plan
 from hpsearch.space.parameters import Parameter, Real
 from hpsearch.space.space import Space
 from hpsearch.study.artefacts import FOLDER, Artefacts
-from hpsearch.study.folder import FILE, TRIALS
+from hpsearch.study.folder import FILE, trial_folder
 from hpsearch.study.history import History
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.store import Store
@@ -151,4 +151,4 @@ def done(objective: Command, **given: int) -> Done:
 
 def log(objective: Command, number: int = 0) -> str:
     """Return what a trial has printed."""
-    return (objective.study / TRIALS / str(number) / LOG).read_text()
+    return (trial_folder(objective.study, number) / LOG).read_text()

@@ -363,8 +363,9 @@ class TestWhereItIsFound:
         return folder
 
     def told(self, target: str, folder: Path, runner: Runner) -> list[object]:
-        spec = FunctionSpec(target, folder, Reporting("accuracy", maximize=True, epochs=27))
-        return events(Function(spec, SPACE, folder, spec.reporting), WHOLE, runner)
+        reporting = Reporting("accuracy", maximize=True, epochs=27)
+        found = Function(FunctionSpec(target, folder), SPACE, folder, reporting)
+        return events(found, WHOLE, runner)
 
     def test_its_module_stands_in_the_folder_of_the_yaml_and_hides_no_other(
         self, folder: Path, local: Runner, capfd: pytest.CaptureFixture[str]
