@@ -87,23 +87,28 @@ def _run(call: ProgramCall, log: Log) -> Iterator[WorkStarted | Notice | Epoch |
     reports = Reports(call.reporting, call.number, call.start_epoch, call.until_epoch)
     patterns = {name: re.compile(pattern) for name, pattern in call.patterns.items()}
     reading = Reading(reports, call.own / RESULT, patterns)
-    variables = environment(call.variables, call.threads)
     start = time.perf_counter()
-    with guarded(call.words, call.folder, variables, log.lock) as program:
-        yield WorkStarted()
-        try:
-            yield from _read(program, reading, log, call.grace)
-        except (ValueError, OverflowError) as error:
-            raise _crash("error", f"its report is wrong: {error}", log) from error
-    seconds = time.perf_counter() - start
+    yield WorkStarted()
+    yield from reading.earlier()
     if not reading.is_over:
-        _check_end(program, call, log)
-    result = reports.result(seconds)
+        yield from _run_program(call, reading, log)
+    result = reports.result(time.perf_counter() - start)
     if isinstance(result, Failed) and result.crashed:
         raise _crash(result.kind, result.message, log)
     if call.until_epoch is not None and not reports.has_epochs:
         yield Notice(UNPRUNABLE)
     yield TrialEnded(call.number, result)
+
+
+def _run_program(call: ProgramCall, reading: Reading, log: Log) -> Iterator[Epoch]:
+    variables = environment(call.variables, call.threads)
+    with guarded(call.words, call.folder, variables, log.lock) as program:
+        try:
+            yield from _read(program, reading, log, call.grace)
+        except (ValueError, OverflowError) as error:
+            raise _crash("error", f"its report is wrong: {error}", log) from error
+    if not reading.is_over:
+        _check_end(program, call, log)
 
 
 def _read(program: Guarded, reading: Reading, log: Log, grace: float) -> Iterator[Epoch]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hpsearch.objectives.guarded import OUTPUT
 from hpsearch.objectives.reports import EPOCH, Reports
+from hpsearch.objectives.trial_folder import keep, kept
 from hpsearch.study.files import open_own
 from hpsearch.study.trial import Epoch
 
@@ -41,6 +42,11 @@ class Reading:
     def is_over(self) -> bool:
         """Whether the segment has come to its pause; what follows is not looked at any more."""
         return self.reports.until_epoch is not None and self.reports.at_end
+
+    def earlier(self) -> Iterator[Epoch]:
+        """Take in what an earlier call of the same segment has reported, which was cut short."""
+        if self.reports.start_epoch:
+            yield from map(self.reports.take, kept(self.path.parent, self.reports.start_epoch))
 
     def printed(self, channel: str, data: bytes) -> Iterator[Epoch]:
         """Take in what the program prints on a channel; give what is new.
@@ -89,6 +95,8 @@ class Reading:
             if self.is_over:
                 return
             if report and (new := self.reports.take(report)):
+                if self.reports.start_epoch:
+                    keep(self.path.parent, report)
                 yield new
 
     def _json(self, line: bytes) -> Report:

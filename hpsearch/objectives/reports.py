@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
@@ -114,6 +114,12 @@ class Reports:
         if epoch >= self._counted:
             self._counted, self._last = epoch, numbers
         return found
+
+    def fill(self, reports: Iterable[Mapping[str, object]]) -> None:
+        """Take in what an earlier call has reported of epochs that this one has not."""
+        for report in reports:
+            if report[EPOCH] not in self._curve:
+                self.take(report)
 
     def result(self, seconds: float) -> Result:
         """Return what the segment has come to, after so many seconds."""

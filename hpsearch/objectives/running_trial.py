@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hpsearch.objectives.reports import EPOCH, Reporting, Reports
 from hpsearch.objectives.trainers import trial_seed
+from hpsearch.objectives.trial_folder import keep, kept
 from hpsearch.options import plain
 from hpsearch.space.space import Params
 from hpsearch.study.trial import Epoch, Result, Trial
@@ -87,7 +88,10 @@ class RunningTrial:
             self._went_on = True
             return False
         numbers = _numbers(loss, self._reports.reporting.counts)
-        if found := self._reports.take({**numbers, EPOCH: plain(epoch)}):
+        report = {**numbers, EPOCH: plain(epoch)}
+        if found := self._reports.take(report):
+            if self._reports.start_epoch:
+                keep(self.folder, report)
             self._tell(found)
         self._is_over = self._reports.at_end
         return not self._is_over
@@ -114,6 +118,8 @@ class RunningTrial:
             returned, seconds = returned
             if not (math.isfinite(seconds) and seconds >= 0):
                 raise ValueError(f"it took {seconds} seconds")
+        if self._reports.start_epoch:
+            self._reports.fill(kept(self.folder, self._reports.start_epoch))
         if returned is not None and not self._went_on:
             self._reports.take(_numbers(returned, self._reports.reporting.counts))
         return self._reports.result(float(seconds))

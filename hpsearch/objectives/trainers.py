@@ -12,8 +12,9 @@ from typing import Literal
 from hpsearch.objectives.reports import Reporting
 from hpsearch.study.trial import Trial
 
-LOG, RESULT = "log.txt", "result.jsonl"
-"""The names in a trial's folder of what it prints, and of a file where a program may report."""
+LOG, RESULT, REPORTED = "log.txt", "result.jsonl", "reported.jsonl"
+"""The names in a trial's folder of what it prints, of a file where a program may report, and of
+what a promoted trial has reported."""
 
 ARGS, FILE = "args", "file"
 """The places of all params together, and of the trial's copy of the template."""
@@ -79,7 +80,7 @@ def mistakes(spec: CommandSpec, names: Collection[str]) -> Iterator[str]:
         yield "{file} stands for a copy of the template, and there is no 'template'"
     if FILE not in used and spec.template is not None:
         yield "the template is not used: {file} in the command stands for a copy of it"
-    if spec.template_name in (LOG, RESULT):
+    if spec.template_name in (LOG, RESULT, REPORTED):
         yield f"no template can be called '{spec.template_name}', a name that each trial needs"
     used |= places(spec.template or "", names) - {ARGS, FILE}
     if ARGS not in used and (unused := [name for name in names if name not in used]):

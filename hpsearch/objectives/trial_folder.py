@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpsearch.objectives.trainers import LOG, RESULT
+from hpsearch.objectives.reports import EPOCH
+from hpsearch.objectives.trainers import LOG, REPORTED, RESULT
 from hpsearch.runners import Crashed, WorkCrashed
 from hpsearch.study import files
 from hpsearch.text import one_line, shell_word
@@ -88,6 +90,38 @@ def printed(path: Path, lines: int) -> list[str]:
             return _last(file.read(), lines)
     except OSError:
         return []
+
+
+def keep(folder: Path, report: Mapping[str, object]) -> None:
+    """Keep a report of a promoted trial, which counts where this call is cut short.
+
+    The call that is made instead may find all saved, and have nothing to report.
+
+    Raises:
+        DiskFull, CannotWrite: the file system does not take it.
+    """
+    path = folder / REPORTED
+    line = json.dumps(report, default=str) + "\n"
+    try:
+        with os.fdopen(files.open_own(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "a") as file:
+            file.write(line)
+    except FileNotFoundError:  # the trial has removed its folder, and will not find it again
+        pass
+    except OSError as error:
+        raise files.unwritable(path, error) from error
+
+
+def kept(folder: Path, after: int) -> Sequence[Mapping[str, object]]:
+    """Return what an earlier call of the same segment has reported of epochs `after` one."""
+    found = []
+    try:
+        with os.fdopen(files.open_own(folder / REPORTED, os.O_RDONLY), "rb") as file:
+            for line in file:
+                with suppress(ValueError):  # it was cut short, too
+                    found.append(json.loads(line))
+    except OSError:
+        return ()
+    return [report for report in found if report[EPOCH] > after]
 
 
 def _last(data: bytes, lines: int) -> list[str]:

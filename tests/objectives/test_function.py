@@ -245,6 +245,22 @@ class TestSegments:
         assert (found.loss, found.epochs, found.paused) == (1 / 9, 9, True)
         assert [one.epoch for one in found.curve] == [4, 5, 6, 7, 8, 9]
 
+    def test_what_it_reported_before_a_kill_counts_where_it_finds_all_saved(
+        self, tmp_path: Path
+    ) -> None:
+        def resuming(params: Params, trial: RunningTrial) -> None:
+            saved = trial.folder / "epoch"
+            begin = int(saved.read_text()) if saved.exists() else 0
+            for epoch in range(begin + 1, trial.epochs + 1):
+                saved.write_text(str(epoch))
+                if not trial.report(epoch, 1 / epoch):
+                    return
+
+        done_by(resuming, tmp_path, FIRST)
+        first = done_by(resuming, tmp_path, SECOND)  # its result is lost in a kill
+        again = done_by(resuming, tmp_path, SECOND)
+        assert (again.loss, again.curve, again.paused) == (first.loss, first.curve, first.paused)
+
     def test_at_the_end_of_a_whole_training_it_has_not_paused(self, tmp_path: Path) -> None:
         last = replace(SECOND, start_epoch=9, until_epoch=27)
         found = done_by(untiring, tmp_path, last)

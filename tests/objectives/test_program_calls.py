@@ -98,6 +98,16 @@ class TestPauses:
         second = done(of, number=4, parent=0, start_epoch=3)
         assert [one.epoch for one in second.curve] == [4, 5, 6, 7, 8, 9]
 
+    @pytest.mark.parametrize("until", [{"until_epoch": 6}, {}])
+    def test_what_it_reported_before_a_kill_counts_where_it_finds_all_saved(
+        self, tmp_path: Path, until: dict[str, int]
+    ) -> None:
+        of = command(tmp_path, RESUMES, reporting=Reporting(epochs=9))
+        done(of, until_epoch=3)
+        first = done(of, number=4, parent=0, start_epoch=3, **until)  # its result is lost
+        again = done(of, number=4, parent=0, start_epoch=3, **until)
+        assert (again.loss, again.curve, again.paused) == (first.loss, first.curve, first.paused)
+
     def test_a_first_segment_finds_an_empty_folder(self, tmp_path: Path) -> None:
         of = command(tmp_path, RESUMES, reporting=Reporting(epochs=9))
         for _ in range(2):
