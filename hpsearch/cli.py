@@ -71,6 +71,7 @@ def _with_command(function: F) -> F:
 
 
 _COUNT = Whole(min=1)
+_SURROGATES = "[gp|ann|forest]"  # their table, which loads too much, says what there is
 
 _output = _all_of(
     _flag("--json", is_flag=True, help="Print one JSON object instead of the table."),
@@ -321,7 +322,7 @@ def random(**given: Any) -> int:
 @_halving
 @_flag(
     "--surrogate",
-    metavar="[gp|ann|forest]",  # the table of surrogates, which loads too much, says what there is
+    metavar=_SURROGATES,
     help="The model of the loss: a Gaussian process, neural networks or random forests.  "
     "[default: gp]",
 )
@@ -395,6 +396,11 @@ def leaderboard(**given: Any) -> int:
 
 @cli.command()
 @_trial
+@click.option(
+    "--surrogate",
+    metavar=_SURROGATES,
+    help="The model that is fitted to the trials.  [default: that of the search]",
+)
 @_output
 @_page
 def show(**given: Any) -> int:

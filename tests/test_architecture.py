@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +23,7 @@ from hpsearch.objectives import OBJECTIVES
 from hpsearch.registry import Registry, resolve
 from hpsearch.runners import RUNNERS
 from hpsearch.strategies import STRATEGIES, SURROGATES
+from tests.helpers.commands import loaded
 from tests.helpers.docstrings import first_line_faults, public_definitions
 
 PACKAGE = Path(__file__).parent.parent / "hpsearch"
@@ -232,21 +231,6 @@ def test_nearly_all_public_docstrings_begin_with_a_sentence_or_a_noun_phrase() -
     found = list(public_definitions(PACKAGE))
     faults = [fault for one in found if (fault := first_line_faults(one))]
     assert len(faults) <= 0.05 * len(found), "\n".join(faults)
-
-
-def loaded(*arguments: str) -> set[str]:
-    """Return the modules beyond the standard library that a run of the command line loads."""
-    script = (
-        "import sys\nbefore = set(sys.modules)\nfrom hpsearch.cli import main\n"
-        f"sys.argv = ['hpsearch', *{list(arguments)!r}]\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "new = {n if n.startswith('hpsearch') else n.split('.')[0]\n"
-        "       for n in set(sys.modules) - before}\n"
-        "print('LOADED', *sorted(new - set(sys.stdlib_module_names)))"
-    )
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return set(done.stdout.splitlines()[-1].split()[1:])
 
 
 @pytest.mark.parametrize(

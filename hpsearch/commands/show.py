@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from json import dumps
@@ -37,6 +38,7 @@ def show(
     *,
     study: str | None,
     number: int | None,
+    surrogate: str | None,
     page: str | None,
     force: bool,
     json: bool,
@@ -46,14 +48,19 @@ def show(
     """Print one trial, or what is expected along each parameter; return the exit code."""
     path = writable(page, force)
     if study is not None and (Path(study) / RECORD).is_file():
-        return _show_model(Path(study), number, page, json)
+        given = {"trials": number, "surrogate": surrogate, "page": page}
+        _refuse_beside(f"{study} is a model", study, given)
+        output.emit(_model(Path(study), json))
+        return EXIT_OK
     name, number = meant(study, number)
     folder = find_study(name)
+    if number is not None:
+        _refuse_beside(f"trial {number} was asked for", str(folder), {"surrogate": surrogate})
     kept = read(folder, curves_of=number)
     plan = Plan.of_study(kept.meta)
     results = console.result(no_color)
     if number is None:  # only what is asked for is made: a page of many trials takes long
-        searched = _searched(kept, plan, folder)
+        searched = _searched(kept, plan, folder, surrogate or plan.options.explained_by)
         record = partial(surrogate_view.record, searched)
         html = partial(surrogate_page.as_page, searched)
         text = partial(surrogate_text.as_text, searched, results.width)
@@ -76,24 +83,26 @@ def show(
     return EXIT_OK
 
 
-def _show_model(folder: Path, number: int | None, page: str | None, json: bool) -> int:
-    """Print what an exported model is."""
-    if number is not None or page is not None:
-        fault = f"{folder} is a model, which has no trials and no page"
-        raise SpecError(Problem("E096", fault, help=f"hpsearch show {shell_word(str(folder))}"))
+def _refuse_beside(what: str, place: str, given: Mapping[str, object]) -> None:
+    """Raise an error for what was given and does not go with what is shown."""
+    if names := [name for name, value in given.items() if value is not None]:
+        message = f"{what}, which has no {' and no '.join(names)}"
+        raise SpecError(Problem("E096", message, help=f"hpsearch show {shell_word(place)}"))
+
+
+def _model(folder: Path, json: bool) -> str:
+    """Return what is printed of an exported model."""
     record = read_record(folder)
-    if json:
-        output.emit(dumps(record, indent=2, allow_nan=False))
-    else:
-        output.emit(card(record))
-    return EXIT_OK
+    return dumps(record, indent=2, allow_nan=False) if json else card(record)
 
 
-def _searched(study: StudyRecord, plan: Plan, folder: Path) -> surrogate_view.SurrogateView:
-    """Return what the study's own surrogate makes of it.
+def _searched(
+    study: StudyRecord, plan: Plan, folder: Path, surrogate: str
+) -> surrogate_view.SurrogateView:
+    """Return what a surrogate makes of a study.
 
     Raises:
-        SpecError: nothing is searched.
+        SpecError: nothing is searched, or no surrogate is called so.
         TooFewTrials: there is nothing to fit it to.
     """
     meta, place, space = study.meta, shell_word(str(folder)), plan.objective.space
@@ -116,7 +125,7 @@ def _searched(study: StudyRecord, plan: Plan, folder: Path) -> surrogate_view.Su
         raise TooFewTrials(Problem("E098", message, help=help))
     winner = board(study).winner
     number = winner.number if winner else None
-    found = surrogate_report(space, history, plan.options.explained_by, number)
+    found = surrogate_report(space, history, surrogate, number)
     return surrogate_view.SurrogateView(
         study=meta.name,
         strategy=meta.strategy,

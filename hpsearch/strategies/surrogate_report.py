@@ -14,7 +14,7 @@ import numpy as np
 
 from hpsearch.space.parameters import Value
 from hpsearch.space.space import Params, Space
-from hpsearch.strategies import SURROGATES, LeaveOneOut
+from hpsearch.strategies import LeaveOneOut
 from hpsearch.strategies.acquisition import moments
 from hpsearch.strategies.prequential import PrequentialScores, one_step_ahead
 from hpsearch.strategies.surrogates import (
@@ -156,7 +156,7 @@ class SurrogateReport:
         slices: one for each parameter that some trial used; what matters most comes first.
         cross_validations: how well held-out trials were predicted; empty for a model that would
             have to be fitted again for each of them.
-        predictive_scores: for each surrogate, how well it would have predicted the search.
+        predictive_scores: how well it would have predicted the search.
     """
 
     surrogate: str
@@ -167,7 +167,7 @@ class SurrogateReport:
     noise: float
     slices: tuple[Slice, ...]
     cross_validations: tuple[CrossValidation, ...]
-    predictive_scores: Mapping[str, PrequentialScores]
+    predictive_scores: PrequentialScores
 
 
 def usable(space: Space, history: History) -> History:
@@ -212,7 +212,7 @@ def surrogate_report(
         unit * math.sqrt(surrogates.model.noise),
         tuple(sorted(slices, key=lambda one: -one.swing)),
         cross_validations,
-        {name: one_step_ahead(space, ended, name) for name in SURROGATES},
+        one_step_ahead(space, ended, surrogate),
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from hpsearch.errors import EXIT_CANNOT_WRITE, EXIT_NO_WINNER, EXIT_OK, EXIT_USAGE
 from hpsearch.report.board.view import board
 from hpsearch.study.trial import Trial
+from tests.helpers.commands import loaded
 from tests.helpers.histories import done
 from tests.helpers.studies import create
 from tests.report.trial.studies import CONFIG, STUDY
@@ -46,6 +47,11 @@ def test_a_study_and_a_number_in_any_way(show: Show, tmp_path: Path) -> None:
     assert show()[1] == show("mine")[1]
 
 
+def test_the_default_surrogate_is_shown_without_torch_and_scikit_learn(tmp_path: Path) -> None:
+    keep(tmp_path / "mine")
+    assert not loaded("show", str(tmp_path / "mine")) & {"torch", "sklearn"}
+
+
 def test_a_number_is_a_study_where_one_is_called_so(show: Show, tmp_path: Path) -> None:
     keep(tmp_path / "runs" / "3")
     assert "what a model expects" in show("3")[1]
@@ -56,6 +62,7 @@ def test_json_and_a_page(show: Show, tmp_path: Path) -> None:
     code, out, err = show("--json", "-o", "page.html")
     assert code == EXIT_OK
     assert json.loads(out, parse_constant=pytest.fail)["surrogate"] == "gp"
+    assert json.loads(show("--json", "--surrogate", "ann")[1])["surrogate"] == "ann"
     assert "page.html" in err
     assert "</svg>" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert json.loads(show("2", "--json", "--quiet", "-o", "page.html")[1])["number"] == 2
@@ -116,6 +123,8 @@ def test_presets_that_are_no_points_of_the_space_are_counted(show: Show, tmp_pat
         (("99",), "has no trial 99"),
         (("mine", "x"), "'x'"),
         (("mine", "-o", "nowhere/page.html"), "nowhere/page.html"),
+        (("mine", "--surrogate", "forrest"), "did you mean 'forest'?"),
+        (("mine", "3", "--surrogate", "ann"), "trial 3 was asked for, which has no surrogate"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -39,3 +39,18 @@ def ended(
         timeout=TIMEOUT,
         check=False,
     )
+
+
+def loaded(*arguments: str) -> set[str]:
+    """Return the modules beyond the standard library that a run of the command line loads."""
+    code = (
+        "import sys\nbefore = set(sys.modules)\nfrom hpsearch.cli import main\n"
+        f"sys.argv = ['hpsearch', *{list(arguments)!r}]\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "new = {n if n.startswith('hpsearch') else n.split('.')[0]\n"
+        "       for n in set(sys.modules) - before}\n"
+        "print('LOADED', *sorted(new - set(sys.stdlib_module_names)))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split()[1:])

@@ -76,19 +76,14 @@ def notes(view: SurrogateView) -> Iterator[str]:
 
 
 def _predictive(found: SurrogateReport) -> Iterator[str]:
-    """Yield how well each surrogate would have predicted the search while it went on."""
-    scores = {name: score for name, score in found.predictive_scores.items() if score.trials}
-    if scores:
-        named = ", ".join(
-            f"{name} {score.density:.2f} (off by {score.rmse:.2f})"
-            for name, score in scores.items()
-        )
-        trials = max(score.trials for score in scores.values())
+    """Yield how well the surrogate would have predicted the search while it went on."""
+    scores = found.predictive_scores
+    if scores.trials:
         yield (
-            f"Each of {trials} trials was predicted from those before it. The log "
-            "densities, in units of the standard deviation of all trials, and the root mean square "
-            f"errors are: {named}; a model that knows only mean and standard deviation has -1.42 "
-            "(off by 1)."
+            f"Each of {scores.trials} trials was predicted from those before it: the log density "
+            f"is {scores.density:.2f} and the root mean square error {scores.rmse:.2f}, in units "
+            "of the standard deviation of all trials. A model that knows only mean and standard "
+            "deviation has -1.42 and 1."
         )
 
 
@@ -165,12 +160,9 @@ def record(view: SurrogateView) -> dict[str, Any]:
         "slices": [_slice(one, view.target) for one in found.slices],
         "cross_validations": [_check(check, view.target) for check in found.cross_validations],
         "predictive_scores": {
-            name: {
-                "log_density": finite(score.density),
-                "rmse": finite(score.rmse),
-                "trials": score.trials,
-            }
-            for name, score in found.predictive_scores.items()
+            "log_density": finite(found.predictive_scores.density),
+            "rmse": finite(found.predictive_scores.rmse),
+            "trials": found.predictive_scores.trials,
         },
     }
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from hpsearch.report.surrogate.view import judged, notes, record, surprises
-from hpsearch.strategies import SURROGATES
 from hpsearch.strategies.surrogate_report import surrogate_report
 from tests.helpers.histories import CUBE, MIXED, done, sampled
 from tests.report.surrogate.views import view
@@ -50,4 +49,4 @@ def test_json_has_every_figure() -> None:
         assert {len(one[name]) for name in names} == {len(one["values"])}
     (check,) = found["cross_validations"]
     assert {one["number"] for one in check["trials"]} == set(range(40))
-    assert set(found["predictive_scores"]) == {*SURROGATES}
+    assert found["predictive_scores"]["trials"] > 0
