@@ -248,8 +248,8 @@ def test_a_wrong_yaml_is_refused_without_torch(tmp_path: Path) -> None:
     assert not found & {"torch", "skopt", "sklearn", "scipy", "pandas", "safetensors"}
 
 
-def test_data_are_checked_without_torch() -> None:
-    assert "torch" not in loaded("check", "--data", "digits", "--space", "all")
+def test_data_are_checked_without_torch_and_scikit_learn() -> None:
+    assert not {"torch", "sklearn"} & loaded("check", "--data", "digits", "--space", "all")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.kind)

@@ -1,12 +1,18 @@
-"""The data sets that come with scikit-learn."""
+"""The data sets that come with hpsearch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
 from hpsearch.data import DataSpec
 from hpsearch.data.prepare import prepare
+from hpsearch.data.sources.bundled import load
 
 
 @pytest.mark.parametrize(
@@ -31,3 +37,23 @@ def test_bundled_tables_name_their_columns_and_classes() -> None:
     data = prepare(DataSpec("breast_cancer"))
     assert [column.name for column in data.columns[:2]] == ["mean radius", "mean texture"]
     assert data.classes == ("benign", "malignant")
+
+
+@pytest.mark.parametrize(
+    ("name", "original"),
+    [
+        ("digits", load_digits),
+        ("wine", load_wine),
+        ("breast_cancer", load_breast_cancer),
+        ("diabetes", partial(load_diabetes, scaled=False)),
+    ],
+)
+def test_bundled_data_are_those_of_scikit_learn(name: str, original: Callable[[], Any]) -> None:
+    found, there = load(DataSpec(name)), original()
+    labels = there.target
+    if name in ("wine", "breast_cancer"):
+        labels = np.asarray(there.target_names)[labels]
+    np.testing.assert_array_equal(found.inputs.reshape(there.data.shape), there.data)
+    np.testing.assert_array_equal(found.targets, labels)
+    if name != "digits":
+        assert [column.name for column in found.columns] == [*there.feature_names]
