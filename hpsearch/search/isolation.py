@@ -31,25 +31,15 @@ def own_state() -> Iterator[None]:
 @contextmanager
 def _torch_state(torch: Any) -> Iterator[None]:
     dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
-    strict = torch.are_deterministic_algorithms_enabled()
-    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    # `use_deterministic_algorithms` does the same, and takes seconds to import a compiler
+    strictness = torch.get_deterministic_debug_mode()
     torch.set_default_dtype(torch.float32)
     torch.set_float32_matmul_precision("highest")
-    _be_strict(torch, False, only_warns)
+    torch.set_deterministic_debug_mode("default")
     try:
         with torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
         torch.set_default_dtype(dtype)
         torch.set_float32_matmul_precision(precision)
-        _be_strict(torch, strict, only_warns)
-
-
-def _be_strict(torch: Any, strict: bool, only_warns: bool) -> None:
-    """Choose whether torch insists on deterministic algorithms, where it does otherwise.
-
-    To choose at all takes torch seconds, since it imports its compiler.
-    """
-    now = torch.are_deterministic_algorithms_enabled()
-    if (now, torch.is_deterministic_algorithms_warn_only_enabled()) != (strict, only_warns):
-        torch.use_deterministic_algorithms(strict, warn_only=only_warns)
+        torch.set_deterministic_debug_mode(strictness)
