@@ -326,9 +326,7 @@ def random(**given: Any) -> int:
     help="The model of the loss: a Gaussian process, neural networks or random forests.  "
     "[default: gp]",
 )
-@_flag(
-    "--pareto", is_flag=True, default=None, help="Search for the Pareto front of loss and seconds."
-)
+@_flag("--pareto", is_flag=True, default=None, help="Search for the Pareto front of loss and cost.")
 @_flag(
     "--until-converged",
     is_flag=True,

@@ -14,6 +14,7 @@ from hpsearch.report.board.text import FORMATS, DisplayOptions, as_table
 from hpsearch.report.board.view import board
 from hpsearch.search.plan import Plan
 from hpsearch.space.space import Params
+from hpsearch.study.history import Price
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.reading import uncollected
 from hpsearch.study.store import read
@@ -29,7 +30,7 @@ def leaderboard(
     format: str,
     precision: int,
     time_weight: float | None,
-    by: str,
+    by: Price,
     no_color: bool,
 ) -> int:
     """Print a study's board; return the exit code."""

@@ -28,7 +28,8 @@ class ObjectiveInfo:
 
     Attributes:
         metric: the name of what is measured beside the loss; None where nothing is.
-        has_cost: whether FLOPs and steps are counted; else only seconds say what a trial took.
+        has_cost: whether FLOPs and steps are counted; else a trial is paid in what it has reported
+            as its cost, or in seconds (`History.price`).
         baseline_loss: the loss of a prediction that looks at nothing; None where there is none.
         baseline_metric: its metric.
         data: what is trained on, with its digest; written as JSON.

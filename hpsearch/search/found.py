@@ -61,9 +61,8 @@ def minimum(search: Search, history: History, ended: str = "") -> Minimum:
 
 def best(search: Search, history: History) -> Best | None:
     """Return the point to take of those that were tried; None where none has a loss."""
-    scores = history.with_time_weight(search.time_weight, search.price)
     with own_state():
-        order = ranked(search.strategy, search.space, scores)
+        order = ranked(search.strategy, search.space, search.scores(history))
     return _best(history, order[0]) if order else None
 
 

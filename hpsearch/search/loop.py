@@ -55,7 +55,7 @@ class Search:
         wave: how many trials are asked for together.
         seed: the study's.
         time_weight: what time counts in a score, see `History.with_time_weight`.
-        price: whether `cost` or `seconds` are the time in it.
+        has_cost: whether the objective counts what trials cost, see `ObjectiveInfo`.
         lag: how many of the latest waves need not be complete when the next one is asked for.
         epochs: those of a whole training where trainings are cut into segments, else 1.
         retries: how often a cohort that crashed is tried again as a whole, before each of its
@@ -72,12 +72,18 @@ class Search:
     wave: int
     seed: int
     time_weight: float = 0.0
-    price: str = "cost"
+    has_cost: bool = True
     lag: int = 0
     epochs: int = 1
     retries: int = 1
     max_failures: int | None = None
     limit: Limit | None = None
+
+    def scores(self, history: History) -> History:
+        """Return the history as the strategy sees it: with scores in place of losses."""
+        if self.time_weight == 0:
+            return history
+        return history.with_time_weight(self.time_weight, history.price(self.has_cost))
 
 
 class Journal(Protocol):
@@ -286,7 +292,7 @@ def ask_wave(search: Search, history: History, known: int | None = None) -> tupl
     if search.budget is not None:
         left = search.budget * search.epochs - history.epochs(search.epochs)
     number, cohort = history.next_wave, history.next_cohort
-    seen = seen.with_time_weight(search.time_weight, search.price)
+    seen = search.scores(seen)
     trials: list[Trial] = []
     for _ in range(search.wave):
         if left < 1:  # the shortest trial has one epoch; a suggestion may take seconds

@@ -188,7 +188,7 @@ class Plan:
             wave=wave,
             seed=self.keys.seed,
             time_weight=self.keys.time_weight,
-            price="seconds" if self.objective.costs() is None else "cost",
+            has_cost=self.objective.describe().has_cost,
             lag=self.lag,
             epochs=self.epochs,
             retries=self.keys.max_retries,

@@ -61,7 +61,7 @@ class Bayes:
         limit: with a limit of seconds, an expensive point must promise more, and one that does not
             fit into what is left is not asked for.
         trials: how many there will be at most, where that is known.
-        pareto: whether it is the growth of what the front of loss and seconds dominates that
+        pareto: whether it is the growth of what the front of loss and price dominates that
             counts, instead of the improvement of the loss.
     """
 
@@ -199,7 +199,8 @@ class Worth:
         costs: the model of seconds.
         pending: the trials of the wave so far.
         left: the seconds that may still be spent.
-        steps: the front's log seconds and scores; None where the improvement counts.
+        prices: the model of what trials cost, where they report it: the front goes by that.
+        steps: the front's log prices and scores; None where the improvement counts.
         fills: whether a member must bring as much improvement per second as its wave has so far.
     """
 
@@ -207,6 +208,7 @@ class Worth:
     costs: CostPrediction
     pending: tuple[Trial, ...]
     left: float
+    prices: CostPrediction | None
     steps: tuple[Array, Array] | None
     fills: bool
 
@@ -215,8 +217,12 @@ class Worth:
         """Return what places are worth as the search stands."""
         costs = CostPrediction.fit(space, history, search.costs)
         left = math.inf if search.limit is None else costs.left(search.limit, history)
-        steps = pareto_front(space, history, surrogates.model, costs) if search.pareto else None
-        return cls(surrogates, costs, history.pending, left, steps, search.fills)
+        prices = steps = None
+        if search.pareto:
+            if search.costs is None and (price := history.price(is_counted=False)) != "seconds":
+                prices = CostPrediction.fit(space, history, None, price)
+            steps = pareto_front(space, history, surrogates.model, prices or costs)
+        return cls(surrogates, costs, history.pending, left, prices, steps, search.fills)
 
     def __call__(self, U: Units) -> Array:
         """Return the worth, [n], of snapped places, by seconds that are learned from the trials."""
@@ -234,6 +240,7 @@ class Worth:
     def _value(self, U: Units, log_c: Array) -> Array:
         if self.steps is not None:
             mu, s = self.surrogates.model.predict(U)
+            log_c = log_c if self.prices is None else self.prices.expected(U)[0]
             return log_hypervolume_improvement(mu, s, log_c, *self.steps)
         return self.surrogates.log_improvement(U) - cost_penalty(log_c, self.left)
 

@@ -1,5 +1,7 @@
 """What a training costs in seconds, and how much improvement is worth its seconds.
 
+Where trials report costs of their own, a Pareto front goes by these, as on the leaderboard.
+
 Notation
     c         [n] seconds that a trial takes, or adds to the trainings of its wave
     mu, s     [parts, n] mean and standard deviation of log c by each part of a mixture model; c is
@@ -27,7 +29,7 @@ from hpsearch.space.space import Params, Space
 from hpsearch.strategies import Array, CostModel, Limit, SurrogateModel, gp
 from hpsearch.strategies.acquisition import log_improvement, moments
 from hpsearch.strategies.surrogates import encode_trials, fit_surrogate
-from hpsearch.study.history import History
+from hpsearch.study.history import History, Price
 from hpsearch.study.trial import Done, Trial
 
 _TRAININGS = 30  # a trial is free if the seconds that are left suffice for this many like it
@@ -61,10 +63,17 @@ class CostPrediction:
     model: SurrogateModel | None
 
     @classmethod
-    def fit(cls, space: Space, history: History, cost_model: CostModel | None) -> CostPrediction:
+    def fit(
+        cls,
+        space: Space,
+        history: History,
+        cost_model: CostModel | None,
+        price: Price = "seconds",
+    ) -> CostPrediction:
         """Fit the prediction to the trials that have succeeded.
 
         With a cost model, the process learns the scaled nominal seconds, which have no noise.
+        Without one, `price` says whether it learns the seconds or what trials have reported.
         """
         latest = (
             (t, r)
@@ -75,7 +84,7 @@ class CostPrediction:
         if not done:
             return cls(space, cost_model, 1.0, 0.0, None)
         trials = [trial for trial, _ in done]
-        seconds = np.array([max(result.seconds, _MIN_SECONDS) for _, result in done])
+        seconds = np.array([max(getattr(result, price), _MIN_SECONDS) for _, result in done])
         scale = 1.0
         if cost_model is not None:
             nominal = np.maximum(_nominal(cost_model, trials), _MIN_SECONDS)

@@ -8,10 +8,14 @@ from functools import cached_property
 from itertools import takewhile
 from math import log10
 from statistics import median
+from typing import Literal
 
 from hpsearch.study.persistent import PersistentList, PersistentMap
 from hpsearch.study.sums import Key, Sums
 from hpsearch.study.trial import Done, Result, Trial
+
+Price = Literal["cost", "seconds"]
+"""What a trial is paid in."""
 
 _SHORTEST = 1e-9  # seconds: a price of nothing has no logarithm
 
@@ -179,7 +183,19 @@ class History:
         """The trials of `done` that went to their end; all of them where none did."""
         return tuple(pair for pair in self.done if not pair[1].paused) or self.done
 
-    def with_time_weight(self, time_weight: float, by: str = "cost") -> History:
+    def price(self, is_counted: bool) -> Price:
+        """Return what trials are paid in, wherever time is weighed against loss.
+
+        It is the cost where that is counted, or where each run that has a loss has reported its
+        own; else the seconds.
+        """
+        if is_counted:
+            return "cost"
+        done = [result for result in self.results.values() if isinstance(result, Done)]
+        reported = bool(done) and all(result.reported_cost is not None for result in done)
+        return "cost" if reported else "seconds"
+
+    def with_time_weight(self, time_weight: float, by: Price = "cost") -> History:
         """Return the history with each loss replaced by a score that time has a part in.
 
         The score is loss + time_weight * log10(price / median price), where the price of a trial is

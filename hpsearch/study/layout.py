@@ -39,7 +39,7 @@ class StudyMeta:
         rows: keep only so many rows of the data (the smoke run).
         budget: the total of trials, or of whole trainings; None for all that there are.
         metric: the name of what is measured beside the loss; None where nothing is.
-        has_cost: whether FLOPs and steps are counted; else only seconds say what a trial took.
+        has_cost: whether FLOPs and steps are counted, see `ObjectiveInfo`.
         baseline_loss: the loss of the constant predictor; None where there is none.
         baseline_metric: its metric.
         data: JSON of what is trained on, with its digest; with `minimized` where what is minimised

@@ -23,10 +23,20 @@ import pytest
 
 import hpsearch
 from hpsearch.cli import main
-from hpsearch.errors import ConfigDiffers, Crashing, SpecError, StudyInUse
+from hpsearch.errors import (
+    ConfigDiffers,
+    Crashing,
+    Problem,
+    SpecError,
+    StudyInUse,
+    TooFewTrials,
+)
 from hpsearch.objectives.running_trial import RunningTrial
+from hpsearch.report.board.view import board
 from hpsearch.search.found import Evaluation, Minimum
+from hpsearch.space.space import Space
 from hpsearch.strategies import STRATEGIES
+from hpsearch.study.history import History
 from hpsearch.study.store import Store, read
 from hpsearch.study.trial import Done
 from tests.helpers.effort import calls_at_most
@@ -302,6 +312,33 @@ def test_seconds_are_a_limit_that_calls_do_not_go_beyond() -> None:
     found = hpsearch.minimize(objective, CUBE, budget=1000, time=60.0)
     assert 10 < len(found.trials) < 1000
     assert sum(trial.seconds for trial in found.trials) <= 60.0
+
+
+def test_search_and_leaderboard_weigh_loss_against_the_cost_that_each_call_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def objective(params: Mapping[str, Any]) -> tuple[Mapping[str, float], float]:
+        x = float(params["x"])
+        return {"loss": 0.0, "cost": 10.0**x}, 10.0**-x
+
+    found = hpsearch.minimize(
+        objective, {"x": CUBE["x"]}, "random", 5, time_weight=1.0, study=tmp_path / "mine"
+    )
+    assert found.best is not None
+    assert found.best.params["x"] == min(trial.params["x"] for trial in found.trials)
+    now = board(read(tmp_path / "mine"))
+    assert (now.price, now.rows[0].params) == ("cost", found.best.params)
+    fitted: list[float] = []
+
+    def fit(space: Space, history: History, *how: object) -> None:
+        fitted.extend(result.loss for _, result in history.done)
+        raise TooFewTrials(Problem("E098", "this is enough"))
+
+    monkeypatch.setattr("hpsearch.commands.show.surrogate_report", fit)
+    monkeypatch.setattr(sys, "argv", ["hpsearch", "show", str(tmp_path / "mine")])
+    with pytest.raises(SystemExit):
+        main()
+    assert fitted == [row.score for row in now.rows]
 
 
 @pytest.mark.slow

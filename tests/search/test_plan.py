@@ -117,10 +117,15 @@ class TestSearch:
         assert search.objective is WITH_DEFAULT
         assert [new.reason for new in search.opening] == ["default"]
 
-    def test_seconds_are_what_counts_where_costs_are_not_known(self) -> None:
-        assert plan_of("random").search(20).price == "seconds"
-        known = FakeObjective(cost_model=nothing_costs)
-        assert plan_of("random", known).search(20).price == "cost"
+    def test_scores_go_by_seconds_where_costs_are_neither_counted_nor_reported(self) -> None:
+        search = plan_of("random", time_weight=1.0).search(20)
+        slow, fast = done(0.1, seconds=10.0), done(0.1, seconds=1.0)
+        unpriced = of_points([{"x": 0}, {"x": 1}], {0: slow, 1: fast})
+        priced = unpriced.with_results(
+            {0: replace(slow, reported_cost=1.0), 1: replace(fast, reported_cost=10.0)}
+        )
+        assert [trial.number for trial, _ in search.scores(unpriced).done] == [1, 0]
+        assert [trial.number for trial, _ in search.scores(priced).done] == [0, 1]
 
     def test_a_limit_ends_the_loop(self) -> None:
         limit = Limit(60.0)

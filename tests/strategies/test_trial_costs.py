@@ -201,6 +201,18 @@ class TestFront:
         assert (np.diff(g) >= 0).all()
         assert (np.diff(f) < 0).all()
 
+    def test_it_goes_by_what_trials_report_as_their_cost(self) -> None:
+        unpriced = timed(20)
+        costs = {trial.number: result.seconds for trial, result in unpriced.done}
+        priced = unpriced.with_results(
+            {t.number: replace(done(r.loss), reported_cost=r.seconds) for t, r in unpriced.done}
+        )
+        assert {trial.number: result.cost for trial, result in priced.done} == costs
+        by_seconds, by_cost = (
+            Bayes(pareto=True).ask(CUBE, history, Random(0)) for history in (unpriced, priced)
+        )
+        assert by_cost == by_seconds
+
     @pytest.mark.slow
     def test_a_pareto_search_spreads_over_the_seconds(self) -> None:
         def judge(trial: Trial) -> Done:

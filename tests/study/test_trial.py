@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from math import log10
 
 import pytest
@@ -126,6 +126,23 @@ class TestWeighing:
         history = of_points([{"x": 0}, {"x": 1}], results)
         assert [t.number for t, _ in history.with_time_weight(0.049, by="seconds").done] == [1, 0]
         assert [t.number for t, _ in history.with_time_weight(0.051, by="seconds").done] == [0, 1]
+
+    @pytest.mark.parametrize(
+        ("costs", "price"),
+        [((3.0, 5.0), "cost"), ((3.0, None), "seconds"), ((None, None), "seconds")],
+    )
+    def test_trials_are_paid_in_what_each_has_reported_as_its_cost_or_in_seconds(
+        self, costs: tuple[float | None, ...], price: str
+    ) -> None:
+        ended = {n: replace(done(0.1), reported_cost=cost) for n, cost in enumerate(costs)}
+        failed = Failed("error", "it ended with 3")
+        history = of_points([{"x": n} for n in range(3)], {**ended, 2: failed})
+        assert history.price(is_counted=False) == price
+        assert history.price(is_counted=True) == "cost"
+
+    def test_as_long_as_nothing_has_a_loss_trials_are_paid_in_seconds(self) -> None:
+        history = of_points([{"x": 0}, {"x": 1}], {0: Failed("error", "it ended with 3")})
+        assert history.price(is_counted=False) == "seconds"
 
     def test_failed_trials_stay_failed(self) -> None:
         history = of_points([{"x": 0}, {"x": 1}], {0: done(0.1), 1: Failed("diverged", "soon")})

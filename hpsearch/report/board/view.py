@@ -19,7 +19,7 @@ from hpsearch.report.board.worth import Expectation, expectation
 from hpsearch.report.render import figures
 from hpsearch.report.render.records import SCHEMA_VERSION, finite
 from hpsearch.space.space import Params
-from hpsearch.study.history import History
+from hpsearch.study.history import Price
 from hpsearch.study.layout import StudyMeta
 from hpsearch.study.record import StudyRecord, TestEvaluation
 from hpsearch.study.sums import merge_repeats
@@ -100,7 +100,7 @@ class Board:
     meta: StudyMeta
     data: Any
     time_weight: float
-    price: str
+    price: Price
     has_cost: bool
     rows: tuple[Row, ...]
     parameters: tuple[str, ...]
@@ -165,7 +165,7 @@ class Board:
         return next((one for one in self.evaluations if (one.number, one.model) == own), None)
 
 
-def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost") -> Board:
+def board(study: StudyRecord, time_weight: float | None = None, by: Price = "cost") -> Board:
     """Return the board of a study.
 
     Args:
@@ -176,8 +176,8 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
             Pareto-optimal only where they are asked for.
     """
     meta, history = study.meta, study.history
-    has_cost = meta.has_cost or _report_costs(history)
-    price = by if has_cost else "seconds"
+    has_cost = history.price(meta.has_cost) == "cost"
+    price: Price = by if has_cost else "seconds"
     weight = meta.time_weight if time_weight is None else time_weight
     scores = {t.number: r.loss for t, r in history.with_time_weight(weight, price).done}
     priced = history.completed if price == by else ()
@@ -220,12 +220,6 @@ def board(study: StudyRecord, time_weight: float | None = None, by: str = "cost"
         exit=study.sessions[-1].exit if study.sessions else None,
     )
     return replace(found, notes=(*doubts(found, history), *(found.data or {}).get("notes", ())))
-
-
-def _report_costs(history: History) -> bool:
-    """Return whether each trial that has a loss has reported what it has cost."""
-    costs = [result.reported_cost for _, result in history.done]
-    return bool(costs) and None not in costs
 
 
 def _candidate(row: Row, price: str, has_cost: bool, has_price: bool) -> Candidate:
