@@ -16,7 +16,10 @@ Key = tuple[tuple[str, Value], ...]
 
 
 def merge_segments(segments: Sequence[Result]) -> Result:
-    """Return the results of a training's segments, in their order, as one result."""
+    """Return the results of a training's segments, in their order, as one result.
+
+    Where one of them has reported no cost, that of the whole is not known.
+    """
     if len(segments) == 1:
         return segments[0]
     seconds = sum(segment.seconds for segment in segments)
@@ -26,14 +29,14 @@ def merge_segments(segments: Sequence[Result]) -> Result:
         epochs = max(segment.epochs for segment in segments)  # a crash knows of none
         return replace(segments[-1], seconds=seconds, curve=curve, epochs=epochs)
     flops, steps = sum(segment.flops for segment in done), sum(segment.steps for segment in done)
-    costs = [segment.reported_cost for segment in done if segment.reported_cost is not None]
+    costs = _reported_costs(done)
     return replace(
         done[-1],
         seconds=seconds,
         flops=flops,
         steps=steps,
         curve=curve,
-        reported_cost=sum(costs) if costs else None,
+        reported_cost=None if costs is None else sum(costs),
         halved=any(segment.halved for segment in done),
     )
 
@@ -42,7 +45,8 @@ def merge_repeats(runs: Sequence[Trial], results: Mapping[int, Result]) -> Resul
     """Return what a trial and its repetitions have come to; None while the first has no result.
 
     One failure among them makes the trial a failure. Seconds, FLOPs and steps are those of one run,
-    in the mean. A run that paused says nothing where others went to their end.
+    in the mean; so are a reported cost and each measure, where all runs have it. A run that paused
+    says nothing where others went to their end.
     """
     if len(runs) == 1 or runs[0].number not in results:
         return results.get(runs[0].number)
@@ -53,13 +57,31 @@ def merge_repeats(runs: Sequence[Trial], results: Mapping[int, Result]) -> Resul
     if failed or len(done) == 1:
         return failed or done[0][1]
     merged = averaged(done[0][1], [one for run, result in done for one in _replicates(run, result)])
+    whole = [result for _, result in done]
+    costs = _reported_costs(whole)
     return replace(
         merged,
-        seconds=fmean(result.seconds for _, result in done),
-        flops=fmean(result.flops for _, result in done),
-        steps=round(fmean(result.steps for _, result in done)),
-        halved=any(result.halved for _, result in done),
+        seconds=fmean(result.seconds for result in whole),
+        flops=fmean(result.flops for result in whole),
+        steps=round(fmean(result.steps for result in whole)),
+        reported_cost=None if costs is None else fmean(costs),
+        measures=_mean_measures(whole),
+        halved=any(result.halved for result in whole),
     )
+
+
+def _reported_costs(results: Iterable[Done]) -> Sequence[float] | None:
+    """Return what each has reported as its cost; None where one has reported none."""
+    costs = [result.reported_cost for result in results]
+    known = [cost for cost in costs if cost is not None]
+    return known if len(known) == len(costs) else None
+
+
+def _mean_measures(results: Sequence[Done]) -> Mapping[str, float]:
+    """Return the mean of each measure that all of them have."""
+    measures = [result.measures for result in results]
+    shared = [name for name in measures[0] if all(name in one for one in measures)]
+    return {name: fmean(one[name] for one in measures) for name in shared}
 
 
 def _replicates(run: Trial, result: Done) -> Sequence[Replicate]:

@@ -61,6 +61,35 @@ def test_a_trial_belongs_with_all_that_repeats_it_or_goes_on_with_it(
     assert [*SEGMENTED.family(number)] == family
 
 
+@pytest.mark.parametrize(
+    ("other", "cost", "measures"),
+    [
+        (replace(done(0.7), reported_cost=5.0, measures={"size": 3.0, "auc": 0.5}), 4.0, [2, 0.75]),
+        (replace(done(0.7), measures={"size": 3.0}), None, [2]),
+    ],
+    ids=["all have them", "one lacks some"],
+)
+def test_cost_and_measures_of_a_repeated_trial_are_means_over_runs_that_all_have_them(
+    other: Done, cost: float | None, measures: list[float]
+) -> None:
+    first = replace(done(0.5), reported_cost=3.0, measures={"size": 1.0, "auc": 1.0})
+    repeated = SEGMENTED.with_results({1: first, 3: other})
+    ((_, found),) = repeated.done
+    assert found.loss == pytest.approx(0.6)
+    assert found.reported_cost == cost
+    assert [*found.measures.items()] == [*zip(("size", "auc"), measures, strict=False)]
+
+
+@pytest.mark.parametrize(("later", "cost"), [(4.0, 7.0), (None, None)])
+def test_a_training_costs_what_its_segments_have_cost_if_all_have_reported_it(
+    later: float | None, cost: float | None
+) -> None:
+    first = replace(done(0.5), reported_cost=3.0, paused=True)
+    ended = SEGMENTED.with_results({0: first, 2: replace(done(0.4), reported_cost=later)}).ended[0]
+    assert isinstance(ended, Done)
+    assert ended.reported_cost == cost
+
+
 class TestHistory:
     def test_a_trial_without_a_result_is_pending(self) -> None:
         history = of_points([{"x": 0}, {"x": 1}, {"x": 2}], {1: done(0.5)})
