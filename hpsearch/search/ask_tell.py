@@ -26,7 +26,7 @@ from hpsearch.study.files import temporary_folder
 from hpsearch.study.folder import trial_folder
 from hpsearch.study.record import Session
 from hpsearch.study.store import Store
-from hpsearch.study.trial import Failed, Trial
+from hpsearch.study.trial import Failed, Result, Trial
 
 _REFUSALS = (
     Refusal(OPERATIONAL, "says how hpsearch runs trials, and here you run them"),
@@ -163,7 +163,7 @@ class Study:
         self._suggested.add(segment.number)
         return trial
 
-    def tell(self, trial: RunningTrial, loss: Returned = None, *, error: str = "") -> None:
+    def tell(self, trial: RunningTrial, loss: Returned = None, *, error: str | None = None) -> None:
         """Say what became of a trial; only the first time counts.
 
         Args:
@@ -171,24 +171,25 @@ class Study:
             loss: as a function returns it to `hpsearch.minimize`: a loss, several numbers by their
                 names, or either with the seconds that it took, which else are those since it was
                 asked for. NaN has diverged. None stands for the last epoch that was reported.
-            error: why there is no loss.
+            error: says that the trial has failed, and why; the text may be empty.
 
         Raises:
             SpecError: the trial is not of this study, or the study is closed.
-            TypeError, ValueError: the loss is none; the trial is still pending.
+            TypeError, ValueError: the loss is none, or there is neither a loss nor a report nor an
+                error; the trial is still pending.
             CannotWrite, DiskFull: it cannot be written down.
         """
         with self._lock:
             self._check_open()
             if trial not in self._running:
                 raise SpecError(Problem("E020", "this trial was not asked of this study"))
-            if error and loss is not None:
+            if error is not None and loss is not None:
                 raise SpecError(Problem("E020", "'loss' has no meaning beside 'error'"))
             segment, began = self._running[trial]
             if segment.number in self._history.results:
                 return
             seconds = monotonic() - began
-            result = Failed("error", error, seconds) if error else trial.result(loss, seconds)
+            result = _result(trial, loss, error, seconds)
             self._journal.record_results({segment.number: result})
             self._history = self._history.with_results({segment.number: result})
 
@@ -207,6 +208,23 @@ class Study:
     def _check_open(self) -> None:
         if not self._is_open:
             raise SpecError(Problem("E020", "the study is closed", help="open it again"))
+
+
+def _result(trial: RunningTrial, loss: Returned, error: str | None, seconds: float) -> Result:
+    """Return what was told.
+
+    Raises:
+        TypeError, ValueError: nothing was told, or the loss is none.
+    """
+    if error is not None:
+        return Failed("error", error or "nobody has said why", seconds)
+    result = trial.result(loss, seconds)
+    if isinstance(result, Failed) and result.crashed:
+        raise ValueError(
+            f"nothing is known of trial {trial.number}: {result.message}; tell its loss, or report "
+            "an epoch of it before, or tell error='...' where it has failed"
+        )
+    return result
 
 
 def _told(params: Params) -> Returned:

@@ -134,6 +134,24 @@ class TestAnswers:
             study.tell(trial, 0.5)
             assert [one.loss for one in study.trials] == [0.5]
 
+    @pytest.mark.parametrize("nothing", [None, (None, 3.0)], ids=["nothing", "seconds alone"])
+    def test_nothing_leaves_it_pending(self, tmp_path: Path, nothing: Any) -> None:
+        with hpsearch.Study(CUBE, tmp_path / "study", "random", epochs=9) as study:
+            trial = asked(study)
+            with pytest.raises(
+                ValueError, match="trial 0: it ended without reporting 'loss'; tell"
+            ):
+                study.tell(trial, nothing)
+            assert not read(tmp_path / "study").history.results
+            trial.report(1, 0.5)
+            study.tell(trial)
+            assert [one.loss for one in study.trials] == [0.5]
+
+    def test_an_error_needs_no_words(self) -> None:
+        with hpsearch.Study(CUBE, strategy="random") as study:
+            study.tell(asked(study), error=str(AssertionError()))
+            assert [one.reason for one in study.trials] == ["error: nobody has said why"]
+
     def test_what_it_has_reported_is_kept_in_the_study(self, tmp_path: Path) -> None:
         more: dict[str, Any] = {"epochs": 9, "halving": True, "budget": 3}
         with hpsearch.Study(CUBE, tmp_path / "study", "random", **more) as study:
