@@ -357,7 +357,11 @@ def resume(**given: Any) -> int:
     metavar="COLUMN",
     help="The column to sort by: loss, seconds, score or a setting; -COLUMN turns the order round.",
 )
-@click.option("--columns", metavar="A,B,...", help="The columns to show: figures, and any setting.")
+@click.option(
+    "--columns",
+    metavar="A,B,...",
+    help="The columns to show: figures, and any setting.  Quote a name that has a comma.",
+)
 @click.option(
     "--format",
     type=click.Choice(["table", "csv", "json", "md"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -34,8 +35,7 @@ def leaderboard(
     no_color: bool,
 ) -> int:
     """Print a study's board; return the exit code."""
-    names = tuple(name.strip() for name in (columns or "").split(",") if name.strip())
-    shown = DisplayOptions(top, sort, names, precision)
+    shown = DisplayOptions(top, sort, _names(columns or ""), precision)
     kept = read(find_study(study))
     now = replace(board(kept, time_weight, by), settings=_settings_of(kept.meta))
     if format == "table":
@@ -44,6 +44,12 @@ def leaderboard(
     else:
         output.emit(FORMATS[format](now, shown))
     return EXIT_OK if now.winner else EXIT_NO_WINNER
+
+
+def _names(columns: str) -> tuple[str, ...]:
+    """Return the names in a list of them, in which one with a comma is quoted as in CSV."""
+    rows = csv.reader(columns.splitlines(), skipinitialspace=True)
+    return tuple(name.strip() for row in rows for name in row if name.strip())
 
 
 def _settings_of(meta: StudyMeta) -> Callable[[Params], Params]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sqlite3
@@ -296,6 +297,28 @@ class TestLeaderboard:
             "0,pending,9,64,7,0.1",
         ]
         assert "no column is called 'momentum'" in hpsearch("leaderboard", "fixed", *arguments).err
+
+    @pytest.mark.parametrize(
+        ("names", "header"),
+        [
+            ('loss, "f1,macro"', ["loss", "f1,macro"]),
+            ('"f1,macro"\n,"say ""so"""', ["f1,macro", 'say "so"']),
+        ],
+    )
+    def test_a_name_with_a_comma_is_quoted(
+        self, hpsearch: Run, tmp_path: Path, names: str, header: list[str]
+    ) -> None:
+        with create(tmp_path / "own", objective="function") as store:
+            store.record_wave([Trial(n, {"lr": 0.1}, "", 0, n) for n in range(2)])
+            for n, f1 in enumerate((0.75, 0.5)):
+                measures = {"f1,macro": f1, 'say "so"': 1.0}
+                store.record_results({n: replace(done(0.5), measures=measures)})
+        ran = hpsearch(
+            "leaderboard", "own", "--format", "csv", "--columns", names, "--sort", "f1,macro"
+        )
+        first, *rows = csv.reader(ran.out.splitlines())
+        assert first == ["number", "state", *header]
+        assert [row[0] for row in rows] == ["1", "0"]
 
     def test_the_precision_is_that_of_the_smallest_number(self, hpsearch: Run, study: Path) -> None:
         out = hpsearch("leaderboard", "mine", "--columns", "loss", "--precision", "2").out

@@ -60,7 +60,7 @@ def columns(board: Board, shown: DisplayOptions) -> list[str]:
     Raises:
         SpecError: a column that is asked for does not exist.
     """
-    asked = [_name(name, board) for name in shown.columns]
+    asked = dict.fromkeys(_name(name, board) for name in shown.columns)
     if asked:
         return [name for name in asked if name != "number"]
     usual = {
@@ -84,7 +84,8 @@ def ordered(board: Board, shown: DisplayOptions) -> list[Row]:
     Raises:
         SpecError: the column to sort by does not exist.
     """
-    falls = shown.sort.startswith("-") and shown.sort not in _parameters(board)
+    own = (*_parameters(board), *_measures(board))
+    falls = shown.sort.startswith("-") and shown.sort not in own
     name = _name(shown.sort.removeprefix("-") if falls else shown.sort, board)
     found = [*zip(values(board.rows, name, board), board.rows, strict=True)]
     known = [(one, row) for one, row in found if one is not None]

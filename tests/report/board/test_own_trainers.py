@@ -99,6 +99,17 @@ def test_a_measure_with_the_name_of_something_else_has_a_column_of_its_own() -> 
     assert as_csv(found, DisplayOptions()).splitlines()[1] == "0,done,0.5,7.0,8.0,2.0,0.1"
 
 
+def test_a_column_that_has_two_names_is_shown_once() -> None:
+    asked = DisplayOptions(columns=("loss", "accuracy", "lr", "val_loss", "lr"))
+    assert columns(board(THREE), asked) == ["loss", "lr", "val_loss"]
+
+
+def test_a_measure_whose_name_begins_with_a_minus_sorts_rows_either_way() -> None:
+    found = board(study(reported(0.5, **{"-loss": 2.0}), reported(0.75, **{"-loss": 1.0})))
+    first = [table(found, "accuracy", sort=sort)[1] for sort in ("-loss", "--loss")]
+    assert [line.replace("winner", "").split()[0] for line in first] == ["1", "0"]
+
+
 def test_a_table_in_a_file_has_the_metric_itself() -> None:
     rows = list(csv.DictReader(as_csv(board(THREE), DisplayOptions()).splitlines()))
     assert [row["accuracy"] for row in rows] == ["0.75", "0.5", ""]
