@@ -73,7 +73,7 @@ class Study:
             strategy: the name of a strategy, such as bayes, random or grid.
             budget: trials in all, or whole trainings with halving; None sets no end.
             seed: the same seed asks the same questions where it is told the same in the same order.
-            time: seconds of all trials, beyond which nothing is suggested.
+            time: seconds of all trials; what is not expected to fit is not suggested.
             epochs: how long a whole training is; `halving=True` needs to know.
             maximize: the name of what counts, where more of it is better.
             minimize: the name of what counts; "loss" unless it is said.
@@ -133,8 +133,9 @@ class Study:
     def ask(self) -> RunningTrial | None:
         """Return the next trial; None where there is none.
 
-        What was asked and not told before the study was opened comes first. With halving there may
-        be none before pending trials are told, and later there is one again.
+        What was asked and not told before the study was opened comes first. With halving, or where
+        little time is left, there may be none before pending trials are told, and later there is
+        one again.
 
         Raises:
             SpecError: the study is closed.

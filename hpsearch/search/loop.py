@@ -292,7 +292,7 @@ def ask_wave(search: Search, history: History, known: int | None = None) -> tupl
     if search.budget is not None:
         left = search.budget * search.epochs - history.epochs(search.epochs)
     number, cohort = history.next_wave, history.next_cohort
-    seen = search.scores(seen)
+    known_results, seen = seen, search.scores(seen)
     trials: list[Trial] = []
     for _ in range(search.wave):
         if left < 1:  # the shortest trial has one epoch; a suggestion may take seconds
@@ -306,7 +306,7 @@ def ask_wave(search: Search, history: History, known: int | None = None) -> tupl
         trials.append(trial)
         seen = seen.with_trials([trial])
     if search.limit is not None:
-        fitting = timely(trials, search.objective, search.limit, history, search.epochs)
+        fitting = timely(trials, search.objective, search.limit, known_results, search.epochs)
         trials = [replace(trial, number=len(history) + k) for k, trial in enumerate(fitting)]
     groups = search.objective.cohorts(trials)
     cohort_of = {position: cohort + k for k, group in enumerate(groups) for position in group}

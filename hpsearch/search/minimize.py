@@ -79,7 +79,8 @@ def minimize(
         strategy: the name of a strategy, such as bayes, random or grid.
         budget: calls in all; never more. With halving these are whole trainings.
         seed: the same seed asks the same questions.
-        time: seconds in all, as the objective counts them; a call that will not fit is not made.
+        time: seconds of all calls together, as the objective counts them; a call that is not
+            expected to fit is not made.
         epochs: how long a whole training is; `halving=True` needs to know.
         maximize: the name of what counts, where more of it is better; its negative is the loss.
         minimize: the name of what counts; "loss" unless it is said.

@@ -1,4 +1,8 @@
-"""Which trials of a wave can end before the time is over, as far as their costs are known."""
+"""Which trials of a wave can end before the time is over, as far as their costs are known.
+
+Where nobody knows costs, what ended before says what to expect, in the mean. A clock needs none of
+that: what has not begun when it strikes is taken back.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Sequence
 
 from hpsearch.objectives import Objective
 from hpsearch.space.space import Params
-from hpsearch.strategies import CostModel, Limit
+from hpsearch.strategies import CostModel, Limit, training_seconds
 from hpsearch.study.history import History
 from hpsearch.study.trial import Done, Trial
 
@@ -20,7 +24,7 @@ def timely(
     """Return the trials that fit into the time that is left; of a first wave, one at least.
 
     The members of a cohort are trained by one worker, so that they must fit into the time by the
-    clock, and all of them into that of all workers. Where nobody knows costs, all of them fit.
+    clock, and all of them into that of all workers.
 
     Args:
         trials: the trials that would be begun together.
@@ -30,8 +34,10 @@ def timely(
         epochs: those of a whole training, where trainings are cut into segments; else 1.
     """
     costs = objective.costs()
-    if costs is None or not trials:
+    if not trials:
         return trials
+    if costs is None:
+        return trials if limit.is_by_clock else _expected_to_fit(trials, limit, history, epochs)
     scale = _seconds_per_nominal(costs, history, epochs)
     left = limit.left(history)
     by_clock = left / limit.workers
@@ -48,6 +54,39 @@ def timely(
     if not kept and not history.trials:
         kept = [0]
     return [trials[position] for position in sorted(kept)]
+
+
+def _expected_to_fit(
+    trials: Sequence[Trial], limit: Limit, history: History, epochs: int
+) -> Sequence[Trial]:
+    """Return the trials that fit beside the pending ones, if they take what others took.
+
+    As many are begun at a time as have ended, which is what the expectation rests on; one is where
+    none has. What a model has chosen, it has chosen with the time that is left in view.
+    """
+    ended = [trial for trial in history.trials if trial.number in history.results]
+    if not ended:
+        return trials[:1]
+    pace = training_seconds(history) / sum(trial.length(epochs) for trial in ended)
+    left = limit.left(history)
+    left -= sum(_expected(trial, history, epochs, pace) for trial in history.pending)
+    kept = []
+    for trial in trials[: len(ended)]:
+        seconds = _expected(trial, history, epochs, pace)
+        if left > 0 and (seconds <= left or trial.expected_improvement is not None):
+            kept.append(trial)
+            left -= seconds
+    return kept
+
+
+def _expected(trial: Trial, history: History, epochs: int, pace: float) -> float:
+    """Return the seconds of a trial, at its own earlier pace or else that of all."""
+    own = history.segments[trial.parent] if trial.parent is not None else ()
+    ended = [segment for segment in own if segment.number in history.results]
+    if ended:
+        seconds = sum(history.results[segment.number].seconds for segment in ended)
+        pace = seconds / sum(segment.length(epochs) for segment in ended)
+    return pace * trial.length(epochs)
 
 
 def _seconds_per_nominal(costs: CostModel, history: History, epochs: int) -> float:

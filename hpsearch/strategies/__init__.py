@@ -37,6 +37,11 @@ class Limit:
     spent: Callable[[History], float] = training_seconds
     workers: int = 1
 
+    @property
+    def is_by_clock(self) -> bool:
+        """Whether seconds pass whatever is done, so that nothing begins once they have."""
+        return self.spent is not training_seconds
+
     def left(self, history: History) -> float:
         """Return the seconds that may still be spent."""
         return self.seconds - self.spent(history)

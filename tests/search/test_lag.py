@@ -172,11 +172,19 @@ class TestWhenAWaveBegins:
     def test_the_budget_is_a_total_whatever_overlaps(self, lag: int) -> None:
         assert len(history_of(overlapping(Remembering(), lag, budget=10))) == 10
 
-    @pytest.mark.parametrize(("lag", "trials"), [(0, 9), (1, 12), (2, 15)])
-    def test_seconds_are_counted_of_the_waves_that_it_knows(self, lag: int, trials: int) -> None:
-        # each trial takes a second: after three waves of three no more is asked for
+    @pytest.mark.parametrize("lag", [0, 1, 2])
+    def test_with_little_time_no_more_is_begun_than_fits(self, lag: int) -> None:
+        # each trial takes a second
         search = overlapping(Remembering(), lag, limit=Limit(8.0))
-        assert len(history_of(search)) == trials
+        assert len(history_of(search)) == 8
+
+    @pytest.mark.parametrize(("lag", "trials"), [(0, 9), (1, 12), (2, 15)])
+    def test_seconds_by_a_clock_are_counted_of_the_waves_that_it_knows(
+        self, lag: int, trials: int
+    ) -> None:
+        # after three waves of three no more is asked for
+        limit = Limit(8.0, spent=lambda history: float(len(history.results)))
+        assert len(history_of(overlapping(Remembering(), lag, limit=limit))) == trials
 
     def test_a_strategy_that_waits_is_asked_again_after_each_wave_that_ends(self) -> None:
         class Patient(Remembering):
