@@ -197,6 +197,17 @@ def test_only_the_trial_that_takes_too_much_memory_fails(cluster: Cluster, tmp_p
     assert canonical(study) == canonical(read(tmp_path / "local"))
 
 
+def test_a_function_beside_the_yaml_is_searched(cluster: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def loss(params):\n    return (params['x'] - 0.3) ** 2\n")
+    space = "objective: mine:loss\nparameters: {x: {min: 0.0, max: 1.0}}\n"
+    (tmp_path / "space.yaml").write_text(space)
+    for study, where in (("ray", of_ray(cluster)), ("local", ("--workers", "2"))):
+        arguments = ("random", "space.yaml", "--budget", "6", "--study", study, "--quiet")
+        done = ended(tmp_path, *AS_MODULE, *arguments, *where)
+        assert done.returncode == EXIT_OK, done.stderr
+    assert canonical(read(tmp_path / "ray")) == canonical(read(tmp_path / "local"))
+
+
 def refused(folder: Path, *where: str) -> tuple[str, float]:
     """Return what is said of a search that is refused, and after how many seconds."""
     (folder / "space.yaml").write_text(_SPACE)
