@@ -1,7 +1,7 @@
 """Which trials of a wave can end before the time is over, as far as their costs are known.
 
-Where nobody knows costs, what ended before says what to expect, in the mean. A clock needs none of
-that: what has not begun when it strikes is taken back.
+Where nobody knows costs, what ended before says what to expect, in the mean. A limit by the clock
+needs none of that: what has not begun when the time is over is taken back.
 """
 
 from __future__ import annotations
