@@ -25,6 +25,7 @@ from hpsearch.objectives.running_trial import Returned, RunningTrial
 from hpsearch.objectives.trainers import FunctionSpec
 from hpsearch.objectives.trial_folder import opened
 from hpsearch.runners import Work, WorkKey, WorkStarted
+from hpsearch.runners.call import contained
 from hpsearch.space.space import Params, Space
 from hpsearch.study.artefacts import Artefacts
 from hpsearch.study.files import temporary_folder
@@ -164,32 +165,25 @@ def _called(
     reported: SimpleQueue[Epoch | None] = SimpleQueue()
     trial = RunningTrial.of(call.trial, call.reporting, call.seed, folder, reported.put)
     start = time.perf_counter()
-    with _exits_fail(call):
-        if takes_trial(function):
-            returned = yield from _epochs(partial(function, trial.params, trial), reported, call)
-        else:
-            returned = function(trial.params)
+    if takes_trial(function):
+        called = _own_end(partial(function, trial.params, trial), call)
+        returned = yield from _epochs(called, reported, call)
+    else:
+        returned = _own_end(partial(function, trial.params), call)()
     result = trial.result(returned, time.perf_counter() - start)
     if call.trial.until_epoch is not None and not trial.has_reported:
         yield Notice(UNPRUNABLE)
     yield TrialEnded(trial.number, result)
 
 
-@contextmanager
-def _exits_fail(call: FunctionCall) -> Iterator[None]:
-    """Make `sys.exit` the failure of a trial, unless a program has handed the function over itself.
+def _own_end(call: Callable[[], Returned], how: FunctionCall) -> Callable[[], Returned]:
+    """Return the call as one that ends its trial alone, also by `sys.exit` or KeyboardInterrupt.
 
-    Such a program ends, as it says; a command that runs the search of a YAML goes on.
-
-    Raises:
-        RuntimeError: it was called.
+    A program that calls its own function in its own process ends by them, as it says: there they
+    are its own, or Ctrl-C. Ctrl-C reaches no other call.
     """
-    try:
-        yield
-    except SystemExit as error:
-        if not isinstance(call.function, FunctionSpec):
-            raise
-        raise RuntimeError(f"it called sys.exit({error.code!r})") from error
+    is_own = how.in_process and not isinstance(how.function, FunctionSpec)
+    return call if is_own else partial(contained, call)
 
 
 def _epochs(

@@ -21,16 +21,35 @@ from hpsearch.study.artefacts import Artefacts
 _MAIN = 'workers import the script again, but not what is under  if __name__ == "__main__":'
 
 T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
 
 
 @contextmanager
-def _caught() -> Iterator[list[Exception]]:
-    """Catch what is raised in here, and give it in a list."""
-    raised: list[Exception] = []
+def _caught(kind: type[E]) -> Iterator[list[E]]:
+    """Catch what is raised in here of a kind, and give it in a list."""
+    raised: list[E] = []
     try:
         yield raised
-    except Exception as error:
+    except BaseException as error:
+        if not isinstance(error, kind):
+            raise
         raised.append(error)
+
+
+def contained(call: Callable[[], T]) -> T:
+    """Return what a call gives of what a person has written, which is to end nothing but itself.
+
+    Raises:
+        RuntimeError: it raised what is no ordinary exception, such as SystemExit.
+    """
+    with _caught(BaseException) as raised:
+        return call()
+    (error,) = raised
+    if isinstance(error, Exception):
+        raise error
+    left = isinstance(error, SystemExit)
+    message = f"it called sys.exit({error.code!r})" if left else f"it raised {error!r}"
+    raise RuntimeError(message) from error
 
 
 def attempt(call: Callable[[], T], help: str = _MAIN) -> T | HpsearchError:
@@ -38,7 +57,7 @@ def attempt(call: Callable[[], T], help: str = _MAIN) -> T | HpsearchError:
 
     `help` says what may help where that is no error of ours.
     """
-    with _caught() as raised:
+    with _caught(BaseException) as raised:
         return call()
     (error,) = raised
     if isinstance(error, HpsearchError):
@@ -107,7 +126,7 @@ def events(
         memory: how many bytes this process may hold, for the message where they are too few.
     """
     start = time.perf_counter()
-    with _caught() as raised:  # whatever a trial raises is its result
+    with _caught(Exception) as raised:  # whatever a trial raises is its result
         set_up(work.set_up)
         yield from resolve(work.call)(work.argument, artefacts)
     seconds = time.perf_counter() - start
@@ -124,7 +143,7 @@ def crash(error: Exception, memory: int | None, seconds: float) -> WorkCrashed:
     return WorkCrashed("error", _last_line(error), trace, seconds)
 
 
-def _last_line(error: Exception) -> str:
+def _last_line(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error}"  # its text has the place, which else stands above
     return traceback.format_exception_only(error)[-1].strip().splitlines()[0]

@@ -323,6 +323,21 @@ class TestInAWorker:
         assert printed == ["begun", "by another program", "to stderr"]
         assert capfd.readouterr() == ("", "")
 
+    def test_what_would_end_its_process_fails_the_trial_and_nothing_is_printed(
+        self, tmp_path: Path, local: Runner, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        *_, crash = events(Function(interrupt, SPACE, tmp_path), WHOLE, local)
+        assert isinstance(crash, WorkCrashed)
+        assert crash.reason == "error: RuntimeError: it raised KeyboardInterrupt('mine')"
+        assert (
+            crash.traceback.splitlines()[-1] == "RuntimeError: it raised KeyboardInterrupt('mine')"
+        )
+        assert capfd.readouterr() == ("", "")
+
+    def test_in_a_process_of_its_own_it_is_ctrl_c(self, tmp_path: Path) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            here(interrupt, tmp_path)
+
     def test_what_is_printed_after_a_call_goes_where_it_went_before(
         self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
     ) -> None:
@@ -343,6 +358,11 @@ class TestInAWorker:
         assert "a search in a search" in crash.message
 
 
+def interrupt(params: Params) -> float:
+    """Raise what Ctrl-C raises."""
+    raise KeyboardInterrupt("mine")
+
+
 MODULE = """
 import sys
 import mine_beside
@@ -360,6 +380,9 @@ def loss(params):
 
 def leave(params, trial):
     sys.exit(3)
+
+def interrupt(params):
+    raise KeyboardInterrupt("mine")
 
 not_a_function = 3
 """
@@ -414,15 +437,30 @@ class TestWhereItIsFound:
             assert re.search(said, str(error)), error
 
     @pytest.mark.parametrize("runner", [None, "local"])
-    def test_one_that_exits_has_failed_and_the_search_goes_on(
-        self, folder: Path, local: Runner, runner: str | None, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("leave", "it called sys.exit(3)"),
+            ("interrupt", "it raised KeyboardInterrupt('mine')"),
+        ],
+    )
+    def test_one_that_would_end_its_process_has_failed_and_the_search_goes_on(
+        self,
+        folder: Path,
+        local: Runner,
+        runner: str | None,
+        name: str,
+        message: str,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(sys, "path", [*sys.path])
         monkeypatch.setattr(sys, "modules", {**sys.modules})
-        function = Function(FunctionSpec("mine_train:leave", folder), SPACE, in_process=not runner)
+        function = Function(
+            FunctionSpec(f"mine_train:{name}", folder), SPACE, in_process=not runner
+        )
         *_, crash = events(function, WHOLE, local if runner else None)
         assert isinstance(crash, WorkCrashed)
-        assert crash.message == "RuntimeError: it called sys.exit(3)"
+        assert crash.message == f"RuntimeError: {message}"
 
     def test_that_ends_the_search(self, folder: Path, local: Runner) -> None:
         spec = FunctionSpec("mine_train:trane", folder)

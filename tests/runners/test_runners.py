@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hpsearch.errors import EXIT_INTERRUPTED
+from hpsearch.errors import EXIT_INTERRUPTED, SpecError
 from hpsearch.runners import RUNNERS
+from hpsearch.runners.call import attempt
 from hpsearch.testing import Check
 from hpsearch.testing.runners import (
     Build,
@@ -81,6 +83,12 @@ def test_a_worker_imports_nothing_that_only_a_coordinator_needs() -> None:
     loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "torch" in loaded.split()
     assert not {"pydantic", "yaml", "click", "rich", "scipy", "sklearn"} & {*loaded.split()}
+
+
+def test_a_script_that_would_end_its_worker_where_it_is_imported_is_an_error() -> None:
+    found = attempt(partial(sys.exit, 3))
+    assert isinstance(found, SpecError)
+    assert "cannot import what it is to call: SystemExit: 3" in str(found)
 
 
 class TestInline:
