@@ -219,9 +219,10 @@ class TestLooking:
 
     def test_a_failed_trial_says_why(self, run_here: Run) -> None:
         Path("train.py").write_text("import sys\nprint('at 7')\nsys.exit('no such data')\n")
-        code, out, _ = run_here("random", "space.yaml", *INLINE, "--", *COMMAND)
+        code, out, err = run_here("random", "space.yaml", *INLINE, "--", *COMMAND)
         assert code != EXIT_OK
         assert "no such data" in out
+        assert err.endswith("why trial 0 has failed:  hpsearch show runs/space-random 0\n")
         shown = run_here("show", "0")[1]
         assert {"at 7", "no such data"} <= {*re.split(r"\n *", shown)}
 
