@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hpsearch import output
@@ -22,10 +22,11 @@ from hpsearch.study.trial import Trial
 from hpsearch.text import shell_word
 
 
-def dry_run(plan: Plan, budget: int | None, options: RunOptions) -> int:
+def dry_run(plan: Plan, budget: int | None, announced: Sequence[str], options: RunOptions) -> int:
     """Print what each trial would run that is asked for before any has ended; return the exit code.
 
-    Each is a line that a shell takes, with the folder of the trial as a remark at its end.
+    Each is a line that a shell takes, with the folder of the trial as a remark at its end. What a
+    search would have `announced` comes before, on stderr.
 
     Raises:
         SpecError: it would train networks.
@@ -39,6 +40,7 @@ def dry_run(plan: Plan, budget: int | None, options: RunOptions) -> int:
     for _ in range(search.lag + 1):
         history = history.with_trials(ask_wave(search, history, known=-1))
     calls = [call_of(plan.objective, trial) for trial in history.trials]
+    options.note(*announced)
     if options.json:
         output.emit(json.dumps(calls, indent=2, allow_nan=False))
     else:

@@ -67,8 +67,6 @@ def resume(
         said = [*search_overrides(others), *where]
         spec = spec_of(meta, *moved, *said)
         objective = objective_of(spec, store.folder, meta.threads)
-        # said in any case: it is not the one who resumes a study who has written this
-        console.note(*what_runs(objective), no_color=no_color)
         plan = plan_of(meta.strategy, spec, objective)
         asked = -(-kept.history.epochs(plan.epochs) // plan.epochs)
         if meta.budget is not None and meta.budget < asked:
@@ -87,6 +85,8 @@ def resume(
             )
             check_template(meta, ready.rests_on.get("template"))
             meta = _with_data(meta, moved)
+            # said in any case: it is not the one who resumes a study who has written this
+            console.note(*what_runs(objective), no_color=no_color)
             if otherwise := other_basis(meta, ready.device, ready.computes):
                 console.note(f"begun with {otherwise}", no_color=no_color)
             with ready.in_study(artefacts) as (objective, held):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,19 +70,20 @@ def search(strategy: str, **given: Any) -> int:
     threads = options.resources.threads
     objective = objective_of(spec, study, threads)
     plan = plan_of(strategy, spec, objective)
-    budget = _budget(plan, flags, options)
-    options.note(*plan.remarks(budget), *what_runs(objective))
+    announced: list[str] = []  # once nothing can refuse the search any more
+    budget = _budget(plan, flags, announced.append)
+    announced += [*plan.remarks(budget), *what_runs(objective)]
     if flags.dry_run:
-        return dry_run(plan, budget, options)
+        return dry_run(plan, budget, announced, options)
     artefacts = Artefacts(study / FOLDER)
     with options.build(artefacts) as runner:
         ready = prepared(objective, options, runner, lambda networks: prepare(networks.data))
         plan = plan_of(strategy, spec, ready.objective)
         plan.search(budget)  # what does not go together is refused before anything is kept
         meta = _meta(study.name, plan, kind_of(spec), ready, source, said, rows, budget, threads)
-        options.note(*ready.remarks)
         with Store.create(study, meta) as store:
             _keep(study, source.text, strategy, said)
+            options.note(*announced, *ready.remarks)
             with ready.in_study(artefacts) as (objective, held):
                 return finish(plan_of(strategy, spec, objective), options, runner, store, held)
 
@@ -183,7 +184,7 @@ def _project_file() -> Path | None:
     return found[0] if found else None
 
 
-def _budget(plan: Plan, flags: SearchFlags, options: RunOptions) -> int | None:
+def _budget(plan: Plan, flags: SearchFlags, note: Callable[[str], None]) -> int | None:
     """Return the total of trials; None for all that the strategy has."""
     budget, count = plan.keys.budget, plan.count
     if not plan.options.has_default and count is not None:
@@ -191,17 +192,17 @@ def _budget(plan: Plan, flags: SearchFlags, options: RunOptions) -> int | None:
             message = f"this {plan.strategy} search has {count}"
             help = "--all runs them all, --budget N some of them, --points N thins a grid out"
             raise SpecError(Problem("E030", message, help=help))
-        options.note(f"the {plan.strategy} search has {count}")
+        note(f"the {plan.strategy} search has {count}")
         return budget
     if budget is None and plan.keys.time and not plan.halves:
         return None  # as many as there is time for
     if budget is None:
-        options.note(f"no budget given: {_USUAL} trials (--budget N for another number)")
+        note(f"no budget given: {_USUAL} trials (--budget N for another number)")
     budget = budget or _USUAL
     if plan.halves:
-        options.note(plan.describe_brackets(budget))
+        note(plan.describe_brackets(budget))
     elif count is not None and count.trials < budget:
-        options.note(f"the space has {count}: each is tried once")
+        note(f"the space has {count}: each is tried once")
     return budget
 
 

@@ -99,8 +99,7 @@ class Study:
         if plan.halves and keys.budget is None:
             message = "halving counts whole trainings, and there is no budget of them"
             raise SpecError(Problem("E034", message, help="such as budget=20"))
-        for remark in plan.remarks(keys.budget):
-            warn(remark, stacklevel=2)
+        remarks = [*plan.remarks(keys.budget)]  # which may refuse the search
         limit = None if keys.time is None else Limit(keys.time)
         self._search = plan.search(keys.budget, limit)
         self._lock, self._began = Lock(), monotonic()
@@ -113,6 +112,8 @@ class Study:
                 kept = question.kept(self._search.wave, self._search.lag)
                 self._journal = stack.enter_context(opened(kept_in, plan, keys.budget, kept))
             self._history = self._journal.history()
+            for remark in remarks:
+                warn(remark, stacklevel=2)
             self._held = stack.pop_all()
         self._is_open = True
 

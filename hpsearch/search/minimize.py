@@ -133,8 +133,7 @@ def minimize(
         )
         plan = Plan(question.strategy, own_options(keys, question.strategy), keys, function)
         _check(plan, objective, workers)
-        for remark in plan.remarks(budget):
-            warn(remark, stacklevel=2)
+        remarks = [*plan.remarks(budget)]  # which may refuse the search
         limit = None if keys.time is None else Limit(keys.time)
         planned = plan.search(budget, limit)
         journal: Journal = Memory()
@@ -145,6 +144,8 @@ def minimize(
         resources = Resources(workers or 1, 1, keys.memory)
         runner = RUNNERS.load(name)().build(resources, Artefacts(folder / FOLDER))
         stack.enter_context(runner)
+        for remark in remarks:
+            warn(remark, stacklevel=2)
         bar = _Bar(budget, plan.epochs) if progress else None
         stop, known = Stop(), journal.history()
         try:

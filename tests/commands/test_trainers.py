@@ -14,9 +14,15 @@ from pathlib import Path
 import pytest
 
 import hpsearch
-from hpsearch.errors import EXIT_CONFIG_DIFFERS, EXIT_OK, EXIT_USAGE
+from hpsearch.errors import (
+    EXIT_CANNOT_WRITE,
+    EXIT_CONFIG_DIFFERS,
+    EXIT_IN_USE,
+    EXIT_OK,
+    EXIT_USAGE,
+)
 from hpsearch.study.folder import CONFIG, FILE
-from hpsearch.study.store import read
+from hpsearch.study.store import Store, read
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -157,6 +163,20 @@ class TestDryRun:
         code, _, err = run_here("random", "--data", "digits", "--dry-run")
         assert (code, names_in(place)) == (EXIT_USAGE, before)
         assert "error[E086]: networks are trained by hpsearch itself" in err
+
+
+class TestAnnouncements:
+    def test_a_search_that_is_refused_announces_nothing(
+        self, run_here: Run, searched: Path
+    ) -> None:
+        given = ("random", "space.yaml", *INLINE, "--study", "mine", "--", *COMMAND)
+        code, _, err = run_here(*given)
+        assert (code, err.startswith("error[E173]")) == (EXIT_CANNOT_WRITE, True)
+        code, _, err = run_here("resume", "mine", "--budget", "1", *INLINE)
+        assert (code, err.startswith("error[E061]")) == (EXIT_USAGE, True)
+        with Store.open(searched):
+            code, _, err = run_here("resume", "mine", "--budget", "9", *INLINE)
+        assert (code, err.startswith("error[E175]")) == (EXIT_IN_USE, True)
 
 
 class TestResume:

@@ -686,6 +686,17 @@ class TestStudy:
         assert asked(found) == asked(hpsearch.minimize(bowl, CUBE, budget=10))
         assert read(study).meta.budget == 10
 
+    def test_what_is_refused_warns_of_nothing(
+        self, tmp_path: Path, recwarn: pytest.WarningsRecorder
+    ) -> None:
+        study = tmp_path / "study"
+        hpsearch.minimize(bowl, CUBE, "random", budget=3, study=study)
+        with pytest.raises(ConfigDiffers):
+            hpsearch.minimize(bowl, CUBE, "grid", budget=3, study=study)
+        with pytest.raises(ConfigDiffers):
+            hpsearch.Study(CUBE, study, "grid", budget=3)
+        assert not recwarn.list
+
     def test_it_goes_on_with_another_number_of_workers(self, tmp_path: Path) -> None:
         study, whole = tmp_path / "study", hpsearch.minimize(bowl, CUBE, budget=12)
         hpsearch.minimize(bowl, CUBE, budget=5, study=study)
