@@ -37,11 +37,6 @@ from hpsearch.study.trial import Cohort, Epoch, Notice, Trial, TrialEnded
 SearchedFunction = Callable[..., Returned]
 """A function of (params) or of (params, trial), where the trial is a `RunningTrial`."""
 
-UNPRUNABLE = (
-    "the function reports no epochs, so halving cannot stop a call on its way: it saves nothing "
-    "unless the function trains for trial.epochs epochs"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Function(OwnTrainer):
@@ -171,8 +166,8 @@ def _called(
     else:
         returned = _own_end(partial(function, trial.params), call)()
     result = trial.result(returned, time.perf_counter() - start)
-    if call.trial.until_epoch is not None and not trial.has_reported:
-        yield Notice(UNPRUNABLE)
+    if remark := trial.remark(result):
+        yield Notice(remark)
     yield TrialEnded(trial.number, result)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpsearch.errors import HpsearchError
-from hpsearch.objectives.environment import environment
+from hpsearch.objectives.environment import EPOCHS, environment
 from hpsearch.objectives.guarded import Guarded, cannot_run, guarded
 from hpsearch.objectives.reading import Reading
 from hpsearch.objectives.reports import Reporting, Reports
@@ -24,11 +24,6 @@ from hpsearch.study.trial import Epoch, Failed, FailureKind, Notice, TrialEnded
 
 _POLL = 0.1  # seconds between looks at the file of reports
 _SHOWN = 10  # lines of a log that are kept with a crash
-
-UNPRUNABLE = (
-    "the program reports no epochs, so each segment is a whole call: halving saves nothing unless "
-    "it trains for HPSEARCH_TRIAL_EPOCHS epochs"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +87,11 @@ def _run(call: ProgramCall, log: Log) -> Iterator[WorkStarted | Notice | Epoch |
     yield from reading.earlier()
     if not reading.is_over:
         yield from _run_program(call, reading, log)
-    result = reports.result(time.perf_counter() - start)
+    result = reports.result(time.perf_counter() - start, reading.lack())
     if isinstance(result, Failed) and result.crashed:
         raise _crash(result.kind, result.message, log)
-    if call.until_epoch is not None and not reports.has_epochs:
-        yield Notice(UNPRUNABLE)
+    remarks = [reports.remark(result, "program", EPOCHS), *reading.remarks()]
+    yield from map(Notice, filter(None, remarks))
     yield TrialEnded(call.number, result)
 
 

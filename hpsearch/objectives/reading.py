@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpsearch.objectives.guarded import OUTPUT
-from hpsearch.objectives.reports import EPOCH, Reports
+from hpsearch.objectives.reports import COST, EPOCH, Reports
 from hpsearch.objectives.trial_folder import keep, kept
 from hpsearch.study.files import open_own
 from hpsearch.study.trial import Epoch
 
 _LONGEST = 1 << 16  # bytes of a line that is read: more is no report
 _LARGEST = 1 << 24  # bytes of a file of reports
+_NAMES = 3  # of numbers, of which a person is told where none of them counts
 _LINE_ENDS = re.compile(rb"[\r\n]")  # bars of progress end their lines with the former
 
 Report = Mapping[str, object]
@@ -35,6 +36,7 @@ class Reading:
     patterns: Mapping[str, re.Pattern[str]]
     _lines: dict[str, bytes] = field(default_factory=dict)
     _found: dict[str, object] = field(default_factory=dict)
+    _others: tuple[str, ...] = ()  # in the last line of JSON that has not what counts
     _file: bytes = b""
     _stamp: tuple[int, int] = (0, 0)
 
@@ -47,6 +49,22 @@ class Reading:
         """Take in what an earlier call of the same segment has reported, which was cut short."""
         if self.reports.start_epoch:
             yield from map(self.reports.take, kept(self.path.parent, self.reports.start_epoch))
+
+    def lack(self) -> str:
+        """Return what helps where nothing was reported."""
+        counts = self.reports.reporting.counts
+        if counts in self.patterns:
+            return f"its pattern '{self.patterns[counts].pattern}' has matched nothing"
+        if self._others:
+            names = ", ".join(map(repr, self._others))
+            return f"only {names}: 'minimize:' or 'maximize:' names what counts"
+        return f"print a line such as {{\"{counts}\": 0.1}}, or give it a pattern under 'metrics:'"
+
+    def remarks(self) -> Iterator[str]:
+        """Give what a person should know of a program that has ended by itself, and reported."""
+        if not self.is_over:
+            for name in sorted(self.patterns.keys() - self._found.keys()):
+                yield f"the pattern of '{name}' has matched nothing that the program prints"
 
     def printed(self, channel: str, data: bytes) -> Iterator[Epoch]:
         """Take in what the program prints on a channel; give what is new.
@@ -108,6 +126,9 @@ class Reading:
             found = json.loads(line)
         except (ValueError, RecursionError):
             return {}
+        if self.reports.reporting.counts not in found:
+            names = (name for name, one in found.items() if type(one) in (int, float))
+            self._others = tuple(name for name in names if name not in (EPOCH, COST))[:_NAMES]
         return found if found.keys() & {self.reports.reporting.counts, EPOCH} else {}
 
     def _match(self, line: bytes) -> Report:

@@ -53,7 +53,7 @@ class Reports:
     Epoch(number=7, epoch=1, train_loss=nan, loss=-0.5, metric=0.5)
     >>> reports.take({"epoch": 2, "accuracy": 0.75, "val_loss": 1.0})
     Epoch(number=7, epoch=2, train_loss=nan, loss=-0.75, metric=0.75)
-    >>> result = reports.result(seconds=3.0)
+    >>> result = reports.result(3.0, lack="it printed nothing")
     >>> result.loss, result.metric, result.epochs, result.measures
     (-0.75, 0.75, 2, {'val_loss': 1.0})
     """
@@ -121,12 +121,17 @@ class Reports:
             if report[EPOCH] not in self._curve:
                 self.take(report)
 
-    def result(self, seconds: float) -> Result:
-        """Return what the segment has come to, after so many seconds."""
+    def result(self, seconds: float, lack: str) -> Result:
+        """Return what the segment has come to.
+
+        Args:
+            seconds: what it has taken.
+            lack: what is to be said where nothing was reported.
+        """
         curve = tuple(self._curve[epoch] for epoch in sorted(self._curve))
         counts, numbers = self.reporting.counts, self._final or self._last
         if not numbers:
-            return Failed("error", self._lack(), seconds, curve)
+            return Failed("error", self._lack(lack), seconds, curve)
         last = self._counted or self.end
         value, epochs = numbers[counts], self.end if self.at_end else last
         loss = self.reporting.loss(value)
@@ -158,10 +163,33 @@ class Reports:
         """Whether it could go on. One that reports epochs, and ends early, has ended for good."""
         return self.end < self.reporting.epochs and (self.at_end or not self.has_epochs)
 
-    def _lack(self) -> str:
+    def remark(self, result: Result, who: str, told: str) -> str:
+        """Return what a person should know of a segment that has not paused as it might have.
+
+        Args:
+            result: what it has come to: where it has failed, that says enough.
+            who: what trains, in a word.
+            told: where that is told at which epoch it is to end.
+        """
+        if self.until_epoch is None or not isinstance(result, Done):
+            return ""
+        if not self.has_epochs:
+            return (
+                f"the {who} reports no epochs, so each segment is a whole call: halving saves "
+                f"nothing unless it trains for {told} epochs"
+            )
+        if self.at_end or self.end == self.reporting.epochs:
+            return ""
+        return (
+            f"the {who} has ended before the epoch where it was to pause ({told}): such a trial "
+            "has ended for good, and is not promoted; it pauses by reporting that epoch"
+        )
+
+    def _lack(self, more: str) -> str:
         """Return what is missing where nothing was reported that counts."""
         if not self.has_epochs:
-            return f"it ended without reporting '{self.reporting.counts}'"
+            by = "" if self.until_epoch is None else f" by epoch {self.end}"
+            return f"it ended without reporting '{self.reporting.counts}'{by} ({more})"
         first = self.start_epoch + 1
         wanted = f"not {first}" if first == self.end else f"none from {first} to {self.end}"
         return f"it reported epoch {self._latest}, but {wanted}"

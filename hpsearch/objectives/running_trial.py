@@ -22,6 +22,9 @@ Returned = Reported | tuple[Reported, float] | None
 None where it has reported before."""
 
 
+_NOTHING = "nothing was returned, and no epoch reported"
+
+
 def _dropped(epoch: Epoch) -> None:
     """Let nobody hear of an epoch before its trial has ended."""
 
@@ -96,11 +99,6 @@ class RunningTrial:
         self._is_over = self._reports.at_end
         return not self._is_over
 
-    @property
-    def has_reported(self) -> bool:
-        """Whether an epoch was reported."""
-        return self._reports.has_epochs
-
     def result(self, returned: Returned, seconds: float) -> Result:
         """Return what the trial has come to.
 
@@ -122,7 +120,11 @@ class RunningTrial:
             self._reports.fill(kept(self.folder, self._reports.start_epoch))
         if returned is not None and not self._went_on:
             self._reports.take(_numbers(returned, self._reports.reporting.counts))
-        return self._reports.result(float(seconds))
+        return self._reports.result(float(seconds), _NOTHING)
+
+    def remark(self, result: Result) -> str:
+        """Return what a person should know of its pause; see `Reports.remark`."""
+        return self._reports.remark(result, "function", "trial.epochs")
 
 
 def _numbers(reported: Reported, counts: str) -> Mapping[str, object]:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from hpsearch.errors import CannotWrite, Problem, SpecError
-from hpsearch.objectives.function import UNPRUNABLE, Function
+from hpsearch.objectives.function import Function
 from hpsearch.objectives.own_module import takes_trial
 from hpsearch.objectives.reports import Reporting
 from hpsearch.objectives.running_trial import Returned, RunningTrial
@@ -119,7 +119,9 @@ class TestWhatItReturns:
         )
         failed = result_of(here(lambda params: None, tmp_path))
         assert isinstance(failed, Failed)
-        assert failed.reason == "error: it ended without reporting 'loss'"
+        assert failed.reason == (
+            "error: it ended without reporting 'loss' (nothing was returned, and no epoch reported)"
+        )
 
     def test_what_it_returns_counts_more_than_its_last_epoch(self, tmp_path: Path) -> None:
         def train(params: Params, trial: RunningTrial) -> tuple[dict[str, float], float]:
@@ -274,13 +276,19 @@ class TestSegments:
         def train(params: Params, trial: RunningTrial) -> None:
             trial.report(1, 0.5)
 
-        assert not done_by(train, tmp_path, FIRST).paused
+        *_, notice, ended, _ = here(train, tmp_path, FIRST)
+        assert isinstance(notice, Notice)
+        assert "has ended before the epoch where it was to pause (trial.epochs)" in notice.text
+        assert isinstance(ended, TrialEnded)
+        assert isinstance(ended.result, Done)
+        assert not ended.result.paused
 
     def test_one_that_reports_no_epoch_is_told_that_this_saves_nothing(
         self, tmp_path: Path
     ) -> None:
         found = here(lambda params, trial: 0.5, tmp_path, FIRST)
-        assert [one for one in found if isinstance(one, Notice)] == [Notice(UNPRUNABLE)]
+        (notice,) = (one for one in found if isinstance(one, Notice))
+        assert notice.text.startswith("the function reports no epochs")
         result = result_of(found)
         assert isinstance(result, Done)
         assert (result.epochs, result.paused) == (3, True)

@@ -11,7 +11,7 @@ from hpsearch.errors import DiskFull, SpecError
 from hpsearch.objectives import trial_folder
 from hpsearch.objectives.reports import Reporting
 from hpsearch.study import files
-from hpsearch.study.trial import Failed
+from hpsearch.study.trial import Failed, Notice
 from hpsearch.testing.runners import is_alive
 from tests.helpers.programs import (
     RESUMES,
@@ -49,7 +49,7 @@ class TestReports:
 
     def test_a_report_on_standard_error_is_none(self, tmp_path: Path) -> None:
         crash = crash_of(shell(tmp_path, """echo '{"loss": 1}' >&2"""))
-        assert crash.message == """it ended without reporting 'loss': {"loss": 1}"""
+        assert crash.message.startswith("it ended without reporting 'loss' (print a line such as ")
 
     def test_epochs_are_told_at_once_and_the_last_is_the_result(self, tmp_path: Path) -> None:
         of = command(tmp_path, RESUMES, reporting=Reporting(epochs=3))
@@ -110,6 +110,14 @@ class TestReports:
         assert [(one.epoch, one.loss) for one in found.curve] == [(1, 0.75), (2, 0.1)]
         assert (found.loss, found.measures) == (0.1, {"acc": 0.5})
 
+    def test_a_pattern_beside_that_matches_nothing_is_told(self, tmp_path: Path) -> None:
+        patterns = {"loss": r"loss=(\S+)", "epoch": r"Epoch (\d+)", "acc": r"acc=(\S+)"}
+        of = shell(tmp_path, "echo epoch 1 loss=1 acc=2", patterns=patterns)
+        notice, _ = called(of)
+        assert notice == Notice(
+            "the pattern of 'epoch' has matched nothing that the program prints"
+        )
+
     def test_a_pattern_that_finds_no_number_is_a_crash(self, tmp_path: Path) -> None:
         crash = crash_of(shell(tmp_path, "echo loss=low", patterns={"loss": r"loss=(\S+)"}))
         said = "its report is wrong: the pattern of 'loss' finds 'low', which is no number"
@@ -155,8 +163,29 @@ class TestFailures:
 
     def test_a_program_that_reports_nothing_is_a_crash(self, tmp_path: Path) -> None:
         assert crash_of(shell(tmp_path, "")).message == (
-            "it ended without reporting 'loss', and printed nothing"
+            "it ended without reporting 'loss' (print a line such as {\"loss\": 0.1}, or give it a "
+            "pattern under 'metrics:'), and printed nothing"
         )
+
+    def test_it_is_told_which_numbers_it_has_reported_that_do_not_count(
+        self, tmp_path: Path
+    ) -> None:
+        lines = ("""{"a": 1}""", """{"epoch": 1, "val_loss": 2, "acc": 3, "done": true}""", "end")
+        of = shell(tmp_path, "; ".join(f"echo '{line}'" for line in lines))
+        assert crash_of(of).message == (
+            "it ended without reporting 'loss' (only 'val_loss', 'acc': 'minimize:' or 'maximize:' "
+            "names what counts): end"
+        )
+
+    def test_so_is_which_pattern_has_matched_nothing(self, tmp_path: Path) -> None:
+        of = shell(tmp_path, "echo loss=1", patterns={"loss": r"loss: (\S+)", "a": "(a)"})
+        said = r"it ended without reporting 'loss' (its pattern 'loss: (\S+)' has matched nothing)"
+        assert crash_of(of).message == f"{said}: loss=1"
+
+    def test_of_a_segment_it_is_said_where_it_ends(self, tmp_path: Path) -> None:
+        of = shell(tmp_path, "", reporting=Reporting(epochs=9))
+        crash = crash_of(of, trial(until_epoch=1))
+        assert crash.message.startswith("it ended without reporting 'loss' by epoch 1 (")
 
     def test_a_lack_of_memory_is_named(self, tmp_path: Path) -> None:
         assert crash_of(command(tmp_path, "raise MemoryError")).kind == "memory"

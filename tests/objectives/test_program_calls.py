@@ -121,6 +121,16 @@ class TestPauses:
         assert "reports no epochs" in notice.text
         assert (ended.result.loss, ended.result.paused, ended.result.epochs) == (2.0, True, 3)
 
+    def test_one_that_ends_before_its_pause_is_told_that_it_has_ended_for_good(
+        self, tmp_path: Path
+    ) -> None:
+        script = """echo '{"epoch": 2, "loss": 2}'"""
+        of = shell(tmp_path, script, reporting=Reporting(epochs=9))
+        _, notice, ended = called(of, trial(until_epoch=3))
+        assert isinstance(notice, Notice)
+        assert "before the epoch where it was to pause (HPSEARCH_TRIAL_EPOCHS)" in notice.text
+        assert not ended.result.paused
+
 
 def environment_of(of: Command, **given: int) -> dict[str, str]:
     """Run a program that prints its environment; return that."""
