@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import PurePath
+from typing import Any
 
 from hpsearch.objectives.trainers import ARGS, CommandSpec, place_pattern, places
 from hpsearch.space.parameters import Value
@@ -18,6 +19,11 @@ _STYLES: Mapping[str, Callable[[str, str], list[str]]] = {
 
 _WITHOUT_VALUE = {".json": "null", ".yaml": "null", ".yml": "null", ".py": "None"}
 """How kinds of files write that a parameter has no value; others leave the place empty."""
+
+_WITH_STRINGS = {*_WITHOUT_VALUE, ".toml"}
+"""The kinds of files in which a text between double quotes is written as in JSON."""
+
+_PAIR = re.compile(r"\\.")  # of a backslash and what it stands before
 
 
 def command_words(
@@ -47,7 +53,7 @@ def command_words(
             write = _STYLES[spec.style]
             words += [one for name, value in given.items() for one in write(name, as_text(value))]
         elif not within & absent:
-            words.append(_filled(word, names, values, as_text))
+            words.append(_filled(word, names, values, lambda value, _: as_text(value)))
         elif word in {f"{{{name}}}" for name in within} and words and _is_option(words[-1]):
             words.pop()
     return tuple(words)
@@ -63,26 +69,39 @@ def file_text(
     params: Mapping[str, Value],
     known: Mapping[str, Value],
 ) -> str:
-    """Return the template with its places filled in; for the arguments see `command_words`."""
-    kind = PurePath(spec.template_name).suffix.lower()
+    """Return the template with its places filled in; for the arguments see `command_words`.
 
-    def write(value: Value | None) -> str:
+    A text stands as it is, but between double quotes it is read back as the same.
+    """
+    kind, template = PurePath(spec.template_name).suffix.lower(), spec.template or ""
+
+    def write(value: Value | None, at: int) -> str:
         if value is None:
             return _WITHOUT_VALUE.get(kind, "")
+        if isinstance(value, str) and kind in _WITH_STRINGS and _in_quotes(template, at):
+            return json.dumps(value, ensure_ascii=False)[1:-1]
         return str(value) if isinstance(value, bool) and kind == ".py" else as_text(value)
 
     values = {**known, **dict.fromkeys(names), **params}
-    return _filled(spec.template or "", names, values, write)
+    return _filled(template, names, values, write)
+
+
+def _in_quotes(text: str, at: int) -> bool:
+    """Return whether a place stands between double quotes of its line."""
+    before = text[text.rfind("\n", 0, at) + 1 : at]
+    return _PAIR.sub("", before).count('"') % 2 == 1
 
 
 def _filled(
     text: str,
     names: Collection[str],
     values: Mapping[str, Value | None],
-    write: Callable[..., str],
+    write: Callable[[Any, int], str],
 ) -> str:
+    """Return a text with its places filled in by `write`, which is told where each begins."""
+
     def fill(found: re.Match[str]) -> str:
-        return write(values[found[1]]) if found[1] in values else found[0]
+        return write(values[found[1]], found.start()) if found[1] in values else found[0]
 
     return place_pattern(names).sub(fill, text)
 

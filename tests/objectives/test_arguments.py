@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import tomllib
+from ast import literal_eval
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,37 @@ def test_a_template_writes_truth_and_absence_as_its_kind_does(name: str, expecte
 def test_a_template_keeps_its_other_braces() -> None:
     text = filled('{"lr": {lr}, "kind": "{kind}", "out": "{folder}", "a": {"b": {}}}', "c.json")
     assert json.loads(text) == {"lr": 0.01, "kind": "a b", "out": "/t/7", "a": {"b": {}}}
+
+
+def _of_python(text: str) -> Any:
+    return literal_eval(text.partition("=")[2].strip())
+
+
+READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "c.json": ('{"a": "b", "kind": "x {kind}{kind}"}', json.loads),
+    "c.yaml": ('a: "\\""\nkind: "x {kind}{kind}"', yaml.safe_load),
+    "c.toml": ('a = "\\""\nkind = "x {kind}{kind}"', tomllib.loads),
+    "c.PY": ('found = {"a": "\\"", "kind": "x {kind}{kind}"}', _of_python),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@given(st.text(st.sampled_from("a \"'\\\n\t{}é#:=")))
+def test_a_text_between_double_quotes_of_a_template_is_read_back_as_the_same(
+    name: str, text: str
+) -> None:
+    template, read = READERS[name]
+    of = spec("{file}", template=template, template_name=name)
+    found = read(file_text(of, ["kind"], {"kind": text}, KNOWN))
+    assert found["kind"] == f"x {text}{text}"
+
+
+def test_elsewhere_in_a_template_a_text_stands_as_it_is() -> None:
+    piece = '{"name": "a\\n"}'
+    for template, name in (('{"a": "\\"", "k": {kind}}', "c.json"), ('k="{kind}"', "c.conf")):
+        of = spec("{file}", template=template, template_name=name)
+        text = file_text(of, ["kind"], {"kind": piece}, KNOWN)
+        assert text == template.replace("{kind}", piece)
 
 
 @pytest.mark.parametrize(
