@@ -341,6 +341,9 @@ def bayes(**given: Any) -> int:
 @cli.command()
 @click.argument("study", required=False)
 @_moved
+@click.option(
+    "--folder", metavar="PATH", help="Run a trainer of one's own in here, where it has moved to."
+)
 @_running
 @_output
 def resume(**given: Any) -> int:

@@ -20,8 +20,9 @@ from hpsearch.config.diagnostics import Diagnostics, written
 from hpsearch.config.document import LARGEST, Document, KeyPath, dotted, read
 from hpsearch.config.schema import OPERATIONAL, runner_keys, validate
 from hpsearch.config.spec import Override, spec_of
-from hpsearch.errors import ConfigDiffers, Problem, SpecError
+from hpsearch.errors import ConfigDiffers, Place, Problem, SpecError
 from hpsearch.objectives.from_config import objective_of
+from hpsearch.objectives.trainers import folder_gone
 from hpsearch.study.artefacts import FOLDER, Artefacts
 from hpsearch.study.folder import CONFIG
 from hpsearch.study.layout import StudyMeta
@@ -48,6 +49,7 @@ def resume(
     *,
     study: str | None,
     data: str | None,
+    folder: str | None,
     budget: int | None,
     workers: int | None,
     quiet: bool,
@@ -63,6 +65,7 @@ def resume(
     with Store.open(find_study(study)) as store:
         kept = store.study()
         meta = _resumed(kept.meta, store.folder, budget)
+        meta = _in_folder(meta, folder)
         moved = moved_data(data)
         said = [*search_overrides(others), *where]
         spec = spec_of(meta, *moved, *said)
@@ -109,6 +112,24 @@ def _resumed(meta: StudyMeta, folder: Path, budget: int | None) -> StudyMeta:
         raise SpecError(Problem("E063", message, help=help))
     meta = edited(meta, folder / CONFIG)
     return meta if budget is None else replace(meta, budget=budget)
+
+
+def _in_folder(meta: StudyMeta, folder: str | None) -> StudyMeta:
+    """Return the study with the folder that its trainer has moved to, where one is given.
+
+    Raises:
+        SpecError: it has no trainer of one's own, or there is no such folder.
+    """
+    if folder is None:
+        return meta
+    if meta.objective == "networks":
+        message = f"{meta.name} trains networks, whose data alone can have moved"
+        place, help = Place(f"--folder {folder}", 0, 0), "--data PATH  says where these are"
+        raise SpecError(Problem("E012", message, place, help=help))
+    path = Path(folder).expanduser().absolute()
+    if not path.is_dir():
+        raise folder_gone(path)
+    return replace(meta, folder=str(path))
 
 
 def _with_data(meta: StudyMeta, moved: Sequence[Override]) -> StudyMeta:

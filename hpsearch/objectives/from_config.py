@@ -17,7 +17,13 @@ from hpsearch.objectives.command import Command
 from hpsearch.objectives.function import Function
 from hpsearch.objectives.networks import Networks
 from hpsearch.objectives.reports import Reporting
-from hpsearch.objectives.trainers import CommandSpec, FunctionSpec, mistakes, places
+from hpsearch.objectives.trainers import (
+    CommandSpec,
+    FunctionSpec,
+    folder_gone,
+    mistakes,
+    places,
+)
 from hpsearch.runners.options import refuse_unshared
 from hpsearch.strategies import StagedOptions
 from hpsearch.study.layout import StudyMeta
@@ -34,8 +40,8 @@ def objective_of(spec: Spec, study: Path, threads: int) -> Objective:
         threads: the threads of each worker.
 
     Raises:
-        SpecError: the command does not suit its parameters, its template cannot be read, or its
-            trainings are to be halved on machines that share no files.
+        SpecError: the command does not suit its parameters, its folder is not there, its template
+            cannot be read, or its trainings are to be halved on machines that share no files.
     """
     if isinstance(spec, NetworkSpec):
         return Networks(spec)
@@ -44,6 +50,8 @@ def objective_of(spec: Spec, study: Path, threads: int) -> Objective:
         refuse_unshared(
             runner_options(spec.runner), "halving, which goes on with what a trainer has saved,"
         )
+    if spec.trainer.command is not None and not spec.folder.is_dir():
+        raise folder_gone(spec.folder)
     template = None
     if spec.trainer.template is not None:
         template = _read(spec.folder / spec.trainer.template, spec.places["template"])

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from hpsearch.errors import MAKE_DO, HpsearchError, NoResources, Problem, SpecError
 from hpsearch.objectives import guardian
+from hpsearch.objectives.trainers import folder_gone
 from hpsearch.runners.processes import open_pipe
 from hpsearch.text import one_line
 
@@ -146,9 +147,7 @@ def cannot_run(words: Sequence[str], folder: Path, number: int) -> HpsearchError
         message = f"a program cannot be started: {os.strerror(number)}"
         return NoResources(Problem("E171", message, help=MAKE_DO))
     if not folder.is_dir():
-        message = f"the command cannot be run: its folder {folder} is not there"
-        help = "it runs where the YAML lay at first: where that has moved, make a link to it there"
-        return SpecError(Problem("E182", message, help=help))
+        return folder_gone(folder)
     message = f"'{one_line(words[0])}' cannot be run: {os.strerror(number)}"
     return SpecError(Problem("E182", message, help=_to_run(words[0], folder, number)))
 

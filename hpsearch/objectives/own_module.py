@@ -10,7 +10,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from hpsearch.errors import HpsearchError, Problem, SpecError
-from hpsearch.objectives.trainers import FunctionSpec
+from hpsearch.objectives.trainers import FunctionSpec, folder_gone
 from hpsearch.registry import closest
 from hpsearch.runners.call import attempt
 
@@ -55,6 +55,8 @@ def _module(name: str, spec: FunctionSpec) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise  # it is there, and imports another one that is not
+        if not spec.folder.is_dir():
+            raise folder_gone(spec.folder) from error
         there = sorted(path.stem for path in spec.folder.glob("*.py"))
         near = closest(name, there)
         hint = f"did you mean '{near}:{spec.target.partition(':')[2]}'?" if near else ""

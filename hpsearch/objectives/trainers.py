@@ -9,6 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
+from hpsearch.errors import Problem, SpecError
 from hpsearch.objectives.reports import Reporting
 from hpsearch.study.trial import Trial
 
@@ -53,6 +54,13 @@ class FunctionSpec:
 
     target: str
     folder: Path
+
+
+def folder_gone(folder: Path) -> SpecError:
+    """Return the error that the folder of a trainer is not there; no trial is to blame for it."""
+    message = f"the folder of the trainer is not there: {folder}"
+    help = "where it has moved to:  hpsearch resume STUDY --folder PATH"
+    return SpecError(Problem("E182", message, help=help))
 
 
 def trial_seed(seed: int, trial: Trial) -> int:

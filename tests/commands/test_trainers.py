@@ -23,6 +23,7 @@ from hpsearch.errors import (
 )
 from hpsearch.study.folder import CONFIG, FILE
 from hpsearch.study.store import Store, read
+from tests.helpers.studies import create
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -54,6 +55,8 @@ INLINE = ("--runner", "inline")
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a space, a program and a module, which is the working directory."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # nothing of another test's is imported
+    monkeypatch.delitem(sys.modules, "own_loss", raising=False)
     (tmp_path / "space.yaml").write_text(SPACE)
     (tmp_path / "train.py").write_text(TRAINER)
     (tmp_path / "own_loss.py").write_text(MODULE)
@@ -196,6 +199,41 @@ class TestResume:
         code, _, err = run_here("resume", str(place / "mine"), "--budget", "4", *INLINE)
         assert code == EXIT_OK, err
         assert read(place / "mine").history.results[3]
+
+    @pytest.mark.parametrize("words", [COMMAND, ("./run.sh", "{args}"), ("sh", "{file}"), ()])
+    def test_a_folder_that_has_moved_is_named_and_the_study_goes_on_there(
+        self, run_here: Run, place: Path, words: tuple[str, ...]
+    ) -> None:
+        old, new = place / "old", place / "new"
+        old.mkdir()
+        name = "space.yaml" if words else "own.yaml"
+        for one in ("train.py", "own_loss.py", name):
+            (place / one).rename(old / one)
+        template = "" if "{file}" not in words else "template: run.sh\n"
+        (old / name).write_text(f"{template}{(old / name).read_text()}")
+        report = "echo '{\"loss\": 1}'"
+        (old / "run.sh").write_text(f"#!/bin/sh\n# {{rate}} {{layers}}\n{report}\n")
+        (old / "run.sh").chmod(0o700)
+        given = ("random", f"old/{name}", *INLINE, "--budget", "1", "--study", "old/mine")
+        code, _, err = run_here(*given, *(("--", *words) if words else ()))
+        assert code == EXIT_OK, err
+        old.rename(new)
+        sys.modules.pop("own_loss", None)
+        code, _, err = run_here("resume", "new/mine", "--budget", "2", *INLINE)
+        assert (code, "error[E182]" in err) == (EXIT_USAGE, True)
+        assert f"is not there: {old}\n" in err
+        assert "hpsearch resume STUDY --folder PATH" in err
+        more = ("resume", "new/mine", *INLINE, "--budget")
+        assert "error[E182]" in run_here(*more, "2", "--folder", "nowhere")[2]
+        assert read(new / "mine").meta.folder == str(old)
+        assert run_here(*more, "2", "--folder", "new")[0] == EXIT_OK
+        assert run_here(*more, "3")[0] == EXIT_OK
+        assert len(read(new / "mine").history.done) == 3
+
+    def test_the_folder_of_networks_has_no_meaning(self, run_here: Run) -> None:
+        create(Path("nets")).close()
+        code, _, err = run_here("resume", "nets", "--folder", ".")
+        assert (code, "error[E012]" in err) == (EXIT_USAGE, True)
 
     def test_another_template_is_refused(self, run_here: Run) -> None:
         Path("a.yaml").write_text("rate: {rate}\nlayers: {layers}\n")

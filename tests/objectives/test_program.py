@@ -222,7 +222,7 @@ class TestFailures:
         (tmp_path / "gone").rename(tmp_path / "moved")
         (error,) = called(of)
         assert isinstance(error, SpecError)
-        assert f"its folder {tmp_path / 'gone'} is not there" in str(error)
+        assert f"the folder of the trainer is not there: {tmp_path / 'gone'}" in str(error)
 
     def test_a_full_disk_ends_the_search_and_the_program(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
