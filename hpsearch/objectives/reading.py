@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpsearch.objectives.guarded import OUTPUT
-from hpsearch.objectives.reports import COST, EPOCH, Reports
+from hpsearch.objectives.reports import COST, EPOCH, Reports, is_number
 from hpsearch.objectives.trial_folder import keep, kept
 from hpsearch.study.files import open_own
 from hpsearch.study.trial import Epoch
@@ -127,7 +127,7 @@ class Reading:
         except (ValueError, RecursionError):
             return {}
         if self.reports.reporting.counts not in found:
-            names = (name for name, one in found.items() if type(one) in (int, float))
+            names = (name for name, one in found.items() if is_number(one))
             self._others = tuple(name for name in names if name not in (EPOCH, COST))[:_NAMES]
         return found if found.keys() & {self.reports.reporting.counts, EPOCH} else {}
 

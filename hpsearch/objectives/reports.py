@@ -92,7 +92,7 @@ class Reports:
             ValueError: the epoch is no whole number above 0, what counts is no number, or the cost
                 is none that can be.
         """
-        numbers = {name: float(v) for name, v in report.items() if _is_number(v)}
+        numbers = {name: float(v) for name, v in report.items() if is_number(v)}
         counts = self.reporting.counts
         if counts in report and counts not in numbers:
             raise ValueError(f"'{counts}' is no number but {report[counts]!r}")
@@ -201,10 +201,11 @@ def _whole(epoch: object) -> int:
     Raises:
         ValueError: it is no whole number above 0.
     """
-    if not _is_number(epoch) or not float(epoch).is_integer() or epoch < 1:
+    if not is_number(epoch) or not float(epoch).is_integer() or epoch < 1:
         raise ValueError(f"'{EPOCH}' is no whole number above 0 but {epoch!r}")
     return int(epoch)
 
 
-def _is_number(value: object) -> TypeGuard[int | float]:
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is a number, which a truth value is not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
