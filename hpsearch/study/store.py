@@ -399,6 +399,8 @@ def _connect(folder: Path, file: str = FILE, journal: str = "WAL") -> sqlite3.Co
         # a commit returns when it is in the file: SQLite drops a damaged journal without a word
         connection.execute("PRAGMA wal_autocheckpoint = 1")
         connection.execute("PRAGMA foreign_keys = ON")
+        # the first to read makes the memory that all share, for which there may be no room
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
         raise _unwritable(error, folder) from error
     return connection
