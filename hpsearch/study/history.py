@@ -171,7 +171,7 @@ class History:
     @cached_property
     def keys(self) -> Collection[Key]:
         """The names (`point_key`) of all points that were asked for, whatever became of them."""
-        return self._sums.keys
+        return self._sums.keys()
 
     @cached_property
     def expected_improvements(self) -> Sequence[float]:
@@ -226,7 +226,7 @@ class History:
         The lowest of many losses is lower than what it stands for; a loss that was measured again
         is not.
         """
-        if self.is_noise_free:
+        if not self._sums.repeated or self.is_noise_free:
             return self.completed
         most = max((len(self.runs[trial.number]) for trial, _ in self.completed), default=1)
         return tuple(pair for pair in self.completed if len(self.runs[pair[0].number]) == most)

@@ -242,7 +242,7 @@ class PersistentOrder(_Items[V], Generic[K, V]):
 
     def _all(self) -> tuple[V, ...]:
         if self._sorted is None:
-            values = dict(self._values)
+            values = dict(self._values.items())
             everything = sorted(chain(*self._parts), key=_BY_RANK)
             self._sorted = tuple(value for _, key, value in everything if values.get(key) is value)
         return self._sorted

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from statistics import fmean
 
 from hpsearch.space.parameters import Value
@@ -109,7 +110,9 @@ class Sums:
 
     Attributes:
         numbered: the trials by their numbers.
-        keys: the names of all points, in the order in which they were asked for.
+        keys: gives the names of all points, in the order in which they were asked for. Those of the
+            last trials are found when they are first asked for, as who only reads a study never
+            does.
         repeated: the trials that have several runs.
         failed: how many results are failures.
         whole: how many segments go to the end of a training.
@@ -120,7 +123,7 @@ class Sums:
     """
 
     numbered: PersistentMap[int, Trial] = field(default_factory=PersistentMap)
-    keys: PersistentMap[Key, None] = field(default_factory=PersistentMap)
+    keys: Callable[[], PersistentMap[Key, None]] = PersistentMap
     runs: PersistentMap[int, tuple[Trial, ...]] = field(default_factory=PersistentMap)
     segments: PersistentMap[int, tuple[Trial, ...]] = field(default_factory=PersistentMap)
     ended: PersistentMap[int, Result] = field(default_factory=PersistentMap)
@@ -154,10 +157,11 @@ class Sums:
             for one in trials
             if one.expected_improvement is not None and not one.start_epoch
         )
+        known = self.keys()  # now, so that no more than the last trials ever wait
         return replace(
             self,
             numbered=self.numbered.changed({trial.number: trial for trial in trials}),
-            keys=self.keys.changed({point_key(trial.params): None for trial in trials}),
+            keys=cache(lambda: known.changed({point_key(one.params): None for one in trials})),
             runs=self.runs.changed(runs),
             segments=self.segments.changed(segments),
             pending=(*self.pending, *trials),

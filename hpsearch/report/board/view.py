@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
-from typing import Any
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from hpsearch.metrics import LOSS, METRICS
 from hpsearch.report.board.choice import Candidate, chosen
@@ -26,9 +28,8 @@ from hpsearch.study.sums import merge_repeats
 from hpsearch.study.trial import Done, Failed, Interval, Replicate, Result, Trial
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One trial of a board.
+class Row(NamedTuple):
+    """One trial of a board: a tuple, since a study may have many, and a dataclass takes long.
 
     Attributes:
         state: pending, done, failed, or pruned: dropped at a rung, with the figures that it had
@@ -65,7 +66,7 @@ class Row:
     halved: bool = False
     pareto_optimal: bool = False
     replicates: tuple[Replicate, ...] = ()
-    measures: Mapping[str, float] = field(default_factory=dict)
+    measures: Mapping[str, float] = MappingProxyType({})
 
     @property
     def early(self) -> str:
@@ -183,11 +184,10 @@ def board(study: StudyRecord, time_weight: float | None = None, by: Price = "cos
     priced = history.completed if price == by else ()
     front = pareto_front((r.loss, getattr(r, price), t.number) for t, r in priced)
     contenders = {trial.number for trial, _ in history.contenders}
-    rows = [
-        _row(history.runs[trial.number], study, scores, front, has_cost)
-        for trial in history.trials
-        if trial.parent is None
-    ]
+    # about in the order of the board: rows are gone through much faster in that of their making
+    numbers = (*scores, *(number for number in history.runs if number not in scores))
+    rows = [_row(history.runs[number], study, scores, front, has_cost) for number in numbers]
+    by_number = sorted(rows, key=attrgetter("number"))
     ranked = sorted(
         (row for row in rows if row.score is not None),
         key=lambda row: (row.score, _counted(row, price, has_cost), row.number),
@@ -204,8 +204,8 @@ def board(study: StudyRecord, time_weight: float | None = None, by: Price = "cos
         price=price,
         has_cost=has_cost,
         rows=(*ranked, *(row for row in rows if row.score is None)),
-        parameters=tuple(dict.fromkeys(chain.from_iterable(row.params for row in rows))),
-        measures=tuple(dict.fromkeys(chain.from_iterable(row.measures for row in rows))),
+        parameters=tuple(dict.fromkeys(chain.from_iterable(row.params for row in by_number))),
+        measures=tuple(dict.fromkeys(chain.from_iterable(row.measures for row in by_number))),
         best=min(
             compared,
             key=lambda row: (row.loss, _counted(row, price, has_cost), row.number),

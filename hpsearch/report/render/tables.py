@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,11 +30,11 @@ class PrintedColumn:
         """The width of its widest cell on a terminal."""
         return max(self._widths)
 
-    def texts(self) -> list[str]:
-        """Return the title and the cells, padded to one width."""
+    def texts(self) -> Iterator[str]:
+        """Give the title and the cells, padded to one width."""
         pad, widest = str.ljust if self.left else str.rjust, self.width
         cells = zip(self._lines, self._widths, strict=True)
-        return [pad(text, widest + len(text) - width) for text, width in cells]
+        return (pad(text, widest + len(text) - width) for text, width in cells)
 
     @cached_property
     def _lines(self) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from math import isfinite
 
 from rich.text import Text
@@ -49,7 +50,7 @@ def _gauges(searched: Sequence[SearchedSetting], width: int) -> Iterator[Text]:
     ]
     gauge = max(8, min(_GAUGE, width - sum(column.width for column in columns) - 16))
     for one, name, value, low in zip(
-        searched, *(column.texts()[1:] for column in columns), strict=True
+        searched, *(islice(column.texts(), 1, None) for column in columns), strict=True
     ):
         text = Text(f"{name:<{_INDENT - 2}}  ").append(value, "bold")
         if one.position is not None:
