@@ -181,17 +181,12 @@ def board(study: StudyRecord, time_weight: float | None = None, by: Price = "cos
     price: Price = by if has_cost else "seconds"
     weight = meta.time_weight if time_weight is None else time_weight
     scores = {t.number: r.loss for t, r in history.with_time_weight(weight, price).done}
-    priced = history.completed if price == by else ()
-    front = pareto_front((r.loss, getattr(r, price), t.number) for t, r in priced)
     contenders = {trial.number for trial, _ in history.contenders}
-    # about in the order of the board: rows are gone through much faster in that of their making
-    numbers = (*scores, *(number for number in history.runs if number not in scores))
-    rows = [_row(history.runs[number], study, scores, front, has_cost) for number in numbers]
-    by_number = sorted(rows, key=attrgetter("number"))
-    ranked = sorted(
-        (row for row in rows if row.score is not None),
-        key=lambda row: (row.score, _counted(row, price, has_cost), row.number),
-    )
+    rows = [_row(runs, study, scores, has_cost) for runs in history.runs.values()]
+    if price == by:
+        rows = _marked(rows, price)
+    then = (price, "number") if has_cost else ("number",)  # by which equals are told apart
+    ranked = sorted((r for r in rows if r.score is not None), key=attrgetter("score", *then))
     compared = [row for row in ranked if row.number in contenders]
     # by a price that nobody has asked for, and that no study has, nothing is decided
     candidates = [_candidate(row, price, has_cost, price == by) for row in compared]
@@ -204,13 +199,9 @@ def board(study: StudyRecord, time_weight: float | None = None, by: Price = "cos
         price=price,
         has_cost=has_cost,
         rows=(*ranked, *(row for row in rows if row.score is None)),
-        parameters=tuple(dict.fromkeys(chain.from_iterable(row.params for row in by_number))),
-        measures=tuple(dict.fromkeys(chain.from_iterable(row.measures for row in by_number))),
-        best=min(
-            compared,
-            key=lambda row: (row.loss, _counted(row, price, has_cost), row.number),
-            default=None,
-        ),
+        parameters=tuple(dict.fromkeys(chain.from_iterable(row.params for row in rows))),
+        measures=tuple(dict.fromkeys(chain.from_iterable(row.measures for row in rows))),
+        best=min(compared, key=attrgetter("loss", *then), default=None),
         winner=next((row for row in compared if row.number == winner), None),
         default=next((row for row in rows if row.number == default), None),
         expected=None if winner is None else expectation(history, candidates, winner),
@@ -223,9 +214,9 @@ def board(study: StudyRecord, time_weight: float | None = None, by: Price = "cos
 
 
 def _candidate(row: Row, price: str, has_cost: bool, has_price: bool) -> Candidate:
-    cost = _counted(row, price, has_cost)
-    paid = getattr(row, price) if has_price else 0.0
-    return Candidate(row.number, row.score or 0.0, row.loss_se, paid, cost)
+    paid = getattr(row, price)
+    costs = (paid if has_price else 0.0, paid if has_cost else 0.0)
+    return Candidate(row.number, row.score or 0.0, row.loss_se, *costs)
 
 
 def row_of(study: StudyRecord, number: int) -> Row:
@@ -235,9 +226,12 @@ def row_of(study: StudyRecord, number: int) -> Row:
     return next(row for row in board(study).rows if row.number == first)
 
 
-def _counted(row: Row, price: str, has_cost: bool) -> float:
-    """Return what a row costs, by which equals are told apart; 0 where no cost is known."""
-    return (getattr(row, price) or 0.0) if has_cost else 0.0
+def _marked(rows: Sequence[Row], price: str) -> list[Row]:
+    """Return the rows with the Pareto-optimal ones marked: of whole trainings, if there are any."""
+    whole = [row for row in rows if row.state == "done"]
+    trained = whole or [row for row in rows if row.state == "pruned"]
+    front = pareto_front(map(attrgetter("loss", price, "number"), trained))
+    return [row._replace(pareto_optimal=True) if row.number in front else row for row in rows]
 
 
 def pareto_front(points: Iterable[tuple[float, float, int]]) -> frozenset[int]:
@@ -254,7 +248,6 @@ def _row(
     runs: Sequence[Trial],
     study: StudyRecord,
     scores: Mapping[int, float],
-    front: frozenset[int],
     has_cost: bool,
 ) -> Row:
     """Return the row of a trial.
@@ -263,7 +256,6 @@ def _row(
         runs: the trial and its repetitions.
         study: what it is part of.
         scores: of the trials that have a loss, by number.
-        front: the numbers of the Pareto-optimal trials.
         has_cost: whether costs are known.
     """
     trial, ended = runs[0], study.history.ended
@@ -290,7 +282,6 @@ def _row(
                 epochs=done.epochs,
                 best_epoch=done.best_epoch,
                 halved=done.halved,
-                pareto_optimal=trial.number in front,
                 replicates=done.replicates,
                 measures=done.measures,
             )
