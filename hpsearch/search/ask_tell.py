@@ -223,8 +223,8 @@ def _result(trial: RunningTrial, loss: Returned, error: str | None, seconds: flo
     result = trial.result(loss, seconds)
     if isinstance(result, Failed) and result.crashed:
         raise ValueError(
-            f"nothing is known of trial {trial.number}: {result.message}; tell its loss, or report "
-            "an epoch of it before, or tell error='...' where it has failed"
+            f"trial {trial.number}: {result.message}; tell its loss, or report an epoch of it "
+            "before, or tell error='...' where it has failed"
         )
     return result
 

@@ -138,9 +138,7 @@ class TestAnswers:
     def test_nothing_leaves_it_pending(self, tmp_path: Path, nothing: Any) -> None:
         with hpsearch.Study(CUBE, tmp_path / "study", "random", epochs=9) as study:
             trial = asked(study)
-            with pytest.raises(
-                ValueError, match="trial 0: it ended without reporting 'loss'; tell"
-            ):
+            with pytest.raises(ValueError, match="trial 0: it ended without reporting 'loss'"):
                 study.tell(trial, nothing)
             assert not read(tmp_path / "study").history.results
             trial.report(1, 0.5)
