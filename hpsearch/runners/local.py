@@ -38,7 +38,7 @@ from hpsearch.study.artefacts import Artefacts
 _TO_BEGIN = 60.0  # seconds to start and to read the data, where a trial's time is limited
 _GROWTH = 2**29  # bytes by which a worker may grow after its first work: more is a leak
 _STARTS = 3  # in a row that may fail
-_LAST_WORD = 1.0  # seconds in which the server says with which code a worker has ended
+_LAST_WORD = 5.0  # seconds in which the server says with which code a worker has ended
 _SILENCE = 60  # seconds in which a worker must take, or give, the next part of a message
 
 
