@@ -353,7 +353,12 @@ def resume(**given: Any) -> int:
 
 @cli.command()
 @click.argument("study", required=False)
-@click.option("--top", type=_COUNT, metavar="N", help="Show only the first N rows.")
+@click.option(
+    "--top",
+    type=_COUNT,
+    metavar="N",
+    help="Show only the first N rows.  [default: 1000 in a table, else all]",
+)
 @click.option(
     "--sort",
     default="score",

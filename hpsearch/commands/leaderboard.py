@@ -20,6 +20,8 @@ from hpsearch.study.layout import StudyMeta
 from hpsearch.study.reading import uncollected
 from hpsearch.study.store import read
 
+_READ = 1_000  # rows of a table, of which people read no more
+
 
 @uncollected()  # until the board is gone: to look for cycles in it takes long as well
 def leaderboard(
@@ -35,6 +37,8 @@ def leaderboard(
     no_color: bool,
 ) -> int:
     """Print a study's board; return the exit code."""
+    if top is None and format == "table":
+        top = _READ
     shown = DisplayOptions(top, sort, _names(columns or ""), precision)
     kept = read(find_study(study))
     now = replace(board(kept, time_weight, by), settings=_settings_of(kept.meta))

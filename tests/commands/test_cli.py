@@ -278,6 +278,18 @@ class TestLeaderboard:
             "2,failed,,0.01",
         ]
 
+    def test_a_table_has_a_thousand_trials_unless_it_is_asked_for_more(
+        self, hpsearch: Run, tmp_path: Path
+    ) -> None:
+        with create(tmp_path / "runs" / "many", baseline_loss=None) as store:
+            store.record_wave([Trial(n, {"lr": 0.1}, "", 0, n) for n in range(1_003)])
+            store.record_results({n: done(0.1 + n) for n in range(1_003)})
+        lines = hpsearch("leaderboard", "many").out.splitlines()
+        assert lines[1_000].split()[0] == "999"
+        assert lines[1_001] == "3 more"
+        assert "1002" in hpsearch("leaderboard", "many", "--top", "2000").out
+        assert len(hpsearch("leaderboard", "many", "--format", "csv").out.splitlines()) == 1_004
+
     def test_a_minus_turns_the_order_round(self, hpsearch: Run, study: Path) -> None:
         arguments = ("--format", "csv", "--columns", "lr", "--sort", "-lr")
         out = hpsearch("leaderboard", "mine", *arguments).out
