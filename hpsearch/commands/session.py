@@ -241,7 +241,6 @@ def finish(
     code = _exit(study, stop, plan.epochs)
     store.record_session(Session(time.monotonic() - began, code))
     # after the commit has found the study in its place: it is no other's files that are removed
-    sweep_study(store.folder)  # what killed workers of this run, and killed runs, have left
     keeper.held = ()
     keeper.clean(study)
     study = store.study()
@@ -258,16 +257,18 @@ def finish(
 
 
 class _Keeper:
-    """Removes artefacts that are not needed any more."""
+    """Removes artefacts that are not needed any more, and files that are half written."""
 
     def __init__(self, folder: Path, plan: Plan, history: History, held: Collection[str]) -> None:
         self.held = held
+        self._folder = folder
         self._objective = plan.objective
         self._artefacts = Artefacts(folder / FOLDER)
         self._recorded = _digests(history.results.values())
 
     def clean(self, study: StudyRecord) -> None:
-        """Remove all that is not needed, also what a killed run has left, while nothing runs."""
+        """Remove all that is not needed, also what was killed has left, while nothing runs."""
+        sweep_study(self._folder)
         judged = {one.weights for one in study.evaluations if one.weights}
         kept = {*self._objective.kept(study.history), *judged, *self.held}
         self._artefacts.keep_only(kept)

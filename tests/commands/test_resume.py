@@ -322,6 +322,23 @@ def test_a_budget_that_was_edited_is_searched_and_kept(tmp_path: Path) -> None:
     assert read(tmp_path / "study").meta.budget == 6
 
 
+def test_what_a_killed_run_has_left_half_written_is_gone_before_the_first_trial(
+    tmp_path: Path, run_here: Callable[..., tuple[int, str, str]]
+) -> None:
+    half = tmp_path / "study" / "artefacts" / f"{'ab' * 32}.1.tmp"
+    (tmp_path / "own.py").write_text(
+        f"from pathlib import Path\ndef loss(params): return float(Path({str(half)!r}).exists())\n"
+    )
+    space, study = tmp_path / "space.yaml", str(tmp_path / "study")
+    space.write_text("objective: own:loss\nparameters: {x: {min: 0.0, max: 1.0}}\n")
+    options = ("--runner", "inline", "--quiet")
+    run_here("random", str(space), "--study", study, "--budget", "1", *options)
+    half.parent.mkdir(exist_ok=True)
+    half.touch()
+    run_here("resume", study, "--budget", "2", *options)
+    assert [result.loss for _, result in read(tmp_path / "study").history.done] == [0.0, 0.0]
+
+
 def test_arrays_are_planned_by_the_memory_that_the_study_was_begun_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_here: Callable[..., tuple[int, str, str]]
 ) -> None:
