@@ -54,7 +54,7 @@ bench-tables: install  ## four commands from real tables to predictions, two min
 
 bench-large: install  ## what it takes to rank, show and go on with studies of 10,000 and 100,000 trials
 	$(BIN)/python -m experiments.bench_large
-	$(BIN)/python -m experiments.bench_large random function --commands leaderboard --trials 100000
+	$(BIN)/python -m experiments.bench_large random function --trials 100000 --commands leaderboard "leaderboard --top 100000"
 
 bench-overhead: .venv/bench  ## what a tool adds to trials that do nothing, against Optuna and Ray Tune
 	$(BIN)/python -m experiments.bench_overhead
