@@ -64,8 +64,7 @@ def resume(
     where = [*runner_overrides(others.pop("runner"), others.pop("address"))]
     with Store.open(find_study(study)) as store:
         kept = store.study()
-        meta = _resumed(kept.meta, store.folder, budget)
-        meta = _in_folder(meta, folder)
+        meta = _in_folder(_resumed(kept.meta, store.folder, budget), folder)
         moved = moved_data(data)
         said = [*search_overrides(others), *where]
         spec = spec_of(meta, *moved, *said)

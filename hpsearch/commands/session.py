@@ -406,9 +406,9 @@ def _say_what_is_next(
         options.note(f"stopped: {stop.crashing}")
     elif why:
         options.note(f"ended: {why}")
-    failed = [row.number for row in now.rows if row.state == "failed"]
-    if now.winner is None and failed:
-        options.note(f"why trial {failed[0]} has failed:  hpsearch show {place} {failed[0]}")
+    failed = (row.number for row in now.rows if row.state == "failed")
+    if now.winner is None and (first := next(failed, None)) is not None:
+        options.note(f"why trial {first} has failed:  hpsearch show {place} {first}")
     if stop.soon() and _is_unfinished(study, epochs):
         options.note(f"stopped early; go on with:  hpsearch resume {place}")
     elif now.winner is not None:

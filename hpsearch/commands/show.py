@@ -110,9 +110,7 @@ def _searched(
         message = f"{meta.name} searches no parameter, so there is nothing to model"
         help = f"one of its trials:  hpsearch show {place} 0"
         raise SpecError(Problem("E097", message, help=help))
-    price = study.history.price(meta.has_cost)
-    scores = study.history.with_time_weight(meta.time_weight, price)
-    history, epoch = plan.comparable(scores)
+    history, epoch = plan.comparable(study.history.scored(meta.time_weight, meta.has_cost))
     ended = len(usable(space, history).done)
     if ended < NEEDED:
         had = ended or "none"

@@ -81,9 +81,7 @@ class Search:
 
     def scores(self, history: History) -> History:
         """Return the history as the strategy sees it: with scores in place of losses."""
-        if self.time_weight == 0:
-            return history
-        return history.with_time_weight(self.time_weight, history.price(self.has_cost))
+        return history.scored(self.time_weight, self.has_cost)
 
 
 class Journal(Protocol):

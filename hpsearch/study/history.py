@@ -195,6 +195,15 @@ class History:
         reported = bool(done) and all(result.reported_cost is not None for result in done)
         return "cost" if reported else "seconds"
 
+    def scored(self, time_weight: float, is_counted: bool) -> History:
+        """Return the history with scores in place of losses, by the price that trials are paid in.
+
+        For the arguments see `with_time_weight` and `price`.
+        """
+        if time_weight == 0:
+            return self
+        return self.with_time_weight(time_weight, self.price(is_counted))
+
     def with_time_weight(self, time_weight: float, by: Price = "cost") -> History:
         """Return the history with each loss replaced by a score that time has a part in.
 
